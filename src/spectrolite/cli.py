@@ -1,0 +1,307 @@
+"""The command line: one verb a function; parse, call, print.
+
+Results go to standard output, progress and messages to standard error. `--json` prints one JSON
+object and nothing else. Exit codes: 0 done, 2 wrong use or bad input, 1 any other failure.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from spectrolite.errors import SettingsError, SpectroliteError, SplitError
+from spectrolite.screen import TrainingProgress, class_table, data_table, report_table
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Small, fast, reproducible classifiers for hyperspectral scenes.",
+)
+console = Console(highlight=False)
+messages = Console(stderr=True, highlight=False)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Overwrite = Annotated[bool, typer.Option(help="Replace what is there under this name.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
+DropBands = Annotated[
+    str, typer.Option(metavar="BANDS", help="Bands of --scene to leave out, from 0: 3,7-9.")
+]
+SceneKey = Annotated[str | None, typer.Option(help="Name of the array in the scene's file.")]
+
+
+def main() -> None:
+    """Run the command line; errors of ours become a message and an exit code."""
+    try:
+        app()
+    except SpectroliteError as error:
+        messages.print(f"[bold red]error:[/] {_plain(str(error))}", soft_wrap=True)
+        sys.exit(error.exit_code)
+    except (OSError, MemoryError) as error:
+        messages.print(f"[bold red]error:[/] {_plain(str(error) or 'out of memory')}")
+        sys.exit(1)
+
+
+@app.command()
+def data(
+    name: Annotated[str | None, typer.Argument(help="Name of a data set; all without it.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the data sets known by name, or show one.
+
+    Example: `spectrolite data indian_pines`
+    """
+    from spectrolite.catalog import DATASETS, dataset
+
+    if name is None:
+        if as_json:
+            _print_json({"datasets": [asdict(d) for d in DATASETS.values()]})
+        else:
+            console.print(data_table(list(DATASETS.values())))
+        return
+    known = dataset(name)
+    if as_json:
+        _print_json({**asdict(known), "labelled": known.labelled, "class_names": known.class_names})
+        return
+    console.print(f"[bold]{known.name}[/]: {known.title}")
+    rows, cols, bands = known.shape
+    for title, value in (
+        ("shape", f"{rows} rows, {cols} cols, {bands} bands, {known.pixel_m:g} m pixels"),
+        ("sensor", known.sensor),
+        ("labelled", f"{known.labelled:,} of {rows * cols:,} pixels, {len(known.counts)} classes"),
+        ("source", known.source),
+        ("licence", known.licence),
+        ("obtained from", known.obtained),
+        ("notes", known.notes),
+    ):
+        console.print(f"{title}: {value}", soft_wrap=True)
+    console.print(class_table(known))
+
+
+@app.command()
+def train(
+    out: Annotated[Path, typer.Option(help="Folder of the run; must not exist yet.")],
+    data: Annotated[str | None, typer.Option(help="Data set by name.")] = None,
+    scene: Annotated[Path | None, typer.Option(help="Scene from a file: .npy, .mat.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="Its label map: .npy, .mat.")] = None,
+    scene_key: SceneKey = None,
+    labels_key: Annotated[str | None, typer.Option(help="Name of the array in that file.")] = None,
+    drop_bands: DropBands = "",
+    model: Annotated[str, typer.Option(help="Network.")] = "hybridsn",
+    variant: Annotated[str | None, typer.Option(help="course (BatchNorm) or paper.")] = None,
+    split: Annotated[
+        str,
+        typer.Option(
+            help="random, per_class, blocks, blocks_by_class or given, with keywords: "
+            "blocks,train=0.3,side=20,guard=6,seed=1,allow_missing."
+        ),
+    ] = "random",
+    train: Annotated[float | None, typer.Option(help="Short for train= in --split.")] = None,
+    split_seed: Annotated[int | None, typer.Option(help="Short for seed= in --split.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the training.")] = 0,
+    components: Annotated[
+        int | None, typer.Option(help="Principal components; 0: all bands.")
+    ] = None,
+    bands_from: Annotated[str | None, typer.Option(help="train, patches or scene.")] = None,
+    standardise: Annotated[bool | None, typer.Option(help="Scale bands before the PCA.")] = None,
+    mode: Annotated[str | None, typer.Option(help="dense or patches.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="130 where dense, 100 where patches.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="AdamW's; 0 is Adam.")] = None,
+    schedule: Annotated[str | None, typer.Option(help="one_cycle or constant.")] = None,
+    rise: Annotated[float | None, typer.Option(help="Share of steps that rise.")] = None,
+    label_smoothing: Annotated[float | None, typer.Option(help="0 to below 1.")] = None,
+    class_weights: Annotated[str | None, typer.Option(help="none or balanced.")] = None,
+    flips: Annotated[bool | None, typer.Option(help="Random flips and transposes.")] = None,
+    window: Annotated[int | None, typer.Option(help="Side of dense windows, pixels.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Patches a step, in patch mode.")] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Epochs without a better validation.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Train a network, score it on the test pixels beside baselines, map the scene.
+
+    Example: `spectrolite train --data indian_pines --model hybridsn --split random --train 0.1
+    --split-seed 345 --seed 0 --out runs/ip`
+    """
+    from spectrolite import runs
+    from spectrolite.splits import parse_split
+    from spectrolite.splits import split as draw
+
+    method, parameters = parse_split(split)
+    for key, flag, value in (("train", "--train", train), ("seed", "--split-seed", split_seed)):
+        if value is not None and parameters.setdefault(key, value) != value:
+            raise SplitError(f"{flag} {value} contradicts --split {split}; give one of them")
+    flags: dict[str, Any] = {
+        "variant": variant, "components": components, "bands_from": bands_from,
+        "standardise": standardise, "mode": mode, "epochs": epochs,
+        "learning_rate": learning_rate, "weight_decay": weight_decay, "schedule": schedule,
+        "rise": rise, "label_smoothing": label_smoothing, "class_weights": class_weights,
+        "flips": flips, "window": window, "batch": batch, "patience": patience, "device": device,
+    }  # fmt: skip
+    loaded = _load(data, scene, labels, scene_key, labels_key, drop_bands)
+    drawn = draw(loaded[1], method, **parameters)
+    with TrainingProgress(messages).shown() as progress:
+        run = runs.train(
+            *loaded, drawn, model=model, seed=seed, out=out, overwrite=overwrite,
+            on_epoch=progress.epoch, on_stage=progress.stage,
+            **{k: v for k, v in flags.items() if v is not None},
+        )  # fmt: skip
+    _print_report(run.path, as_json)
+
+
+@app.command()
+def evaluate(run: RunFolder, as_json: Json = False) -> None:
+    """Map a run's scene anew with the stored model and score its test pixels.
+
+    Example: `spectrolite evaluate runs/ip`
+    """
+    from spectrolite import runs
+
+    runs.evaluate(run)
+    _print_report(run, as_json)
+
+
+@app.command()
+def report(run: RunFolder, as_json: Json = False) -> None:
+    """Write a run's `report.html` anew from its figures and its map.
+
+    Example: `spectrolite report runs/ip`
+    """
+    from spectrolite import runs
+
+    page = runs.report(run)
+    if as_json:
+        _print_json({"page": str(page)})
+    else:
+        console.print(f"{page}")
+
+
+@app.command("map")
+def map_(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run or of a bundle.")],
+    out: Annotated[Path, typer.Option(help="GeoTIFF to write; PNG and confidence beside it.")],
+    scene: Annotated[
+        Path | None, typer.Option(help="Scene from a file; without it the run's own.")
+    ] = None,
+    scene_key: SceneKey = None,
+    drop_bands: DropBands = "",
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Classify a whole scene into a GeoTIFF with colours and class names.
+
+    Example: `spectrolite map runs/ip --scene other.npy --out map.tif`
+    """
+    from spectrolite import runs
+
+    with TrainingProgress(messages).shown() as progress:
+        progress.stage("mapping")
+        made = runs.map_scene(
+            run, scene, out=out, scene_key=scene_key, drop_bands=_bands(drop_bands),
+            overwrite=overwrite, on_window=progress.window,
+        )  # fmt: skip
+    picture, confidence = out.with_suffix(".png"), out.with_name(f"{out.stem}_confidence.tif")
+    counts = {i: int((made.classes == i).sum()) for i in made.class_names}
+    if as_json:
+        _print_json({
+            "map": str(out), "picture": str(picture), "confidence": str(confidence),
+            "shape": made.classes.shape, "pixels": counts,
+        })  # fmt: skip
+        return
+    for i, name in made.class_names.items():
+        console.print(f"{i:>4}  {name:<32} {counts[i]:>12,} pixels")
+    console.print(f"{out}, {picture}, {confidence}")
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the two runs.")] = Path("demo"),
+    seed: Annotated[int, typer.Option(min=0, help="Seed of both trainings.")] = 0,
+    epochs: Annotated[int | None, typer.Option(help="Fewer than 130 for a quick look.")] = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """HybridSN on Indian Pines under two splits, beside baselines that need no network.
+
+    Example: `spectrolite demo --out demo`
+    """
+    from spectrolite.demonstration import demo as show
+
+    flags: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
+    with TrainingProgress(messages).shown() as progress:
+        runs = show(
+            out, seed=seed, overwrite=overwrite, on_epoch=progress.epoch, on_stage=progress.stage,
+            **flags,
+        )  # fmt: skip
+    reports = {name: run.report for name, run in runs.items()}
+    if as_json:
+        _print_json({n: json.loads(r.model_dump_json()) for n, r in reports.items()})
+        return
+    console.print(report_table(reports))
+    for name, run in runs.items():
+        console.print(f"{name}: {run.path}/report.html, map.tif, map.png, bundle/")
+
+
+def _load(
+    data: str | None,
+    scene: Path | None,
+    labels: Path | None,
+    scene_key: str | None,
+    labels_key: str | None,
+    drop_bands: str,
+) -> tuple[Any, Any]:
+    from spectrolite import catalog, readers
+
+    if data is not None and scene is None and labels is None:
+        if drop_bands:
+            raise SettingsError("--drop-bands goes with --scene, not with --data")
+        return catalog.load(data)
+    if data is None and scene is not None and labels is not None:
+        return (
+            readers.read_scene(scene, scene_key, _bands(drop_bands)),
+            readers.read_labels(labels, labels_key),
+        )
+    raise SettingsError("give --data NAME, or --scene FILE and --labels FILE")
+
+
+def _bands(text: str) -> tuple[int, ...]:
+    """`3,7-9` as 3, 7, 8, 9."""
+    bands: list[int] = []
+    for part in filter(None, text.split(",")):
+        first, _, last = part.partition("-")
+        if not first.isdecimal() or (last and not last.isdecimal()):
+            raise SettingsError(f"--drop-bands: wanted numbers and ranges as 3,7-9, got {text!r}")
+        bands.extend(range(int(first), int(last or first) + 1))
+    return tuple(bands)
+
+
+def _print_report(folder: Path, as_json: bool) -> None:
+    from spectrolite.run_folders import open_run
+
+    made = open_run(folder).report
+    if as_json:
+        _print_json({"run": str(folder), **json.loads(made.model_dump_json())})
+        return
+    console.print(report_table({folder.name: made}))
+    for note in made.notes:
+        console.print(f"- {note}", soft_wrap=True, markup=False)
+    console.print(f"{folder}/report.html", markup=False)
+
+
+def _print_json(content: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(content) + "\n")
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", r"\[")

@@ -1,0 +1,67 @@
+"""The errors that a caller can catch, and what the command line makes of them.
+
+    SpectroliteError          exit code 1
+    ├── TrainingError         the loss is no longer finite
+    └── InputError            exit code 2; also a ValueError
+        ├── SceneError        a cube that is no scene
+        ├── LabelsError       a map that is no label map, or not one of this scene
+        ├── ReadError         a file that cannot be read, or holds something else
+        ├── SplitError        a split that cannot be drawn
+        ├── SettingsError     a setting out of its range, or an unknown name
+        ├── RunError          a run folder that is missing, damaged, newer or in the way
+        └── MissingExtraError an optional package is not installed; also an ImportError
+
+A message says what was wanted, what came, where (file, key, flag), and what to do.
+"""
+
+from __future__ import annotations
+
+
+class SpectroliteError(Exception):
+    """Root of the errors that this package raises on purpose."""
+
+    exit_code = 1
+
+
+class TrainingError(SpectroliteError):
+    """Training cannot go on."""
+
+
+class InputError(SpectroliteError, ValueError):
+    """Wrong use or bad input."""
+
+    exit_code = 2
+
+
+class SceneError(InputError):
+    """A cube that is no scene."""
+
+
+class LabelsError(InputError):
+    """A map that is no label map, or not one of this scene."""
+
+
+class ReadError(InputError):
+    """A file that cannot be read, or holds something else."""
+
+
+class SplitError(InputError):
+    """A split that cannot be drawn."""
+
+
+class SettingsError(InputError):
+    """A setting out of its range, or an unknown name."""
+
+
+class RunError(InputError):
+    """A run folder that is missing, damaged, newer or in the way."""
+
+
+class MissingExtraError(InputError, ImportError):
+    """An optional package is not installed."""
+
+    def __init__(self, what: str, package: str, extra: str) -> None:
+        super().__init__(
+            f"{what} needs the package {package}, which is not installed; "
+            f"install it with: pip install 'spectrolite[{extra}]'"
+        )

@@ -1,0 +1,210 @@
+"""From a trained model and a scene to a map, window by window."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from spectrolite.bundles import Bundle, HasBundle, as_bundle
+from spectrolite.errors import ReadError
+from spectrolite.scene import Colour, Scene, Window, windows
+from spectrolite.training import pick_device
+
+WINDOW = 256  # side in pixels; HybridSN holds about 400 MiB of activations for one
+
+
+@dataclass(frozen=True, eq=False)
+class SceneMap:
+    """A class for every pixel of a scene.
+
+    Attributes:
+        classes: `(rows, cols)` class ids as the labels had them; uint8 where they fit, else uint16.
+        confidence: `(rows, cols)` float32, the softmax of the class that was chosen, 0 to 1.
+        class_names: id to name.
+        class_colours: id to red, green, blue.
+        crs: coordinate reference system as WKT, or nothing.
+        transform: affine transform, six numbers, or nothing.
+    """
+
+    classes: NDArray[np.unsignedinteger]
+    confidence: NDArray[np.float32]
+    class_names: Mapping[int, str]
+    class_colours: Mapping[int, Colour]
+    crs: str | None = None
+    transform: tuple[float, ...] | None = None
+
+    def write_geotiff(self, path: str | Path) -> None:
+        """Write the classes as a GeoTIFF with colour table and class names, 0 meaning none.
+
+        Beside it stand `NAME.tif.aux.xml`, where GDAL and QGIS look for class names, and
+        `NAME_confidence.tif`. Each appears under its name only when complete.
+        """
+        path = Path(path)
+        part = path.with_name(f".{path.name}.part.tif")
+        colours = {0: (0, 0, 0, 0), **{i: (*c, 255) for i, c in self.class_colours.items()}}
+        tags = {f"CLASS_{i}": name for i, name in self.class_names.items()}
+        _write_band(self, part, self.classes, colours, tags)
+        names = ("".join(f"<Category>{escape(self.class_names.get(i, ''))}</Category>")
+                 for i in range(max(self.class_names) + 1))  # fmt: skip
+        path.with_name(path.name + ".aux.xml").write_text(
+            '<PAMDataset><PAMRasterBand band="1"><CategoryNames>'
+            + "".join(names)
+            + "</CategoryNames></PAMRasterBand></PAMDataset>\n",
+            encoding="utf-8",
+        )
+        part.replace(path)
+        _write_band(self, part, self.confidence, None, {})
+        part.replace(path.with_name(f"{path.stem}_confidence.tif"))
+
+    def write_png(self, path: str | Path) -> None:
+        """Write the map as a picture with a legend of the classes."""
+        from matplotlib.figure import Figure  # here: it takes half a second to import
+        from matplotlib.patches import Patch
+
+        path = Path(path)
+        rows, cols = self.classes.shape
+        height = 6.0
+        figure = Figure(figsize=(height * min(max(cols / rows, 0.3), 3) + 3.2, height))
+        axes = figure.add_subplot()
+        axes.imshow(paint(self.classes, self.class_colours), interpolation="nearest")
+        axes.set_axis_off()
+        counts = np.bincount(self.classes.ravel(), minlength=max(self.class_names) + 1)
+        handles = [
+            Patch(
+                facecolor="#{:02x}{:02x}{:02x}".format(*self.class_colours[i]),
+                edgecolor="#888888",
+                label=f"{i}  {name}  ({counts[i]:,})",
+            )
+            for i, name in self.class_names.items()
+        ]
+        axes.legend(
+            handles=handles, title="class (pixels)", loc="center left", bbox_to_anchor=(1.01, 0.5),
+            fontsize=8, frameon=False,
+        )  # fmt: skip
+        part = path.with_name(f".{path.name}.part")
+        figure.savefig(part, format="png", dpi=120, bbox_inches="tight")
+        part.replace(path)
+
+
+def paint(classes: NDArray[np.integer], colours: Mapping[int, Colour]) -> NDArray[np.uint8]:
+    """`(rows, cols)` class ids to `(rows, cols, 3)` colours; 0 becomes black."""
+    table = np.zeros((max(int(classes.max()), *colours) + 1, 3), np.uint8)
+    for i, colour in colours.items():
+        table[i] = colour
+    painted: NDArray[np.uint8] = table[classes]
+    return painted
+
+
+def classify(
+    model: Bundle | HasBundle | str | Path,
+    scene: Scene,
+    window: int = WINDOW,
+    device: str = "auto",
+    on_window: Callable[[int, int], None] = lambda _done, _all: None,
+) -> SceneMap:
+    """Label every pixel of a scene; pixels outside it count as the mean spectrum.
+
+    Args:
+        model: a run, a bundle, or the folder of either.
+        scene: the scene, with the bands that the model was trained on.
+        window: side in pixels of what is computed at a time.
+        device: `auto`, `cpu`, `cuda`.
+        on_window: called after each window with how many are done, and how many there are.
+
+    Raises:
+        RunError: the folder is no model.
+        SceneError: another number of bands.
+    """
+    bundle = as_bundle(model)
+    config = bundle.config
+    rows, cols, _ = scene.shape
+    target = pick_device(device)
+    net = bundle.dense.to(target)
+    ids = np.asarray(config.class_ids)
+    classes = np.empty((rows, cols), np.min_scalar_type(int(ids.max())))
+    confidence = np.empty((rows, cols), np.float32)
+    tiles = list(windows(rows, cols, window))
+    with torch.inference_mode():
+        for done, tile in enumerate(tiles, start=1):
+            inputs = torch.from_numpy(_with_halo(bundle, scene.cube, tile))
+            logits = net(inputs[None].to(target))[0]  # (classes, rows, cols)
+            best, index = logits.softmax(0).max(0)
+            confidence[tile.slices] = best.cpu().numpy()
+            classes[tile.slices] = ids[index.cpu().numpy()]
+            on_window(done, len(tiles))
+    return SceneMap(
+        classes, confidence, config.class_names, config.class_colours, scene.crs, scene.transform
+    )
+
+
+def _with_halo(bundle: Bundle, cube: NDArray[np.generic], tile: Window) -> NDArray[np.float32]:
+    """Reduced input of a window: `(components, rows + 2 * halo, cols + 2 * halo)`."""
+    halo = bundle.config.patch // 2
+    rows, cols, _ = cube.shape
+    top, left = tile.row_start - halo, tile.col_start - halo
+    bottom, right = tile.row_stop + halo, tile.col_stop + halo
+    inside = cube[max(top, 0) : min(bottom, rows), max(left, 0) : min(right, cols)]
+    around = (
+        (max(-top, 0), max(bottom - rows, 0)),
+        (max(-left, 0), max(right - cols, 0)),
+        (0, 0),
+    )
+    reduced = np.pad(bundle.bands.reduce(inside), around)
+    return np.ascontiguousarray(reduced.transpose(2, 0, 1))
+
+
+def read_map(path: Path, bundle: Bundle) -> SceneMap:
+    """Read back a map that `write_geotiff` wrote, with the classes of the model that made it.
+
+    Raises:
+        ReadError: one of the two files is missing or damaged.
+    """
+    import rasterio
+    from rasterio.errors import NotGeoreferencedWarning
+
+    bands = []
+    for file in (path, path.with_name(f"{path.stem}_confidence.tif")):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", NotGeoreferencedWarning)
+                with rasterio.open(file) as source:
+                    bands.append(source.read(1))
+        except rasterio.RasterioIOError as error:
+            raise ReadError(f"{file}: cannot be read ({error}); run evaluate") from error
+    config = bundle.config
+    return SceneMap(bands[0], bands[1], config.class_names, config.class_colours)
+
+
+def _write_band(
+    made: SceneMap,
+    path: Path,
+    band: NDArray[np.generic],
+    colours: Mapping[int, tuple[int, ...]] | None,
+    tags: Mapping[str, str],
+) -> None:
+    import rasterio
+    from rasterio.errors import NotGeoreferencedWarning
+
+    profile = {
+        "driver": "GTiff", "height": band.shape[0], "width": band.shape[1], "count": 1,
+        "dtype": band.dtype.name, "compress": "deflate", "crs": made.crs,
+    }  # fmt: skip
+    if made.transform is not None:
+        profile["transform"] = rasterio.Affine(*made.transform)
+    if colours is not None:
+        profile["nodata"] = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # a scene need not lie on Earth
+        with rasterio.open(path, "w", **profile) as file:
+            file.write(band, 1)
+            if colours is not None:
+                file.write_colormap(1, colours)
+                file.update_tags(1, **tags)
+                file.set_band_description(1, "class")

@@ -1,0 +1,237 @@
+"""The folder that a run is, and how it gets its name.
+
+manifest.json       settings, hashes of data, split and weights, seed, threads, versions
+log.jsonl           a line an epoch
+split.safetensors   the pixels of training, validation and test
+bundle/             the trained model
+report.json         the figures
+report.html         the page
+map.tif, map.png    the map, with map_confidence.tif
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from spectrolite import catalog, readers
+from spectrolite.bundles import Bundle, load_bundle, read_json
+from spectrolite.errors import RunError
+from spectrolite.reports import FORMAT as REPORT_FORMAT
+from spectrolite.reports import Report
+from spectrolite.scene import Labels, Scene
+from spectrolite.settings import Settings, checked_settings
+from spectrolite.splits import Split
+from spectrolite.training import Epoch
+
+FORMAT = 1
+DATA_KINDS = ("scene", "labels")
+PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A finished run.
+
+    Attributes:
+        path: its folder.
+        manifest: what `manifest.json` holds.
+    """
+
+    path: Path
+    manifest: dict[str, Any]
+
+    @cached_property
+    def bundle(self) -> Bundle:
+        """The trained model."""
+        bundle = load_bundle(self.path / "bundle")
+        if bundle.sha256 != self.manifest["weights_sha256"]:
+            raise RunError(
+                f"{self.path}/bundle: its weights are not those that this run trained "
+                "(weights_sha256 of manifest.json); train again"
+            )
+        return bundle
+
+    @property
+    def report(self) -> Report:
+        """The figures."""
+        path = self.path / "report.json"
+        return Report.model_validate(read_json(path, REPORT_FORMAT, Report))
+
+    @property
+    def settings(self) -> Settings:
+        """What the run was trained with."""
+        return checked_settings(self.manifest["settings"])
+
+    def log(self) -> list[Epoch]:
+        """The training log, an entry an epoch."""
+        path = self.path / "log.jsonl"
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+            return [Epoch(**json.loads(line)) for line in lines]
+        except (OSError, ValueError, TypeError) as error:
+            raise RunError(f"{path}: cannot be read ({error}); train again") from error
+
+    def data(self) -> tuple[Scene, Labels]:
+        """Scene and labels, loaded again from where they came from and checked by hash.
+
+        Raises:
+            RunError: the run was trained on arrays in memory, or the data have changed since.
+        """
+        sources = self.manifest["data"]
+        scene, labels = (_load_source(sources[kind], kind, self.path) for kind in DATA_KINDS)
+        if not isinstance(scene, Scene) or not isinstance(labels, Labels):
+            raise RunError(f"{self.path}/manifest.json: damaged: data; train again")
+        self.check_data(scene, labels)
+        return scene, labels
+
+    def check_data(self, scene: Scene, labels: Labels) -> None:
+        """Refuse data other than those of the run.
+
+        Raises:
+            RunError: another hash.
+        """
+        for kind, name, sha256 in (
+            ("scene", scene.name, scene.sha256),
+            ("labels", labels.name, labels.sha256),
+        ):
+            if sha256 != self.manifest[f"{kind}_sha256"]:
+                raise RunError(
+                    f"{self.path}: the {kind} ({name}) differ from those of the run; "
+                    "give the data that it was trained on"
+                )
+
+    def split(self, labels: Labels) -> Split:
+        """The split, over the run's labels.
+
+        Raises:
+            RunError: the file is missing or damaged.
+        """
+        path = self.path / "split.safetensors"
+        known = self.manifest["split"]
+        try:
+            parts = load_file(path)
+            split = Split(labels, parts["train"], parts["validation"], parts["test"], **known)
+        except (OSError, SafetensorError, KeyError, TypeError) as error:
+            raise RunError(f"{path}: cannot be read ({error}); train again") from error
+        if split.sha256 != self.manifest["split_sha256"]:
+            raise RunError(f"{path}: not the split of this run; train again")
+        return split
+
+
+def open_run(path: str | Path) -> Run:
+    """Open a run's folder.
+
+    Raises:
+        RunError: no run, a damaged one, or one of a newer version.
+    """
+    folder = Path(path)
+    manifest = read_json(folder / "manifest.json", FORMAT)
+    wanted = {
+        "settings", "data", "split", "seed", "scene_sha256", "labels_sha256", "split_sha256",
+        "weights_sha256",
+    }  # fmt: skip
+    if wanted - set(manifest):
+        missing = ", ".join(sorted(wanted - set(manifest)))
+        raise RunError(f"{folder}/manifest.json: damaged: no {missing}; train again")
+    return Run(folder, manifest)
+
+
+def _load_source(source: dict[str, str], kind: str, run: Path) -> Scene | Labels:
+    if "data" in source:
+        scene, labels = catalog.load(source["data"])
+        return scene if kind == "scene" else labels
+    if "file" not in source:
+        raise RunError(
+            f"{run}: trained on {kind} in memory, which cannot be loaded again; "
+            "give scene and labels"
+        )
+    if kind == "labels":
+        return readers.read_labels(source["file"], source["key"])
+    dropped = tuple(int(b) for b in source.get("drop_bands", "").split(",") if b)
+    return readers.read_scene(source["file"], source["key"], dropped)
+
+
+def make_manifest(
+    scene: Scene, labels: Labels, split: Split, bundle: Bundle, chosen: Settings, seed: int
+) -> dict[str, Any]:
+    """What must be known to train the run again, and to tell whether that gave the same."""
+    packages = ("spectrolite", "torch", "numpy", "scipy", "scikit-learn")
+    return {
+        "format": FORMAT,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "settings": chosen.model_dump(),
+        "seed": seed,
+        "data": {"scene": dict(scene.source), "labels": dict(labels.source)},
+        "scene_sha256": scene.sha256,
+        "labels_sha256": labels.sha256,
+        "split": {
+            "method": split.method,
+            "parameters": dict(split.parameters),
+            "raised": list(split.raised),
+            "dropped": split.dropped,
+        },
+        "split_sha256": split.sha256,
+        "weights_sha256": bundle.sha256,
+        "versions": {
+            "python": platform.python_version(),
+            **{p: metadata.version(p) for p in packages},
+        },
+        "machine": {
+            "system": f"{platform.system()} {platform.machine()}",
+            "processors": os.cpu_count() or 1,
+            "threads": torch.get_num_threads(),
+            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        },
+    }
+
+
+def save_parts(folder: Path, split: Split, manifest: dict[str, Any]) -> None:
+    """Write the split and the manifest."""
+    packed = save({part: getattr(split, part) for part in PARTS})
+    (folder / "split.safetensors").write_bytes(packed)
+    text = json.dumps(manifest, indent=2) + "\n"
+    (folder / "manifest.json").write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def new_folder(out: Path, overwrite: bool) -> Iterator[Path]:
+    """A hidden folder beside `out` that takes its name once the block has succeeded.
+
+    Raises:
+        RunError: `out` is there and may not be replaced, or nothing can be written there.
+    """
+    if out.exists():
+        if not overwrite:
+            raise RunError(f"{out} exists; take another --out, or replace it with --overwrite")
+        if not (out / "manifest.json").is_file():
+            raise RunError(f"{out} is no run, so --overwrite leaves it alone; take another --out")
+    hidden = out.parent / f".{out.name}.{os.getpid()}"
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        hidden.mkdir()
+    except OSError as error:
+        raise RunError(f"{out}: cannot be made ({error.strerror}); take another --out") from error
+    try:
+        yield hidden
+        if out.exists():
+            shutil.rmtree(out)
+        hidden.rename(out)
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)

@@ -1,0 +1,287 @@
+"""What one does with a run: train, evaluate, report, map."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from spectrolite import costs, pages, readers
+from spectrolite.bands import Bands, fit_bands
+from spectrolite.baselines import Baselines, measure_baselines
+from spectrolite.bundles import FORMAT as BUNDLE_FORMAT
+from spectrolite.bundles import Bundle, Config, HasBundle, as_bundle
+from spectrolite.errors import RunError, SceneError, SettingsError, SplitError
+from spectrolite.mapping import SceneMap, classify, read_map
+from spectrolite.models import build_model
+from spectrolite.reports import Report, make_report
+from spectrolite.run_folders import Run, make_manifest, new_folder, open_run, save_parts
+from spectrolite.scene import Labels, Scene, check_pair
+from spectrolite.settings import Settings, settings
+from spectrolite.splits import Split
+from spectrolite.training import Epoch, fit_scene
+
+EpochListener = Callable[[Epoch, int], None]
+
+
+def train(
+    scene: Scene,
+    labels: Labels,
+    split: Split,
+    *,
+    model: str = "hybridsn",
+    seed: int = 0,
+    out: str | Path,
+    overwrite: bool = False,
+    on_epoch: EpochListener = lambda _epoch, _all: None,
+    on_stage: Callable[[str], None] = lambda _: None,
+    **flags: Any,
+) -> Run:
+    """Train a network on a scene, score it on the split's test pixels, map the scene.
+
+    Args:
+        scene: the scene.
+        labels: its label map.
+        split: from `split(labels, ...)`.
+        model: name of the network.
+        seed: of weights, order, orientations and dropout. The same seed on the same machine, with
+            the same versions and thread count, gives the same bits.
+        out: folder of the run; made, and only under this name once complete.
+        overwrite: replace a run that is there.
+        on_epoch: called after each epoch with its log entry and the number of epochs.
+        on_stage: called with a few words as each stage begins.
+        **flags: any field of `BandSettings`, `ModelSettings` and `TrainingSettings`.
+
+    Raises:
+        InputError: data, split or settings that do not fit, or a folder in the way.
+        TrainingError: the loss became NaN or infinite.
+    """
+    chosen = settings(model=model, **flags)
+    check_pair(scene, labels)
+    if split.labels is not labels and split.labels.sha256 != labels.sha256:
+        raise SplitError("split: drawn from other labels than those given; draw it from these")
+    with new_folder(Path(out), overwrite) as folder:
+        on_stage("reducing bands")
+        weights, order, dropout, judge = _seeds(seed)
+        net = build_model(
+            model,
+            bands=chosen.bands.components or scene.shape[2],
+            classes=len(labels.class_ids),
+            variant=chosen.model.variant,
+            generator=torch.Generator().manual_seed(weights),
+        )
+        patch = 2 * net.halo + 1
+        if min(scene.shape[:2]) < patch:
+            raise SceneError(
+                f"{scene.name}: {scene.shape[0]} x {scene.shape[1]} pixels are smaller than the "
+                f"{patch} x {patch} patch of {model}"
+            )
+        bands = fit_bands(
+            scene, split, chosen.bands.components, chosen.bands.bands_from,
+            chosen.bands.standardise, patch,
+        )  # fmt: skip
+        reduced = bands.reduce(scene.cube)
+        on_stage("training")
+        start = time.perf_counter()
+        with (folder / "log.jsonl").open("w", encoding="utf-8") as log:
+
+            def write(epoch: Epoch) -> None:
+                log.write(json.dumps(asdict(epoch)) + "\n")
+                log.flush()
+                on_epoch(epoch, chosen.training.epochs or 1)
+
+            fit_scene(net, reduced, split, chosen.training, order, dropout, write)
+        training_s = time.perf_counter() - start
+        bundle = Bundle(_config(scene, labels, bands, chosen, patch), bands, net.cpu())
+        bundle.save(folder / "bundle")
+        on_stage("baselines")
+        start = time.perf_counter()
+        leakage = split.leakage(patch)
+        baselines = measure_baselines(reduced, split, leakage, np.random.default_rng(judge))
+        baselines_s = time.perf_counter() - start
+        manifest = make_manifest(scene, labels, split, bundle, chosen, seed)
+        save_parts(folder, split, manifest)
+        times = {"training": training_s, "baselines": baselines_s}
+        on_stage("mapping")
+        _judge(Run(folder, manifest), scene, split, baselines, times, chosen.training.device)
+    return open_run(out)
+
+
+def evaluate(
+    run: Run | str | Path, scene: Scene | None = None, labels: Labels | None = None
+) -> Report:
+    """Map a run's scene anew, score the split's test pixels, rewrite report and map.
+
+    Args:
+        run: a run or its folder.
+        scene: the run's scene, where it was not loaded from a file or by name.
+        labels: the run's labels, likewise.
+
+    Raises:
+        RunError: a damaged run, or other data than the run's.
+    """
+    opened, scene, labels = _with_data(run, scene, labels)
+    split = opened.split(labels)
+    bundle = opened.bundle
+    leakage = split.leakage(bundle.config.patch)
+    judge = _seeds(opened.manifest["seed"])[3]
+    start = time.perf_counter()
+    baselines = measure_baselines(
+        bundle.bands.reduce(scene.cube), split, leakage, np.random.default_rng(judge)
+    )
+    trained = opened.report.times_s.get("training", float("nan"))
+    times = {"training": trained, "baselines": time.perf_counter() - start}
+    return _judge(opened, scene, split, baselines, times, opened.settings.training.device)
+
+
+def report(run: Run | str | Path, scene: Scene | None = None, labels: Labels | None = None) -> Path:
+    """Write a run's `report.html` anew from its figures and its map.
+
+    Args:
+        run: a run or its folder.
+        scene: the run's scene, where it was not loaded from a file or by name.
+        labels: the run's labels, likewise.
+
+    Returns:
+        Path of the page.
+    """
+    opened, scene, labels = _with_data(run, scene, labels)
+    made = read_map(opened.path / "map.tif", opened.bundle)
+    return _write_page(opened, scene, opened.split(labels), made)
+
+
+def map_scene(
+    model: Run | Bundle | HasBundle | str | Path,
+    scene: str | Path | Scene | None = None,
+    *,
+    out: str | Path,
+    scene_key: str | None = None,
+    drop_bands: tuple[int, ...] = (),
+    overwrite: bool = False,
+    on_window: Callable[[int, int], None] = lambda _done, _all: None,
+) -> SceneMap:
+    """Classify a scene file into a GeoTIFF, with a picture and the confidence beside it.
+
+    Args:
+        model: a run, a bundle, or the folder of either.
+        scene: a file, or a scene in memory; without it the scene of the run.
+        out: the GeoTIFF to write, ending in `.tif`; `NAME.png` and `NAME_confidence.tif` appear
+            beside it.
+        scene_key: name of the array in the file, where several fit.
+        drop_bands: bands of the file to leave out, counted from 0.
+        overwrite: replace a map that is there.
+        on_window: called after each window with how many are done, and how many there are.
+
+    Raises:
+        RunError: no model, no scene to map, or a file in the way.
+        ReadError: the scene cannot be read.
+        SceneError: other bands than the model's.
+    """
+    out = Path(out)
+    if out.suffix.lower() not in (".tif", ".tiff"):
+        raise RunError(f"--out: wanted a name that ends in .tif, got {out}")
+    if out.exists() and not overwrite:
+        raise RunError(f"{out} exists; take another --out, or --overwrite")
+    bundle = as_bundle(model)
+    if scene is None:
+        opened = model if isinstance(model, Run) else None
+        if isinstance(model, str | Path):
+            opened = open_run(model)
+        if opened is None:
+            raise RunError("map: a bundle has no scene of its own; name one with --scene")
+        scene, _ = opened.data()
+    elif not isinstance(scene, Scene):
+        scene = readers.read_scene(scene, scene_key, drop_bands)
+    made = classify(bundle, scene, on_window=on_window)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        made.write_geotiff(out)
+        made.write_png(out.with_suffix(".png"))
+    except PermissionError as error:
+        raise RunError(f"{out}: no permission to write there; take another --out") from error
+    return made
+
+
+def _judge(
+    run: Run,
+    scene: Scene,
+    split: Split,
+    baselines: Baselines,
+    times_s: dict[str, float],
+    device: str,
+) -> Report:
+    """Map the scene with the stored model, score it, and write report, page and map."""
+    bundle = run.bundle
+    start = time.perf_counter()
+    made = classify(bundle, scene, device=device)
+    times_s = {**times_s, "map": time.perf_counter() - start}
+    made_report = make_report(
+        made.classes,
+        split,
+        bundle.bands,
+        split.leakage(bundle.config.patch),
+        baselines,
+        run.settings,
+        np.random.default_rng(_seeds(run.manifest["seed"])[3]),
+        data=scene.name,
+        seed=run.manifest["seed"],
+        parameters=costs.parameters(bundle.network),
+        macs_per_pixel=costs.macs_per_pixel(bundle.network, len(bundle.bands.matrix)),
+        macs_per_patch=costs.macs_per_patch(bundle.network, len(bundle.bands.matrix)),
+        times_s={k: round(v, 3) for k, v in times_s.items()},
+        versions=run.manifest["versions"],
+        machine=run.manifest["machine"],
+    )
+    made_report.save(run.path / "report.json")
+    made.write_geotiff(run.path / "map.tif")
+    made.write_png(run.path / "map.png")
+    _write_page(run, scene, split, made)
+    return made_report
+
+
+def _write_page(run: Run, scene: Scene, split: Split, made: SceneMap) -> Path:
+    path = run.path / "report.html"
+    part = path.with_name(".report.html.part")
+    part.write_text(pages.report_page(run.report, scene, split, made, run.log()), encoding="utf-8")
+    part.replace(path)
+    return path
+
+
+def _with_data(
+    run: Run | str | Path, scene: Scene | None, labels: Labels | None
+) -> tuple[Run, Scene, Labels]:
+    opened = run if isinstance(run, Run) else open_run(run)
+    if scene is None or labels is None:
+        scene, labels = opened.data()
+    else:
+        opened.check_data(scene, labels)
+    return opened, scene, labels
+
+
+def _config(scene: Scene, labels: Labels, bands: Bands, chosen: Settings, patch: int) -> Config:
+    return Config(
+        format=BUNDLE_FORMAT,
+        model=chosen.model.model,
+        variant=chosen.model.variant,
+        patch=patch,
+        class_ids=labels.class_ids,
+        class_names=dict(labels.class_names),
+        class_colours=dict(labels.class_colours),
+        fitted_on=bands.fitted_on,
+        pixels=bands.pixels,
+        explained=bands.explained,
+        wavelengths_nm=scene.wavelengths_nm,
+    )
+
+
+def _seeds(seed: int) -> list[int]:
+    """Independent seeds of weights, order, dropout and judgement from the one of the user."""
+    if seed < 0:
+        raise SettingsError(f"--seed: wanted a whole number from 0 up, got {seed}")
+    return [int(s) for s in np.random.SeedSequence(seed).generate_state(4)]

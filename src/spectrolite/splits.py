@@ -1,0 +1,305 @@
+"""Which pixels train, which validate, which are tested.
+
+One grammar everywhere: `blocks,train=0.3,side=20,guard=6,seed=1,allow_missing`. The keywords are
+those of `split`; a bare word is true.
+
+Each method is one function that takes some labelled pixels and returns those that train. The
+validation part is drawn by the same function from the training pixels alone, never from the test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectrolite import leakage
+from spectrolite.draws import DRAWS, Values, classes_kept
+from spectrolite.errors import LabelsError, SplitError
+from spectrolite.leakage import Leakage, Pixels
+from spectrolite.readers import read_labels
+from spectrolite.scene import Labels, array_sha256
+
+Parameter = int | float | bool | str
+
+# What each method takes beside seed, guard, validation and allow_missing, with its default.
+METHODS: dict[str, dict[str, Parameter]] = {
+    "random": {"train": 0.1},
+    "per_class": {"n": 20},
+    "blocks": {"train": 0.3, "side": 20},
+    "blocks_by_class": {"train": 0.3, "side": 10},
+    "given": {},
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Disjoint sets of labelled pixels, as ascending int64 flat indices `row * cols + col`.
+
+    Attributes:
+        labels: the label map that the indices point into.
+        train: pixels that the model is fitted on.
+        validation: pixels that choices are made on; empty unless asked for.
+        test: pixels that are scored, and the only ones.
+        method: name of the method.
+        parameters: its keywords, as `split` takes them.
+        raised: ids of classes too small for their share, which got one training pixel.
+        dropped: test pixels dropped by the guard.
+    """
+
+    labels: Labels
+    train: Pixels
+    validation: Pixels
+    test: Pixels
+    method: str
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    raised: tuple[int, ...] = ()
+    dropped: int = 0
+
+    @property
+    def seen(self) -> Pixels:
+        """Training and validation pixels together."""
+        return np.union1d(self.train, self.validation)
+
+    @property
+    def train_share(self) -> float:
+        """Share of the labelled pixels that train or validate: what the split really took."""
+        return len(self.seen) / sum(self.labels.counts().values())
+
+    @cached_property
+    def missing(self) -> dict[int, str]:
+        """Classes without a training or without a test pixel: id to which of the two."""
+        train, test = (set(self.classes_of(p)) for p in (self.train, self.test))
+        return {
+            i: "training" if i not in train else "test"
+            for i in self.labels.class_ids
+            if i not in train or i not in test
+        }
+
+    def classes_of(self, pixels: Pixels) -> NDArray[np.int32]:
+        """Class ids that stand at `pixels`, ascending."""
+        return np.unique(self.labels.array.ravel()[pixels])
+
+    def leakage(self, patch: int = 25) -> Leakage:
+        """How much of the test a model with this patch sees in training; needs no spectra.
+
+        Args:
+            patch: odd side in pixels of what the model sees around a pixel.
+        """
+        return leakage.measure(self.labels.array, self.train, self.seen, self.test, patch)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the three index arrays and the map's shape."""
+        shape = np.asarray(self.labels.shape, np.int64)
+        return array_sha256(shape, self.train, self.validation, self.test)
+
+    def __str__(self) -> str:
+        words = (
+            k if v is True else f"{k}={v}" for k, v in self.parameters.items() if v is not False
+        )
+        return ",".join([self.method, *words])
+
+
+def parse_split(text: str) -> tuple[str, dict[str, Any]]:
+    """Method and keywords of a split in the grammar of the command line.
+
+    >>> parse_split("blocks,train=0.3,side=20,allow_missing")
+    ('blocks', {'train': 0.3, 'side': 20, 'allow_missing': True})
+    """
+    method, *words = (word.strip() for word in text.split(","))
+    parameters: dict[str, Any] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not key or (equals and not value):
+            raise SplitError(f"--split: wanted key=value or a bare word, got {word!r} in {text!r}")
+        parameters[key] = _number(value) if equals else True
+    return method, parameters
+
+
+def split(
+    labels: Labels,
+    method: str = "random",
+    *,
+    seed: int = 0,
+    guard: int = 0,
+    validation: float | str | Path | Labels = 0.0,
+    allow_missing: bool = False,
+    **parameters: Any,
+) -> Split:
+    """Divide the labelled pixels into training, validation and test.
+
+    Methods and their keywords:
+        random: `train`, a share. Stratified by class; the pixels are exactly those of
+            scikit-learn's `train_test_split(..., test_size=1 - train, random_state=seed,
+            stratify=labels)` on the labelled pixels in row order.
+        per_class: `n` training pixels a class.
+        blocks: `train`, a share, and `side` in pixels. Whole blocks, drawn for the rarest class
+            first, until every class has at least its share. Of 64 seeded draws the one that
+            keeps most classes on both sides, and among those takes fewest pixels.
+        blocks_by_class: the same keywords. Blocks are drawn for each class alone until it has
+            round(share * n) pixels, the last block cut; one block may train one class and test
+            another, so this is no spatial split of the scene.
+        given: `train` and `test`, label maps or files of them; `validation` may be one too.
+
+    Args:
+        labels: the label map.
+        method: one of the above.
+        seed: of every draw.
+        guard: test pixels at this Chebyshev distance or nearer to a training or validation pixel
+            are dropped, in pixels; 0 drops none.
+        validation: share of the training part that validates instead, 0 to 1, by the same method.
+        allow_missing: accept classes without a training or a test pixel.
+        **parameters: keywords of the method.
+
+    Raises:
+        SplitError: an unknown method or keyword, a value out of range, fewer than two classes to
+            train on, no test pixel, or a class without training or test pixels where
+            `allow_missing` does not stand.
+    """
+    if method not in METHODS:
+        raise SplitError(f"--split: wanted one of {', '.join(METHODS)}, got {method!r}")
+    seed = _whole("seed", seed, 0)
+    guard = _whole("guard", guard, 0)
+    if method == "given":
+        train, kept, test, given = _given(labels, validation, parameters)
+        raised: set[int] = set()
+        known: dict[str, Parameter] = {"seed": seed, "guard": guard, **given}
+    else:
+        values = _checked(method, parameters)
+        if not isinstance(validation, int | float) or not 0 <= validation < 1:
+            raise SplitError(f"validation: wanted a share from 0 to below 1, got {validation!r}")
+        draw = DRAWS[method]
+        pixels = np.flatnonzero(labels.array)
+        train, raised = draw(labels, pixels, values, seed, classes_kept(labels, pixels, guard))
+        test = np.setdiff1d(pixels, train)
+        kept = train[:0]
+        if validation:
+            smaller = dict(values)
+            if method == "per_class":
+                smaller["n"] = max(1, round(values["n"] * (1 - validation)))
+            else:
+                smaller["train"] = 1 - validation
+            side = train
+            train, small = draw(labels, side, smaller, seed, classes_kept(labels, side, 0))
+            raised |= small
+            kept = np.setdiff1d(side, train)
+        known = {**values, "seed": seed, "guard": guard, "validation": validation}
+    if allow_missing:
+        known["allow_missing"] = True
+    near = leakage.nearest_distance(labels.shape, np.union1d(train, kept), test) <= guard
+    drawn = Split(
+        labels,
+        train=np.sort(train).astype(np.int64),
+        validation=np.sort(kept).astype(np.int64),
+        test=test[~near] if guard else test,
+        method=method,
+        parameters={k: v for k, v in known.items() if v or k in ("seed", "train")},
+        raised=tuple(sorted(raised)),
+        dropped=int(near.sum()) if guard else 0,
+    )
+    _check(drawn, allow_missing, validation)
+    return drawn
+
+
+def _check(drawn: Split, allow_missing: bool, validation: object) -> None:
+    names = drawn.labels.class_names
+    if len(drawn.classes_of(drawn.train)) < 2:
+        raise SplitError(
+            f"{drawn}: wanted at least two classes with training pixels, got "
+            f"{len(drawn.classes_of(drawn.train))} of {len(drawn.labels.class_ids)} in "
+            f"{drawn.labels.name}"
+        )
+    if not len(drawn.test):
+        raise SplitError(
+            f"{drawn}: no test pixel is left (the guard dropped {drawn.dropped}); "
+            "lower guard or train, or take larger blocks"
+        )
+    if validation and not len(drawn.validation):
+        raise SplitError(f"{drawn}: no validation pixel is left; raise validation or train")
+    if drawn.missing and not allow_missing:
+        lost = "; ".join(f"{i} {names[i]} has no {side} pixel" for i, side in drawn.missing.items())
+        raise SplitError(f"{drawn}: {lost}; change the split, or accept it with allow_missing")
+
+
+def _given(
+    labels: Labels,
+    validation: float | str | Path | Labels,
+    parameters: Mapping[str, Any],
+) -> tuple[Pixels, Pixels, Pixels, dict[str, Parameter]]:
+    """Pixels of the maps, after checking that they agree with `labels` and not overlap."""
+    unknown = set(parameters) - {"train", "test"}
+    if unknown or len(parameters) < 2:
+        raise SplitError(
+            "given: wanted train=FILE and test=FILE (and validation=FILE), got "
+            f"{', '.join(sorted(parameters)) or 'nothing'}"
+        )
+    named = {"train": parameters["train"], "validation": validation, "test": parameters["test"]}
+    pixels: dict[str, Pixels] = {}
+    known: dict[str, Parameter] = {}
+    for part, value in named.items():
+        if part == "validation" and not value:
+            pixels[part] = np.empty(0, np.int64)
+            continue
+        if isinstance(value, bool | int | float):
+            raise SplitError(f"given: wanted a label map or a file for {part}, got {value!r}")
+        given = value if isinstance(value, Labels) else read_labels(value)
+        known[part] = str(value) if isinstance(value, str | Path) else given.name
+        if given.shape != labels.shape:
+            raise LabelsError(
+                f"{given.name}: wanted {labels.shape[0]} rows and {labels.shape[1]} columns as in "
+                f"{labels.name}, got {given.shape[0]} and {given.shape[1]}"
+            )
+        pixels[part] = np.flatnonzero(given.array)
+        differs = int((given.array != labels.array).ravel()[pixels[part]].sum())
+        if differs:
+            raise LabelsError(
+                f"{given.name}: {differs} of its {len(pixels[part])} pixels have another class in "
+                f"{labels.name}; both must come from one ground truth"
+            )
+    for one, other in (("train", "test"), ("train", "validation"), ("validation", "test")):
+        both = len(np.intersect1d(pixels[one], pixels[other]))
+        if both:
+            raise SplitError(f"given: {both} pixels are in both {one} and {other}; remove them")
+    return pixels["train"], pixels["validation"], pixels["test"], known
+
+
+def _checked(method: str, parameters: Mapping[str, object]) -> Values:
+    """The method's keywords, complete and in range."""
+    known = METHODS[method]
+    unknown = sorted(set(parameters) - set(known))
+    if unknown:
+        raise SplitError(
+            f"{method}: no keyword {', '.join(unknown)}; wanted "
+            f"{', '.join([*known, 'seed', 'guard', 'validation', 'allow_missing'])}"
+        )
+    values: Values = {}
+    for key, default in known.items():
+        value = parameters.get(key, default)
+        if key == "train":
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
+                raise SplitError(f"{method}: wanted train between 0 and 1, a share, got {value!r}")
+            values[key] = float(value)
+        else:
+            values[key] = _whole(key, value, 1)
+    return values
+
+
+def _whole(key: str, value: object, low: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
+        raise SplitError(f"{key}: wanted a whole number from {low} up, got {value!r}")
+    return int(value)
+
+
+def _number(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

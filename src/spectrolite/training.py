@@ -1,0 +1,227 @@
+"""One loop, read top to bottom. `fit` knows batches; `fit_scene` makes them of a scene."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from spectrolite.errors import SettingsError, TrainingError
+from spectrolite.models import SceneNetwork
+from spectrolite.settings import TrainingSettings
+from spectrolite.splits import Split
+from spectrolite.tiles import Batch, TrainingScene
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of the training log.
+
+    Attributes:
+        epoch: number, from 1.
+        loss: mean over the epoch's training pixels, smoothing and weights included.
+        training_accuracy: over the same pixels as they were seen, dropout and augmentation live.
+        validation_accuracy: in evaluation mode, 0 to 1; nothing without a validation part.
+        learning_rate: after the epoch's last step.
+        elapsed_s: seconds since the loop began.
+    """
+
+    epoch: int
+    loss: float
+    training_accuracy: float
+    validation_accuracy: float | None
+    learning_rate: float
+    elapsed_s: float
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of that name; `auto` takes CUDA where there is one.
+
+    Raises:
+        SettingsError: a device that this machine or this build of torch does not have.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(name)
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not there[device.type]:
+        raise SettingsError(f"--device: {name} is not available on this machine; take cpu")
+    return device
+
+
+def fit_scene(
+    net: SceneNetwork,
+    reduced: NDArray[np.float32],
+    split: Split,
+    settings: TrainingSettings,
+    order: int,
+    dropout: int,
+    on_epoch: Callable[[Epoch], None] = lambda _: None,
+) -> list[Epoch]:
+    """Fit a scene network in place, in the mode that was chosen.
+
+    Args:
+        net: the network, on any device; it is moved to the one of the settings.
+        reduced: `(rows, cols, components)` the scene as the network sees it.
+        split: whose training pixels give the loss, and whose validation pixels are watched.
+        settings: the loop's settings.
+        order: seed of the order and the orientations of windows or patches.
+        dropout: seed of dropout.
+        on_epoch: called after every epoch.
+
+    Returns:
+        The log, an entry an epoch.
+    """
+    labels = split.labels
+    index = np.full(labels.array.size, -1, np.int64)
+    index[split.train] = np.searchsorted(labels.class_ids, labels.array.ravel()[split.train])
+    image = torch.from_numpy(np.ascontiguousarray(reduced.transpose(2, 0, 1)))
+    tiles = TrainingScene(image, torch.from_numpy(index).view(labels.shape), net.halo)
+    device = pick_device(settings.device)
+    net.to(device)
+    windows = tiles.windows(settings.window)
+    generator = torch.Generator().manual_seed(order)
+
+    def batches() -> Iterator[Batch]:
+        if settings.mode == "dense":
+            return tiles.dense_epoch(windows, settings.flips, generator)
+        return tiles.patch_epoch(settings.batch, settings.flips, generator)
+
+    dense = settings.mode == "dense"
+    steps = len(windows) if dense else -(-len(split.train) // settings.batch)
+    counts = torch.bincount(torch.from_numpy(index[split.train]), minlength=len(labels.class_ids))
+    truth = torch.from_numpy(
+        np.searchsorted(labels.class_ids, labels.array.ravel()[split.validation])
+    )
+
+    @torch.inference_mode()
+    def validate() -> float:
+        """Accuracy at the validation pixels, a thousand at a time."""
+        right = 0
+        rows, cols = (torch.from_numpy(v) for v in np.unravel_index(split.validation, labels.shape))
+        padded = tiles.padded[None].to(device)
+        for part in torch.split(torch.arange(len(rows)), 1000):
+            where = (torch.zeros_like(part), rows[part], cols[part])
+            logits = net.at(padded, *(w.to(device) for w in where))
+            right += int((logits.argmax(1).cpu() == truth[part]).sum())
+        return right / len(rows)
+
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(dropout)
+        return fit(
+            net, batches, steps, counts, settings,
+            validate if len(split.validation) else None, on_epoch,
+        )  # fmt: skip
+
+
+def fit(
+    net: SceneNetwork,
+    epoch_batches: Callable[[], Iterator[Batch]],
+    steps: int,
+    class_counts: Tensor,
+    settings: TrainingSettings,
+    validate: Callable[[], float] | None = None,
+    on_epoch: Callable[[Epoch], None] = lambda _: None,
+) -> list[Epoch]:
+    """Fit `net` in place; it ends in evaluation mode.
+
+    Dropout draws from torch's global generator, which the caller seeds: its layers take no other.
+
+    Args:
+        net: a scene network, on the device to train on.
+        epoch_batches: called once an epoch; gives that epoch's batches.
+        steps: batches an epoch.
+        class_counts: `(classes,)` training pixels a class; 0 where a class has none.
+        settings: the loop's settings.
+        validate: accuracy of the net on the validation part, in evaluation mode.
+        on_epoch: called after every epoch.
+
+    Returns:
+        The log, an entry an epoch.
+
+    Raises:
+        SettingsError: early stopping without a validation part.
+        TrainingError: the loss became NaN or infinite.
+    """
+    if settings.patience and validate is None:
+        raise SettingsError(
+            "--patience: early stopping needs a validation part; add validation=0.1 to --split"
+        )
+    device = next(net.parameters()).device
+    epochs = settings.epochs or 1
+    optimiser = torch.optim.AdamW(
+        net.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    if settings.schedule == "one_cycle":
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimiser, settings.learning_rate, total_steps=epochs * steps, pct_start=settings.rise
+        )
+    else:
+        schedule = torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1.0)
+    criterion = nn.CrossEntropyLoss(
+        weight=_class_weights(class_counts, settings.class_weights).to(device),
+        label_smoothing=settings.label_smoothing,
+    )
+    log: list[Epoch] = []
+    best_accuracy, best_epoch, best_state = -1.0, 0, net.state_dict()
+    start = time.perf_counter()
+    for epoch in range(1, epochs + 1):
+        net.train()
+        loss_sum, right, seen = 0.0, 0, 0
+        for batch in epoch_batches():
+            targets = batch.targets.to(device)
+            where = (batch.n.to(device), batch.rows.to(device), batch.cols.to(device))
+            logits = net.at(batch.inputs.to(device), *where)  # (P, classes)
+            loss = criterion(logits, targets)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            loss_sum += loss.item() * len(targets)
+            right += int((logits.argmax(1) == targets).sum())
+            seen += len(targets)
+        if not math.isfinite(loss_sum):
+            raise TrainingError(
+                f"the loss became {loss_sum} in epoch {epoch} of {epochs}; "
+                f"lower --learning-rate (now {settings.learning_rate})"
+            )
+        accuracy = None
+        if validate is not None:
+            net.eval()
+            accuracy = validate()
+        rate = float(optimiser.param_groups[0]["lr"])
+        elapsed = time.perf_counter() - start
+        log.append(Epoch(epoch, loss_sum / seen, right / seen, accuracy, rate, elapsed))
+        on_epoch(log[-1])
+        if settings.patience and accuracy is not None:
+            if accuracy > best_accuracy:
+                best_accuracy, best_epoch = accuracy, epoch
+                best_state = copy.deepcopy(net.state_dict())
+            if epoch - best_epoch >= settings.patience:
+                break
+    if settings.patience:
+        net.load_state_dict(best_state)
+    net.eval()
+    return log
+
+
+def _class_weights(counts: Tensor, kind: str) -> Tensor:
+    """`(classes,)` float32: ones, or inverse counts scaled to a mean of 1 over training pixels."""
+    there = counts > 0
+    if kind == "none":
+        return torch.ones(len(counts))
+    weights = torch.where(there, counts.sum() / (there.sum() * counts.clamp(min=1)), 0.0)
+    return weights.float()
