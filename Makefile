@@ -2,6 +2,7 @@
 # make demo    the main job on real data: Indian Pines, HybridSN, two splits (about 9 minutes)
 # make test    everything that CI runs
 # make check   format, lint, types, quick tests: before every commit
+# make docs    write docs/commands.md anew from the command line
 # make fix     let the formatter and the linter mend what they can
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ PYTHON ?= python3
 PIP_ARGS ?=
 BIN := .venv/bin
 
-.PHONY: setup demo test check fix clean
+.PHONY: setup demo test check docs fix clean
 
 setup: .venv/installed
 
@@ -34,6 +35,9 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest -q -m 'not slow'
+
+docs: setup
+	SPECTROLITE_WRITE_DOCS=1 $(BIN)/pytest -q tests/test_docs.py -k commands_page
 
 fix: setup
 	$(BIN)/ruff check --fix .

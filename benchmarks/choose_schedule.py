@@ -11,13 +11,14 @@ from __future__ import annotations
 import statistics
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from records import write_record
 
 import spectrolite as sl
 
-CANDIDATES = (
+CANDIDATES: tuple[dict[str, Any], ...] = (
     {"epochs": 130, "learning_rate": 3e-3},
     {"epochs": 100, "learning_rate": 3e-3},
     {"epochs": 100, "learning_rate": 5e-3},

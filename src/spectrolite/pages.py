@@ -37,11 +37,11 @@ h1 { margin: 0; font-size: 28px; } h2 { margin: 40px 0 12px; font-size: 19px; }
   padding: 12px 20px; } .verdict.clean { border-color: var(--good); background: var(--good-paper); }
 .verdict h2 { margin: 0 0 6px; color: var(--warn); } .verdict.clean h2 { color: var(--good); }
 .verdict ul { margin: 0; padding-left: 20px; }
-.bars { display: grid; grid-template-columns: max-content 1fr 64px; gap: 6px 14px;
+.bars { display: grid; grid-template-columns: fit-content(40%) 1fr 64px; gap: 6px 14px;
   align-items: center; } .bars div.bar { background: #eef1f3; border-radius: 3px; }
 .bars div.bar i { display: block; height: 16px; border-radius: 3px; background: #9fb3c0; }
 .bars div.bar i.own { background: var(--accent); } .bars .value { text-align: right; }
-.maps { display: grid; grid-template-columns: repeat(auto-fit, minmax(240px, 1fr)); gap: 18px; }
+.maps { display: grid; grid-template-columns: repeat(auto-fit, minmax(290px, 1fr)); gap: 18px; }
 .maps figure { margin: 0; } .maps img { width: 100%; image-rendering: pixelated; display: block;
   border-radius: 4px; border: 1px solid var(--line); }
 figcaption { font-size: 13px; color: var(--soft); margin-top: 6px; }
@@ -54,7 +54,8 @@ th, td { padding: 4px 12px 4px 0; border-bottom: 1px solid var(--line); }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
 .wide { overflow-x: auto; } .confusion td, .confusion th { padding: 3px 5px; text-align: right;
   border: 1px solid #fff; min-width: 34px; font-size: 12px; font-variant-numeric: tabular-nums; }
-.facts td:first-child { color: var(--soft); white-space: nowrap; vertical-align: top; }
+.facts td { overflow-wrap: anywhere; } .facts td:first-child { color: var(--soft);
+  vertical-align: top; min-width: 110px; overflow-wrap: normal; }
 img.curve { width: 100%; max-width: 760px; }
 @media print { body { max-width: none; padding: 0; } h2 { break-after: avoid; } }
 """
@@ -163,9 +164,10 @@ def _maps(scene: Scene, split: Split, made: SceneMap) -> str:
         (false_colour(scene), "False colour"),
         (paint(labels.array, labels.class_colours), "Ground truth; black is unlabelled"),
         (_split_picture(split), "Split: " + ", ".join(
-            f"{_chip(c)}{name}" for c, name in (
-                (TRAIN, "training"), (VALIDATION, "validation"), (TEST, "test"), (OTHER, "other"))
-        )),
+            f"{_chip(c)}{name}" for c, name, pixels in (
+                (TRAIN, "training", split.train), (VALIDATION, "validation", split.validation),
+                (TEST, "test", split.test)) if len(pixels)
+        ) + f", {_chip(OTHER)}neither"),
         (paint(made.classes, made.class_colours), "Map; between the fields it is not scored"),
         ((255 * confidence).astype(np.uint8),
          f"Confidence, {made.confidence.min():.2f} (dark) to 1 (yellow); not calibrated"),

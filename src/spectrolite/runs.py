@@ -94,7 +94,7 @@ def train(
             def write(epoch: Epoch) -> None:
                 log.write(json.dumps(asdict(epoch)) + "\n")
                 log.flush()
-                on_epoch(epoch, chosen.training.epochs or 1)
+                on_epoch(epoch, chosen.training.epochs)
 
             fit_scene(net, reduced, split, chosen.training, order, dropout, write)
         training_s = time.perf_counter() - start

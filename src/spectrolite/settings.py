@@ -12,6 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from spectrolite.errors import SettingsError
 
+EPOCHS = {"dense": 130, "patches": 100}
+"""Passes over the training pixels where none are asked for: chosen by benchmarks/choose_schedule.py
+for whole-scene steps, the paper's for patches."""
+
 
 class Stage(BaseModel):
     """Base of the stages: frozen, strict about names."""
@@ -35,7 +39,7 @@ class TrainingSettings(Stage):
 
     mode: Literal["dense", "patches"] = "dense"
     """Whole windows with the loss at training pixels, or one patch a training pixel."""
-    epochs: int | None = Field(default=None, ge=1)
+    epochs: int = Field(ge=1)
     """Passes over the training pixels; 130 where dense, 100 where patches."""
     learning_rate: float = Field(3e-3, gt=0)
     """The highest of the schedule."""
@@ -64,7 +68,7 @@ class TrainingSettings(Stage):
     @classmethod
     def _epochs_of_the_mode(cls, values: Any) -> Any:
         if isinstance(values, dict) and values.get("epochs") is None:
-            return {**values, "epochs": 100 if values.get("mode") == "patches" else 130}
+            return {**values, "epochs": EPOCHS.get(values.get("mode", "dense"), 1)}
         return values
 
 
@@ -78,9 +82,9 @@ class ModelSettings(Stage):
 class Settings(Stage):
     """Everything that a training run depends on beside data, split and seed."""
 
-    model: ModelSettings = ModelSettings()
-    bands: BandSettings = BandSettings()
-    training: TrainingSettings = TrainingSettings.model_validate({})
+    model: ModelSettings
+    bands: BandSettings
+    training: TrainingSettings
 
 
 STAGES: dict[str, type[Stage]] = {

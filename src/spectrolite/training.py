@@ -160,7 +160,7 @@ def fit(
             "--patience: early stopping needs a validation part; add validation=0.1 to --split"
         )
     device = next(net.parameters()).device
-    epochs = settings.epochs or 1
+    epochs = settings.epochs
     optimiser = torch.optim.AdamW(
         net.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
     )

@@ -1,0 +1,221 @@
+"""The verbs, typed as a user would; the reference is the same work done in Python."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import spectrolite as sl
+from spectrolite import cli
+
+VERBS = ("data", "train", "evaluate", "report", "map", "demo")
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What a command printed and returned."""
+
+    code: int
+    out: str
+    err: str
+
+
+Type = Callable[..., Typed]
+
+
+@pytest.fixture
+def typed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Type:
+    """Type a command."""
+
+    def type_(*words: object) -> Typed:
+        monkeypatch.setattr(sys, "argv", ["spectrolite", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        out, err = capsys.readouterr()
+        return Typed(int(stop.value.code or 0), out, " ".join(err.split()))
+
+    return type_
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_holds_an_example(typed: Type, verb: str) -> None:
+    done = typed(verb, "--help")
+    assert done.code == 0
+    assert f"spectrolite {verb}" in done.out.split("Example:")[1]
+    assert "--json" in done.out
+
+
+def test_every_verb_is_listed(typed: Type) -> None:
+    done = typed("--help")
+    assert all(f" {verb} " in done.out for verb in VERBS)
+
+
+def test_data_lists_and_shows(typed: Type) -> None:
+    assert "indian_pines" in typed("data").out
+    shown = typed("data", "indian_pines")
+    assert "145 rows, 145 cols, 200 bands, 20 m pixels" in shown.out
+    assert "CC BY 3.0" in shown.out
+    assert "Stone-Steel-Towers" in shown.out
+    assert json.loads(typed("data", "--json").out)["datasets"][0]["name"] == "indian_pines"
+    known = json.loads(typed("data", "indian_pines", "--json").out)
+    assert known["labelled"] == 10_249
+    assert known["class_names"]["9"] == "Oats"
+
+
+def test_the_main_job_from_files(
+    typed: Type, tiny_files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "runs" / "tiny"
+    done = typed(
+        "train", "--scene", tiny_files[0], "--labels", tiny_files[1], "--train", 0.2,
+        "--split-seed", 1, "--components", 13, "--epochs", 3, "--out", out, "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    printed = json.loads(done.out)
+    assert printed["run"] == str(out)
+    scene, labels = sl.read_scene(tiny_files[0]), sl.read_labels(tiny_files[1])
+    split = sl.split(labels, "random", train=0.2, seed=1)
+    same = sl.train(scene, labels, split, out=tmp_path / "same", components=13, epochs=3)
+    assert printed["overall_accuracy"] == same.report.overall_accuracy
+    assert sl.open_run(out).bundle.sha256 == same.bundle.sha256
+    assert "epoch 3/3 loss" in done.err
+
+    evaluated = typed("evaluate", out)
+    assert evaluated.code == 0
+    assert "overall accuracy" in evaluated.out
+    assert "Not clean: 100.0%" in evaluated.out
+    assert json.loads(typed("report", out, "--json").out)["page"] == str(out / "report.html")
+    assert typed("report", out).out.replace("\n", "") == str(out / "report.html")
+
+    mapped = typed("map", out, "--scene", tiny_files[0], "--out", tmp_path / "m.tif", "--json")
+    pixels = json.loads(mapped.out)["pixels"]
+    classes = sl.classify(out, sl.read_scene(tiny_files[0])).classes
+    assert pixels == {str(i): int((classes == i).sum()) for i in (2, 3, 7)}
+    again = typed("map", out, "--out", tmp_path / "m.tif", "--overwrite")
+    assert again.code == 0
+    assert "class 7" in again.out
+
+
+@pytest.mark.slow
+def test_demo_trains_two_runs_and_tells_them_apart(typed: Type, tmp_path: Path) -> None:
+    done = typed("demo", "--epochs", 1, "--out", tmp_path / "demo")
+    assert done.code == 0, done.err
+    assert "clean split" in done.out
+    assert "position alone, no image" in done.out
+    for name in ("random", "blocks"):
+        run = sl.open_run(tmp_path / "demo" / name)
+        assert run.report.macs_per_pixel == 5_477_696
+        assert run.report.macs_per_patch == 247_683_392
+        assert run.report.parameters == 5_122_416
+        assert not run.report.leakage.clean
+    again = typed("demo", "--epochs", 1, "--out", tmp_path / "demo", "--json")
+    assert again.code == 2
+    assert "exists; take another --out, or replace it with --overwrite" in again.err
+    assert again.out == ""
+
+
+WRONG = {
+    "no data": (["train", "--out", "x"], "give --data NAME, or --scene FILE and --labels FILE"),
+    "half of the data": (
+        ["train", "--scene", "a.npy", "--out", "x"],
+        "give --data NAME, or --scene FILE and --labels FILE",
+    ),
+    "unknown data": (["data", "mars"], "data: wanted one of indian_pines, got 'mars'"),
+    "unknown method": (
+        ["train", "--data", "indian_pines", "--split", "lucky", "--out", "x"],
+        "--split: wanted one of random, per_class, blocks, blocks_by_class, given, got 'lucky'",
+    ),
+    "contradiction": (
+        ["train", "--data", "indian_pines", "--split", "random,train=0.3", "--train", "0.1",
+         "--out", "x"],
+        "--train 0.1 contradicts --split random,train=0.3; give one of them",
+    ),
+    "lost classes": (
+        ["train", "--data", "indian_pines", "--split", "blocks,side=20,guard=6", "--out", "x"],
+        "9 Oats has no test pixel; change the split, or accept it with allow_missing",
+    ),
+    "bad bands": (
+        ["map", "run", "--drop-bands", "3-x", "--out", "m.tif"],
+        "--drop-bands: wanted numbers and ranges as 3,7-9, got '3-x'",
+    ),
+    "bands of a named set": (
+        ["train", "--data", "indian_pines", "--drop-bands", "3", "--out", "x"],
+        "--drop-bands goes with --scene, not with --data",
+    ),
+    "no run": (["evaluate", "nowhere"], "nowhere/manifest.json: cannot be read (No such file"),
+    "bad setting": (
+        ["train", "--data", "indian_pines", "--learning-rate", "-1", "--out", "x"],
+        "--learning-rate: Input should be greater than 0, got -1.0",
+    ),
+    "unknown flag": (["train", "--speed", "11"], "No such option: --speed"),
+    "no such file": (
+        ["train", "--scene", "a.npy", "--labels", "b.npy", "--out", "x"],
+        "a.npy: no such file",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_use_is_one_message_and_exit_code_2(
+    typed: Type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words, message = WRONG[case]
+    done = typed(*words)
+    assert done.code == 2
+    assert message in done.err
+    assert "Traceback" not in done.err
+    assert done.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bands_with_nan_are_named_and_can_be_dropped(
+    typed: Type, tiny_files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    cube = np.load(tiny_files[0]).astype(np.float32)
+    cube[3, 4, 5:7] = np.nan
+    cube[:, :, 9] = 1
+    np.save(tmp_path / "bad.npy", cube)
+    words = [
+        "train", "--scene", tmp_path / "bad.npy", "--labels", tiny_files[1], "--components", 13,
+        "--epochs", 1, "--out", tmp_path / "run",
+    ]  # fmt: skip
+    told = "NaN or infinite values in 2 of 16 bands, from 0: 5, 6; drop them (--drop-bands 5-6)"
+    assert told in typed(*words).err
+    assert "1 of 14 bands have one value" in typed(*words, "--drop-bands", "5-6").err
+    done = typed(*words, "--drop-bands", "5,6,9")
+    assert done.code == 0, done.err
+    assert typed("evaluate", tmp_path / "run").code == 0
+    mapped = typed(
+        "map", tmp_path / "run", "--scene", tmp_path / "bad.npy", "--drop-bands", "5,6,9",
+        "--out", tmp_path / "m.tif",
+    )  # fmt: skip
+    assert mapped.code == 0, mapped.err
+
+
+def test_other_failures_are_one_message_and_exit_code_1(
+    typed: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full() -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cli, "app", full)
+    done = typed("data")
+    assert done.code == 1
+    assert done.err == "error: [Errno 28] No space left on device"
+
+
+def test_the_module_runs_as_a_program() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "spectrolite", "data", "--json"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert json.loads(done.stdout)["datasets"]

@@ -1,0 +1,97 @@
+"""Every code block of the documentation runs, and the pages of the command line are the real ones.
+
+Blocks of one page run in order in one folder; Python blocks share their names. So that this takes
+minutes and not an hour, a training without `--epochs` has one epoch here, and one with it has one
+too. Blocks that call make are not run but held against the Makefile.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from spectrolite import cli, settings
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+COMMANDS = ROOT / "docs" / "commands.md"
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """Language and text of each fenced block."""
+    return BLOCK.findall(page.read_text(encoding="utf-8"))
+
+
+def run_command(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Type one line of a shell block."""
+    program, *words = shlex.split(line, comments=True)
+    if program == "make":
+        target = next(w for w in words if "=" not in w)
+        assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), line
+        return
+    if program in ("git", "cd", "python", "pip"):
+        return  # set-up of a machine, and benchmarks: not the work of a test
+    assert program == "spectrolite", line
+    if "--epochs" in words:
+        words[words.index("--epochs") + 1] = "1"
+    monkeypatch.setattr(sys, "argv", [program, *words])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert not stop.value.code, line
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_block_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(settings.EPOCHS, "dense", 1)
+    monkeypatch.setitem(settings.EPOCHS, "patches", 1)
+    names: dict[str, object] = {"__name__": page.stem}
+    for language, text in blocks(page):
+        if language == "python":
+            exec(compile(text, str(page), "exec"), names)
+        elif language == "sh":
+            for line in text.replace("\\\n", " ").splitlines():
+                if line.strip() and not line.startswith("#"):
+                    run_command(line, monkeypatch)
+        else:
+            assert language == "text", f"{page.name}: a block of unknown kind {language!r}"
+
+
+def commands_page() -> str:
+    """`docs/commands.md` as the command line would write it."""
+    verbs = [c.name or c.callback.__name__ for c in cli.app.registered_commands if c.callback]
+    runner = CliRunner(env={"TERMINAL_WIDTH": "100", "COLUMNS": "100", "NO_COLOR": "1"})
+    parts = ["# The command line\n\nWritten by `make docs` from the program itself.\n"]
+    for words in ([], *([verb] for verb in verbs)):
+        done = runner.invoke(cli.app, [*words, "--help"], prog_name="spectrolite")
+        text = "\n".join(line.rstrip() for line in done.output.strip().splitlines())
+        parts.append(f"## {' '.join(['spectrolite', *words])}\n\n```text\n{text}\n```\n")
+    return "\n".join(parts)
+
+
+def test_the_commands_page_is_the_real_one() -> None:
+    page = commands_page()
+    if os.environ.get("SPECTROLITE_WRITE_DOCS") == "1":
+        COMMANDS.write_text(page, encoding="utf-8")
+    assert COMMANDS.read_text(encoding="utf-8") == page, "run make docs"
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in [*PAGES, ROOT / "DESIGN.md", ROOT / "CHANGELOG.md"]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_tree_of_the_readme_names_every_module() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for path in (ROOT / "src" / "spectrolite").rglob("*.py"):
+        if path.name != "__init__.py":
+            assert path.name in readme, path.name

@@ -1,0 +1,88 @@
+"""The error tree.
+
+Reference: the indented tree in the module's own docstring, parsed here by column, against what the
+classes say of themselves (`__bases__`, `exit_code`).
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import Any
+
+import pytest
+
+import spectrolite
+from spectrolite import errors
+from spectrolite.errors import InputError, MissingExtraError, SpectroliteError, TrainingError
+
+
+def written_tree() -> dict[str, tuple[str | None, str]]:
+    """Class name to parent's name and remark, as the docstring draws them."""
+    tree: dict[str, tuple[str | None, str]] = {}
+    above: list[tuple[int, str]] = []
+    for line in inspect.cleandoc(errors.__doc__ or "").splitlines():
+        found = re.match(r"(?:    |│   )*(?:    |├── |└── )([A-Z]\w+)\s+(.+)$", line)
+        if found is None:
+            continue
+        column, name = found.start(1), found.group(1)
+        above = [(c, n) for c, n in above if c < column]
+        tree[name] = (above[-1][1] if above else None, found.group(2))
+        above.append((column, name))
+    return tree
+
+
+def defined() -> dict[str, type[SpectroliteError]]:
+    classes: dict[str, Any] = {
+        name: value for name, value in vars(errors).items() if inspect.isclass(value)
+    }
+    assert all(issubclass(value, SpectroliteError) for value in classes.values())
+    return classes
+
+
+def test_the_written_tree_names_every_class_and_no_other() -> None:
+    assert sorted(written_tree()) == sorted(defined())
+    assert len(written_tree()) == 10
+
+
+@pytest.mark.parametrize("name", sorted(defined()))
+def test_a_class_stands_under_its_parent_and_says_what_the_tree_says(name: str) -> None:
+    tree, cls = written_tree(), defined()[name]
+    parent, remark = tree[name]
+    assert cls.__bases__[0].__name__ == (parent or "Exception")
+    builtin = re.search(r"also an? (\w+)", remark)
+    assert [b.__name__ for b in cls.__bases__[1:]] == ([builtin.group(1)] if builtin else [])
+    above: str | None = name
+    while above and "exit code" not in tree[above][1]:
+        above = tree[above][0]
+    assert above is not None
+    code = re.search(r"exit code (\d)", tree[above][1])
+    assert code is not None
+    assert cls.exit_code == int(code.group(1))
+
+
+@pytest.mark.parametrize("cls", [c for c in defined().values() if c is not MissingExtraError])
+def test_a_message_stays_one_plain_text(cls: type[SpectroliteError]) -> None:
+    assert str(cls("file.npy: wanted 3 axes, got 2")) == "file.npy: wanted 3 axes, got 2"
+    assert cls.__doc__
+
+
+def test_bad_input_is_a_value_error_and_failed_training_is_not() -> None:
+    assert issubclass(InputError, ValueError)
+    assert not issubclass(TrainingError, ValueError)
+    assert TrainingError.exit_code == 1
+    assert InputError.exit_code == 2
+
+
+def test_a_missing_extra_says_who_needs_it_and_the_command() -> None:
+    error = MissingExtraError("the data set x", "tensorly", "demo")
+    assert isinstance(error, ImportError)
+    assert isinstance(error, ValueError)
+    assert str(error) == (
+        "the data set x needs the package tensorly, which is not installed; "
+        "install it with: pip install 'spectrolite[demo]'"
+    )
+
+
+def test_the_root_is_a_public_name() -> None:
+    assert spectrolite.SpectroliteError is SpectroliteError

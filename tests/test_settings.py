@@ -1,0 +1,192 @@
+"""Settings: what is set, what is refused, and whether the message names the flag.
+
+References: the facts of the published trainings for the defaults, JSON for the round trip; ranges
+are probed from both sides of each limit.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as profile
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from spectrolite.errors import InputError, SettingsError
+from spectrolite.settings import (
+    STAGES,
+    BandSettings,
+    ModelSettings,
+    Settings,
+    TrainingSettings,
+    checked_settings,
+    settings,
+)
+
+
+def _manifest(**stages: Any) -> dict[str, Any]:
+    """All stages as a manifest holds them, but for those given."""
+    return {"model": {}, "bands": {}, "training": {}, **stages}
+
+
+def test_defaults() -> None:
+    made = settings()
+    assert made.model == ModelSettings(model="hybridsn", variant="course")
+    assert (made.bands.components, made.bands.bands_from) == (30, "train")
+    training = made.training
+    assert (training.mode, training.epochs, training.schedule) == ("dense", 130, "one_cycle")
+    assert (training.learning_rate, training.weight_decay, training.rise) == (3e-3, 1e-2, 0.2)
+    assert (training.class_weights, training.patience, training.device) == ("none", None, "auto")
+
+
+@pytest.mark.parametrize(
+    ("values", "epochs"),
+    [
+        ({}, 130),
+        ({"mode": "dense"}, 130),
+        ({"mode": "patches"}, 100),
+        ({"mode": "patches", "epochs": None}, 100),
+        ({"mode": "patches", "epochs": 7}, 7),
+        ({"epochs": 1}, 1),
+    ],
+)
+def test_epochs_follow_the_mode_unless_given(values: dict[str, Any], epochs: int) -> None:
+    assert settings(**values).training.epochs == epochs
+    assert checked_settings(_manifest(training=values)).training.epochs == epochs
+    assert TrainingSettings.model_validate(values).epochs == epochs
+
+
+def test_flat_keywords_find_their_stage() -> None:
+    made = settings(variant="paper", components=15, standardise=True, batch=64, patience=3)
+    assert made.model.variant == "paper"
+    assert made.bands == BandSettings(components=15, standardise=True)
+    assert (made.training.batch, made.training.patience) == (64, 3)
+
+
+def test_no_two_stages_share_a_name() -> None:
+    names = [name for stage in STAGES.values() for name in stage.model_fields]
+    assert len(names) == len(set(names))
+    assert set(STAGES) == set(Settings.model_fields)
+
+
+def test_an_unknown_name_is_an_error_that_lists_the_known_ones() -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings(epoch=3)
+    assert str(caught.value) == (
+        "epoch: no such setting; wanted one of model, variant, components, bands_from, "
+        "standardise, mode, epochs, learning_rate, weight_decay, schedule, rise, label_smoothing, "
+        "class_weights, flips, window, batch, patience, device"
+    )
+
+
+@pytest.mark.parametrize(
+    ("stages", "flag"),
+    [
+        ({"training": {"learning_rte": 1}}, "--learning-rte"),
+        ({"bands": {"epochs": 1}}, "--epochs"),
+        ({"trainig": {}}, "--trainig"),
+    ],
+)
+def test_an_unknown_key_of_a_manifest_is_an_error(stages: dict[str, Any], flag: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{flag}: Extra inputs are not permitted, got "):
+        checked_settings(_manifest(**stages))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("components", -1, "--components: Input should be greater than or equal to 0, got -1"),
+        (
+            "bands_from",
+            "test",
+            "--bands-from: Input should be 'train', 'patches' or 'scene', got 'test'",
+        ),
+        ("mode", "tiles", "--mode: Input should be 'dense' or 'patches', got 'tiles'"),
+        ("epochs", 0, "--epochs: Input should be greater than or equal to 1, got 0"),
+        ("learning_rate", 0, "--learning-rate: Input should be greater than 0, got 0"),
+        ("weight_decay", -0.1, "--weight-decay: Input should be greater than or equal to 0, "
+         "got -0.1"),
+        ("schedule", "step", "--schedule: Input should be 'one_cycle' or 'constant', got 'step'"),
+        ("rise", 0, "--rise: Input should be greater than 0, got 0"),
+        ("rise", 1.0, "--rise: Input should be less than 1, got 1.0"),
+        ("label_smoothing", 1.0, "--label-smoothing: Input should be less than 1, got 1.0"),
+        ("class_weights", "sqrt", "--class-weights: Input should be 'none' or 'balanced', "
+         "got 'sqrt'"),
+        ("window", 15, "--window: Input should be greater than or equal to 16, got 15"),
+        ("batch", 0, "--batch: Input should be greater than or equal to 1, got 0"),
+        ("patience", 0, "--patience: Input should be greater than or equal to 1, got 0"),
+    ],
+)  # fmt: skip
+def test_out_of_range_names_the_flag(key: str, value: object, message: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings(**{key: value})
+    assert str(caught.value) == message
+    assert isinstance(caught.value, InputError)
+    assert isinstance(caught.value, ValueError)
+    stage = next(name for name, kind in STAGES.items() if key in kind.model_fields)
+    with pytest.raises(SettingsError) as nested:
+        checked_settings(_manifest(**{stage: {key: value}}))
+    assert str(nested.value) == message
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("components", 0), ("epochs", 1), ("learning_rate", 1e-12), ("weight_decay", 0.0),
+        ("rise", 0.999), ("label_smoothing", 0.0), ("window", 16), ("batch", 1), ("patience", 1),
+        ("patience", None), ("device", "cpu"), ("device", "cuda"), ("device", "cuda:3"),
+        ("device", "mps"), ("schedule", "constant"), ("class_weights", "balanced"),
+        ("bands_from", "scene"), ("flips", False),
+    ],
+)  # fmt: skip
+def test_the_limits_themselves_are_allowed(key: str, value: object) -> None:
+    dumped = settings(**{key: value}).model_dump()
+    assert [stage[key] for stage in dumped.values() if key in stage] == [value]
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:x", "CPU", "", "cpu ", "xcpu"])
+def test_unknown_devices_are_refused(device: str) -> None:
+    with pytest.raises(SettingsError, match=r"^--device: String should match pattern"):
+        settings(device=device)
+
+
+@pytest.mark.parametrize("key", ["learning_rate", "weight_decay", "rise", "label_smoothing"])
+def test_nan_is_in_no_range(key: str) -> None:
+    with pytest.raises(SettingsError, match=f"^--{key.replace('_', '-')}: "):
+        settings(**{key: float("nan")})
+
+
+@pytest.mark.parametrize(("key", "value"), [("epochs", 2.5), ("epochs", "many"), ("model", 3)])
+def test_values_of_another_kind_are_refused(key: str, value: object) -> None:
+    with pytest.raises(SettingsError, match=f"^--{key}: Input should be a valid "):
+        settings(**{key: value})
+
+
+def test_a_stage_that_is_no_mapping_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"^--training: Input should be a valid dictionary"):
+        checked_settings(_manifest(training=[1]))
+
+
+def test_settings_are_frozen() -> None:
+    made = settings()
+    with pytest.raises(ValidationError, match="frozen"):
+        made.training.epochs = 3
+
+
+@profile(deadline=None)
+@given(
+    components=st.integers(0, 300),
+    mode=st.sampled_from(["dense", "patches"]),
+    epochs=st.none() | st.integers(1, 1000),
+    learning_rate=st.floats(1e-6, 10),
+    patience=st.none() | st.integers(1, 50),
+    flips=st.booleans(),
+)
+def test_round_trip(**values: Any) -> None:
+    """Through a dictionary and through a manifest's JSON nothing is lost."""
+    made = settings(**values)
+    assert checked_settings(made.model_dump()) == made
+    assert checked_settings(json.loads(made.model_dump_json())) == made

@@ -1,0 +1,801 @@
+"""Splits and how they are drawn.
+
+References: scikit-learn's `train_test_split`, to the pixel, on Indian Pines; set arithmetic and
+distances over all pairs for disjoint parts and the guard; the draw of blocks written out as a
+plain loop; figures of Indian Pines measured before this package existed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, reject, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
+
+from spectrolite.catalog import load
+from spectrolite.draws import DRAWS, TRIES, classes_kept
+from spectrolite.errors import LabelsError, ReadError, SplitError
+from spectrolite.scene import Labels
+from spectrolite.splits import METHODS, Split, parse_split, split
+
+SMALL = settings(deadline=None, max_examples=50, derandomize=True)
+
+DRAWN: list[tuple[str, dict[str, Any]]] = [
+    ("random", {"train": 0.3}),
+    ("per_class", {"n": 6}),
+    ("blocks", {"train": 0.3, "side": 4}),
+    ("blocks_by_class", {"train": 0.3, "side": 3}),
+]
+
+
+def scattered(rows: int = 20, cols: int = 24, seed: int = 0) -> Labels:
+    """Patches of 2 x 2 pixels of the ids 2, 5, 6 and 9, and of nothing."""
+    generator = np.random.default_rng(seed)
+    coarse = generator.choice([0, 2, 5, 6, 9], size=(rows // 2, cols // 2))
+    return Labels(np.kron(coarse, np.ones((2, 2), int)), name="scattered")
+
+
+def sized(*counts: int) -> Labels:
+    """A row of as many pixels of class 1, 2, ... as asked for."""
+    return Labels(np.repeat(np.arange(1, len(counts) + 1), counts)[None, :], name="sized")
+
+
+def distance(labels: Labels, pixels: NDArray[np.int64], seen: NDArray[np.int64]) -> NDArray[Any]:
+    """Chebyshev distance of each of `pixels` to the nearest of `seen`, over all pairs."""
+    cols = labels.shape[1]
+    down = np.abs(pixels[:, None] // cols - seen // cols)
+    across = np.abs(pixels[:, None] % cols - seen % cols)
+    return np.asarray(np.maximum(down, across).min(1))
+
+
+def counts_of(drawn: Split, pixels: NDArray[np.int64]) -> dict[int, int]:
+    ids, counts = np.unique(drawn.labels.array.ravel()[pixels], return_counts=True)
+    return dict(zip(ids.tolist(), counts.tolist(), strict=True))
+
+
+@pytest.fixture(scope="module")
+def indian_pines() -> Labels:
+    return load("indian_pines")[1]
+
+
+# Every method
+
+
+@SMALL
+@given(
+    st.sampled_from(DRAWN),
+    st.integers(0, 2**32 - 1),
+    st.integers(0, 2),
+    st.sampled_from([0.0, 0.3, 0.5]),
+)
+def test_parts_are_disjoint_ascending_labelled_and_guarded(
+    method: tuple[str, dict[str, Any]], seed: int, guard: int, validation: float
+) -> None:
+    labels = scattered()
+    try:
+        drawn = split(
+            labels, method[0], seed=seed, guard=guard, validation=validation,
+            allow_missing=True, **method[1],
+        )  # fmt: skip
+    except SplitError as error:
+        if "pixel is left" not in str(error):
+            raise
+        reject()
+    parts = (drawn.train, drawn.validation, drawn.test)
+    for part in parts:
+        assert part.dtype == np.int64
+        assert (np.diff(part) > 0).all()
+        assert labels.array.ravel()[part].all()
+    assert sum(map(len, parts)) == len(set(np.concatenate(parts).tolist()))
+    assert sum(map(len, parts)) + drawn.dropped == np.count_nonzero(labels.array)
+    assert (distance(labels, drawn.test, drawn.seen) > guard).all()
+    assert set(drawn.seen.tolist()) == {*drawn.train.tolist(), *drawn.validation.tolist()}
+    assert drawn.train_share == len(drawn.seen) / np.count_nonzero(labels.array)
+
+
+@pytest.mark.parametrize(("method", "parameters"), DRAWN)
+def test_the_guard_drops_every_test_pixel_within_reach_and_no_other(
+    method: str, parameters: dict[str, Any]
+) -> None:
+    labels = scattered()
+    for guard, validation in ((1, 0.0), (1, 0.4)):
+        drawn = split(
+            labels, method, seed=3, guard=guard, validation=validation, allow_missing=True,
+            **parameters,
+        )  # fmt: skip
+        rest = np.setdiff1d(np.flatnonzero(labels.array), drawn.seen)
+        far = distance(labels, rest, drawn.seen) > guard
+        np.testing.assert_array_equal(drawn.test, rest[far])
+        assert drawn.dropped == (~far).sum() > 0
+
+
+@pytest.mark.parametrize(("method", "parameters"), DRAWN)
+def test_a_split_repeats_with_its_seed(method: str, parameters: dict[str, Any]) -> None:
+    one, same, other = (split(scattered(), method, seed=seed, **parameters) for seed in (0, 0, 1))
+    assert one.sha256 == same.sha256 != other.sha256
+    np.testing.assert_array_equal(one.train, same.train)
+    assert not np.array_equal(one.train, other.train)
+    assert one.method == method
+
+
+@pytest.mark.parametrize(("method", "parameters"), DRAWN)
+@pytest.mark.parametrize("extra", [{}, {"guard": 1, "validation": 0.4, "allow_missing": True}])
+def test_a_split_is_drawn_again_from_its_own_words(
+    method: str, parameters: dict[str, Any], extra: dict[str, Any]
+) -> None:
+    drawn = split(scattered(), method, seed=7, **parameters, **extra)
+    word, keywords = parse_split(str(drawn))
+    assert word == method
+    assert keywords == {**parameters, "seed": 7, **extra}
+    assert split(scattered(), word, **keywords).sha256 == drawn.sha256
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if m != "given"])
+def test_the_documented_defaults_are_used(method: str, indian_pines: Labels) -> None:
+    plain = split(indian_pines, method, allow_missing=True)
+    said = split(indian_pines, method, allow_missing=True, seed=0, guard=0, **METHODS[method])
+    assert plain.sha256 == said.sha256
+    assert dict(plain.parameters) == {**METHODS[method], "seed": 0, "allow_missing": True}
+
+
+@pytest.mark.parametrize(("method", "parameters"), DRAWN)
+def test_validation_is_drawn_from_the_training_part_alone(
+    method: str, parameters: dict[str, Any]
+) -> None:
+    labels = scattered()
+    whole = split(labels, method, seed=5, allow_missing=True, **parameters)
+    drawn = split(labels, method, seed=5, validation=0.4, allow_missing=True, **parameters)
+    np.testing.assert_array_equal(drawn.seen, whole.train)
+    np.testing.assert_array_equal(drawn.test, whole.test)
+    assert len(whole.validation) == 0
+    assert 0 < len(drawn.validation) < len(whole.train)
+    assert len(np.intersect1d(drawn.train, drawn.validation)) == 0
+
+
+@pytest.mark.parametrize(("method", "parameters"), DRAWN)
+def test_what_stands_at_test_pixels_cannot_reach_the_choice_of_validation_pixels(
+    method: str, parameters: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = split(scattered(), method, seed=5, validation=0.4, **parameters)
+    draw, given_pixels = DRAWS[method], []
+
+    def with_other_labels_elsewhere(
+        labels: Labels, pixels: NDArray[np.int64], *rest: Any
+    ) -> tuple[NDArray[np.int64], set[int]]:
+        given_pixels.append(pixels)
+        array = np.full(labels.shape, 3)
+        array.flat[pixels] = labels.array.flat[pixels]
+        return draw(Labels(array), pixels, *rest)
+
+    monkeypatch.setitem(DRAWS, method, with_other_labels_elsewhere)
+    drawn = split(scattered(), method, seed=5, validation=0.4, **parameters)
+    assert drawn.sha256 == plain.sha256
+    assert len(given_pixels) == 2
+    np.testing.assert_array_equal(np.sort(given_pixels[1]), drawn.seen)
+
+
+def test_the_guard_counts_validation_pixels_as_training() -> None:
+    labels = scattered()
+    drawn = split(labels, "random", train=0.05, seed=1, guard=1, validation=0.5, allow_missing=True)
+    rest = np.setdiff1d(np.flatnonzero(labels.array), drawn.seen)
+    near_validation_only = (distance(labels, rest, drawn.train) > 1) & (
+        distance(labels, rest, drawn.validation) <= 1
+    )
+    assert near_validation_only.any()
+    assert not np.isin(rest[near_validation_only], drawn.test).any()
+
+
+@pytest.mark.parametrize(("method", "parameters"), DRAWN)
+def test_a_guard_that_drops_everything_says_how_many(
+    method: str, parameters: dict[str, Any]
+) -> None:
+    labels = scattered()
+    with pytest.raises(SplitError) as caught:
+        split(labels, method, guard=24, **parameters)
+    left = np.count_nonzero(labels.array) - len(
+        split(labels, method, allow_missing=True, **parameters).train
+    )
+    words = ",".join(f"{k}={v}" for k, v in parameters.items())
+    message = str(caught.value)
+    assert message.startswith(
+        f"{method},{words},seed=0,guard=24: no test pixel is left (the guard "
+    )
+    assert "; lower guard or train" in message
+    if not method.startswith("blocks"):
+        assert f"(the guard dropped {left})" in message
+
+
+# A Split
+
+
+def test_the_hash_is_of_the_parts_and_the_maps_shape() -> None:
+    labels, wide = Labels(np.array([[1, 2], [1, 2]])), Labels(np.array([[1, 2, 1, 2]]))
+    none, train, test = np.empty(0, np.int64), np.array([0, 1]), np.array([2, 3])
+
+    def digest(of: Labels, train: Any, validation: Any, test: Any) -> str:
+        return Split(of, train, validation, test, method="given").sha256
+
+    hashes = {
+        digest(labels, train, none, test),
+        digest(wide, train, none, test),
+        digest(labels, test, none, train),
+        digest(labels, train[:1], train[1:], test),
+        digest(labels, train, test[:1], test[1:]),
+    }
+    assert len(hashes) == 5
+    assert digest(labels, train, none, test) == digest(labels, train, none, test)
+
+
+def test_the_hash_survives_a_file(tmp_path: Path, indian_pines: Labels) -> None:
+    drawn = split(indian_pines, "random", train=0.1, seed=345, validation=0.1, guard=1)
+    for part in ("train", "validation", "test"):
+        written = np.zeros_like(indian_pines.array)
+        pixels = getattr(drawn, part)
+        written.flat[pixels] = indian_pines.array.flat[pixels]
+        np.save(tmp_path / f"{part}.npy", written)
+    back = split(
+        indian_pines, "given", train=tmp_path / "train.npy", test=str(tmp_path / "test.npy"),
+        validation=tmp_path / "validation.npy",
+    )  # fmt: skip
+    assert back.sha256 == drawn.sha256
+    assert back.method == "given"
+    assert back.parameters["test"] == str(tmp_path / "test.npy")
+
+
+def test_missing_classes_say_what_they_miss() -> None:
+    labels = Labels(np.array([[1, 1, 2, 3, 4]]))
+    drawn = Split(
+        labels, train=np.array([0, 2]), validation=np.array([], np.int64), test=np.array([1, 3]),
+        method="given", parameters={"seed": 0, "allow_missing": True, "odd": False},
+    )  # fmt: skip
+    assert drawn.missing == {2: "test", 3: "training", 4: "training"}
+    assert drawn.classes_of(drawn.test).tolist() == [1, 3]
+    assert str(drawn) == "given,seed=0,allow_missing"
+
+
+# random
+
+
+@pytest.mark.parametrize("seed", [345, 0])
+@pytest.mark.parametrize("test_size", [0.9, 0.7])
+def test_random_is_scikit_learns_split_to_the_pixel(
+    indian_pines: Labels, test_size: float, seed: int
+) -> None:
+    flat = indian_pines.array.ravel()
+    pixels = np.flatnonzero(flat)
+    train, test = train_test_split(
+        pixels, test_size=test_size, random_state=seed, stratify=flat[pixels]
+    )
+    drawn = split(indian_pines, "random", train=round(1 - test_size, 3), seed=seed)
+    np.testing.assert_array_equal(drawn.train, np.sort(train))
+    np.testing.assert_array_equal(drawn.test, np.sort(test))
+    assert (drawn.raised, drawn.dropped, drawn.missing) == ((), 0, {})
+    if (test_size, seed) == (0.9, 345):
+        assert (len(drawn.train), len(drawn.test)) == (1024, 9225)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_at_one_percent_two_classes_of_indian_pines_are_raised(
+    indian_pines: Labels, seed: int
+) -> None:
+    drawn = split(indian_pines, "random", train=0.01, seed=seed)
+    flat = indian_pines.array.ravel()
+    pixels = np.flatnonzero(flat)
+    train, _ = train_test_split(pixels, test_size=0.99, random_state=seed, stratify=flat[pixels])
+    assert drawn.raised == tuple(np.setdiff1d(np.unique(flat[pixels]), flat[train])) == (7, 9)
+    assert drawn.missing == {}
+    added = np.setdiff1d(drawn.train, train)
+    assert flat[added].tolist() in ([7, 9], [9, 7])
+    assert set(train.tolist()) <= set(drawn.train.tolist())
+
+
+def test_random_trains_on_a_class_of_one_pixel_and_stratifies_the_others() -> None:
+    labels = sized(40, 1, 20)
+    drawn = split(labels, "random", train=0.25, seed=2, allow_missing=True)
+    others = np.concatenate([np.arange(40), np.arange(41, 61)])
+    train, _ = train_test_split(
+        others, test_size=0.75, random_state=2, stratify=np.repeat([1, 3], [40, 20])
+    )
+    np.testing.assert_array_equal(drawn.train, np.sort(np.append(train, 40)))
+    assert drawn.raised == (2,)
+    assert drawn.missing == {2: "test"}
+
+
+def test_a_class_of_one_pixel_is_named_with_the_remedy() -> None:
+    with pytest.raises(SplitError) as caught:
+        split(sized(40, 1, 20), "random", train=0.25)
+    assert str(caught.value) == (
+        "random,train=0.25,seed=0: 2 class 2 has no test pixel; "
+        "change the split, or accept it with allow_missing"
+    )
+
+
+@pytest.mark.parametrize(("sizes", "share", "left"), [((3, 3, 3), 0.1, 9), ((1, 1, 1), 0.5, 0)])
+def test_random_without_enough_pixels_to_stratify(
+    sizes: tuple[int, ...], share: float, left: int
+) -> None:
+    with pytest.raises(
+        SplitError,
+        match=rf"^random,train={share}: {left} labelled pixels of 3 classes are too few for this "
+        r"share \(.+\)$",
+    ):
+        split(sized(*sizes), "random", train=share)
+
+
+# per_class
+
+
+@SMALL
+@given(st.integers(1, 12), st.integers(0, 1000))
+def test_per_class_takes_n_of_each_and_one_of_the_too_small(n: int, seed: int) -> None:
+    labels = sized(40, 7, 2, 13)
+    drawn = split(labels, "per_class", n=n, seed=seed)
+    sizes = labels.counts()
+    assert counts_of(drawn, drawn.train) == {i: n if n < sizes[i] else 1 for i in sizes}
+    assert drawn.raised == tuple(i for i in sizes if sizes[i] <= n)
+
+
+def test_per_class_of_a_class_of_one_pixel_leaves_no_test() -> None:
+    with pytest.raises(SplitError) as caught:
+        split(sized(9, 1), "per_class", n=3)
+    assert str(caught.value) == (
+        "per_class,n=3,seed=0: 2 class 2 has no test pixel; "
+        "change the split, or accept it with allow_missing"
+    )
+    drawn = split(sized(9, 1), "per_class", n=3, allow_missing=True)
+    assert (drawn.raised, drawn.missing) == ((2,), {2: "test"})
+
+
+def test_per_class_validates_its_share_of_n() -> None:
+    drawn = split(sized(40, 30, 20), "per_class", n=10, validation=0.3)
+    assert counts_of(drawn, drawn.train) == {1: 7, 2: 7, 3: 7}
+    assert counts_of(drawn, drawn.validation) == {1: 3, 2: 3, 3: 3}
+    assert drawn.raised == ()
+
+
+# blocks
+
+
+def block_numbers(labels: Labels, side: int) -> list[tuple[int, int]]:
+    rows, cols = labels.shape
+    return [(r // side, c // side) for r in range(rows) for c in range(cols)]
+
+
+@SMALL
+@given(st.integers(2, 7), st.sampled_from([0.2, 0.3, 0.5]), st.integers(0, 1000))
+def test_blocks_stay_whole_and_give_every_class_its_share(
+    side: int, share: float, seed: int
+) -> None:
+    labels = scattered(seed=seed % 3)
+    try:
+        drawn = split(labels, "blocks", train=share, side=side, seed=seed, allow_missing=True)
+    except SplitError as error:
+        if "no test pixel is left" not in str(error):
+            raise
+        reject()
+    block = block_numbers(labels, side)
+    train_blocks = {block[p] for p in drawn.train}
+    assert train_blocks.isdisjoint({block[p] for p in drawn.test})
+    taken = counts_of(drawn, drawn.train)
+    assert all(taken.get(i, 0) >= share * n for i, n in labels.counts().items())
+    assert drawn.raised == ()
+
+
+def naive_blocks(labels: Labels, share: float, side: int, seed: int, guard: int) -> set[int]:
+    """The best of the seeded draws, with sets and loops."""
+    flat, block = labels.array.ravel().tolist(), block_numbers(labels, side)
+    pixels = [p for p, i in enumerate(flat) if i]
+    sizes = labels.counts()
+    down, across = (-(-n // side) for n in labels.shape)
+    best: tuple[int, int, set[int]] | None = None
+    last = max(r * across + c for r, c in (block[p] for p in pixels))
+    assert last < down * across
+    for child in np.random.SeedSequence(seed).spawn(TRIES):
+        order = np.random.default_rng(child).permutation(last + 1).tolist()
+        train: set[int] = set()
+        for i in sorted(sizes, key=lambda i: sizes[i]):  # rarest first, ties by id
+            for number in order:
+                inside = [p for p in pixels if block[p] == divmod(number, across)]
+                if not any(flat[p] == i for p in inside):
+                    continue
+                if sum(flat[p] == i for p in train) >= share * sizes[i]:
+                    break
+                train.update(inside)
+        seen = np.array(sorted(train))
+        rest = np.array(sorted(set(pixels) - train), np.int64)
+        test = rest[distance(labels, rest, seen) > guard] if guard else rest
+        kept = len({flat[p] for p in train} & {flat[p] for p in test.tolist()})
+        if best is None or (kept, -len(train)) > best[:2]:
+            best = (kept, -len(train), train)
+    assert best is not None
+    return best[2]
+
+
+@pytest.mark.parametrize(
+    ("share", "side", "seed", "guard"), [(0.3, 4, 0, 0), (0.3, 4, 1, 1), (0.4, 3, 2, 1)]
+)
+def test_blocks_are_those_of_a_plain_loop(share: float, side: int, seed: int, guard: int) -> None:
+    labels = scattered(12, 14, seed=4)
+    drawn = split(
+        labels, "blocks", train=share, side=side, seed=seed, guard=guard, allow_missing=True
+    )
+    assert set(drawn.train.tolist()) == naive_blocks(labels, share, side, seed, guard)
+
+
+def test_blocks_that_lose_a_class_say_which_unless_it_is_allowed() -> None:
+    array = np.ones((12, 12), int)
+    array[:, 6:] = 2
+    array[0, :2] = 3  # in one block: it cannot be on both sides
+    labels = Labels(array, class_names={3: "oats"}, name="three")
+    with pytest.raises(SplitError) as caught:
+        split(labels, "blocks", train=0.3, side=3)
+    assert str(caught.value) == (
+        "blocks,train=0.3,side=3,seed=0: 3 oats has no test pixel; "
+        "change the split, or accept it with allow_missing"
+    )
+    drawn = split(labels, "blocks", train=0.3, side=3, allow_missing=True)
+    assert drawn.missing == {3: "test"}
+    assert str(drawn) == "blocks,train=0.3,side=3,seed=0,allow_missing"
+
+
+def test_a_block_as_large_as_the_scene_leaves_no_test_pixel() -> None:
+    with pytest.raises(
+        SplitError,
+        match=r"^blocks,train=0\.3,side=24,seed=0: no test pixel is left \(the guard dropped 0\); ",
+    ):
+        split(scattered(), "blocks", side=24)
+
+
+def test_one_training_block_leaves_no_validation_pixel() -> None:
+    labels = Labels(np.tile([[1, 2]], (4, 4)))
+    with pytest.raises(SplitError) as caught:
+        split(labels, "blocks", train=0.3, side=4, validation=0.5)
+    assert str(caught.value) == (
+        "blocks,train=0.3,side=4,seed=0,validation=0.5: no validation pixel is left; "
+        "raise validation or train"
+    )
+
+
+@SMALL
+@given(
+    st.integers(0, 1000), st.integers(0, 3),
+    st.sets(st.integers(0, 479), min_size=1, max_size=40),
+)  # fmt: skip
+def test_classes_kept_equals_brute_force(seed: int, guard: int, chosen: set[int]) -> None:
+    labels = scattered(seed=seed)
+    flat = labels.array.ravel()
+    pixels = np.flatnonzero(flat)
+    train = np.array(sorted(chosen & set(pixels.tolist())), np.int64)
+    assume(len(train))
+    rest = np.setdiff1d(pixels, train)
+    test = rest[distance(labels, rest, train) > guard]
+    both = set(flat[train].tolist()) & set(flat[test].tolist())
+    assert classes_kept(labels, pixels, guard)(train) == len(both)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_guarded_blocks_of_indian_pines_are_what_was_measured(
+    indian_pines: Labels, seed: int
+) -> None:
+    drawn = split(
+        indian_pines, "blocks", train=0.3, side=20, guard=6, seed=seed, allow_missing=True
+    )
+    assert 0.40 < drawn.train_share < 0.48
+    assert 11 <= 16 - len(drawn.missing) <= 13
+    assert set(drawn.missing.values()) == {"test"}
+    assert 2200 < len(drawn.test) < 3500
+    assert len(drawn.test) + len(drawn.train) + drawn.dropped == 10_249
+
+
+# blocks_by_class
+
+
+@SMALL
+@given(st.integers(1, 9), st.sampled_from([0.1, 0.3, 0.5]), st.integers(0, 1000))
+def test_blocks_by_class_takes_the_exact_share_from_whole_blocks(
+    side: int, share: float, seed: int
+) -> None:
+    labels = scattered()
+    drawn = split(labels, "blocks_by_class", train=share, side=side, seed=seed, allow_missing=True)
+    sizes, flat = labels.counts(), labels.array.ravel()
+    assert counts_of(drawn, drawn.train) == {i: round(share * n) for i, n in sizes.items()}
+    assert drawn.raised == ()
+    block = block_numbers(labels, side)
+    for i in sizes:
+        trains = {block[p] for p in drawn.train if flat[p] == i}
+        tests = {block[p] for p in drawn.test if flat[p] == i}
+        assert len(trains & tests) <= 1  # the last block is cut
+
+
+def test_blocks_by_class_is_no_split_of_the_scene() -> None:
+    labels = scattered()
+    drawn = split(labels, "blocks_by_class", train=0.3, side=6)
+    block = block_numbers(labels, 6)
+    assert {block[p] for p in drawn.train} & {block[p] for p in drawn.test}
+
+
+def test_blocks_by_class_raises_a_class_too_small_for_its_share() -> None:
+    drawn = split(sized(40, 3), "blocks_by_class", train=0.1, side=2)
+    assert counts_of(drawn, drawn.train) == {1: 4, 2: 1}
+    assert drawn.raised == (2,)
+
+
+# given
+
+GROUND = Labels(np.array([[1, 1, 2, 2, 0, 5], [1, 1, 2, 2, 0, 5]]), name="gt")
+TRAIN = np.array([[1, 0, 2, 0, 0, 0], [0, 0, 0, 0, 0, 5]])
+TEST = np.array([[0, 0, 0, 2, 0, 5], [0, 1, 0, 0, 0, 0]])
+VALIDATION = np.array([[0, 1, 0, 0, 0, 0], [0, 0, 2, 0, 0, 0]])
+
+
+def test_given_maps_are_taken_as_they_are() -> None:
+    drawn = split(
+        GROUND, "given", train=Labels(TRAIN, name="a"), test=Labels(TEST, name="b"),
+        validation=Labels(VALIDATION, name="c"),
+    )  # fmt: skip
+    assert drawn.train.tolist() == np.flatnonzero(TRAIN).tolist()
+    assert drawn.test.tolist() == np.flatnonzero(TEST).tolist()
+    assert drawn.validation.tolist() == np.flatnonzero(VALIDATION).tolist()
+    assert str(drawn) == "given,seed=0,train=a,validation=c,test=b"
+    assert (drawn.raised, drawn.dropped) == ((), 0)
+
+
+def test_given_maps_may_be_files_and_guarded(tmp_path: Path) -> None:
+    np.save(tmp_path / "train.npy", TRAIN)
+    np.save(tmp_path / "test.npy", TEST)
+    method, parameters = parse_split(
+        f"given,train={tmp_path}/train.npy,test={tmp_path}/test.npy,guard=1,allow_missing"
+    )
+    with pytest.raises(
+        SplitError, match=r": no test pixel is left \(the guard dropped 3\); lower "
+    ):
+        split(GROUND, method, **parameters)
+    parameters["guard"] = 0
+    drawn = split(GROUND, method, **parameters)
+    assert drawn.train.tolist() == np.flatnonzero(TRAIN).tolist()
+    assert drawn.test.tolist() == np.flatnonzero(TEST).tolist()
+    assert len(drawn.validation) == 0
+
+
+def test_the_guard_counts_given_validation_pixels_as_training() -> None:
+    ground = np.array([[1, 2, 2, 1, 1, 2, 2, 1, 2]])
+    train, validation, test = (np.zeros_like(ground) for _ in range(3))
+    train[0, :2], validation[0, 4:6], test[0, 6:] = ground[0, :2], ground[0, 4:6], ground[0, 6:]
+    drawn = split(
+        Labels(ground), "given", train=Labels(train), validation=Labels(validation),
+        test=Labels(test), guard=1,
+    )  # fmt: skip
+    assert drawn.test.tolist() == [7, 8]
+    assert drawn.dropped == 1
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({}, "nothing"),
+        ({"train": "a.npy"}, "train"),
+        ({"test": "a.npy"}, "test"),
+        ({"train": "a.npy", "test": "b.npy", "side": 3, "n": 2}, "n, side, test, train"),
+    ],
+)
+def test_given_without_its_maps(parameters: dict[str, Any], said: str) -> None:
+    with pytest.raises(SplitError) as caught:
+        split(GROUND, "given", **parameters)
+    assert str(caught.value) == (
+        f"given: wanted train=FILE and test=FILE (and validation=FILE), got {said}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("part", "value"), [("train", 0.3), ("train", True), ("validation", 0.1), ("test", 5)]
+)
+def test_given_a_number_instead_of_a_map(part: str, value: float) -> None:
+    maps: dict[str, Any] = {"train": Labels(TRAIN), "test": Labels(TEST), part: value}
+    with pytest.raises(SplitError) as caught:
+        split(GROUND, "given", **maps)
+    assert str(caught.value) == (f"given: wanted a label map or a file for {part}, got {value!r}")
+
+
+def test_a_given_file_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ReadError) as caught:
+        split(GROUND, "given", train=tmp_path / "none.npy", test=Labels(TEST))
+    assert str(caught.value) == f"{tmp_path / 'none.npy'}: no such file"
+
+
+def test_a_given_map_of_another_shape() -> None:
+    with pytest.raises(LabelsError) as caught:
+        split(GROUND, "given", train=Labels(TRAIN.T, name="train.npy"), test=Labels(TEST))
+    assert str(caught.value) == ("train.npy: wanted 2 rows and 6 columns as in gt, got 6 and 2")
+
+
+@pytest.mark.parametrize("part", ["train", "test", "validation"])
+def test_a_given_map_that_disagrees_with_the_ground_truth(part: str) -> None:
+    other = {"train": TRAIN, "test": TEST, "validation": VALIDATION}[part].copy()
+    pixels = np.count_nonzero(other)
+    other[:, 4] = 1  # unlabelled in the ground truth
+    other[other == 2] = 7  # another class there
+    maps: dict[str, Any] = {
+        "train": Labels(TRAIN), "test": Labels(TEST), "validation": Labels(VALIDATION),
+        part: Labels(other, name=f"{part}.npy"),
+    }  # fmt: skip
+    with pytest.raises(LabelsError) as caught:
+        split(GROUND, "given", **maps)
+    assert str(caught.value) == (
+        f"{part}.npy: 3 of its {pixels + 2} pixels have another class in gt; "
+        "both must come from one ground truth"
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("train", "test"), ("train", "validation"), ("validation", "test")]
+)
+def test_given_maps_that_overlap(one: str, other: str) -> None:
+    maps: dict[str, Any] = {"train": TRAIN, "test": TEST, "validation": VALIDATION}
+    maps[other] = maps[other] + maps[one] * (np.indices(GROUND.shape)[0] == 0)
+    shared = np.count_nonzero(maps[one][0])
+    given_maps: dict[str, Any] = {part: Labels(array) for part, array in maps.items()}
+    with pytest.raises(SplitError) as caught:
+        split(GROUND, "given", **given_maps)
+    assert str(caught.value) == (
+        f"given: {shared} pixels are in both {one} and {other}; remove them"
+    )
+
+
+def test_given_maps_that_miss_a_class() -> None:
+    with pytest.raises(SplitError) as caught:
+        split(GROUND, "given", train=Labels(TRAIN % 5, name="a"), test=Labels(TEST, name="b"))
+    assert str(caught.value) == (
+        "given,seed=0,train=a,test=b: 5 class 5 has no training pixel; "
+        "change the split, or accept it with allow_missing"
+    )
+
+
+# What is refused
+
+
+def test_an_unknown_method_lists_the_known_ones() -> None:
+    with pytest.raises(SplitError) as caught:
+        split(scattered(), "fields")
+    assert str(caught.value) == (
+        "--split: wanted one of random, per_class, blocks, blocks_by_class, given, got 'fields'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "parameters", "said"),
+    [
+        ("random", {"side": 4, "n": 3}, "no keyword n, side; wanted train"),
+        ("per_class", {"train": 0.1}, "no keyword train; wanted n"),
+        ("blocks", {"sid": 4}, "no keyword sid; wanted train, side"),
+        ("blocks_by_class", {"n": 4}, "no keyword n; wanted train, side"),
+    ],
+)
+def test_an_unknown_keyword_lists_the_known_ones(
+    method: str, parameters: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(SplitError) as caught:
+        split(scattered(), method, **parameters)
+    assert str(caught.value) == f"{method}: {said}, seed, guard, validation, allow_missing"
+
+
+@pytest.mark.parametrize("method", ["random", "blocks", "blocks_by_class"])
+@pytest.mark.parametrize("train", [0, 1, 0.0, 1.0, -0.1, 2, float("nan"), "much", True, None])
+def test_train_is_a_share(method: str, train: object) -> None:
+    with pytest.raises(SplitError) as caught:
+        split(scattered(), method, train=train)
+    assert str(caught.value) == f"{method}: wanted train between 0 and 1, a share, got {train!r}"
+
+
+@pytest.mark.parametrize(
+    ("method", "key", "low", "value"),
+    [
+        ("random", "seed", 0, -1),
+        ("random", "seed", 0, 1.5),
+        ("random", "seed", 0, True),
+        ("random", "guard", 0, -1),
+        ("random", "guard", 0, "wide"),
+        ("given", "guard", 0, 0.5),
+        ("per_class", "n", 1, 0),
+        ("per_class", "n", 1, 0.5),
+        ("blocks", "side", 1, 0),
+        ("blocks_by_class", "side", 1, True),
+    ],
+)
+def test_numbers_are_whole(method: str, key: str, low: int, value: object) -> None:
+    keywords: dict[str, Any] = {key: value}
+    with pytest.raises(SplitError) as caught:
+        split(scattered(), method, **keywords)
+    assert str(caught.value) == f"{key}: wanted a whole number from {low} up, got {value!r}"
+
+
+@pytest.mark.parametrize(("method", "parameters"), DRAWN)
+@pytest.mark.parametrize("validation", [-0.1, 1, 1.5, float("nan"), True, "v.npy", None])
+def test_validation_is_a_share(method: str, parameters: dict[str, Any], validation: Any) -> None:
+    with pytest.raises(SplitError) as caught:
+        split(scattered(), method, validation=validation, **parameters)
+    assert str(caught.value) == (
+        f"validation: wanted a share from 0 to below 1, got {validation!r}"
+    )
+
+
+def test_numbers_may_be_numpys() -> None:
+    one = split(scattered(), "per_class", n=np.int64(5), seed=3)
+    assert one.sha256 == split(scattered(), "per_class", n=5, seed=3).sha256
+
+
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [
+        ("random", "random,train=0.5,seed=0"),
+        ("per_class", "per_class,n=20,seed=0"),
+        ("blocks_by_class", "blocks_by_class,train=0.5,side=10,seed=0"),
+    ],
+)
+def test_one_class_is_nothing_to_learn(method: str, words: str) -> None:
+    labels = Labels(np.full((4, 8), 3), name="one")
+    parameters: dict[str, Any] = {} if method == "per_class" else {"train": 0.5}
+    with pytest.raises(SplitError) as caught:
+        split(labels, method, **parameters)
+    assert str(caught.value) == (
+        f"{words}: wanted at least two classes with training pixels, got 1 of 1 in one"
+    )
+
+
+def test_validation_that_takes_nothing() -> None:
+    with pytest.raises(SplitError) as caught:
+        split(sized(9, 9), "per_class", n=1, validation=0.5)
+    assert str(caught.value) == (
+        "per_class,n=1,seed=0,validation=0.5: no validation pixel is left; "
+        "raise validation or train"
+    )
+
+
+# The grammar
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ("random", ("random", {})),
+        (
+            "blocks,train=0.3,side=20,guard=6,seed=1,allow_missing",
+            (
+                "blocks",
+                {"train": 0.3, "side": 20, "guard": 6, "seed": 1, "allow_missing": True},
+            ),
+        ),
+        (" per_class , n=20 ", ("per_class", {"n": 20})),
+        ("given,train=a=b.npy,test=b.mat", ("given", {"train": "a=b.npy", "test": "b.mat"})),
+        ("random,train=1e-3", ("random", {"train": 0.001})),
+    ],
+)
+def test_the_grammar(text: str, parsed: tuple[str, dict[str, Any]]) -> None:
+    assert parse_split(text) == parsed
+    kinds = [type(v) for v in parse_split(text)[1].values()]
+    assert kinds == [type(v) for v in parsed[1].values()]
+
+
+@SMALL
+@given(
+    st.dictionaries(
+        st.text("abcdefgh_", min_size=1),
+        st.integers() | st.floats(allow_nan=False) | st.just(True) | st.text("xyz./_", min_size=1),
+    )
+)
+def test_what_is_written_in_the_grammar_is_read_back(parameters: dict[str, Any]) -> None:
+    words = (k if v is True else f"{k}={v}" for k, v in parameters.items())
+    assert parse_split(",".join(["method", *words])) == ("method", parameters)
+
+
+@pytest.mark.parametrize(("text", "word"), [("random,", ""), ("random,=3", "=3"), ("a,b=", "b=")])
+def test_broken_grammar(text: str, word: str) -> None:
+    with pytest.raises(SplitError) as caught:
+        parse_split(text)
+    assert str(caught.value) == (
+        f"--split: wanted key=value or a bare word, got {word!r} in {text!r}"
+    )
