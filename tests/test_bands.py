@@ -6,6 +6,8 @@ painted patch by patch; long double for the order of centring and projecting.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -159,6 +161,20 @@ def test_the_largest_weight_of_a_component_is_positive(components: int, fitted_o
     assert (matrix[np.arange(components), largest] > 0).all()
 
 
+def test_a_solver_that_turns_every_sign_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Turned(PCA):  # type: ignore[misc]
+        """scikit-learn's, with the other sign of each component."""
+
+        def fit(self, spectra: NDArray[np.float64], y: None = None) -> Turned:
+            super().fit(spectra, y)
+            self.components_ *= -1
+            return self
+
+    plain = fit_bands(scene(), a_split(), 4)
+    monkeypatch.setattr(module, "PCA", Turned)
+    assert fit_bands(scene(), a_split(), 4).matrix.tobytes() == plain.matrix.tobytes()
+
+
 def test_a_mirrored_scene_gives_the_same_components() -> None:
     mirrored = Scene(-np.asarray(scene().cube, float))
     one, other = (fit_bands(s, a_split(), 4, "scene") for s in (scene(), mirrored))
@@ -173,14 +189,15 @@ def test_the_mean_spectrum_becomes_zeros_exactly() -> None:
     assert not ours.reduce(ours.mean[None]).any()
 
 
-def test_the_mean_is_taken_off_before_projecting() -> None:
+@pytest.mark.parametrize(("offset", "dtype"), [(1e6, np.float32), (1e12, np.float64)])
+def test_the_mean_is_taken_off_before_projecting(offset: float, dtype: Any) -> None:
     """Against long double: a large offset would drown small differences the other way round."""
-    generator = np.random.default_rng(1)
-    cube = (1e6 + generator.normal(size=(9, 9, 4))).astype(np.float32)
+    noise = np.random.default_rng(1).normal(size=(9, 9, 4))
+    cube = (offset + noise).astype(dtype)
     ours = fit_bands(Scene(cube), a_split_of(9, 9), 3, "scene")
     exact = (cube.astype(np.longdouble) - ours.mean) @ ours.matrix.T.astype(np.longdouble)
     np.testing.assert_allclose(ours.reduce(cube), exact, rtol=1e-6, atol=1e-6)
-    matrix, mean = ours.matrix.astype(np.float32), ours.mean.astype(np.float32)
+    matrix, mean = ours.matrix.astype(dtype), ours.mean.astype(dtype)
     other_order = cube @ matrix.T - mean @ matrix.T
     assert np.abs(other_order - exact).max() > 100 * np.abs(ours.reduce(cube) - exact).max()
 

@@ -108,7 +108,7 @@ def test_a_loaded_model_is_the_saved_one(variant: str, tmp_path: Path) -> None:
     assert (loaded.bands.fitted_on, loaded.bands.pixels, loaded.bands.explained) == (
         "train", 321, 0.875,
     )  # fmt: skip
-    assert (loaded.bands.mean.dtype, loaded.bands.matrix.dtype) == (np.float64, np.float64)
+    assert loaded.bands.mean.dtype == loaded.bands.matrix.dtype == np.float64
     spectra = np.random.default_rng(2).integers(0, 9000, (25, 26, BANDS))
     reduced = made.bands.reduce(spectra)
     assert np.array_equal(loaded.bands.reduce(spectra), reduced)

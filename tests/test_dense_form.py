@@ -45,6 +45,12 @@ def _trained(variant: str) -> HybridSN:
     return net
 
 
+@pytest.fixture(autouse=True)
+def _full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CUDA's convolutions round to 10 bits of mantissa unless told not to."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+
+
 @pytest.fixture(scope="module", params=["course", "paper"])
 def net(request: pytest.FixtureRequest) -> HybridSN:
     return _trained(request.param).eval()

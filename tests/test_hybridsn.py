@@ -75,6 +75,12 @@ def _random(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
+@pytest.fixture(autouse=True)
+def _full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CUDA's convolutions round to 10 bits of mantissa unless told not to."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+
+
 @pytest.fixture(scope="module", params=["course", "paper"])
 def course(request: pytest.FixtureRequest) -> CourseHybridSN:
     return _course_net(request.param)

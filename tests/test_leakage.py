@@ -103,10 +103,10 @@ def test_position_predicts_a_nearest_training_pixels_class(drawn: Parts, seed: i
 
 
 def test_position_scores_with_training_pixels_only() -> None:
-    row = np.array([[1, 2, 2, 1]], np.int32)
+    row = np.array([[1, 2, 2, 2]], np.int32)
     train, validation, test = np.array([0]), np.array([1]), np.array([2, 3])
     found = leakage.measure(row, train, np.union1d(train, validation), test, 3)
-    assert found == Leakage(patch=3, overlap=0.5, median_distance=1.5, majority=0.5, position=0.5)
+    assert found == Leakage(patch=3, overlap=0.5, median_distance=1.5, majority=0, position=0)
     assert not found.clean
 
 

@@ -237,12 +237,17 @@ def test_a_map_without_labels_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [np.array([[1, 2**31]]), np.array([[1.0, 2.0**31]]), np.array([[2**31]], np.uint64)]
+    ("values", "said"),
+    [
+        (np.array([[1, 65536]]), "65536"),
+        (np.array([[1.0, 2.0**31]]), "2147483648"),
+        (np.array([[2**63]], np.uint64), "9223372036854775808"),
+    ],
 )
-def test_ids_past_int32_are_refused(values: NDArray[np.generic]) -> None:
+def test_ids_too_large_for_a_map_file_are_refused(values: NDArray[np.generic], said: str) -> None:
     with pytest.raises(LabelsError) as caught:
         Labels(values)
-    assert str(caught.value) == "labels: wanted ids below 2**31, got 2147483648"
+    assert str(caught.value) == f"labels: wanted ids up to 65535, got {said}; renumber them"
 
 
 @pytest.mark.parametrize("dtype", [bool, np.uint8, ">i2", np.int64, np.uint64, np.float16, float])
@@ -254,7 +259,7 @@ def test_whole_numbers_of_any_type_become_int32(dtype: type | str) -> None:
 
 
 def test_the_largest_id_is_kept() -> None:
-    assert Labels(np.array([[2**31 - 1]])).class_ids == (2**31 - 1,)
+    assert Labels(np.array([[65535]])).class_ids == (65535,)
 
 
 def test_ids_keep_their_gaps_and_names_without_pixels_stay() -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
 from spectrolite.catalog import load
-from spectrolite.draws import DRAWS, TRIES, classes_kept
+from spectrolite.draws import DRAWS, classes_kept
 from spectrolite.errors import LabelsError, ReadError, SplitError
 from spectrolite.scene import Labels
 from spectrolite.splits import METHODS, Split, parse_split, split
@@ -165,12 +165,13 @@ def test_what_stands_at_test_pixels_cannot_reach_the_choice_of_validation_pixels
     draw, given_pixels = DRAWS[method], []
 
     def with_other_labels_elsewhere(
-        labels: Labels, pixels: NDArray[np.int64], *rest: Any
+        labels: Labels, pixels: NDArray[np.int64], values: Any, seed: int, kept: Any
     ) -> tuple[NDArray[np.int64], set[int]]:
         given_pixels.append(pixels)
+        assert kept(pixels) == 0  # of the pixels it may draw from, none is left to score with
         array = np.full(labels.shape, 3)
         array.flat[pixels] = labels.array.flat[pixels]
-        return draw(Labels(array), pixels, *rest)
+        return draw(Labels(array), pixels, values, seed, kept)
 
     monkeypatch.setitem(DRAWS, method, with_other_labels_elsewhere)
     drawn = split(scattered(), method, seed=5, validation=0.4, **parameters)
@@ -247,6 +248,16 @@ def test_the_hash_survives_a_file(tmp_path: Path, indian_pines: Labels) -> None:
     assert back.parameters["test"] == str(tmp_path / "test.npy")
 
 
+def test_leakage_counts_validation_pixels_as_seen() -> None:
+    drawn = Split(
+        Labels(np.array([[1, 2, 2, 1, 2, 2, 1]])), train=np.array([0, 1]),
+        validation=np.array([3]), test=np.array([4, 6]), method="given",
+    )  # fmt: skip
+    found = drawn.leakage(3)
+    assert (found.overlap, found.median_distance, found.patch) == (0.5, 2.0, 3)
+    assert drawn.leakage().patch == 25
+
+
 def test_missing_classes_say_what_they_miss() -> None:
     labels = Labels(np.array([[1, 1, 2, 3, 4]]))
     drawn = Split(
@@ -277,6 +288,29 @@ def test_random_is_scikit_learns_split_to_the_pixel(
     assert (drawn.raised, drawn.dropped, drawn.missing) == ((), 0, {})
     if (test_size, seed) == (0.9, 345):
         assert (len(drawn.train), len(drawn.test)) == (1024, 9225)
+
+
+@pytest.mark.parametrize(
+    ("train", "test_size"), [(0.29, 0.71), (0.95, 0.05), (0.55, 0.45), (0.07, 0.93)]
+)
+def test_random_rounds_the_share_as_scikit_learn_does(train: float, test_size: float) -> None:
+    """0.29 * 100 and 1 - 0.95 are no whole numbers in floating point."""
+    expected, _ = train_test_split(
+        np.arange(100), test_size=test_size, random_state=1, stratify=np.repeat([1, 2], 50)
+    )
+    drawn = split(sized(50, 50), "random", train=train, seed=1)
+    np.testing.assert_array_equal(drawn.train, np.sort(expected))
+    assert len(drawn.train) == round(100 * train)
+
+
+@pytest.mark.parametrize("method", ["random", "blocks_by_class"])
+@pytest.mark.parametrize("validation", [0.1, 0.25, 0.8])
+def test_validation_takes_its_share_of_every_class(
+    method: str, validation: float, indian_pines: Labels
+) -> None:
+    drawn = split(indian_pines, method, train=0.3, seed=2, validation=validation)
+    seen, kept = counts_of(drawn, drawn.seen), counts_of(drawn, drawn.validation)
+    assert all(abs(kept.get(i, 0) - validation * n) <= 1 for i, n in seen.items())
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -395,7 +429,7 @@ def naive_blocks(labels: Labels, share: float, side: int, seed: int, guard: int)
     best: tuple[int, int, set[int]] | None = None
     last = max(r * across + c for r, c in (block[p] for p in pixels))
     assert last < down * across
-    for child in np.random.SeedSequence(seed).spawn(TRIES):
+    for child in np.random.SeedSequence(seed).spawn(64):
         order = np.random.default_rng(child).permutation(last + 1).tolist()
         train: set[int] = set()
         for i in sorted(sizes, key=lambda i: sizes[i]):  # rarest first, ties by id
@@ -417,7 +451,8 @@ def naive_blocks(labels: Labels, share: float, side: int, seed: int, guard: int)
 
 
 @pytest.mark.parametrize(
-    ("share", "side", "seed", "guard"), [(0.3, 4, 0, 0), (0.3, 4, 1, 1), (0.4, 3, 2, 1)]
+    ("share", "side", "seed", "guard"),
+    [(0.3, 4, 0, 0), (0.3, 4, 1, 1), (0.4, 3, 2, 1), (0.5, 2, 3, 0)],
 )
 def test_blocks_are_those_of_a_plain_loop(share: float, side: int, seed: int, guard: int) -> None:
     labels = scattered(12, 14, seed=4)
@@ -425,6 +460,16 @@ def test_blocks_are_those_of_a_plain_loop(share: float, side: int, seed: int, gu
         labels, "blocks", train=share, side=side, seed=seed, guard=guard, allow_missing=True
     )
     assert set(drawn.train.tolist()) == naive_blocks(labels, share, side, seed, guard)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_validation_blocks_are_those_of_a_plain_loop_over_the_training_part(seed: int) -> None:
+    labels = scattered(12, 14, seed=4)
+    keywords: dict[str, Any] = {"train": 0.5, "side": 2, "seed": seed, "allow_missing": True}
+    drawn = split(labels, "blocks", validation=0.4, **keywords)
+    only_seen = np.zeros_like(labels.array)
+    only_seen.flat[drawn.seen] = labels.array.flat[drawn.seen]
+    assert set(drawn.train.tolist()) == naive_blocks(Labels(only_seen), 1 - 0.4, 2, seed, 0)
 
 
 def test_blocks_that_lose_a_class_say_which_unless_it_is_allowed() -> None:
@@ -464,10 +509,10 @@ def test_one_training_block_leaves_no_validation_pixel() -> None:
 @SMALL
 @given(
     st.integers(0, 1000), st.integers(0, 3),
-    st.sets(st.integers(0, 479), min_size=1, max_size=40),
+    st.sets(st.integers(0, 79), min_size=1, max_size=9),
 )  # fmt: skip
 def test_classes_kept_equals_brute_force(seed: int, guard: int, chosen: set[int]) -> None:
-    labels = scattered(seed=seed)
+    labels = scattered(8, 10, seed)
     flat = labels.array.ravel()
     pixels = np.flatnonzero(flat)
     train = np.array(sorted(chosen & set(pixels.tolist())), np.int64)
@@ -522,6 +567,13 @@ def test_blocks_by_class_is_no_split_of_the_scene() -> None:
 def test_blocks_by_class_raises_a_class_too_small_for_its_share() -> None:
     drawn = split(sized(40, 3), "blocks_by_class", train=0.1, side=2)
     assert counts_of(drawn, drawn.train) == {1: 4, 2: 1}
+    assert drawn.raised == (2,)
+
+
+def test_a_class_too_small_to_validate_is_raised_too() -> None:
+    drawn = split(sized(40, 4), "blocks_by_class", train=0.5, side=2, validation=0.9)
+    assert counts_of(drawn, drawn.train) == {1: 2, 2: 1}
+    assert counts_of(drawn, drawn.validation) == {1: 18, 2: 1}
     assert drawn.raised == (2,)
 
 

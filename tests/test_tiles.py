@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spectrolite.scene import Window
+from spectrolite import tiles
+from spectrolite.scene import Window, windows
 from spectrolite.tiles import Batch, TrainingScene, orient
 
 Pixel = tuple[int, int]
@@ -136,14 +137,14 @@ def test_every_orientation_keeps_inputs_and_targets_together() -> None:
 
 def test_a_window_s_surroundings_are_the_scene_s_and_zeros_beyond_it() -> None:
     scene = _scene(5, 7, halo=2, seed=1, share=1)
-    tiles = scene.windows(4)
+    four = scene.windows(4)
     padded = np.pad(_coordinates(5, 7).numpy(), ((0, 0), (2, 2), (2, 2)))
-    crops = [padded[:, w.row_start : w.row_stop + 4, w.col_start : w.col_stop + 4] for w in tiles]
-    assert [w.shape for w in tiles] == [(4, 4), (4, 3), (1, 4), (1, 3)]
-    plain = list(scene.dense_epoch(tiles, False, torch.Generator().manual_seed(0)))
+    crops = [padded[:, w.row_start : w.row_stop + 4, w.col_start : w.col_stop + 4] for w in four]
+    assert [w.shape for w in four] == [(4, 4), (4, 3), (1, 4), (1, 3)]
+    plain = list(scene.dense_epoch(four, False, torch.Generator().manual_seed(0)))
     assert all(_is_one_of(batch.inputs[0], crops) for batch in plain)
     turned = [t for crop in crops for t in _group(crop)]
-    for batch in scene.dense_epoch(tiles, True, torch.Generator().manual_seed(0)):
+    for batch in scene.dense_epoch(four, True, torch.Generator().manual_seed(0)):
         assert _is_one_of(batch.inputs[0], turned)
 
 
@@ -153,6 +154,25 @@ def test_windows_without_a_training_pixel_are_left_out() -> None:
     scene = TrainingScene(_coordinates(6, 6), targets, halo=1)
     assert scene.windows(3) == [Window(0, 3, 3, 6), Window(3, 6, 0, 3)]
     assert scene.windows(256) == [Window(0, 6, 0, 6)]
+
+
+def test_windows_are_halved_until_a_step_fits_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiles, "MOST_PIXELS", 20)
+    scene = TrainingScene(_coordinates(9, 12), torch.zeros(9, 12, dtype=torch.int64), halo=1)
+    halved = scene.windows(16)
+    assert halved == list(windows(9, 12, 4))
+    epoch = scene.dense_epoch(halved, True, torch.Generator().manual_seed(0))
+    sizes = Counter(len(batch.targets) for batch in epoch)
+    assert sizes == {16: 6, 4: 3}
+    sparse = _scene(9, 12, halo=1, seed=0, share=0.05)
+    assert sparse.windows(16) == [Window(0, 9, 0, 12)]
+
+
+def test_a_step_holds_as_many_pixels_as_fit_by_default() -> None:
+    scene = TrainingScene(torch.zeros(1, 100, 100), torch.zeros(100, 100, dtype=torch.int64), 0)
+    found = scene.windows(256)
+    assert {w.shape for w in found} == {(64, 64), (64, 36), (36, 64), (36, 36)}
+    assert len(scene.windows(90)) == 4  # 8,100 pixels in the largest
 
 
 # Patch epochs

@@ -16,6 +16,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from spectrolite.errors import SceneError, SettingsError
+from spectrolite.leakage import check_patch
 from spectrolite.scene import Scene, listed, ranges
 from spectrolite.splits import Split
 
@@ -79,9 +80,12 @@ def fit_bands(
 
     Raises:
         SceneError: a band that has one value throughout.
-        SettingsError: more components than bands, pixels or independent bands.
+        SettingsError: more components than bands, pixels or independent bands, or an even patch.
     """
     bands = scene.shape[2]
+    check_patch(patch)
+    if components < 0:
+        raise SettingsError(f"components: wanted 0 or more, got {components}")
     if components > bands:
         raise SettingsError(
             f"components: {scene.name} has {bands} bands, fewer than the {components} components; "

@@ -99,7 +99,10 @@ def load(name: str) -> tuple[Scene, Labels]:
     known = dataset(name)
     package = util.find_spec("tensorly")
     if package is None or package.origin is None:
-        raise MissingExtraError(f"the data set {name}", "tensorly", "demo")
+        raise MissingExtraError(
+            f"the data set {name} needs the package tensorly, which is not installed; "
+            "install it with: pip install 'spectrolite[demo]'"
+        )
     folder = Path(package.origin).parent / "datasets" / "data"
     cube, ids = (
         _checked_npy(folder / f"Indian_pines_{part}.npy", sha256)

@@ -36,6 +36,9 @@ DropBands = Annotated[
 ]
 SceneKey = Annotated[str | None, typer.Option(help="Name of the array in the scene's file.")]
 
+MovedScene = Annotated[Path | None, typer.Option(help="The run's scene, where it was moved.")]
+MovedLabels = Annotated[Path | None, typer.Option(help="The run's labels, where they were moved.")]
+
 
 def main() -> None:
     """Run the command line; errors of ours become a message and an exit code."""
@@ -46,7 +49,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except (OSError, MemoryError) as error:
         messages.print(f"[bold red]error:[/] {_plain(str(error) or 'out of memory')}")
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, PermissionError) else 1)
 
 
 @app.command()
@@ -161,26 +164,30 @@ def train(
 
 
 @app.command()
-def evaluate(run: RunFolder, as_json: Json = False) -> None:
+def evaluate(
+    run: RunFolder, scene: MovedScene = None, labels: MovedLabels = None, as_json: Json = False
+) -> None:
     """Map a run's scene anew with the stored model and score its test pixels.
 
     Example: `spectrolite evaluate runs/ip`
     """
     from spectrolite import runs
 
-    runs.evaluate(run)
+    runs.evaluate(run, *_moved(run, scene, labels))
     _print_report(run, as_json)
 
 
 @app.command()
-def report(run: RunFolder, as_json: Json = False) -> None:
+def report(
+    run: RunFolder, scene: MovedScene = None, labels: MovedLabels = None, as_json: Json = False
+) -> None:
     """Write a run's `report.html` anew from its figures and its map.
 
     Example: `spectrolite report runs/ip`
     """
     from spectrolite import runs
 
-    page = runs.report(run)
+    page = runs.report(run, *_moved(run, scene, labels))
     if as_json:
         _print_json({"page": str(page)})
     else:
@@ -204,6 +211,7 @@ def map_(
     Example: `spectrolite map runs/ip --scene other.npy --out map.tif`
     """
     from spectrolite import runs
+    from spectrolite.mapping import files_of_map
 
     with TrainingProgress(messages).shown() as progress:
         progress.stage("mapping")
@@ -211,7 +219,7 @@ def map_(
             run, scene, out=out, scene_key=scene_key, drop_bands=_bands(drop_bands),
             overwrite=overwrite, on_window=progress.window,
         )  # fmt: skip
-    picture, confidence = out.with_suffix(".png"), out.with_name(f"{out.stem}_confidence.tif")
+    _, _, confidence, picture = files_of_map(out)
     counts = {i: int((made.classes == i).sum()) for i in made.class_names}
     if as_json:
         _print_json({
@@ -273,6 +281,17 @@ def _load(
             readers.read_labels(labels, labels_key),
         )
     raise SettingsError("give --data NAME, or --scene FILE and --labels FILE")
+
+
+def _moved(run: Path, scene: Path | None, labels: Path | None) -> tuple[Any, Any]:
+    """Scene and labels of a run whose files lie elsewhere now, read as the run read them."""
+    from spectrolite.run_folders import open_run
+
+    if scene is None and labels is None:
+        return None, None
+    if scene is None or labels is None:
+        raise SettingsError("give both --scene and --labels, or neither")
+    return open_run(run).data(scene, labels)
 
 
 def _bands(text: str) -> tuple[int, ...]:

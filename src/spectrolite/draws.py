@@ -40,8 +40,8 @@ def draw_random(
         )
     except ValueError as error:
         raise SplitError(
-            f"random,train={values['train']}: {len(several)} labelled pixels of {len(ids)} classes "
-            f"are too few for this share ({error})"
+            f"random: {len(several)} pixels of {len(ids)} classes are too few to be divided "
+            f"{values['train']:.6g} to {share:.6g} ({error}); change train or validation"
         ) from error
     train = np.concatenate([train, pixels[alone]])
     raised = {int(i) for i in ids[counts == 1]}
@@ -74,23 +74,43 @@ def draw_blocks(
     labels: Labels, pixels: Pixels, values: Values, seed: int, fits: Fits
 ) -> tuple[Pixels, set[int]]:
     """Whole blocks until every class has its share; the best of several draws."""
+    return _whole_blocks(labels, pixels, values, seed, fits, spare=False), set()
+
+
+def draw_validation_blocks(labels: Labels, train: Pixels, values: Values, seed: int) -> Pixels:
+    """Whole blocks out of the training ones until every class that can has its share of them.
+
+    No block is taken that holds all that is left of a class, so that training keeps every class.
+    """
+    fits = classes_kept(labels, train, 0)
+    return _whole_blocks(labels, train, values, seed, fits, spare=True)
+
+
+def _whole_blocks(
+    labels: Labels, pixels: Pixels, values: Values, seed: int, fits: Fits, spare: bool
+) -> Pixels:
+    """Of several draws the one with most classes on both sides, then with fewest pixels."""
     block = _block_of(labels, pixels, int(values["side"]))
     ids, classes = np.unique(labels.array.ravel()[pixels], return_inverse=True)
     counts = np.zeros((block.max() + 1, len(ids)), np.int64)
     np.add.at(counts, (block, classes), 1)
-    wanted = values["train"] * counts.sum(0)
+    totals = counts.sum(0)
+    wanted = values["train"] * totals
     draws: list[tuple[int, int, Pixels]] = []
     for child in np.random.SeedSequence(seed).spawn(TRIES):
         order = np.random.default_rng(child).permutation(len(counts))
         taken = np.zeros(len(counts), bool)
-        for c in np.argsort(counts.sum(0), kind="stable"):
+        for c in np.argsort(totals, kind="stable"):
             for b in order[counts[order, c] > 0]:
-                if counts[taken, c].sum() >= wanted[c]:
+                got = counts[taken].sum(0)
+                if got[c] >= wanted[c]:
                     break
+                if spare and (counts[b] == totals - got)[counts[b] > 0].any():
+                    continue
                 taken[b] = True
-        train = pixels[taken[block]]
-        draws.append((fits(train), -len(train), train))
-    return max(draws, key=lambda draw: draw[:2])[2], set()
+        drawn = pixels[taken[block]]
+        draws.append((fits(drawn), -len(drawn), drawn))
+    return max(draws, key=lambda draw: draw[:2])[2]
 
 
 def draw_blocks_by_class(
@@ -130,6 +150,7 @@ def _block_of(labels: Labels, pixels: Pixels, side: int) -> NDArray[np.int64]:
 
 def classes_kept(labels: Labels, pixels: Pixels, guard: int) -> Fits:
     """How many classes a training part of `pixels` leaves on both sides of the guard."""
+    guard = min(guard, max(labels.shape))
 
     def fits(train: Pixels) -> int:
         rest = np.setdiff1d(pixels, train)

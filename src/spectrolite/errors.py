@@ -59,9 +59,3 @@ class RunError(InputError):
 
 class MissingExtraError(InputError, ImportError):
     """An optional package is not installed."""
-
-    def __init__(self, what: str, package: str, extra: str) -> None:
-        super().__init__(
-            f"{what} needs the package {package}, which is not installed; "
-            f"install it with: pip install 'spectrolite[{extra}]'"
-        )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from spectrolite.bundles import Bundle, HasBundle, as_bundle
 from spectrolite.errors import ReadError
+from spectrolite.files import whole_file
 from spectrolite.scene import Colour, Scene, Window, windows
 from spectrolite.training import pick_device
 
@@ -46,22 +47,21 @@ class SceneMap:
         Beside it stand `NAME.tif.aux.xml`, where GDAL and QGIS look for class names, and
         `NAME_confidence.tif`. Each appears under its name only when complete.
         """
-        path = Path(path)
-        part = path.with_name(f".{path.name}.part.tif")
+        path, aux, confidence, _ = files_of_map(Path(path))
         colours = {0: (0, 0, 0, 0), **{i: (*c, 255) for i, c in self.class_colours.items()}}
         tags = {f"CLASS_{i}": name for i, name in self.class_names.items()}
-        _write_band(self, part, self.classes, colours, tags)
-        names = ("".join(f"<Category>{escape(self.class_names.get(i, ''))}</Category>")
-                 for i in range(max(self.class_names) + 1))  # fmt: skip
-        path.with_name(path.name + ".aux.xml").write_text(
-            '<PAMDataset><PAMRasterBand band="1"><CategoryNames>'
-            + "".join(names)
-            + "</CategoryNames></PAMRasterBand></PAMDataset>\n",
-            encoding="utf-8",
-        )
-        part.replace(path)
-        _write_band(self, part, self.confidence, None, {})
-        part.replace(path.with_name(f"{path.stem}_confidence.tif"))
+        names = (self.class_names.get(i, "") for i in range(max(self.class_names) + 1))
+        categories = "".join(f"<Category>{escape(name)}</Category>" for name in names)
+        with whole_file(confidence) as part:
+            _write_band(self, part, self.confidence, None, {})
+        with whole_file(aux) as part:
+            part.write_text(
+                '<PAMDataset><PAMRasterBand band="1"><CategoryNames>'
+                f"{categories}</CategoryNames></PAMRasterBand></PAMDataset>\n",
+                encoding="utf-8",
+            )
+        with whole_file(path) as part:
+            _write_band(self, part, self.classes, colours, tags)
 
     def write_png(self, path: str | Path) -> None:
         """Write the map as a picture with a legend of the classes."""
@@ -88,9 +88,18 @@ class SceneMap:
             handles=handles, title="class (pixels)", loc="center left", bbox_to_anchor=(1.01, 0.5),
             fontsize=8, frameon=False,
         )  # fmt: skip
-        part = path.with_name(f".{path.name}.part")
-        figure.savefig(part, format="png", dpi=120, bbox_inches="tight")
-        part.replace(path)
+        with whole_file(path) as part:
+            figure.savefig(part, format="png", dpi=120, bbox_inches="tight")
+
+
+def files_of_map(path: Path) -> tuple[Path, Path, Path, Path]:
+    """The GeoTIFF of that name, and its class names, confidence and picture beside it."""
+    return (
+        path,
+        path.with_name(f"{path.name}.aux.xml"),
+        path.with_name(f"{path.stem}_confidence.tif"),
+        path.with_suffix(".png"),
+    )
 
 
 def paint(classes: NDArray[np.integer], colours: Mapping[int, Colour]) -> NDArray[np.uint8]:
@@ -170,7 +179,7 @@ def read_map(path: Path, bundle: Bundle) -> SceneMap:
     from rasterio.errors import NotGeoreferencedWarning
 
     bands = []
-    for file in (path, path.with_name(f"{path.stem}_confidence.tif")):
+    for file in (path, files_of_map(path)[2]):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", NotGeoreferencedWarning)

@@ -163,7 +163,7 @@ def _maps(scene: Scene, split: Split, made: SceneMap) -> str:
     pictures = (
         (false_colour(scene), "False colour"),
         (paint(labels.array, labels.class_colours), "Ground truth; black is unlabelled"),
-        (_split_picture(split), "Split: " + ", ".join(
+        (split_picture(split), "Split: " + ", ".join(
             f"{_chip(c)}{name}" for c, name, pixels in (
                 (TRAIN, "training", split.train), (VALIDATION, "validation", split.validation),
                 (TEST, "test", split.test)) if len(pixels)
@@ -202,7 +202,8 @@ def false_colour(scene: Scene) -> NDArray[np.uint8]:
     return bytes_
 
 
-def _split_picture(split: Split) -> NDArray[np.uint8]:
+def split_picture(split: Split) -> NDArray[np.uint8]:
+    """`(rows, cols, 3)`: training blue, validation orange, test light, all else dark."""
     image = np.full((*split.labels.shape, 3), OTHER, np.uint8)
     flat = image.reshape(-1, 3)
     for pixels, colour in (

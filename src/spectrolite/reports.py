@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from spectrolite import metrics
 from spectrolite.bands import Bands
 from spectrolite.baselines import Baselines
+from spectrolite.files import whole_file
 from spectrolite.leakage import Leakage
 from spectrolite.settings import Settings
 from spectrolite.splits import Split
@@ -118,7 +119,8 @@ class Report(Part):
 
     def save(self, path: Path) -> None:
         """Write `report.json`."""
-        path.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        with whole_file(path) as part:
+            part.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def make_report(

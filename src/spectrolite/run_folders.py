@@ -87,13 +87,23 @@ class Run:
         except (OSError, ValueError, TypeError) as error:
             raise RunError(f"{path}: cannot be read ({error}); train again") from error
 
-    def data(self) -> tuple[Scene, Labels]:
+    def data(
+        self, scene_file: Path | None = None, labels_file: Path | None = None
+    ) -> tuple[Scene, Labels]:
         """Scene and labels, loaded again from where they came from and checked by hash.
+
+        Args:
+            scene_file: where the scene's file lies now, if it was moved.
+            labels_file: where the labels' file lies now.
 
         Raises:
             RunError: the run was trained on arrays in memory, or the data have changed since.
         """
-        sources = self.manifest["data"]
+        files = {"scene": scene_file, "labels": labels_file}
+        sources = {
+            kind: source if files[kind] is None else {**source, "file": str(files[kind])}
+            for kind, source in self.manifest["data"].items()
+        }
         scene, labels = (_load_source(sources[kind], kind, self.path) for kind in DATA_KINDS)
         if not isinstance(scene, Scene) or not isinstance(labels, Labels):
             raise RunError(f"{self.path}/manifest.json: damaged: data; train again")
@@ -162,9 +172,9 @@ def _load_source(source: dict[str, str], kind: str, run: Path) -> Scene | Labels
             "give scene and labels"
         )
     if kind == "labels":
-        return readers.read_labels(source["file"], source["key"])
+        return readers.read_labels(source["file"], source.get("key"))
     dropped = tuple(int(b) for b in source.get("drop_bands", "").split(",") if b)
-    return readers.read_scene(source["file"], source["key"], dropped)
+    return readers.read_scene(source["file"], source.get("key"), dropped)
 
 
 def make_manifest(

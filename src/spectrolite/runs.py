@@ -18,7 +18,8 @@ from spectrolite.baselines import Baselines, measure_baselines
 from spectrolite.bundles import FORMAT as BUNDLE_FORMAT
 from spectrolite.bundles import Bundle, Config, HasBundle, as_bundle
 from spectrolite.errors import RunError, SceneError, SettingsError, SplitError
-from spectrolite.mapping import SceneMap, classify, read_map
+from spectrolite.files import whole_file
+from spectrolite.mapping import SceneMap, classify, files_of_map, read_map
 from spectrolite.models import build_model
 from spectrolite.reports import Report, make_report
 from spectrolite.run_folders import Run, make_manifest, new_folder, open_run, save_parts
@@ -186,8 +187,9 @@ def map_scene(
     out = Path(out)
     if out.suffix.lower() not in (".tif", ".tiff"):
         raise RunError(f"--out: wanted a name that ends in .tif, got {out}")
-    if out.exists() and not overwrite:
-        raise RunError(f"{out} exists; take another --out, or --overwrite")
+    there = [path for path in files_of_map(out) if path.exists()]
+    if there and not overwrite:
+        raise RunError(f"{there[0]} exists; take another --out, or --overwrite")
     bundle = as_bundle(model)
     if scene is None:
         opened = model if isinstance(model, Run) else None
@@ -247,9 +249,10 @@ def _judge(
 
 def _write_page(run: Run, scene: Scene, split: Split, made: SceneMap) -> Path:
     path = run.path / "report.html"
-    part = path.with_name(".report.html.part")
-    part.write_text(pages.report_page(run.report, scene, split, made, run.log()), encoding="utf-8")
-    part.replace(path)
+    with whole_file(path) as part:
+        part.write_text(
+            pages.report_page(run.report, scene, split, made, run.log()), encoding="utf-8"
+        )
     return path
 
 

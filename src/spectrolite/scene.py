@@ -34,6 +34,9 @@ PALETTE: tuple[Colour, ...] = (
 )  # fmt: skip
 
 
+MAX_ID = 65535  # the largest class id that a map with a colour table can hold
+
+
 @dataclass(frozen=True)
 class Window:
     """A half-open rectangle of pixels: from `row_start` to before `row_stop`, and so on."""
@@ -135,8 +138,10 @@ def without_bands(
     """The cube less the bands numbered in `drop`, counted from 0.
 
     Raises:
-        SceneError: a band that the cube does not have, or none left.
+        SceneError: another number of axes, a band that the cube does not have, or none left.
     """
+    if cube.ndim != 3:
+        raise SceneError(f"{name}: wanted a cube of rows, cols, bands, got shape {cube.shape}")
     unknown = sorted(set(drop) - set(range(cube.shape[2])))
     if unknown or len(set(drop)) == cube.shape[2]:
         raise SceneError(
@@ -172,7 +177,8 @@ class Labels:
         array = np.asarray(self.array)
         if array.ndim != 2 or 0 in array.shape:
             raise LabelsError(f"{self.name}: wanted rows, cols, got shape {array.shape}")
-        if array.dtype.kind not in "iufb" or not np.array_equal(array, np.floor(array)):
+        whole = array.dtype.kind in "iufb" and np.isfinite(array).all()
+        if not whole or not np.array_equal(array, np.floor(array)):
             raise LabelsError(
                 f"{self.name}: wanted whole numbers (0 unlabelled, classes from 1), "
                 f"got {array.dtype} with other values"
@@ -188,8 +194,8 @@ class Labels:
                 f"{self.name}: all {array.size} pixels are 0, which means unlabelled; "
                 "class ids start at 1"
             )
-        if high > np.iinfo(np.int32).max:
-            raise LabelsError(f"{self.name}: wanted ids below 2**31, got {high}")
+        if high > MAX_ID:
+            raise LabelsError(f"{self.name}: wanted ids up to {MAX_ID}, got {high}; renumber them")
         array = _read_only(array.astype(np.int32))
         ids = [int(i) for i in np.unique(array) if i != 0]
         extra = [i for i in self.class_names if i not in ids]

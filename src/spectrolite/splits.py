@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite import leakage
-from spectrolite.draws import DRAWS, Values, classes_kept
+from spectrolite.draws import DRAWS, Values, classes_kept, draw_validation_blocks
 from spectrolite.errors import LabelsError, SplitError
 from spectrolite.leakage import Leakage, Pixels
 from spectrolite.readers import read_labels
@@ -35,6 +35,10 @@ METHODS: dict[str, dict[str, Parameter]] = {
     "blocks_by_class": {"train": 0.3, "side": 10},
     "given": {},
 }
+
+
+COMMON = ("seed", "guard", "validation", "allow_missing")
+KEYWORDS = ("train", "test", "n", "side", *COMMON)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +122,11 @@ def parse_split(text: str) -> tuple[str, dict[str, Any]]:
         key, equals, value = word.partition("=")
         if not key or (equals and not value):
             raise SplitError(f"--split: wanted key=value or a bare word, got {word!r} in {text!r}")
-        parameters[key] = _number(value) if equals else True
+        if key not in KEYWORDS:
+            raise SplitError(f"--split: no keyword {key}; wanted one of {', '.join(KEYWORDS)}")
+        if key in parameters:
+            raise SplitError(f"--split: {key} stands twice in {text!r}")
+        parameters[key] = _value(value) if equals else True
     return method, parameters
 
 
@@ -164,32 +172,26 @@ def split(
     """
     if method not in METHODS:
         raise SplitError(f"--split: wanted one of {', '.join(METHODS)}, got {method!r}")
-    seed = _whole("seed", seed, 0)
+    seed = _whole("seed", seed, 0, 2**32 - 1)
     guard = _whole("guard", guard, 0)
+    if not isinstance(allow_missing, bool):
+        raise SplitError(f"allow_missing: wanted true or false, got {allow_missing!r}")
     if method == "given":
         train, kept, test, given = _given(labels, validation, parameters)
         raised: set[int] = set()
         known: dict[str, Parameter] = {"seed": seed, "guard": guard, **given}
     else:
         values = _checked(method, parameters)
-        if not isinstance(validation, int | float) or not 0 <= validation < 1:
-            raise SplitError(f"validation: wanted a share from 0 to below 1, got {validation!r}")
-        draw = DRAWS[method]
+        share = _share("validation", validation, 0)
         pixels = np.flatnonzero(labels.array)
+        draw = DRAWS[method]
         train, raised = draw(labels, pixels, values, seed, classes_kept(labels, pixels, guard))
         test = np.setdiff1d(pixels, train)
         kept = train[:0]
-        if validation:
-            smaller = dict(values)
-            if method == "per_class":
-                smaller["n"] = max(1, round(values["n"] * (1 - validation)))
-            else:
-                smaller["train"] = 1 - validation
-            side = train
-            train, small = draw(labels, side, smaller, seed, classes_kept(labels, side, 0))
+        if share:
+            train, kept, small = _set_aside(labels, method, np.sort(train), values, share, seed)
             raised |= small
-            kept = np.setdiff1d(side, train)
-        known = {**values, "seed": seed, "guard": guard, "validation": validation}
+        known = {**values, "seed": seed, "guard": guard, "validation": share}
     if allow_missing:
         known["allow_missing"] = True
     near = leakage.nearest_distance(labels.shape, np.union1d(train, kept), test) <= guard
@@ -203,11 +205,25 @@ def split(
         raised=tuple(sorted(raised)),
         dropped=int(near.sum()) if guard else 0,
     )
-    _check(drawn, allow_missing, validation)
+    _check(drawn, allow_missing, len(kept) > 0 or drawn.parameters.get("validation", 0) != 0)
     return drawn
 
 
-def _check(drawn: Split, allow_missing: bool, validation: object) -> None:
+def _set_aside(
+    labels: Labels, method: str, side: Pixels, values: Values, share: float, seed: int
+) -> tuple[Pixels, Pixels, set[int]]:
+    """Divide the training side into training and validation by the split's own method."""
+    if method == "blocks":
+        kept = draw_validation_blocks(labels, side, {**values, "train": share}, seed)
+        return np.setdiff1d(side, kept), kept, set()
+    smaller = {**values, "train": 1 - share}
+    if method == "per_class":  # one pixel at least must be left over to validate
+        smaller["n"] = max(1, min(round(values["n"] * (1 - share)), values["n"] - 1))
+    train, raised = DRAWS[method](labels, side, smaller, seed, classes_kept(labels, side, 0))
+    return train, np.setdiff1d(side, train), raised
+
+
+def _check(drawn: Split, allow_missing: bool, validation: bool) -> None:
     names = drawn.labels.class_names
     if len(drawn.classes_of(drawn.train)) < 2:
         raise SplitError(
@@ -216,12 +232,13 @@ def _check(drawn: Split, allow_missing: bool, validation: object) -> None:
             f"{drawn.labels.name}"
         )
     if not len(drawn.test):
-        raise SplitError(
-            f"{drawn}: no test pixel is left (the guard dropped {drawn.dropped}); "
-            "lower guard or train, or take larger blocks"
-        )
+        if drawn.dropped:
+            why = f"the guard dropped all {drawn.dropped}; lower guard or train"
+        else:
+            why = "everything trains; lower train, n or side"
+        raise SplitError(f"{drawn}: no test pixel is left: {why}")
     if validation and not len(drawn.validation):
-        raise SplitError(f"{drawn}: no validation pixel is left; raise validation or train")
+        raise SplitError(f"{drawn}: no validation pixel is left; raise validation, train or n")
     if drawn.missing and not allow_missing:
         lost = "; ".join(f"{i} {names[i]} has no {side} pixel" for i, side in drawn.missing.items())
         raise SplitError(f"{drawn}: {lost}; change the split, or accept it with allow_missing")
@@ -243,10 +260,10 @@ def _given(
     pixels: dict[str, Pixels] = {}
     known: dict[str, Parameter] = {}
     for part, value in named.items():
-        if part == "validation" and not value:
+        if part == "validation" and isinstance(value, int | float) and value == 0:
             pixels[part] = np.empty(0, np.int64)
             continue
-        if isinstance(value, bool | int | float):
+        if not isinstance(value, str | Path | Labels):
             raise SplitError(f"given: wanted a label map or a file for {part}, got {value!r}")
         given = value if isinstance(value, Labels) else read_labels(value)
         known[part] = str(value) if isinstance(value, str | Path) else given.name
@@ -275,28 +292,35 @@ def _checked(method: str, parameters: Mapping[str, object]) -> Values:
     unknown = sorted(set(parameters) - set(known))
     if unknown:
         raise SplitError(
-            f"{method}: no keyword {', '.join(unknown)}; wanted "
-            f"{', '.join([*known, 'seed', 'guard', 'validation', 'allow_missing'])}"
+            f"{method}: no keyword {', '.join(unknown)}; wanted {', '.join([*known, *COMMON])}"
         )
     values: Values = {}
     for key, default in known.items():
         value = parameters.get(key, default)
-        if key == "train":
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
-                raise SplitError(f"{method}: wanted train between 0 and 1, a share, got {value!r}")
-            values[key] = float(value)
-        else:
-            values[key] = _whole(key, value, 1)
+        values[key] = _share(key, value, None) if key == "train" else _whole(key, value, 1)
     return values
 
 
-def _whole(key: str, value: object, low: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
-        raise SplitError(f"{key}: wanted a whole number from {low} up, got {value!r}")
-    return int(value)
+def _share(key: str, value: object, low: int | None) -> float:
+    """A share below 1 and above 0, or from 0 where `low` is 0."""
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not number or not (0 < value < 1 or value == low):  # type: ignore[operator]
+        wanted = "above 0" if low is None else f"from {low}"
+        raise SplitError(f"{key}: wanted a share {wanted} and below 1, got {value!r}")
+    return float(value)  # type: ignore[arg-type]
 
 
-def _number(text: str) -> int | float | str:
+def _whole(key: str, value: object, low: int, high: int | None = None) -> int:
+    number = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not number or value < low or (high is not None and value > high):  # type: ignore[operator]
+        wanted = f"from {low} up" if high is None else f"from {low} to {high}"
+        raise SplitError(f"{key}: wanted a whole number {wanted}, got {value!r}")
+    return int(value)  # type: ignore[call-overload, no-any-return]
+
+
+def _value(text: str) -> Parameter:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
     for kind in (int, float):
         try:
             return kind(text)

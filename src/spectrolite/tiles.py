@@ -14,6 +14,8 @@ from torch import Tensor
 
 from spectrolite.scene import Window, windows
 
+MOST_PIXELS = 8192  # training pixels in one step
+
 
 @dataclass(frozen=True, eq=False)
 class Batch:
@@ -49,9 +51,16 @@ class TrainingScene:
         self.halo = halo
 
     def windows(self, side: int) -> list[Window]:
-        """Windows of at most `side` pixels that hold a training pixel."""
+        """Windows of at most `side` pixels that hold a training pixel.
+
+        They are halved until none holds more than `MOST_PIXELS`, for memory: HybridSN's first
+        linear layer copies 72 KiB for each training pixel of a step.
+        """
         rows, cols = self.targets.shape
-        return [w for w in windows(rows, cols, side) if (self.targets[w.slices] >= 0).any()]
+        counts = {w: int((self.targets[w.slices] >= 0).sum()) for w in windows(rows, cols, side)}
+        if max(counts.values()) > MOST_PIXELS:
+            return self.windows(side // 2)
+        return [w for w, count in counts.items() if count]
 
     def dense_epoch(
         self, tiles: list[Window], flips: bool, generator: torch.Generator

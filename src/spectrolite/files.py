@@ -1,0 +1,21 @@
+"""A file appears under its name only when it is complete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A hidden path beside `path` to write to, with the same ending; renamed when the block ends.
+
+    A block that fails leaves nothing, and leaves what stood under the name before.
+    """
+    part = path.with_name(f".part.{path.name}")
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
