@@ -39,6 +39,7 @@ def write_record(name: str, content: dict[str, Any]) -> Path:
         },
         **content,
     }
+    RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     return path
