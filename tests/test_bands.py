@@ -250,6 +250,21 @@ def test_more_components_than_bands() -> None:
     )
 
 
+@pytest.mark.parametrize("components", [-1, -30])
+def test_fewer_than_no_components(components: int) -> None:
+    with pytest.raises(SettingsError) as caught:
+        fit_bands(scene(), a_split(), components)
+    assert str(caught.value) == f"components: wanted 0 or more, got {components}"
+
+
+@pytest.mark.parametrize("patch", [24, 2, 0, -1, -3])
+@pytest.mark.parametrize("fitted_on", ["train", "patches", "scene"])
+def test_a_patch_without_a_centre(patch: int, fitted_on: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        fit_bands(scene(), a_split(), 3, fitted_on, patch=patch)
+    assert str(caught.value) == f"patch: wanted an odd side in pixels, got {patch}"
+
+
 @pytest.mark.parametrize("components", [0, 3])
 def test_constant_bands_are_named_with_the_flag(components: int) -> None:
     cube = np.array(scene().cube)

@@ -7,6 +7,7 @@ tensorly installs, opened without this package, and tensorly's own loader.
 from __future__ import annotations
 
 import hashlib
+import pickle
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -118,6 +119,8 @@ def test_without_the_package_the_command_is_named(
         "the data set indian_pines needs the package tensorly, which is not installed; "
         "install it with: pip install 'spectrolite[demo]'"
     )
+    back = pickle.loads(pickle.dumps(caught.value))
+    assert (type(back), str(back)) == (MissingExtraError, str(caught.value))
 
 
 @pytest.fixture

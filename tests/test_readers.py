@@ -1,11 +1,12 @@
 """Data files, and files that only look like them.
 
 References: the array that was written; NumPy's own loader for the control of the pickle payload;
-SciPy's loaded arrays for the sizes that a header promises.
+SciPy's loaded arrays for the sizes that a header promises; a file whose bytes are struck at random.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import re
@@ -14,6 +15,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import io, sparse
 
@@ -32,6 +35,15 @@ def npy_promising(path: Path, shape: str, dtype: str = "<f8") -> Path:
     start = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little")
     path.write_bytes(start + header.encode() + bytes(64))
     return path
+
+
+def damaged_npy(path: Path) -> re.Pattern[str]:
+    """The one message for every `.npy` file that NumPy cannot open, on one line."""
+    return re.compile(
+        re.escape(f"{path}: not a readable .npy file of numbers (")
+        + r"\w+: .+"
+        + re.escape("); write it again with numpy.save(path, array, allow_pickle=False)")
+    )
 
 
 class Payload:
@@ -295,6 +307,22 @@ def test_bands_that_the_file_does_not_have(tmp_path: Path) -> None:
     )
 
 
+def test_bands_of_a_map_cannot_be_dropped(tmp_path: Path) -> None:
+    io.savemat(tmp_path / "m.mat", {"gt": MAP, "cube": CUBE})
+    with pytest.raises(SceneError) as caught:
+        read_scene(tmp_path / "m.mat", key="gt", drop_bands=(1,))
+    assert str(caught.value) == "m.mat: wanted a cube of rows, cols, bands, got shape (2, 3)"
+
+
+def test_infinite_labels_are_named_with_their_file(tmp_path: Path) -> None:
+    np.save(tmp_path / "gt.npy", np.where(MAP == 7, np.inf, MAP))
+    with pytest.raises(LabelsError) as caught:
+        read_labels(tmp_path / "gt.npy")
+    assert str(caught.value) == (
+        "gt.npy: wanted whole numbers (0 unlabelled, classes from 1), got float64 with other values"
+    )
+
+
 def test_a_pickle_inside_an_npy_is_not_run(tmp_path: Path) -> None:
     made = tmp_path / "made-by-the-pickle"
     array = np.empty((1, 1, 1), object)
@@ -304,12 +332,8 @@ def test_a_pickle_inside_an_npy_is_not_run(tmp_path: Path) -> None:
     for read in (read_scene, read_labels):
         with pytest.raises(ReadError) as caught:
             read(path)
-        assert re.fullmatch(
-            re.escape(f"{path}: not a readable .npy file of numbers (")
-            + ".*Python objects.*"
-            + re.escape("); write it again with numpy.save(path, array, allow_pickle=False)"),
-            str(caught.value),
-        )
+        assert damaged_npy(path).fullmatch(str(caught.value))
+        assert "Python objects" in str(caught.value)
     assert not made.exists()
     np.load(path, allow_pickle=True)  # the control: a careless reader does run it
     assert made.exists()
@@ -317,9 +341,11 @@ def test_a_pickle_inside_an_npy_is_not_run(tmp_path: Path) -> None:
 
 def test_a_bare_pickle_with_the_ending_npy_is_not_run(tmp_path: Path) -> None:
     made = tmp_path / "made-by-the-pickle"
-    (tmp_path / "cube.npy").write_bytes(pickle.dumps(Payload(made)))
-    with pytest.raises(ReadError, match=r"cube\.npy: not a readable \.npy file of numbers"):
-        read_scene(tmp_path / "cube.npy")
+    path = tmp_path / "cube.npy"
+    path.write_bytes(pickle.dumps(Payload(made)))
+    with pytest.raises(ReadError) as caught:
+        read_scene(path)
+    assert damaged_npy(path).fullmatch(str(caught.value))
     assert not made.exists()
 
 
@@ -329,16 +355,82 @@ def test_a_header_that_promises_a_petabyte_costs_nothing(tmp_path: Path, shape: 
     with pytest.raises(ReadError) as caught:
         read_scene(path)
     assert str(caught.value) == (
-        f"{path}: not a readable .npy file of numbers (mmap length is greater than file size); "
+        f"{path}: not a readable .npy file of numbers "
+        "(ValueError: mmap length is greater than file size); "
         "write it again with numpy.save(path, array, allow_pickle=False)"
     )
 
 
-@pytest.mark.parametrize("shape", ["(-1, 2, 2)", "'a'", "(2.0, 2, 2)", "[2, 2, 2]"])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        "(-1, 2, 2)",
+        "'a'",
+        "(2.0, 2, 2)",
+        "[2, 2, 2]",
+        "'\\d'",  # a warning of Python's
+        "(4294967296, 4294967296, 1)",  # a warning of NumPy's
+        "(True, 2, 2)",  # a TypeError
+        "(99999999999999999999, 2, 2)",  # an OverflowError
+        "(2, 2, 2",  # a TokenError
+        "(" * 300,
+    ],
+)
 def test_a_header_that_promises_nonsense(tmp_path: Path, shape: str) -> None:
     path = npy_promising(tmp_path / "cube.npy", shape)
-    with pytest.raises(ReadError, match=r"cube\.npy: not a readable \.npy file of numbers \("):
+    with pytest.raises(ReadError) as caught:
         read_scene(path)
+    assert damaged_npy(path).fullmatch(str(caught.value))
+
+
+@pytest.mark.parametrize("dtype", ["garbage", "<f3", "<q9", ""])
+def test_a_header_that_promises_an_unknown_type(tmp_path: Path, dtype: str) -> None:
+    path = npy_promising(tmp_path / "cube.npy", "(2, 2, 2)", dtype)
+    with pytest.raises(ReadError) as caught:
+        read_scene(path)
+    assert damaged_npy(path).fullmatch(str(caught.value))
+
+
+STRIKES = st.tuples(
+    st.integers(0, 127),
+    st.sampled_from(list(b"0123456789()[]{},'<>|fiuUOV-+.eL :\\")) | st.integers(0, 255),
+)
+
+
+@settings(deadline=None, max_examples=150, derandomize=True)
+@given(strikes=st.lists(STRIKES, min_size=1, max_size=5))
+def test_a_header_with_struck_bytes_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, strikes: list[tuple[int, int]]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "struck.npy"
+    np.save(path, CUBE)
+    content = bytearray(path.read_bytes())
+    for place, byte in strikes:
+        content[place] = byte
+    path.write_bytes(content)
+    said = []
+    for read in (read_scene, read_labels):
+        try:
+            read(path)
+        except (ReadError, SceneError, LabelsError) as error:
+            said.append(str(error))
+    assert all("struck.npy: " in message for message in said)
+
+
+@pytest.mark.parametrize("arrays", [{"cube": CUBE}, {"cube": CUBE, "gt": MAP}])
+@pytest.mark.parametrize("read", [read_scene, read_labels])
+def test_an_archive_with_the_ending_npy(tmp_path: Path, read: Any, arrays: dict[str, Any]) -> None:
+    path = tmp_path / "cube.npy"
+    with path.open("wb") as file:
+        np.savez(file, **arrays)
+    with pytest.raises(ReadError) as caught:
+        read(path)
+    assert str(caught.value) == (
+        f"{path}: not a readable .npy file of numbers (it holds an archive of several arrays); "
+        "write it again with numpy.save(path, array, allow_pickle=False)"
+    )
+    del caught
+    gc.collect()  # a file left open would warn here
 
 
 @pytest.mark.parametrize("kept", [0, 3, 6, 8, 9, 10, 127, 128, 175])
@@ -348,14 +440,17 @@ def test_a_shortened_npy(tmp_path: Path, kept: int) -> None:
     content = path.read_bytes()
     assert len(content) == 176
     path.write_bytes(content[:kept])
-    with pytest.raises(ReadError, match=r"cube\.npy: not a readable \.npy file of numbers \("):
+    with pytest.raises(ReadError) as caught:
         read_scene(path)
+    assert damaged_npy(path).fullmatch(str(caught.value))
 
 
 def test_a_text_with_the_ending_npy(tmp_path: Path) -> None:
-    (tmp_path / "cube.npy").write_text("1 2 3\n" * 50)
-    with pytest.raises(ReadError, match=r"write it again with numpy\.save\(path, array, "):
-        read_scene(tmp_path / "cube.npy")
+    path = tmp_path / "cube.npy"
+    path.write_text("1 2 3\n" * 50)
+    with pytest.raises(ReadError) as caught:
+        read_scene(path)
+    assert damaged_npy(path).fullmatch(str(caught.value))
 
 
 @pytest.mark.parametrize("head", [b"MATLAB 7.3 MAT-file, Platform: GLNXA64", b"\x89HDF\r\n\x1a\n"])

@@ -193,6 +193,14 @@ def test_bands_that_cannot_be_dropped(drop: tuple[int, ...], said: str) -> None:
     )
 
 
+@pytest.mark.parametrize("drop", [(), (0,), (9,)])
+@pytest.mark.parametrize("shape", [(), (4,), (3, 4), (2, 3, 4, 5)])
+def test_bands_are_dropped_from_a_cube_alone(shape: tuple[int, ...], drop: tuple[int, ...]) -> None:
+    with pytest.raises(SceneError) as caught:
+        without_bands(np.zeros(shape), drop, "gt.npy")
+    assert str(caught.value) == f"gt.npy: wanted a cube of rows, cols, bands, got shape {shape}"
+
+
 # Labels
 
 
@@ -208,6 +216,9 @@ def test_labels_have_two_axes_and_a_pixel(shape: tuple[int, ...]) -> None:
     [
         ([[1.0, 1.5]], "float64"),
         ([[1.0, np.nan]], "float64"),
+        ([[1.0, np.inf]], "float64"),
+        ([[1.0, -np.inf]], "float64"),
+        ([[np.inf, np.inf]], "float64"),
         ([["a", "b"]], "<U1"),
         ([[1 + 0j, 2]], "complex128"),
     ],
@@ -217,6 +228,17 @@ def test_labels_are_whole_numbers(values: list[list[object]], said: str) -> None
         Labels(np.array(values), name="gt.npy")
     assert str(caught.value) == (
         f"gt.npy: wanted whole numbers (0 unlabelled, classes from 1), got {said} with other values"
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.longdouble])
+def test_labels_are_finite_in_every_type(dtype: type) -> None:
+    array: NDArray[Any] = np.array([[0, 1, 2], [3, np.inf, 1]], dtype)
+    with pytest.raises(LabelsError) as caught:
+        Labels(array, name="gt.npy")
+    assert str(caught.value) == (
+        "gt.npy: wanted whole numbers (0 unlabelled, classes from 1), "
+        f"got {array.dtype} with other values"
     )
 
 

@@ -1,12 +1,14 @@
 """Splits and how they are drawn.
 
 References: scikit-learn's `train_test_split`, to the pixel, on Indian Pines; set arithmetic and
-distances over all pairs for disjoint parts and the guard; the draw of blocks written out as a
-plain loop; figures of Indian Pines measured before this package existed.
+distances over all pairs for disjoint parts and the guard; the draw of blocks, and of validation
+blocks, written out as a plain loop; figures of Indian Pines measured before this package existed.
 """
 
 from __future__ import annotations
 
+import inspect
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
+from spectrolite import splits
 from spectrolite.catalog import load
-from spectrolite.draws import DRAWS, classes_kept
+from spectrolite.draws import DRAWS, classes_kept, draw_validation_blocks
 from spectrolite.errors import LabelsError, ReadError, SplitError
 from spectrolite.scene import Labels
 from spectrolite.splits import METHODS, Split, parse_split, split
@@ -164,20 +167,45 @@ def test_what_stands_at_test_pixels_cannot_reach_the_choice_of_validation_pixels
     plain = split(scattered(), method, seed=5, validation=0.4, **parameters)
     draw, given_pixels = DRAWS[method], []
 
-    def with_other_labels_elsewhere(
-        labels: Labels, pixels: NDArray[np.int64], values: Any, seed: int, kept: Any
-    ) -> tuple[NDArray[np.int64], set[int]]:
+    def other_labels_elsewhere(labels: Labels, pixels: NDArray[np.int64]) -> Labels:
         given_pixels.append(pixels)
-        assert kept(pixels) == 0  # of the pixels it may draw from, none is left to score with
         array = np.full(labels.shape, 3)
         array.flat[pixels] = labels.array.flat[pixels]
-        return draw(Labels(array), pixels, values, seed, kept)
+        return Labels(array)
 
-    monkeypatch.setitem(DRAWS, method, with_other_labels_elsewhere)
+    def draw_among_others(
+        labels: Labels, pixels: NDArray[np.int64], values: Any, seed: int, kept: Any
+    ) -> tuple[NDArray[np.int64], set[int]]:
+        assert kept(pixels) == 0  # of the pixels it may draw from, none is left to score with
+        return draw(other_labels_elsewhere(labels, pixels), pixels, values, seed, kept)
+
+    def draw_blocks_among_others(
+        labels: Labels, pixels: NDArray[np.int64], values: Any, seed: int
+    ) -> NDArray[np.int64]:
+        return draw_validation_blocks(other_labels_elsewhere(labels, pixels), pixels, values, seed)
+
+    monkeypatch.setitem(DRAWS, method, draw_among_others)
+    monkeypatch.setattr(splits, "draw_validation_blocks", draw_blocks_among_others)
     drawn = split(scattered(), method, seed=5, validation=0.4, **parameters)
     assert drawn.sha256 == plain.sha256
     assert len(given_pixels) == 2
-    np.testing.assert_array_equal(np.sort(given_pixels[1]), drawn.seen)
+    np.testing.assert_array_equal(given_pixels[1], drawn.seen)
+
+
+@pytest.mark.parametrize(("method", "parameters"), DRAWN)
+def test_the_order_in_which_training_pixels_were_drawn_cannot_reach_validation(
+    method: str, parameters: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = split(scattered(), method, seed=5, validation=0.4, **parameters)
+    draw, generator = DRAWS[method], np.random.default_rng(0)
+
+    def draw_in_another_order(*arguments: Any) -> tuple[NDArray[np.int64], set[int]]:
+        train, raised = draw(*arguments)
+        return generator.permutation(train), raised
+
+    monkeypatch.setitem(DRAWS, method, draw_in_another_order)
+    again = split(scattered(), method, seed=5, validation=0.4, **parameters)
+    assert again.sha256 == plain.sha256
 
 
 def test_the_guard_counts_validation_pixels_as_training() -> None:
@@ -202,13 +230,19 @@ def test_a_guard_that_drops_everything_says_how_many(
         split(labels, method, allow_missing=True, **parameters).train
     )
     words = ",".join(f"{k}={v}" for k, v in parameters.items())
-    message = str(caught.value)
-    assert message.startswith(
-        f"{method},{words},seed=0,guard=24: no test pixel is left (the guard "
+    found = re.fullmatch(
+        re.escape(
+            f"{method},{words},seed=0,guard=24: no test pixel is left: the guard dropped all "
+        )
+        + r"(\d+); lower guard or train",
+        str(caught.value),
     )
-    assert "; lower guard or train" in message
-    if not method.startswith("blocks"):
-        assert f"(the guard dropped {left})" in message
+    assert found is not None
+    if method != "blocks":  # without a guard other blocks are chosen
+        assert int(found.group(1)) == left
+    with pytest.raises(SplitError) as wider:
+        split(labels, method, guard=10**30, **parameters)
+    assert str(wider.value) == str(caught.value).replace("guard=24", f"guard={10**30}")
 
 
 # A Split
@@ -349,16 +383,43 @@ def test_a_class_of_one_pixel_is_named_with_the_remedy() -> None:
     )
 
 
-@pytest.mark.parametrize(("sizes", "share", "left"), [((3, 3, 3), 0.1, 9), ((1, 1, 1), 0.5, 0)])
-def test_random_without_enough_pixels_to_stratify(
-    sizes: tuple[int, ...], share: float, left: int
+@pytest.mark.parametrize("seed", [0, 345])
+def test_random_validation_is_scikit_learns_split_of_the_sorted_training_pixels(
+    seed: int, indian_pines: Labels
 ) -> None:
-    with pytest.raises(
-        SplitError,
-        match=rf"^random,train={share}: {left} labelled pixels of 3 classes are too few for this "
-        r"share \(.+\)$",
-    ):
-        split(sized(*sizes), "random", train=share)
+    flat = indian_pines.array.ravel()
+    pixels = np.flatnonzero(flat)
+    seen, _ = train_test_split(pixels, test_size=0.7, random_state=seed, stratify=flat[pixels])
+    train, kept = train_test_split(
+        np.sort(seen), test_size=0.2, random_state=seed, stratify=flat[np.sort(seen)]
+    )
+    drawn = split(indian_pines, "random", train=0.3, validation=0.2, seed=seed)
+    np.testing.assert_array_equal(drawn.train, np.sort(train))
+    np.testing.assert_array_equal(drawn.validation, np.sort(kept))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "keywords", "said"),
+    [
+        ((3, 3, 3), {"train": 0.1}, "9 pixels of 3 classes are too few to be divided 0.1 to 0.9"),
+        ((1, 1, 1), {"train": 0.5}, "0 pixels of 3 classes are too few to be divided 0.5 to 0.5"),
+        ((9, 9), {"train": 0.95}, "18 pixels of 2 classes are too few to be divided 0.95 to 0.05"),
+        (
+            (9, 9, 9),
+            {"train": 0.5, "validation": 0.1},
+            "13 pixels of 3 classes are too few to be divided 0.9 to 0.1",
+        ),
+    ],
+)
+def test_random_without_enough_pixels_to_stratify(
+    sizes: tuple[int, ...], keywords: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(SplitError) as caught:
+        split(sized(*sizes), "random", **keywords)
+    assert re.fullmatch(
+        re.escape(f"random: {said} (") + ".+" + re.escape("); change train or validation"),
+        str(caught.value),
+    )
 
 
 # per_class
@@ -392,6 +453,26 @@ def test_per_class_validates_its_share_of_n() -> None:
     assert drawn.raised == ()
 
 
+@SMALL
+@given(st.integers(2, 30), st.floats(0.001, 0.999), st.integers(0, 1000))
+def test_per_class_validates_and_trains_at_least_one_pixel_of_each_class(
+    n: int, validation: float, seed: int
+) -> None:
+    drawn = split(sized(40, 60, 31), "per_class", n=n, validation=validation, seed=seed)
+    train, kept = counts_of(drawn, drawn.train), counts_of(drawn, drawn.validation)
+    assert set(train) == set(kept) == {1, 2, 3}
+    assert all(train[i] + kept[i] == n for i in train)
+    assert all(abs(kept[i] - validation * n) <= 1 for i in kept)
+    assert drawn.raised == ()
+
+
+def test_per_class_cannot_validate_a_class_of_one_training_pixel() -> None:
+    drawn = split(sized(40, 40, 5), "per_class", n=5, validation=0.01)
+    assert counts_of(drawn, drawn.train) == {1: 4, 2: 4, 3: 1}
+    assert counts_of(drawn, drawn.validation) == {1: 1, 2: 1}
+    assert drawn.raised == (3,)
+
+
 # blocks
 
 
@@ -420,8 +501,10 @@ def test_blocks_stay_whole_and_give_every_class_its_share(
     assert drawn.raised == ()
 
 
-def naive_blocks(labels: Labels, share: float, side: int, seed: int, guard: int) -> set[int]:
-    """The best of the seeded draws, with sets and loops."""
+def naive_blocks(
+    labels: Labels, share: float, side: int, seed: int, guard: int, spare: bool = False
+) -> set[int]:
+    """The best of the seeded draws, with sets and loops; `spare` leaves some of each class."""
     flat, block = labels.array.ravel().tolist(), block_numbers(labels, side)
     pixels = [p for p, i in enumerate(flat) if i]
     sizes = labels.counts()
@@ -439,6 +522,9 @@ def naive_blocks(labels: Labels, share: float, side: int, seed: int, guard: int)
                     continue
                 if sum(flat[p] == i for p in train) >= share * sizes[i]:
                     break
+                left = {flat[p] for p in pixels if p not in train and p not in inside}
+                if spare and len(left) < len(sizes):
+                    continue
                 train.update(inside)
         seen = np.array(sorted(train))
         rest = np.array(sorted(set(pixels) - train), np.int64)
@@ -469,7 +555,84 @@ def test_validation_blocks_are_those_of_a_plain_loop_over_the_training_part(seed
     drawn = split(labels, "blocks", validation=0.4, **keywords)
     only_seen = np.zeros_like(labels.array)
     only_seen.flat[drawn.seen] = labels.array.flat[drawn.seen]
-    assert set(drawn.train.tolist()) == naive_blocks(Labels(only_seen), 1 - 0.4, 2, seed, 0)
+    kept = naive_blocks(Labels(only_seen), 0.4, 2, seed, 0, spare=True)
+    assert set(drawn.validation.tolist()) == kept
+    assert drawn.parameters["validation"] == 0.4
+
+
+def blocks_to_spare(drawn: Split, side: int, i: int) -> list[tuple[int, int]]:
+    """Training blocks with class `i` that could validate too and leave some of every class."""
+    flat, block = drawn.labels.array.ravel(), block_numbers(drawn.labels, side)
+    train = drawn.train.tolist()
+    wanted = {int(flat[p]) for p in train}
+    return [
+        b
+        for b in sorted({block[p] for p in train if flat[p] == i})
+        if {int(flat[p]) for p in train if block[p] != b} == wanted
+    ]
+
+
+def check_validation_blocks(drawn: Split, side: int, validation: float) -> None:
+    """Whole blocks; every class still trains; who is short of the share has no block to spare."""
+    block = block_numbers(drawn.labels, side)
+    assert {block[p] for p in drawn.train}.isdisjoint({block[p] for p in drawn.validation})
+    seen, kept = counts_of(drawn, drawn.seen), counts_of(drawn, drawn.validation)
+    assert set(counts_of(drawn, drawn.train)) == set(seen)
+    for i, n in seen.items():
+        if kept.get(i, 0) < validation * n:
+            assert blocks_to_spare(drawn, side, i) == []
+
+
+@SMALL
+@given(
+    st.integers(2, 6), st.sampled_from([0.3, 0.5, 0.7]), st.sampled_from([0.05, 0.2, 0.5, 0.9]),
+    st.integers(0, 1000),
+)  # fmt: skip
+def test_validation_blocks_are_whole_and_leave_every_class_in_training(
+    side: int, share: float, validation: float, seed: int
+) -> None:
+    labels = scattered(seed=seed % 3)
+    try:
+        drawn = split(
+            labels, "blocks", train=share, side=side, seed=seed, validation=validation,
+            allow_missing=True,
+        )  # fmt: skip
+    except SplitError as error:
+        if "no test pixel is left" not in str(error):
+            raise
+        reject()
+    check_validation_blocks(drawn, side, validation)
+    assert drawn.raised == ()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_class_in_one_training_block_never_validates(seed: int) -> None:
+    array = np.tile([[1, 2]], (12, 6))
+    array[3:6, 3:6] = 3  # a block of 3 x 3 that holds all of a class
+    labels = Labels(array)
+    drawn = split(
+        labels, "blocks", train=0.5, side=3, validation=0.9, seed=seed, allow_missing=True
+    )
+    assert counts_of(drawn, drawn.train)[3] == 9
+    assert counts_of(drawn, drawn.validation).keys() == {1, 2}
+    assert drawn.missing == {3: "test"}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_guarded_blocks_of_indian_pines_can_be_validated(seed: int, indian_pines: Labels) -> None:
+    keywords: dict[str, Any] = {"train": 0.3, "side": 20, "guard": 6, "seed": seed}
+    whole = split(indian_pines, "blocks", allow_missing=True, **keywords)
+    drawn = split(indian_pines, "blocks", validation=0.1, allow_missing=True, **keywords)
+    np.testing.assert_array_equal(drawn.seen, whole.train)
+    np.testing.assert_array_equal(drawn.test, whole.test)
+    assert drawn.missing == whole.missing
+    check_validation_blocks(drawn, 20, 0.1)
+    seen, kept = counts_of(drawn, drawn.seen), counts_of(drawn, drawn.validation)
+    assert 0.1 * sum(seen.values()) <= sum(kept.values()) < 0.35 * sum(seen.values())
+    flat, block = indian_pines.array.ravel(), block_numbers(indian_pines, 20)
+    blocks = {i: len({block[p] for p in drawn.seen if flat[p] == i}) for i in seen}
+    assert all(n > 1 for i, n in blocks.items() if i in kept)
+    assert sum(kept.get(i, 0) >= 0.1 * n for i, n in seen.items()) >= 9
 
 
 def test_blocks_that_lose_a_class_say_which_unless_it_is_allowed() -> None:
@@ -489,11 +652,21 @@ def test_blocks_that_lose_a_class_say_which_unless_it_is_allowed() -> None:
 
 
 def test_a_block_as_large_as_the_scene_leaves_no_test_pixel() -> None:
-    with pytest.raises(
-        SplitError,
-        match=r"^blocks,train=0\.3,side=24,seed=0: no test pixel is left \(the guard dropped 0\); ",
-    ):
+    with pytest.raises(SplitError) as caught:
         split(scattered(), "blocks", side=24)
+    assert str(caught.value) == (
+        "blocks,train=0.3,side=24,seed=0: no test pixel is left: everything trains; "
+        "lower train, n or side"
+    )
+
+
+def test_a_share_that_rounds_to_everything_leaves_no_test_pixel() -> None:
+    with pytest.raises(SplitError) as caught:
+        split(sized(2, 9), "blocks_by_class", train=0.99)
+    assert str(caught.value) == (
+        "blocks_by_class,train=0.99,side=10,seed=0: no test pixel is left: everything trains; "
+        "lower train, n or side"
+    )
 
 
 def test_one_training_block_leaves_no_validation_pixel() -> None:
@@ -502,7 +675,7 @@ def test_one_training_block_leaves_no_validation_pixel() -> None:
         split(labels, "blocks", train=0.3, side=4, validation=0.5)
     assert str(caught.value) == (
         "blocks,train=0.3,side=4,seed=0,validation=0.5: no validation pixel is left; "
-        "raise validation or train"
+        "raise validation, train or n"
     )
 
 
@@ -521,6 +694,23 @@ def test_classes_kept_equals_brute_force(seed: int, guard: int, chosen: set[int]
     test = rest[distance(labels, rest, train) > guard]
     both = set(flat[train].tolist()) & set(flat[test].tolist())
     assert classes_kept(labels, pixels, guard)(train) == len(both)
+
+
+@pytest.mark.parametrize("guard", [10, 10**6, 10**12, 10**30])
+def test_a_guard_wider_than_the_map_keeps_no_class_and_takes_no_time(guard: int) -> None:
+    labels = scattered(8, 10)
+    pixels = np.flatnonzero(labels.array)
+    assert classes_kept(labels, pixels, 0)(pixels[:9]) > 0
+    assert classes_kept(labels, pixels, guard)(pixels[:9]) == 0
+
+
+def test_the_cap_of_the_guard_reaches_across_the_map() -> None:
+    """The corners of the map are 8 pixels apart: a guard of 7 keeps class 1, one of 8 none."""
+    array = np.zeros((4, 9), int)
+    array[0, 0] = array[3, 8] = 1
+    pixels = np.flatnonzero(array)
+    kept = [classes_kept(Labels(array), pixels, guard)(pixels[:1]) for guard in (7, 8, 9, 99)]
+    assert kept == [1, 0, 0, 0]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -603,10 +793,12 @@ def test_given_maps_may_be_files_and_guarded(tmp_path: Path) -> None:
     method, parameters = parse_split(
         f"given,train={tmp_path}/train.npy,test={tmp_path}/test.npy,guard=1,allow_missing"
     )
-    with pytest.raises(
-        SplitError, match=r": no test pixel is left \(the guard dropped 3\); lower "
-    ):
+    with pytest.raises(SplitError) as caught:
         split(GROUND, method, **parameters)
+    assert str(caught.value) == (
+        f"given,seed=0,guard=1,train={tmp_path}/train.npy,test={tmp_path}/test.npy,allow_missing: "
+        "no test pixel is left: the guard dropped all 3; lower guard or train"
+    )
     parameters["guard"] = 0
     drawn = split(GROUND, method, **parameters)
     assert drawn.train.tolist() == np.flatnonzero(TRAIN).tolist()
@@ -644,13 +836,40 @@ def test_given_without_its_maps(parameters: dict[str, Any], said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("part", "value"), [("train", 0.3), ("train", True), ("validation", 0.1), ("test", 5)]
+    ("part", "value"),
+    [
+        ("train", 0.3),
+        ("train", True),
+        ("train", 0),
+        ("train", None),
+        ("train", TRAIN),
+        ("validation", 0.1),
+        ("validation", True),
+        ("validation", None),
+        ("validation", VALIDATION),
+        ("validation", np.zeros(1)),
+        ("test", 5),
+        ("test", None),
+        ("test", TEST),
+        ("test", TEST.tolist()),
+        ("test", b"test.npy"),
+    ],
 )
-def test_given_a_number_instead_of_a_map(part: str, value: float) -> None:
+def test_given_something_else_than_a_map(part: str, value: Any) -> None:
     maps: dict[str, Any] = {"train": Labels(TRAIN), "test": Labels(TEST), part: value}
     with pytest.raises(SplitError) as caught:
         split(GROUND, "given", **maps)
     assert str(caught.value) == (f"given: wanted a label map or a file for {part}, got {value!r}")
+
+
+@pytest.mark.parametrize("validation", [0, 0.0, np.float64(0)])
+def test_given_maps_without_validation(validation: float) -> None:
+    drawn = split(
+        GROUND, "given", train=Labels(TRAIN, name="a"), test=Labels(TEST, name="b"),
+        validation=validation, allow_missing=True,
+    )  # fmt: skip
+    assert len(drawn.validation) == 0
+    assert str(drawn) == "given,seed=0,train=a,test=b,allow_missing"
 
 
 def test_a_given_file_that_is_missing_is_named(tmp_path: Path) -> None:
@@ -736,48 +955,106 @@ def test_an_unknown_keyword_lists_the_known_ones(
 
 
 @pytest.mark.parametrize("method", ["random", "blocks", "blocks_by_class"])
-@pytest.mark.parametrize("train", [0, 1, 0.0, 1.0, -0.1, 2, float("nan"), "much", True, None])
+@pytest.mark.parametrize(
+    "train",
+    [
+        0, 1, 0.0, 1.0, -0.1, 2, float("nan"), "much", True, None, np.float32(1), np.float64(0),
+        np.int64(0), np.True_, [0.3],
+    ],
+)  # fmt: skip
 def test_train_is_a_share(method: str, train: object) -> None:
     with pytest.raises(SplitError) as caught:
         split(scattered(), method, train=train)
-    assert str(caught.value) == f"{method}: wanted train between 0 and 1, a share, got {train!r}"
+    assert str(caught.value) == f"train: wanted a share above 0 and below 1, got {train!r}"
 
 
 @pytest.mark.parametrize(
-    ("method", "key", "low", "value"),
+    ("method", "key", "wanted", "value"),
     [
-        ("random", "seed", 0, -1),
-        ("random", "seed", 0, 1.5),
-        ("random", "seed", 0, True),
-        ("random", "guard", 0, -1),
-        ("random", "guard", 0, "wide"),
-        ("given", "guard", 0, 0.5),
-        ("per_class", "n", 1, 0),
-        ("per_class", "n", 1, 0.5),
-        ("blocks", "side", 1, 0),
-        ("blocks_by_class", "side", 1, True),
+        ("random", "seed", "from 0 to 4294967295", -1),
+        ("random", "seed", "from 0 to 4294967295", 1.5),
+        ("random", "seed", "from 0 to 4294967295", True),
+        ("random", "seed", "from 0 to 4294967295", None),
+        ("random", "seed", "from 0 to 4294967295", 2**32),
+        ("per_class", "seed", "from 0 to 4294967295", 2**32),
+        ("blocks", "seed", "from 0 to 4294967295", np.uint64(2**63)),
+        ("blocks_by_class", "seed", "from 0 to 4294967295", 10**30),
+        ("given", "seed", "from 0 to 4294967295", 2**32),
+        ("random", "guard", "from 0 up", -1),
+        ("random", "guard", "from 0 up", "wide"),
+        ("given", "guard", "from 0 up", 0.5),
+        ("per_class", "n", "from 1 up", 0),
+        ("per_class", "n", "from 1 up", 0.5),
+        ("blocks", "side", "from 1 up", 0),
+        ("blocks", "side", "from 1 up", np.float64(4)),
+        ("blocks_by_class", "side", "from 1 up", True),
     ],
 )
-def test_numbers_are_whole(method: str, key: str, low: int, value: object) -> None:
+def test_numbers_are_whole(method: str, key: str, wanted: str, value: object) -> None:
     keywords: dict[str, Any] = {key: value}
     with pytest.raises(SplitError) as caught:
         split(scattered(), method, **keywords)
-    assert str(caught.value) == f"{key}: wanted a whole number from {low} up, got {value!r}"
+    assert str(caught.value) == f"{key}: wanted a whole number {wanted}, got {value!r}"
 
 
 @pytest.mark.parametrize(("method", "parameters"), DRAWN)
-@pytest.mark.parametrize("validation", [-0.1, 1, 1.5, float("nan"), True, "v.npy", None])
+def test_the_largest_seed_draws_with_and_without_validation(
+    method: str, parameters: dict[str, Any]
+) -> None:
+    last, before = (
+        split(scattered(), method, seed=seed, validation=0.4, allow_missing=True, **parameters)
+        for seed in (2**32 - 1, 2**32 - 2)
+    )
+    assert last.sha256 != before.sha256
+    assert last.parameters["seed"] == 4294967295
+
+
+@pytest.mark.parametrize("method", ["random", "per_class", "blocks", "blocks_by_class", "given"])
+@pytest.mark.parametrize("value", [0, 1, "no", "yes", None, np.True_, 1.0])
+def test_allow_missing_is_true_or_false(method: str, value: Any) -> None:
+    with pytest.raises(SplitError) as caught:
+        split(scattered(), method, allow_missing=value)
+    assert str(caught.value) == f"allow_missing: wanted true or false, got {value!r}"
+
+
+def test_allow_missing_false_allows_nothing() -> None:
+    method, keywords = parse_split("random,train=0.25,allow_missing=false")
+    with pytest.raises(SplitError) as caught:
+        split(sized(40, 1, 20), method, **keywords)
+    assert str(caught.value) == (
+        "random,train=0.25,seed=0: 2 class 2 has no test pixel; "
+        "change the split, or accept it with allow_missing"
+    )
+    for text in ("random,train=0.25,allow_missing=true", "random,train=0.25,allow_missing"):
+        method, keywords = parse_split(text)
+        assert split(sized(40, 1, 20), method, **keywords).missing == {2: "test"}
+
+
+@pytest.mark.parametrize(("method", "parameters"), DRAWN)
+@pytest.mark.parametrize(
+    "validation", [-0.1, 1, 1.5, float("nan"), True, False, "v.npy", None, np.float32(1), np.True_]
+)
 def test_validation_is_a_share(method: str, parameters: dict[str, Any], validation: Any) -> None:
     with pytest.raises(SplitError) as caught:
         split(scattered(), method, validation=validation, **parameters)
     assert str(caught.value) == (
-        f"validation: wanted a share from 0 to below 1, got {validation!r}"
+        f"validation: wanted a share from 0 and below 1, got {validation!r}"
     )
 
 
 def test_numbers_may_be_numpys() -> None:
     one = split(scattered(), "per_class", n=np.int64(5), seed=3)
     assert one.sha256 == split(scattered(), "per_class", n=5, seed=3).sha256
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64, np.longdouble])
+def test_shares_may_be_numpys(kind: Any) -> None:
+    one = split(scattered(), "random", train=kind(0.25), validation=kind(0.5), seed=3)
+    plain = split(scattered(), "random", train=0.25, validation=0.5, seed=3)
+    assert one.sha256 == plain.sha256
+    assert str(one) == str(plain) == "random,train=0.25,seed=3,validation=0.5"
+    assert {type(one.parameters[key]) for key in ("train", "validation")} == {float}
+    assert str(split(scattered(), "random", validation=kind(0))) == "random,train=0.1,seed=0"
 
 
 @pytest.mark.parametrize(
@@ -803,7 +1080,13 @@ def test_validation_that_takes_nothing() -> None:
         split(sized(9, 9), "per_class", n=1, validation=0.5)
     assert str(caught.value) == (
         "per_class,n=1,seed=0,validation=0.5: no validation pixel is left; "
-        "raise validation or train"
+        "raise validation, train or n"
+    )
+    with pytest.raises(SplitError) as caught:
+        split(sized(9, 9), "blocks_by_class", train=0.5, validation=0.01)
+    assert str(caught.value) == (
+        "blocks_by_class,train=0.5,side=10,seed=0,validation=0.01: no validation pixel is left; "
+        "raise validation, train or n"
     )
 
 
@@ -824,6 +1107,11 @@ def test_validation_that_takes_nothing() -> None:
         (" per_class , n=20 ", ("per_class", {"n": 20})),
         ("given,train=a=b.npy,test=b.mat", ("given", {"train": "a=b.npy", "test": "b.mat"})),
         ("random,train=1e-3", ("random", {"train": 0.001})),
+        ("blocks,allow_missing=false", ("blocks", {"allow_missing": False})),
+        ("blocks,allow_missing=False,seed=3", ("blocks", {"allow_missing": False, "seed": 3})),
+        ("blocks,allow_missing=true", ("blocks", {"allow_missing": True})),
+        ("blocks,allow_missing=TRUE", ("blocks", {"allow_missing": True})),
+        ("blocks,allow_missing=no", ("blocks", {"allow_missing": "no"})),
     ],
 )
 def test_the_grammar(text: str, parsed: tuple[str, dict[str, Any]]) -> None:
@@ -832,16 +1120,65 @@ def test_the_grammar(text: str, parsed: tuple[str, dict[str, Any]]) -> None:
     assert kinds == [type(v) for v in parsed[1].values()]
 
 
+KEYWORDS = ["train", "test", "n", "side", "seed", "guard", "validation", "allow_missing"]
+
+
 @SMALL
 @given(
     st.dictionaries(
-        st.text("abcdefgh_", min_size=1),
-        st.integers() | st.floats(allow_nan=False) | st.just(True) | st.text("xyz./_", min_size=1),
+        st.sampled_from(KEYWORDS),
+        st.integers() | st.floats(allow_nan=False) | st.booleans() | st.text("xyz./_", min_size=1),
     )
 )
 def test_what_is_written_in_the_grammar_is_read_back(parameters: dict[str, Any]) -> None:
     words = (k if v is True else f"{k}={v}" for k, v in parameters.items())
-    assert parse_split(",".join(["method", *words])) == ("method", parameters)
+    method, back = parse_split(",".join(["method", *words]))
+    assert (method, back) == ("method", parameters)
+    assert [type(v) for v in back.values()] == [type(v) for v in parameters.values()]
+
+
+def test_the_grammar_knows_every_keyword_of_every_method_and_no_other() -> None:
+    named = inspect.signature(split).parameters.values()
+    common = {p.name for p in named if p.kind is p.KEYWORD_ONLY}
+    of_methods = {keyword for keywords in METHODS.values() for keyword in keywords}
+    assert {*common, *of_methods, "test"} == set(KEYWORDS)
+    text = ",".join(["blocks", *(f"{keyword}=1" for keyword in KEYWORDS)])
+    assert parse_split(text) == ("blocks", dict.fromkeys(KEYWORDS, 1))
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("random,method=blocks", "method"),
+        ("random,labels=gt.npy", "labels"),
+        ("random,parameters=3", "parameters"),
+        ("random,method", "method"),
+        ("blocks,sid=4", "sid"),
+        ("given,train=a.npy,tset=b.npy", "tset"),
+        ("random,Train=0.1", "Train"),
+    ],
+)
+def test_a_keyword_that_no_method_has_is_refused_when_it_is_read(text: str, key: str) -> None:
+    with pytest.raises(SplitError) as caught:
+        parse_split(text)
+    assert str(caught.value) == (
+        f"--split: no keyword {key}; wanted one of train, test, n, side, seed, guard, validation, "
+        "allow_missing"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("random,train=0.1,train=0.2", "train"),
+        ("random,seed=1,train=0.1,seed=1", "seed"),
+        ("blocks,allow_missing,allow_missing=false", "allow_missing"),
+    ],
+)
+def test_a_keyword_that_stands_twice(text: str, key: str) -> None:
+    with pytest.raises(SplitError) as caught:
+        parse_split(text)
+    assert str(caught.value) == f"--split: {key} stands twice in {text!r}"
 
 
 @pytest.mark.parametrize(("text", "word"), [("random,", ""), ("random,=3", "=3"), ("a,b=", "b=")])

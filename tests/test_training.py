@@ -26,7 +26,7 @@ from spectrolite.scene import Labels
 from spectrolite.settings import TrainingSettings
 from spectrolite.splits import Split
 from spectrolite.tiles import Batch
-from spectrolite.training import Epoch, fit, fit_scene, pick_device
+from spectrolite.training import Epoch, _class_weights, fit, fit_scene, pick_device
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 ROWS, COLS, BANDS = 10, 11, 13
@@ -189,10 +189,19 @@ def test_class_weights_and_smoothing(kind: str, smoothing: float) -> None:
         _settings(epochs=1, class_weights=kind, label_smoothing=smoothing),
     )  # fmt: skip
     weights = [12 / (2 * 9), 12 / (2 * 3), 0.0] if kind == "balanced" else [1.0, 1.0, 1.0]
-    if kind == "balanced":  # the mean over the training pixels is 1
-        assert (9 * weights[0] + 3 * weights[1]) / 12 == pytest.approx(1)
     assert log[0].loss == pytest.approx(_naive_loss(logits, y, weights, smoothing), rel=1e-5)
     assert log[0].training_accuracy == float((logits.argmax(1) == y).sum()) / 12
+
+
+@pytest.mark.parametrize("counts", [[9, 3, 0], [5, 5, 5], [1, 0, 0], [1, 1000, 40]])
+def test_balanced_weights_have_a_mean_of_1_over_the_training_pixels(counts: list[int]) -> None:
+    pixels = [i for i, n in enumerate(counts) for _ in range(n)]
+    inverse = [1 / n if n else 0.0 for n in counts]
+    mean = sum(inverse[i] for i in pixels) / len(pixels)
+    got = _class_weights(torch.tensor(counts), "balanced")
+    assert got.dtype == torch.float32
+    assert got.tolist() == pytest.approx([w / mean for w in inverse])
+    assert _class_weights(torch.tensor(counts), "none").tolist() == [1.0, 1.0, 1.0]
 
 
 def test_the_log_sums_over_batches_and_divides_once() -> None:

@@ -11,39 +11,57 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
+from torch import Tensor
 
 from spectrolite.bands import Bands
 from spectrolite.dense_form import dense
-from spectrolite.errors import InputError, RunError
+from spectrolite.errors import RunError
+from spectrolite.files import whole_file
 from spectrolite.models import SceneNetwork, build_model
-from spectrolite.scene import Colour, array_sha256
+from spectrolite.scene import MAX_ID, array_sha256
 
 FORMAT = 1
+
+
+ClassId = Annotated[int, Field(ge=1, le=MAX_ID)]
+Byte = Annotated[int, Field(ge=0, le=255)]
 
 
 class Config(BaseModel):
     """`config.json`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    format: int
+    format: int = Field(ge=1)
     model: str
     variant: str
-    patch: int
-    class_ids: tuple[int, ...]
-    class_names: dict[int, str]
-    class_colours: dict[int, Colour]
+    patch: int = Field(ge=1)
+    class_ids: tuple[ClassId, ...] = Field(min_length=2)
+    class_names: dict[ClassId, str]
+    class_colours: dict[ClassId, tuple[Byte, Byte, Byte]]
     fitted_on: str
-    pixels: int
-    explained: float
+    pixels: int = Field(ge=1)
+    explained: float = Field(ge=0, le=1 + 1e-6)
     wavelengths_nm: tuple[float, ...] | None
+
+    @model_validator(mode="after")
+    def _classes_agree(self) -> Config:
+        if list(self.class_ids) != sorted(set(self.class_ids)):
+            raise ValueError("class_ids: wanted ascending ids, each once")
+        for key in ("class_names", "class_colours"):
+            lacking = set(self.class_ids) - set(getattr(self, key))
+            if lacking:
+                raise ValueError(f"{key}: nothing for class {min(lacking)}")
+        if set(self.class_names) != set(self.class_colours):
+            raise ValueError("class_names and class_colours: wanted the same classes")
+        return self
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,12 +92,13 @@ class Bundle:
 
     def save(self, folder: Path) -> None:
         """Write the two files into `folder`, which is made."""
-        folder.mkdir(parents=True, exist_ok=True)
         state = {f"network.{k}": v.cpu().contiguous() for k, v in self.network.state_dict().items()}
-        state["bands.mean"] = torch.from_numpy(self.bands.mean)
-        state["bands.matrix"] = torch.from_numpy(self.bands.matrix)
-        (folder / "model.safetensors").write_bytes(save(state))
-        (folder / "config.json").write_text(self.config.model_dump_json(indent=2) + "\n")
+        state["bands.mean"] = torch.tensor(self.bands.mean)
+        state["bands.matrix"] = torch.tensor(np.ascontiguousarray(self.bands.matrix))
+        with whole_file(folder / "model.safetensors") as part:
+            part.write_bytes(save(state))
+        with whole_file(folder / "config.json") as part:
+            part.write_text(self.config.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 class HasBundle(Protocol):
@@ -107,11 +126,12 @@ def load_bundle(path: str | Path) -> Bundle:
         state = load_file(weights)
     except (OSError, SafetensorError) as error:
         raise RunError(f"{weights}: cannot be read ({error}); train again") from error
-    unfit = [k for k, v in state.items() if v.is_floating_point() and not v.isfinite().all()]
-    if unfit:
-        raise RunError(f"{weights}: NaN or infinite values in {unfit[0]}; train again")
     try:
-        mean, matrix = (state.pop(f"bands.{k}").numpy() for k in ("mean", "matrix"))
+        mean, matrix = state.pop("bands.mean"), state.pop("bands.matrix")
+        _check_bands(mean, matrix, config)
+        strange = [key for key in state if not key.startswith("network.")]
+        if strange:
+            raise KeyError(f"{strange[0]}: neither of the network nor of the bands")
         net = build_model(
             config.model,
             bands=len(matrix),
@@ -119,16 +139,41 @@ def load_bundle(path: str | Path) -> Bundle:
             variant=config.variant,
         )
         net.load_state_dict({k.removeprefix("network."): v for k, v in state.items()})
-    except (KeyError, RuntimeError, InputError) as error:
-        raise RunError(f"{folder}: not a model of this package ({error})") from error
+        if config.patch != 2 * net.halo + 1:
+            raise ValueError(f"patch: {config.patch}, but {config.model} has {2 * net.halo + 1}")
+        for key, value in {**net.state_dict(), "bands.mean": mean, "bands.matrix": matrix}.items():
+            variance = key.endswith("running_var")
+            if not value.isfinite().all() or (variance and bool((value < 0).any())):
+                raise ValueError(f"NaN, infinite or negative values in {key}")
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise RunError(
+            f"{folder}: not a model of this package ({error.args[0]}); train again"
+        ) from error
     bands = Bands(
-        mean.astype(np.float64),
-        matrix.astype(np.float64),
+        mean.double().numpy(),
+        matrix.double().numpy(),
         config.fitted_on,
         config.pixels,
         config.explained,
     )
     return Bundle(config, bands, net.eval())
+
+
+def _check_bands(mean: Tensor, matrix: Tensor, config: Config) -> None:
+    """Refuse a reduction that is none, before anything is built to its size.
+
+    Raises:
+        ValueError: what is wrong.
+    """
+    fits = mean.dim() == 1 and matrix.dim() == 2 and matrix.shape[1] == len(mean)
+    if not fits or not 0 < len(matrix) <= len(mean):
+        raise ValueError(
+            f"bands: mean of shape {tuple(mean.shape)} and matrix of {tuple(matrix.shape)}"
+        )
+    if not (mean.is_floating_point() and matrix.is_floating_point()):
+        raise ValueError(f"bands: {mean.dtype} and {matrix.dtype}, not floating point")
+    if config.wavelengths_nm is not None and len(config.wavelengths_nm) != len(mean):
+        raise ValueError(f"{len(config.wavelengths_nm)} wavelengths for {len(mean)} bands")
 
 
 def as_bundle(model: Bundle | HasBundle | str | Path) -> Bundle:
@@ -150,9 +195,9 @@ def read_json(path: Path, newest: int, schema: type[BaseModel] | None = None) ->
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RunError(f"{path}: cannot be read ({error.strerror}); is this a run?") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RunError(f"{path}: damaged ({error}); train again") from error
-    if not isinstance(content, dict) or not isinstance(content.get("format"), int):
+    if not isinstance(content, dict) or type(content.get("format")) is not int:
         raise RunError(f"{path}: wanted a JSON object with a number `format`; train again")
     if content["format"] > newest:
         raise RunError(
@@ -164,6 +209,7 @@ def read_json(path: Path, newest: int, schema: type[BaseModel] | None = None) ->
             schema.model_validate(content)
         except ValidationError as error:
             first = error.errors()[0]
-            key = ".".join(map(str, first["loc"]))
-            raise RunError(f"{path}: damaged: {key}: {first['msg']}; train again") from error
+            where = [".".join(map(str, first["loc"]))] if first["loc"] else []
+            why = ": ".join([*where, first["msg"]])
+            raise RunError(f"{path}: damaged: {why}; train again") from error
     return content

@@ -48,4 +48,4 @@ def _fold(module: nn.Module) -> None:
             else:
                 _fold(layer)
                 layers.append(layer)
-        setattr(module, name, nn.Sequential(*layers))
+        setattr(module, name, nn.Sequential(*layers).eval())

@@ -11,8 +11,10 @@ from pathlib import Path
 def whole_file(path: Path) -> Iterator[Path]:
     """A hidden path beside `path` to write to, with the same ending; renamed when the block ends.
 
-    A block that fails leaves nothing, and leaves what stood under the name before.
+    The folder is made where it is missing. A block that fails leaves nothing, and leaves what
+    stood under the name before.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".part.{path.name}")
     try:
         yield part

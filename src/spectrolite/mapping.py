@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from spectrolite.bundles import Bundle, HasBundle, as_bundle
-from spectrolite.errors import ReadError
+from spectrolite.errors import ReadError, SettingsError
 from spectrolite.files import whole_file
 from spectrolite.scene import Colour, Scene, Window, windows
 from spectrolite.training import pick_device
@@ -50,7 +50,7 @@ class SceneMap:
         path, aux, confidence, _ = files_of_map(Path(path))
         colours = {0: (0, 0, 0, 0), **{i: (*c, 255) for i, c in self.class_colours.items()}}
         tags = {f"CLASS_{i}": name for i, name in self.class_names.items()}
-        names = (self.class_names.get(i, "") for i in range(max(self.class_names) + 1))
+        names = (_printable(self.class_names.get(i, "")) for i in range(max(self.class_names) + 1))
         categories = "".join(f"<Category>{escape(name)}</Category>" for name in names)
         with whole_file(confidence) as part:
             _write_band(self, part, self.confidence, None, {})
@@ -92,6 +92,11 @@ class SceneMap:
             figure.savefig(part, format="png", dpi=120, bbox_inches="tight")
 
 
+def _printable(text: str) -> str:
+    """The text without control characters, which XML does not allow."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 def files_of_map(path: Path) -> tuple[Path, Path, Path, Path]:
     """The GeoTIFF of that name, and its class names, confidence and picture beside it."""
     return (
@@ -130,7 +135,10 @@ def classify(
     Raises:
         RunError: the folder is no model.
         SceneError: another number of bands.
+        SettingsError: no such device, or a window without pixels.
     """
+    if window < 1:
+        raise SettingsError(f"window: wanted a side of 1 pixel or more, got {window}")
     bundle = as_bundle(model)
     config = bundle.config
     rows, cols, _ = scene.shape
@@ -185,10 +193,14 @@ def read_map(path: Path, bundle: Bundle) -> SceneMap:
                 warnings.simplefilter("ignore", NotGeoreferencedWarning)
                 with rasterio.open(file) as source:
                     bands.append(source.read(1))
+                    crs = source.crs.to_wkt() if source.crs else None
+                    transform = (
+                        None if source.transform.is_identity else tuple(source.transform)[:6]
+                    )
         except rasterio.RasterioIOError as error:
             raise ReadError(f"{file}: cannot be read ({error}); run evaluate") from error
     config = bundle.config
-    return SceneMap(bands[0], bands[1], config.class_names, config.class_colours)
+    return SceneMap(bands[0], bands[1], config.class_names, config.class_colours, crs, transform)
 
 
 def _write_band(

@@ -20,7 +20,7 @@ for whole-scene steps, the paper's for patches."""
 class Stage(BaseModel):
     """Base of the stages: frozen, strict about names."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class BandSettings(Stage):
@@ -68,7 +68,7 @@ class TrainingSettings(Stage):
     @classmethod
     def _epochs_of_the_mode(cls, values: Any) -> Any:
         if isinstance(values, dict) and values.get("epochs") is None:
-            return {**values, "epochs": EPOCHS.get(values.get("mode", "dense"), 1)}
+            return {**values, "epochs": EPOCHS.get(str(values.get("mode", "dense")), 1)}
         return values
 
 
@@ -123,5 +123,5 @@ def checked_settings(stages: Mapping[str, Any]) -> Settings:
         return Settings.model_validate(stages)
     except ValidationError as error:
         first = error.errors()[0]
-        flag = str(first["loc"][-1]).replace("_", "-")
+        flag = str(first["loc"][-1] if first["loc"] else "settings").replace("_", "-")
         raise SettingsError(f"--{flag}: {first['msg']}, got {first['input']!r}") from error

@@ -49,13 +49,16 @@ def pick_device(name: str) -> torch.device:
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    device = torch.device(name)
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise SettingsError(f"--device: wanted auto, cpu or cuda, got {name!r}") from error
     there = {
         "cpu": True,
         "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
         "mps": torch.backends.mps.is_available(),
     }
-    if not there[device.type]:
+    if not there.get(device.type, False):
         raise SettingsError(f"--device: {name} is not available on this machine; take cpu")
     return device
 
@@ -166,8 +169,11 @@ def fit(
     )
     schedule: torch.optim.lr_scheduler.LRScheduler
     if settings.schedule == "one_cycle":
+        total = epochs * steps
+        # torch divides by the rising steps less one: exactly one of them is a division by zero
+        rise = settings.rise if abs(settings.rise * total - 1) > 1e-9 else settings.rise * 1.01
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, settings.learning_rate, total_steps=epochs * steps, pct_start=settings.rise
+            optimiser, settings.learning_rate, total_steps=total, pct_start=rise
         )
     else:
         schedule = torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1.0)

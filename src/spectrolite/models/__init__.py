@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 from spectrolite.errors import SettingsError
 from spectrolite.models.hybridsn import HybridSN
 
@@ -32,6 +34,8 @@ def build_model(name: str, **arguments: Any) -> SceneNetwork:
     if name not in MODELS:
         raise SettingsError(f"model: wanted one of {', '.join(MODELS)}, got {name!r}")
     try:
-        return MODELS[name](**arguments)
+        # a layer draws weights from the global generator before ours replaces them
+        with torch.random.fork_rng(devices=[], enabled=arguments.get("generator") is not None):
+            return MODELS[name](**arguments)
     except TypeError as error:
         raise SettingsError(f"model {name}: {error}") from error

@@ -144,7 +144,8 @@ class HybridSN(nn.Module):
         window = (steps[:, None] * width + steps).flatten()  # (289,), offsets inside a window
         corner = (n * height + rows) * width + cols  # (P,)
         where = (corner[:, None] + window).flatten()  # (P * 289,)
-        windows = features.reshape(-1, channels).index_select(0, where).view(len(n), -1)
+        windows = features.reshape(-1, channels).index_select(0, where)
+        windows = windows.view(len(n), len(window) * channels)
         weight = self.fc1.weight.permute(0, 2, 3, 1).reshape(LINEAR[0], -1)
         hidden = nn.functional.linear(windows, weight, self.fc1.bias)  # (P, 256)
         return self.head(hidden[:, :, None, None]).flatten(1)
