@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -102,6 +103,24 @@ def test_the_main_job_from_files(
     again = typed("map", out, "--out", tmp_path / "m.tif", "--overwrite")
     assert again.code == 0
     assert "class 7" in again.out
+
+
+def test_a_run_whose_files_were_moved(typed: Type, tiny_run: sl.Run, tmp_path: Path) -> None:
+    shutil.copytree(tiny_run.path, tmp_path / "run")
+    sources = {kind: Path(tiny_run.manifest["data"][kind]["file"]) for kind in ("scene", "labels")}
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text(encoding="utf-8"))
+    for kind, path in sources.items():
+        manifest["data"][kind]["file"] = f"/nowhere/{path.name}"
+    (tmp_path / "run" / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    lost = typed("evaluate", tmp_path / "run")
+    assert (lost.code, lost.err) == (2, "error: /nowhere/scene.npy: no such file")
+    half = typed("evaluate", tmp_path / "run", "--scene", sources["scene"])
+    assert (half.code, half.err) == (2, "error: give both --scene and --labels, or neither")
+    here = ["--scene", sources["scene"], "--labels", sources["labels"]]
+    assert typed("evaluate", tmp_path / "run", *here).code == 0
+    assert typed("report", tmp_path / "run", *here).code == 0
+    swapped = ["--scene", sources["scene"], "--labels", sources["scene"]]
+    assert typed("evaluate", tmp_path / "run", *swapped).code == 2
 
 
 @pytest.mark.slow
@@ -207,10 +226,15 @@ def test_other_failures_are_one_message_and_exit_code_1(
     def full() -> None:
         raise OSError(28, "No space left on device")
 
+    def forbidden() -> None:
+        raise PermissionError(13, "Permission denied", "runs/report.json")
+
     monkeypatch.setattr(cli, "app", full)
     done = typed("data")
-    assert done.code == 1
-    assert done.err == "error: [Errno 28] No space left on device"
+    assert (done.code, done.err) == (1, "error: [Errno 28] No space left on device")
+    monkeypatch.setattr(cli, "app", forbidden)
+    done = typed("data")
+    assert (done.code, done.err) == (2, "error: [Errno 13] Permission denied: 'runs/report.json'")
 
 
 def test_the_module_runs_as_a_program() -> None:

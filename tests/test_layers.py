@@ -80,7 +80,7 @@ def test_the_check_sees_every_spelling(source: str) -> None:
 
 
 def test_only_readers_and_the_catalog_open_data_files() -> None:
-    openers = ("np.load(", "io.loadmat(", "rasterio.open(")
+    openers = ("np.load(", "open_memmap(", "io.loadmat(", "rasterio.open(")
     found = {
         name
         for name, path in modules().items()

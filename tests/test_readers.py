@@ -10,6 +10,7 @@ import gc
 import os
 import pickle
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -378,9 +379,20 @@ def test_a_header_that_promises_a_petabyte_costs_nothing(tmp_path: Path, shape: 
 )
 def test_a_header_that_promises_nonsense(tmp_path: Path, shape: str) -> None:
     path = npy_promising(tmp_path / "cube.npy", shape)
-    with pytest.raises(ReadError) as caught:
-        read_scene(path)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        with pytest.raises(ReadError) as caught:
+            read_scene(path)
     assert damaged_npy(path).fullmatch(str(caught.value))
+    assert warned == []
+
+
+def test_a_header_of_python_2_is_read_without_a_word(tmp_path: Path) -> None:
+    path = npy_promising(tmp_path / "cube.npy", "(1L, 2L, 4L)")
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        assert read_scene(path).shape == (1, 2, 4)
+    assert warned == []
 
 
 @pytest.mark.parametrize("dtype", ["garbage", "<f3", "<q9", ""])
@@ -425,10 +437,9 @@ def test_an_archive_with_the_ending_npy(tmp_path: Path, read: Any, arrays: dict[
         np.savez(file, **arrays)
     with pytest.raises(ReadError) as caught:
         read(path)
-    assert str(caught.value) == (
-        f"{path}: not a readable .npy file of numbers (it holds an archive of several arrays); "
-        "write it again with numpy.save(path, array, allow_pickle=False)"
-    )
+    said = str(caught.value)
+    assert said.startswith(f"{path}: not a readable .npy file of numbers (ValueError: the magic ")
+    assert said.endswith("); write it again with numpy.save(path, array, allow_pickle=False)")
     del caught
     gc.collect()  # a file left open would warn here
 
@@ -536,3 +547,13 @@ def test_half_of_the_memory_is_the_limit(
     memory["SC_PHYS_PAGES"] -= 1
     with pytest.raises(ReadError, match=r"more than half of this machine's 0\.0 GiB; cut the sce"):
         read_scene(path)
+
+
+def test_an_array_without_numbers_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "text.npy"
+    np.save(path, np.array([[["a", "b"]]]))
+    with pytest.raises(ReadError) as caught:
+        read_scene(path, key="array")
+    assert str(caught.value) == (
+        f"{path}: array (1 x 1 x 2 <U1) holds no numbers; wanted a cube of rows, cols, bands"
+    )

@@ -234,7 +234,7 @@ def test_a_guard_that_drops_everything_says_how_many(
         re.escape(
             f"{method},{words},seed=0,guard=24: no test pixel is left: the guard dropped all "
         )
-        + r"(\d+); lower guard or train",
+        + r"(\d+); lower guard, train or n",
         str(caught.value),
     )
     assert found is not None
@@ -560,6 +560,15 @@ def test_validation_blocks_are_those_of_a_plain_loop_over_the_training_part(seed
     assert drawn.parameters["validation"] == 0.4
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_where_blocks_are_scarce_most_classes_validate(seed: int) -> None:
+    """Few blocks of many classes: which one is taken first decides how many classes follow."""
+    labels = Labels(np.random.default_rng(seed).integers(0, 9, (4, 6)))
+    pixels = np.flatnonzero(labels.array)
+    kept = draw_validation_blocks(labels, pixels, {"side": 2, "train": 0.3}, 0)
+    assert set(kept.tolist()) == naive_blocks(labels, 0.3, 2, 0, 0, spare=True)
+
+
 def blocks_to_spare(drawn: Split, side: int, i: int) -> list[tuple[int, int]]:
     """Training blocks with class `i` that could validate too and leave some of every class."""
     flat, block = drawn.labels.array.ravel(), block_numbers(drawn.labels, side)
@@ -675,7 +684,7 @@ def test_one_training_block_leaves_no_validation_pixel() -> None:
         split(labels, "blocks", train=0.3, side=4, validation=0.5)
     assert str(caught.value) == (
         "blocks,train=0.3,side=4,seed=0,validation=0.5: no validation pixel is left; "
-        "raise validation, train or n"
+        "raise validation, or take smaller blocks"
     )
 
 
@@ -797,7 +806,7 @@ def test_given_maps_may_be_files_and_guarded(tmp_path: Path) -> None:
         split(GROUND, method, **parameters)
     assert str(caught.value) == (
         f"given,seed=0,guard=1,train={tmp_path}/train.npy,test={tmp_path}/test.npy,allow_missing: "
-        "no test pixel is left: the guard dropped all 3; lower guard or train"
+        "no test pixel is left: the guard dropped all 3; lower guard, train or n"
     )
     parameters["guard"] = 0
     drawn = split(GROUND, method, **parameters)
@@ -859,7 +868,9 @@ def test_given_something_else_than_a_map(part: str, value: Any) -> None:
     maps: dict[str, Any] = {"train": Labels(TRAIN), "test": Labels(TEST), part: value}
     with pytest.raises(SplitError) as caught:
         split(GROUND, "given", **maps)
-    assert str(caught.value) == (f"given: wanted a label map or a file for {part}, got {value!r}")
+    assert str(caught.value) == (
+        f"given: wanted a label map or a file for {part}, got {type(value).__name__}"
+    )
 
 
 @pytest.mark.parametrize("validation", [0, 0.0, np.float64(0)])
@@ -1038,7 +1049,7 @@ def test_validation_is_a_share(method: str, parameters: dict[str, Any], validati
     with pytest.raises(SplitError) as caught:
         split(scattered(), method, validation=validation, **parameters)
     assert str(caught.value) == (
-        f"validation: wanted a share from 0 and below 1, got {validation!r}"
+        f"validation: wanted a share from 0 to below 1, got {validation!r}"
     )
 
 
@@ -1080,13 +1091,13 @@ def test_validation_that_takes_nothing() -> None:
         split(sized(9, 9), "per_class", n=1, validation=0.5)
     assert str(caught.value) == (
         "per_class,n=1,seed=0,validation=0.5: no validation pixel is left; "
-        "raise validation, train or n"
+        "raise validation, or take smaller blocks"
     )
     with pytest.raises(SplitError) as caught:
         split(sized(9, 9), "blocks_by_class", train=0.5, validation=0.01)
     assert str(caught.value) == (
         "blocks_by_class,train=0.5,side=10,seed=0,validation=0.01: no validation pixel is left; "
-        "raise validation, train or n"
+        "raise validation, or take smaller blocks"
     )
 
 

@@ -78,9 +78,10 @@ def draw_blocks(
 
 
 def draw_validation_blocks(labels: Labels, train: Pixels, values: Values, seed: int) -> Pixels:
-    """Whole blocks out of the training ones until every class that can has its share of them.
+    """Whole blocks out of the training ones until every class has its share of them.
 
-    No block is taken that holds all that is left of a class, so that training keeps every class.
+    No block is taken that holds all that is left of a class, so that training keeps every class; a
+    class that cannot spare enough blocks stays below its share.
     """
     fits = classes_kept(labels, train, 0)
     return _whole_blocks(labels, train, values, seed, fits, spare=True)

@@ -119,7 +119,7 @@ def parse_split(text: str) -> tuple[str, dict[str, Any]]:
     method, *words = (word.strip() for word in text.split(","))
     parameters: dict[str, Any] = {}
     for word in words:
-        key, equals, value = word.partition("=")
+        key, equals, value = (part.strip() for part in word.partition("="))
         if not key or (equals and not value):
             raise SplitError(f"--split: wanted key=value or a bare word, got {word!r} in {text!r}")
         if key not in KEYWORDS:
@@ -233,12 +233,14 @@ def _check(drawn: Split, allow_missing: bool, validation: bool) -> None:
         )
     if not len(drawn.test):
         if drawn.dropped:
-            why = f"the guard dropped all {drawn.dropped}; lower guard or train"
+            why = f"the guard dropped all {drawn.dropped}; lower guard, train or n"
         else:
             why = "everything trains; lower train, n or side"
         raise SplitError(f"{drawn}: no test pixel is left: {why}")
     if validation and not len(drawn.validation):
-        raise SplitError(f"{drawn}: no validation pixel is left; raise validation, train or n")
+        raise SplitError(
+            f"{drawn}: no validation pixel is left; raise validation, or take smaller blocks"
+        )
     if drawn.missing and not allow_missing:
         lost = "; ".join(f"{i} {names[i]} has no {side} pixel" for i, side in drawn.missing.items())
         raise SplitError(f"{drawn}: {lost}; change the split, or accept it with allow_missing")
@@ -260,11 +262,13 @@ def _given(
     pixels: dict[str, Pixels] = {}
     known: dict[str, Parameter] = {}
     for part, value in named.items():
-        if part == "validation" and isinstance(value, int | float) and value == 0:
+        if part == "validation" and isinstance(value, int | float | np.number) and value == 0:
             pixels[part] = np.empty(0, np.int64)
             continue
         if not isinstance(value, str | Path | Labels):
-            raise SplitError(f"given: wanted a label map or a file for {part}, got {value!r}")
+            raise SplitError(
+                f"given: wanted a label map or a file for {part}, got {type(value).__name__}"
+            )
         given = value if isinstance(value, Labels) else read_labels(value)
         known[part] = str(value) if isinstance(value, str | Path) else given.name
         if given.shape != labels.shape:
@@ -303,10 +307,12 @@ def _checked(method: str, parameters: Mapping[str, object]) -> Values:
 
 def _share(key: str, value: object, low: int | None) -> float:
     """A share below 1 and above 0, or from 0 where `low` is 0."""
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(
+        value, bool
+    )
     if not number or not (0 < value < 1 or value == low):  # type: ignore[operator]
-        wanted = "above 0" if low is None else f"from {low}"
-        raise SplitError(f"{key}: wanted a share {wanted} and below 1, got {value!r}")
+        wanted = "above 0 and below 1" if low is None else f"from {low} to below 1"
+        raise SplitError(f"{key}: wanted a share {wanted}, got {value!r}")
     return float(value)  # type: ignore[arg-type]
 
 

@@ -82,6 +82,8 @@ def _read(
         if not named:
             raise ReadError(f"{path}: no array {key!r} in it, only {_listed(arrays)}")
         chosen = named[0]
+        if not chosen.numeric:
+            raise ReadError(f"{path}: {chosen} holds no numbers; wanted {wanted}")
     _check_fits_memory(path, chosen)
     return chosen.key, reader.read(path, chosen.key)
 

@@ -35,18 +35,12 @@ def read(path: Path, key: str) -> NDArray[np.generic]:
 def _open(path: Path) -> NDArray[np.generic]:
     # Memory-mapped, so that a header which promises more than the file holds costs nothing.
     try:
-        with np.errstate(all="ignore"), warnings.catch_warnings():
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # NumPy warns of sizes that overflow before it refuses
-            array: NDArray[np.generic] = np.load(path, mmap_mode="r", allow_pickle=False)
+            array: NDArray[np.generic] = np.lib.format.open_memmap(path, mode="r")
     except Exception as error:  # NumPy lets many kinds through for a damaged header
-        raise _damaged(path, f"{type(error).__name__}: {error}") from error
-    if not isinstance(array, np.ndarray):
-        raise _damaged(path, "it holds an archive of several arrays")
+        raise ReadError(
+            f"{path}: not a readable .npy file of numbers ({type(error).__name__}: {error}); "
+            "write it again with numpy.save(path, array, allow_pickle=False)"
+        ) from error
     return array
-
-
-def _damaged(path: Path, why: str) -> ReadError:
-    return ReadError(
-        f"{path}: not a readable .npy file of numbers ({why}); "
-        "write it again with numpy.save(path, array, allow_pickle=False)"
-    )
