@@ -37,7 +37,7 @@ def main() -> None:
         for n, candidate in enumerate(CANDIDATES):
             accuracies = []
             for draw in range(2):
-                inner = sl.split(known, "random", train=0.8, seed=draw)
+                inner = sl.split(known, "random", train=0.8, seed=draw, allow_missing=True)
                 out = Path(folder) / f"{n}-{draw}"
                 run = sl.train(scene, known, inner, seed=draw, out=out, **candidate)
                 accuracies.append(run.report.overall_accuracy)

@@ -8,6 +8,7 @@ Independent references:
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
 import shutil
@@ -91,7 +92,11 @@ def _refused(folder: Path) -> str:
 
 def _change_config(folder: Path, **values: Any) -> None:
     file = folder / "config.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), **values}))
+    file.write_text(json.dumps({**json.loads(file.read_text(encoding="utf-8")), **values}))
+
+
+def _no_model(why: str) -> str:
+    return f": not a model of this package ({why}); train again"
 
 
 # Round trip
@@ -137,6 +142,65 @@ def test_saving_twice_gives_the_same_bytes(bundle: Bundle, saved: Path, copied: 
     bundle.save(copied)
     for file in saved.iterdir():
         assert (copied / file.name).read_bytes() == file.read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["read-only", "Fortran-ordered", "strided"])
+def test_arrays_of_any_layout_are_saved(bundle: Bundle, tmp_path: Path, kind: str) -> None:
+    mean, matrix = bundle.bands.mean.copy(), bundle.bands.matrix.copy()
+    if kind == "read-only":
+        mean.flags.writeable = matrix.flags.writeable = False
+    elif kind == "Fortran-ordered":
+        matrix = np.asfortranarray(matrix)
+    else:
+        mean, matrix = mean.repeat(2)[::2], matrix.repeat(2, axis=1)[:, ::2]
+    assert kind == "read-only" or not matrix.flags.c_contiguous
+    replace(bundle, bands=replace(bundle.bands, mean=mean, matrix=matrix)).save(tmp_path / "bundle")
+    loaded = load_bundle(tmp_path / "bundle")
+    shutil.rmtree(tmp_path / "bundle")
+    assert loaded.sha256 == bundle.sha256
+    assert np.array_equal(loaded.bands.mean, bundle.bands.mean)
+    assert np.array_equal(loaded.bands.matrix, bundle.bands.matrix)
+
+
+def test_the_encoding_is_utf8_where_the_machine_s_is_another(
+    bundle: Bundle, copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (copied / "config.json").unlink()
+    monkeypatch.setattr(io, "text_encoding", lambda encoding, _level=2: encoding or "ascii")
+    bundle.save(copied)
+    assert '"1": "Grünland"'.encode() in (copied / "config.json").read_bytes()
+    assert load_bundle(copied).config == bundle.config
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_a_disk_that_fills_up_leaves_the_model_that_was_there(
+    copied: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    before = {file.name: file.read_bytes() for file in copied.iterdir()}
+    write = Path.write_bytes
+
+    def half(path: Path, content: bytes | str, **_: object) -> None:
+        raw = content.encode() if isinstance(content, str) else content
+        write(path, raw[: len(raw) // 2 if path.name.endswith(name) else None])
+        if path.name.endswith(name):
+            raise OSError("No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", half)
+    monkeypatch.setattr(Path, "write_text", half)
+    with pytest.raises(OSError, match="No space left"):
+        _bundle().save(copied)
+    assert {file.name: file.read_bytes() for file in copied.iterdir()} == before
+
+
+def test_bands_of_a_smaller_type_are_reckoned_with_in_float64(bundle: Bundle, copied: Path) -> None:
+    state = _state(copied)
+    for key, dtype in (("bands.mean", torch.float16), ("bands.matrix", torch.float32)):
+        state[key] = state[key].to(dtype)
+    save_file(state, copied / "model.safetensors")
+    loaded = load_bundle(copied).bands
+    assert loaded.mean.dtype == loaded.matrix.dtype == np.float64
+    assert np.array_equal(loaded.mean, bundle.bands.mean.astype(np.float16))
+    assert np.array_equal(loaded.matrix, bundle.bands.matrix.astype(np.float32))
 
 
 def test_a_network_in_training_mode_comes_back_in_evaluation_mode(tmp_path: Path) -> None:
@@ -284,15 +348,114 @@ def test_random_bytes_are_refused(saved: Path, tmp_path: Path, content: bytes) -
         ("network.fc3.bias", float("nan")),
         ("network.conv3d_2.0.weight", float("inf")),
         ("network.conv2d_4.1.running_mean", float("-inf")),
+        ("network.conv2d_4.1.running_var", float("nan")),
+        ("network.conv3d_1.1.running_var", -1e-6),
         ("bands.mean", float("nan")),
         ("bands.matrix", float("inf")),
     ],
 )
-def test_numbers_that_are_not_finite_are_refused(copied: Path, key: str, value: float) -> None:
+def test_numbers_that_no_training_leaves_are_refused(copied: Path, key: str, value: float) -> None:
     state = _state(copied)
     state[key].flatten()[-1] = value
     save_file(state, copied / "model.safetensors")
-    assert _refused(copied) == (f"model.safetensors: NaN or infinite values in {key}; train again")
+    name = key.removeprefix("network.")
+    what = "negative variances" if -1 < value < 0 else "NaN, infinite or too large values"
+    assert _refused(copied) == _no_model(f"{what} in {name}")
+
+
+@pytest.mark.parametrize("value", [1e300, -1e39])
+def test_numbers_too_large_for_the_network_s_type_are_refused(copied: Path, value: float) -> None:
+    """Finite as float64 in the file, infinite as the network's float32."""
+    state = _state(copied)
+    state["network.fc3.bias"] = torch.tensor([0, value, 0], dtype=torch.float64)
+    save_file(state, copied / "model.safetensors")
+    assert _refused(copied) == _no_model("NaN, infinite or too large values in fc3.bias")
+
+
+def test_negative_weights_and_a_variance_of_0_are_allowed(copied: Path) -> None:
+    state = _state(copied)
+    state["network.conv3d_1.1.running_var"][:] = 0
+    state["network.conv3d_1.1.weight"][:] = -1
+    save_file(state, copied / "model.safetensors")
+    network = load_bundle(copied).network.state_dict()
+    assert set(network["conv3d_1.1.running_var"].tolist()) == {0.0}
+    assert set(network["conv3d_1.1.weight"].tolist()) == {-1.0}
+
+
+def _bands(mean: tuple[int, ...], matrix: tuple[int, ...]) -> dict[str, Tensor]:
+    return {
+        "bands.mean": torch.ones(mean, dtype=torch.float64),
+        "bands.matrix": torch.ones(matrix, dtype=torch.float64),
+    }
+
+
+@pytest.fixture
+def bands_only(saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a configuration, and no network that could be built to wrong sizes."""
+
+    def build(*_: object, **__: object) -> None:
+        raise AssertionError("built before it was checked")
+
+    monkeypatch.setattr("spectrolite.bundles.build_model", build)
+    shutil.copy(saved / "config.json", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("mean", "matrix"),
+    [
+        ((), (COMPONENTS, BANDS)),
+        ((1, BANDS), (COMPONENTS, BANDS)),
+        ((BANDS,), (BANDS,)),
+        ((BANDS,), (COMPONENTS, BANDS, 1)),
+        ((BANDS,), (BANDS, COMPONENTS)),
+        ((BANDS + 1,), (COMPONENTS, BANDS)),
+        ((BANDS,), (BANDS + 1, BANDS)),
+        ((BANDS,), (0, BANDS)),
+        ((0,), (0, 0)),
+        ((0,), (2**40, 0)),
+    ],
+)
+def test_shapes_that_are_no_reduction_are_refused_before_anything_is_built(
+    bands_only: Path, mean: tuple[int, ...], matrix: tuple[int, ...]
+) -> None:
+    save_file(_bands(mean, matrix), bands_only / "model.safetensors")
+    expected = f"bands: mean of shape {mean} and matrix of {matrix}"
+    assert _refused(bands_only) == _no_model(expected)
+
+
+@pytest.mark.parametrize("key", ["bands.mean", "bands.matrix"])
+@pytest.mark.parametrize("dtype", [torch.int64, torch.bool, torch.complex64])
+def test_bands_that_are_not_floating_point_are_refused(
+    bands_only: Path, key: str, dtype: torch.dtype
+) -> None:
+    state = _bands((BANDS,), (COMPONENTS, BANDS))
+    state[key] = state[key].to(dtype)
+    save_file(state, bands_only / "model.safetensors")
+    mean, matrix = state.values()
+    expected = f"bands: {mean.dtype} and {matrix.dtype}, not floating point"
+    assert _refused(bands_only) == _no_model(expected)
+
+
+@pytest.mark.parametrize("count", [0, BANDS - 1, BANDS + 1])
+def test_wavelengths_are_one_a_band(bands_only: Path, count: int) -> None:
+    save_file(_bands((BANDS,), (COMPONENTS, BANDS)), bands_only / "model.safetensors")
+    _change_config(bands_only, wavelengths_nm=[400.0] * count)
+    assert _refused(bands_only) == _no_model(f"{count} wavelengths for 15 bands")
+
+
+@pytest.mark.parametrize("key", ["fc3.bias", "bands.scale", "network", "Network.fc3.bias", ""])
+def test_a_key_without_the_prefix_is_refused(bands_only: Path, key: str) -> None:
+    state = {**_bands((BANDS,), (COMPONENTS, BANDS)), key: torch.ones(len(IDS))}
+    save_file(state, bands_only / "model.safetensors")
+    assert _refused(bands_only) == _no_model(f"{key!r} is neither of the network nor of the bands")
+
+
+def test_weights_without_any_prefix_are_refused(copied: Path) -> None:
+    """A state dict as the course's notebook would save it, beside the bands."""
+    state = {key.removeprefix("network."): value for key, value in _state(copied).items()}
+    save_file(state, copied / "model.safetensors")
+    assert _refused(copied).endswith(" is neither of the network nor of the bands); train again")
 
 
 CHANGES: dict[str, tuple[Callable[[dict[str, Tensor]], object], str]] = {
@@ -306,10 +469,6 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Tensor]], object], str]] = {
     "extra weight": (
         lambda s: s.update({"network.fc4.bias": torch.ones(1)}),
         'Unexpected key(s) in state_dict: "fc4.bias"',
-    ),
-    "extra array": (
-        lambda s: s.update({"bands.scale": torch.ones(1)}),
-        'Unexpected key(s) in state_dict: "bands.scale"',
     ),
     "prefixed by another tool": (
         lambda s: s.update({"network.module.fc3.bias": s.pop("network.fc3.bias")}),
@@ -346,7 +505,8 @@ def test_weights_of_something_else_are_refused(copied: Path, name: str) -> None:
     change(state)
     save_file(state, copied / "model.safetensors")
     message = _refused(copied)
-    assert "not a model of this package" in message
+    assert message.startswith(": not a model of this package (")
+    assert message.endswith("); train again")
     assert words in message
 
 
@@ -373,7 +533,9 @@ def test_weights_that_are_no_file_are_refused(saved: Path, tmp_path: Path, make:
         ({"variant": "v2"}, "(variant: wanted one of course, paper for hybridsn, got 'v2')"),
         ({"variant": "paper"}, "Unexpected key(s) in state_dict"),
         ({"class_ids": [1, 3]}, "size mismatch for fc3.weight"),
-        ({"class_ids": []}, "(classes: wanted at least 2, got 0)"),
+        ({"patch": 24}, "(patch: 24, but hybridsn has 25); train again"),
+        ({"patch": 27}, "(patch: 27, but hybridsn has 25); train again"),
+        ({"patch": True}, "(patch: 1, but hybridsn has 25); train again"),
     ],
 )
 def test_a_configuration_of_another_network_is_refused(
@@ -381,7 +543,8 @@ def test_a_configuration_of_another_network_is_refused(
 ) -> None:
     _change_config(copied, **values)
     message = _refused(copied)
-    assert "not a model of this package" in message
+    assert message.startswith(": not a model of this package (")
+    assert message.endswith("); train again")
     assert words in message
 
 
@@ -407,6 +570,8 @@ def test_a_newer_format_is_refused(saved: Path, tmp_path: Path) -> None:
         ({"wavelengths_nm": ["red"]}, "damaged: wavelengths_nm.0: Input should be a valid number, "
          "unable to parse string as a number; train again"),
         ({"class_ids": None}, "damaged: class_ids: Input should be a valid tuple; train again"),
+        ({"\ud800": 1}, "damaged: Input should be a valid string, unable to parse raw data as a "
+         "unicode string; train again"),
     ],
 )  # fmt: skip
 def test_wrong_values_are_named(
@@ -417,9 +582,99 @@ def test_wrong_values_are_named(
     assert _refused(tmp_path) == f"config.json: {message}"
 
 
+NAN, INF = float("nan"), float("inf")
+LOW, HIGH = "greater than or equal to", "less than or equal to"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "where", "why"),
+    [
+        ("format", 0, "format", f"{LOW} 1"),
+        ("format", -1, "format", f"{LOW} 1"),
+        ("patch", 0, "patch", f"{LOW} 1"),
+        ("class_ids", [0, 1, 3], "class_ids.0", f"{LOW} 1"),
+        ("class_ids", [-3, 1, 3], "class_ids.0", f"{LOW} 1"),
+        ("class_ids", [1, 3, 65536], "class_ids.2", f"{HIGH} 65535"),
+        ("class_names", {"0": "none"}, "class_names.0.[key]", f"{LOW} 1"),
+        ("class_names", {"65536": "a"}, "class_names.65536.[key]", f"{HIGH} 65535"),
+        ("class_colours", {"0": [1, 2, 3]}, "class_colours.0.[key]", f"{LOW} 1"),
+        ("class_colours", {"1": [0, 0, 256]}, "class_colours.1.2", f"{HIGH} 255"),
+        ("class_colours", {"1": [-1, 0, 0]}, "class_colours.1.0", f"{LOW} 0"),
+        ("pixels", 0, "pixels", f"{LOW} 1"),
+        ("pixels", INF, "pixels", "a finite number"),
+        ("explained", -0.001, "explained", f"{LOW} 0"),
+        ("explained", 1.001, "explained", f"{HIGH} 1.000001"),
+        ("explained", NAN, "explained", "a finite number"),
+        ("explained", INF, "explained", "a finite number"),
+        ("wavelengths_nm", [400.0, NAN], "wavelengths_nm.1", "a finite number"),
+        ("wavelengths_nm", [-INF], "wavelengths_nm.0", "a finite number"),
+    ],
+)
+def test_numbers_out_of_range_are_named(
+    saved: Path, tmp_path: Path, key: str, value: object, where: str, why: str
+) -> None:
+    shutil.copy(saved / "config.json", tmp_path)
+    _change_config(tmp_path, **{key: value})
+    expected = f"config.json: damaged: {where}: Input should be {why}; train again"
+    assert _refused(tmp_path) == expected
+
+
+@pytest.mark.parametrize("ids", [[], [7]])
+def test_fewer_classes_than_two_are_refused(saved: Path, tmp_path: Path, ids: list[int]) -> None:
+    shutil.copy(saved / "config.json", tmp_path)
+    _change_config(tmp_path, class_ids=ids)
+    assert _refused(tmp_path) == (
+        "config.json: damaged: class_ids: Tuple should have at least 2 items after validation, "
+        f"not {len(ids)}; train again"
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ({"class_ids": [3, 1, 7]}, "class_ids: wanted ascending ids, each once"),
+        ({"class_ids": [1, 3, 3]}, "class_ids: wanted ascending ids, each once"),
+        ({"class_ids": [1, 3, 8]}, "class_names: nothing for class 8"),
+        ({"class_names": {"1": "a"}}, "class_names: nothing for class 3"),
+        ({"class_colours": {"1": [1, 2, 3], "3": [1, 2, 3]}}, "class_colours: nothing for class 7"),
+        (
+            {"class_names": {"1": "a", "3": "b", "7": "c", "9": "d"}},
+            "class_names and class_colours: wanted the same classes",
+        ),
+    ],
+)
+def test_classes_that_do_not_agree_are_refused(
+    saved: Path, tmp_path: Path, values: dict[str, Any], why: str
+) -> None:
+    shutil.copy(saved / "config.json", tmp_path)
+    _change_config(tmp_path, **values)
+    message = _refused(tmp_path)
+    assert message.startswith("config.json: damaged: ")
+    assert message.endswith(f"{why}; train again")
+
+
+def test_the_limits_themselves_are_allowed(bundle: Bundle) -> None:
+    ids, names, colours = (1, 65535), {1: "", 65535: "b"}, {1: (0, 0, 0), 65535: (255, 255, 255)}
+    values = {"class_ids": ids, "class_names": names, "class_colours": colours, "pixels": 1}
+    for explained in (0.0, 1.0, 1 + 1e-7):  # a sum of shares may end above 1
+        config = Config.model_validate({**dict(bundle.config), **values, "explained": explained})
+        assert (config.class_ids, config.class_names, config.class_colours) == (ids, names, colours)
+        assert (config.pixels, config.explained) == (1, explained)
+
+
+def test_classes_without_a_trained_pixel_keep_names_and_colours(
+    bundle: Bundle, copied: Path
+) -> None:
+    names = {**bundle.config.class_names, 9: "unseen"}
+    colours = {**bundle.config.class_colours, 9: (4, 5, 6)}
+    config = bundle.config.model_copy(update={"class_names": names, "class_colours": colours})
+    replace(bundle, config=config).save(copied)
+    assert load_bundle(copied).config == config
+
+
 @pytest.mark.parametrize("key", Config.model_fields)
 def test_every_key_is_needed(saved: Path, tmp_path: Path, key: str) -> None:
-    config = json.loads((saved / "config.json").read_text())
+    config = json.loads((saved / "config.json").read_text(encoding="utf-8"))
     del config[key]
     (tmp_path / "config.json").write_text(json.dumps(config))
     if key == "format":
@@ -430,7 +685,8 @@ def test_every_key_is_needed(saved: Path, tmp_path: Path, key: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["[]", "[1, 2]", "3", "null", '"text"', "{}", '{"format": "1"}',
-                                  '{"format": null}', '{"format": 1.5}'])  # fmt: skip
+                                  '{"format": null}', '{"format": 1.5}', '{"format": true}',
+                                  '{"format": [1]}'])  # fmt: skip
 def test_json_that_is_no_object_with_a_format_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "config.json").write_text(text)
     assert _refused(tmp_path) == (
@@ -448,6 +704,16 @@ def test_damaged_json_is_refused(tmp_path: Path, content: bytes) -> None:
     message = _refused(tmp_path)
     assert message.startswith("config.json: damaged (")
     assert message.endswith("); train again")
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+def test_json_nested_without_end_is_refused(tmp_path: Path, opening: str, closing: str) -> None:
+    text = '{"format": 1, "model": ' + opening * 100_000 + "1" + closing * 100_000 + "}"
+    for content in (text, opening * 100_000):
+        (tmp_path / "config.json").write_text(content)
+        message = _refused(tmp_path)
+        assert message.startswith("config.json: damaged (maximum recursion depth exceeded")
+        assert message.endswith("); train again")
 
 
 def test_a_folder_without_a_configuration_is_refused(tmp_path: Path) -> None:
@@ -474,7 +740,7 @@ def test_no_configuration_gets_past_the_check_but_a_good_one(
     saved: Path, tmp_path: Path, content: object, key: str | None
 ) -> None:
     """Whatever stands in one key, or instead of all: an error of ours; no weights lie there."""
-    config = json.loads((saved / "config.json").read_text())
+    config = json.loads((saved / "config.json").read_text(encoding="utf-8"))
     whole = content if key is None else {**config, key: content}
     (tmp_path / "config.json").write_text(json.dumps(whole))
     assert _refused(tmp_path)
@@ -489,3 +755,37 @@ def test_read_json_gives_what_the_file_holds(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"{file}: format 2, this version reads up to 1; install a newer spectrolite"
     )
+
+
+def test_a_mean_too_large_for_the_networks_numbers_is_refused(copied: Path) -> None:
+    state = _state(copied)
+    state["bands.mean"] = torch.full_like(state["bands.mean"], 1e300)
+    save_file(state, copied / "model.safetensors")
+    assert _refused(copied) == _no_model("NaN, infinite or too large values in bands.mean")
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.bool, torch.complex64])
+def test_weights_of_another_type_are_refused(copied: Path, dtype: torch.dtype) -> None:
+    state = _state(copied)
+    state["network.fc3.bias"] = state["network.fc3.bias"].to(dtype)
+    save_file(state, copied / "model.safetensors")
+    assert _refused(copied) == _no_model(f"fc3.bias is {dtype}, wanted torch.float32")
+
+
+def test_a_name_that_is_no_text_is_refused(copied: Path) -> None:
+    config = json.loads((copied / "config.json").read_text(encoding="utf-8"))
+    first = next(iter(config["class_names"]))
+    config["class_names"][first] = "\ud800"
+    (copied / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    assert _refused(copied).endswith("class_names: '\\ud800' is no valid text; train again")
+
+
+def test_any_memory_layout_can_be_saved(saved: Path, tmp_path: Path) -> None:
+    bundle = load_bundle(saved)
+    odd = Bands(
+        bundle.bands.mean[::-1].copy()[::-1], bundle.bands.matrix.astype(">f8"), "train", 1, 1.0
+    )
+    Bundle(bundle.config, odd, bundle.network).save(tmp_path)
+    again = load_bundle(tmp_path)
+    np.testing.assert_array_equal(again.bands.mean, bundle.bands.mean)
+    np.testing.assert_array_equal(again.bands.matrix, bundle.bands.matrix)

@@ -130,9 +130,14 @@ def test_the_copy_has_no_batch_norm_and_no_gradients(net: HybridSN, scene: Tenso
     assert not list(_norms(folded))
     assert not any("running" in key for key in folded.state_dict())
     assert not any(weight.requires_grad for weight in folded.parameters())
-    assert not folded.training
-    assert not any(m.training for m in folded.modules() if not isinstance(m, nn.Sequential))
     assert not folded(scene[None, :, :25, :25]).requires_grad
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_every_module_of_the_copy_is_in_evaluation_mode(net: HybridSN, training: bool) -> None:
+    folded = dense(copy.deepcopy(net).train(training))
+    assert [name for name, module in folded.named_modules() if module.training] == []
+    assert isinstance(folded.conv3d_1, nn.Sequential)  # those among them that are made anew
 
 
 def test_the_copy_is_under_the_same_contract(net: HybridSN, scene: Tensor) -> None:

@@ -289,6 +289,19 @@ def test_at_of_one_patch_is_its_pixel(ours: HybridSN) -> None:
         torch.testing.assert_close(got, ours(x).flatten(1), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("training", [False, True])
+def test_at_of_no_pixel_has_no_logits_and_no_gradients(
+    ours: HybridSN, training: bool, device: str
+) -> None:
+    ours.to(device).train(training)
+    x, none = _random(2, BANDS, 26, 25).to(device), torch.zeros(0, dtype=torch.int64, device=device)
+    logits = ours.at(x, none, none, none)
+    assert logits.shape == ours(x)[none, :, none, none].shape == (0, CLASSES)
+    torch.autograd.backward(logits.sum())
+    assert all(p.grad is None or not p.grad.any() for p in ours.parameters())
+
+
 # Arguments and initial weights
 
 
@@ -372,6 +385,35 @@ def test_build_model_gives_the_named_network() -> None:
         assert torch.equal(net.state_dict()[key], value), key
 
 
+def test_build_model_with_a_generator_leaves_the_global_one_alone() -> None:
+    with torch.random.fork_rng(devices=[]):
+        for seed in (0, 1):
+            torch.manual_seed(seed)
+            before = torch.random.get_rng_state()
+            build_model("hybridsn", bands=13, classes=2, generator=torch.Generator())
+            assert torch.equal(torch.random.get_rng_state(), before)
+            with pytest.raises(SettingsError):
+                build_model("hybridsn", bands=12, classes=2, generator=torch.Generator())
+            assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("arguments", [{}, {"generator": None}])
+def test_build_model_without_a_generator_draws_from_the_global_one(
+    arguments: dict[str, Any],
+) -> None:
+    def built(seed: int) -> tuple[Tensor, Tensor]:
+        torch.manual_seed(seed)
+        net = build_model("hybridsn", bands=13, classes=2, **arguments)
+        return net.fc2.weight.detach(), torch.random.get_rng_state()
+
+    with torch.random.fork_rng(devices=[]):
+        (one, after), (same, _), (other, _) = built(1), built(1), built(2)
+        torch.manual_seed(1)
+        assert not torch.equal(torch.random.get_rng_state(), after)  # the next net is another
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+
+
 @pytest.mark.parametrize("name", ["resnet", "", "HybridSN", "torch.nn.Linear", "os.system"])
 def test_unknown_names_are_errors_never_imports(name: str) -> None:
     with pytest.raises(SettingsError) as caught:
@@ -386,3 +428,11 @@ def test_unknown_names_are_errors_never_imports(name: str) -> None:
 def test_wrong_arguments_are_settings_errors(arguments: dict[str, Any], word: str) -> None:
     with pytest.raises(SettingsError, match=rf"^model hybridsn: .*'{word}'"):
         build_model("hybridsn", **arguments)
+
+
+def test_a_transposed_flat_layer_is_refused() -> None:
+    net = build_model("hybridsn", bands=13, classes=3)
+    state = net.state_dict()
+    state["fc1.weight"] = state["fc1.weight"].flatten(1).T.contiguous()
+    with pytest.raises(RuntimeError, match=r"size mismatch for fc1\.weight"):
+        net.load_state_dict(state)

@@ -211,6 +211,19 @@ def test_a_device_that_is_not_there(bundle: Bundle, scene: Scene) -> None:
         classify(bundle, scene, device="cuda:99")
 
 
+@pytest.mark.parametrize("name", ["", "foo", "GPU", "cuda:-1", "meta"])
+def test_a_name_that_is_no_device(bundle: Bundle, scene: Scene, name: str) -> None:
+    with pytest.raises(SettingsError, match=r"^--device: "):
+        classify(bundle, scene, device=name)
+
+
+@pytest.mark.parametrize("window", [0, -1, -256])
+def test_a_window_without_pixels_is_an_error(bundle: Bundle, scene: Scene, window: int) -> None:
+    with pytest.raises(SettingsError) as caught:
+        classify(bundle, scene, window=window)
+    assert str(caught.value) == f"window: wanted a side of 1 pixel or more, got {window}"
+
+
 def test_the_map_lies_where_the_scene_lies(bundle: Bundle, scene: Scene) -> None:
     made = classify(bundle, Scene(scene.cube, crs=WKT, transform=TRANSFORM))
     assert (made.crs, made.transform) == (WKT, TRANSFORM)
@@ -298,6 +311,29 @@ def test_class_names_stand_where_gdal_looks_for_them(tmp_path: Path) -> None:
     assert names == [NAMES.get(i, "") for i in range(10)]
 
 
+def test_characters_that_xml_does_not_allow_become_blanks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Control characters, half a surrogate pair and two that are no characters; others stay."""
+    monkeypatch.setattr("spectrolite.mapping._write_band", lambda _made, part, *_: part.touch())
+    codes = [*range(32), *range(127, 160), 0xD800, 0xFFFE, 0xFFFF]
+    names = [*(f"a{chr(code)}<b" for code in codes), "Grünland", "麦"]
+    _map(class_names=dict(enumerate(names, start=1))).write_geotiff(tmp_path / "map.tif")
+    got = _categories(tmp_path / "map.tif.aux.xml")
+    assert got == ["", *["a <b"] * len(codes), "Grünland", "麦"]
+
+
+def test_a_map_with_a_control_character_in_a_name_is_written(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    made = _map(class_names={2: "a\x01b\n", 5: "\x1b[31m", 9: "c"})
+    made.write_geotiff(tmp_path / "map.tif")
+    assert _categories(tmp_path / "map.tif.aux.xml") == [*[""] * 2, "a b ", *[""] * 2, " [31m",
+                                                         *[""] * 3, "c"]  # fmt: skip
+    assert np.array_equal(read_map(tmp_path / "map.tif", bundle).classes, made.classes)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_ids_above_255_are_written_as_uint16(tmp_path: Path) -> None:
     classes = np.array([[0, 2, 300]], np.uint16)
@@ -313,6 +349,15 @@ def test_ids_above_255_are_written_as_uint16(tmp_path: Path) -> None:
     names = _categories(tmp_path / "map.tif.aux.xml")
     assert len(names) == 301
     assert (names[2], names[300], set(names)) == ("a", "b", {"", "a", "b"})
+
+
+def test_folders_of_a_map_are_made(tmp_path: Path) -> None:
+    _map().write_geotiff(tmp_path / "new" / "maps" / "map.tif")
+    _map().write_png(tmp_path / "other" / "map.png")
+    assert {p.name for p in (tmp_path / "new" / "maps").iterdir()} == {
+        "map.tif", "map.tif.aux.xml", "map_confidence.tif",
+    }  # fmt: skip
+    assert [p.name for p in (tmp_path / "other").iterdir()] == ["map.png"]
 
 
 def test_a_map_is_replaced_as_a_whole(tmp_path: Path) -> None:
@@ -440,6 +485,21 @@ def test_a_written_map_is_read_back(bundle: Bundle, tmp_path: Path, dtype: str) 
         assert one.dtype == other.dtype
         assert np.array_equal(one, other)
     assert (back.class_names, back.class_colours) == (NAMES, COLOURS)
+    assert (back.crs, back.transform) == (None, None)
+
+
+@pytest.mark.parametrize("crs", [None, 32616, 4326, 3035])
+@pytest.mark.parametrize("transform", [None, TRANSFORM, (19.0, 3.0, 5.5, 3.0, -19.0, 7.0)])
+def test_a_map_is_read_back_where_it_lies(
+    bundle: Bundle, tmp_path: Path, crs: int | None, transform: tuple[float, ...] | None
+) -> None:
+    wkt = None if crs is None else rasterio.crs.CRS.from_epsg(crs).to_wkt()
+    _map(crs=wkt, transform=transform).write_geotiff(tmp_path / "map.tif")
+    back = read_map(tmp_path / "map.tif", bundle)
+    assert back.transform == transform
+    assert back.crs == wkt
+    back.write_geotiff(tmp_path / "again.tif")
+    assert (tmp_path / "again.tif").read_bytes() == (tmp_path / "map.tif").read_bytes()
 
 
 @pytest.mark.parametrize("name", ["map.tif", "map_confidence.tif"])

@@ -416,3 +416,8 @@ def test_ranges_say_exactly_the_numbers(numbers: set[int]) -> None:
     assert said == sorted(numbers)
     gaps = sum(n + 1 not in numbers for n in numbers)
     assert len(list(filter(None, text.split(",")))) == gaps
+
+
+def test_a_class_name_that_is_no_text_is_refused() -> None:
+    with pytest.raises(LabelsError, match=r"^labels: class name '\\ud800' is no valid text$"):
+        Labels(np.ones((2, 2), np.uint8), class_names={1: "\ud800"})

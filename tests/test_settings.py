@@ -153,10 +153,29 @@ def test_unknown_devices_are_refused(device: str) -> None:
         settings(device=device)
 
 
-@pytest.mark.parametrize("key", ["learning_rate", "weight_decay", "rise", "label_smoothing"])
-def test_nan_is_in_no_range(key: str) -> None:
-    with pytest.raises(SettingsError, match=f"^--{key.replace('_', '-')}: "):
-        settings(**{key: float("nan")})
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize(
+    "key",
+    ["learning_rate", "weight_decay", "rise", "label_smoothing", "components", "epochs", "window",
+     "batch", "patience"],
+)  # fmt: skip
+def test_nan_and_infinities_are_in_no_range(key: str, value: float) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings(**{key: value})
+    flag = key.replace("_", "-")
+    assert str(caught.value) == f"--{flag}: Input should be a finite number, got {value}"
+
+
+@pytest.mark.parametrize("mode", [[], {}, ["dense"], {"dense": 1}, None, 3])
+def test_a_mode_that_is_no_text_is_refused_and_named(mode: object) -> None:
+    """Lists and dictionaries too, though they are no keys of the table of epochs."""
+    expected = f"--mode: Input should be 'dense' or 'patches', got {mode!r}"
+    with pytest.raises(SettingsError) as caught:
+        settings(mode=mode)
+    assert str(caught.value) == expected
+    with pytest.raises(SettingsError) as nested:
+        checked_settings(_manifest(training={"mode": mode}))
+    assert str(nested.value) == expected
 
 
 @pytest.mark.parametrize(("key", "value"), [("epochs", 2.5), ("epochs", "many"), ("model", 3)])
@@ -168,6 +187,23 @@ def test_values_of_another_kind_are_refused(key: str, value: object) -> None:
 def test_a_stage_that_is_no_mapping_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"^--training: Input should be a valid dictionary"):
         checked_settings(_manifest(training=[1]))
+
+
+@pytest.mark.parametrize("stages", [[1], None, 3, "training", [("training", {})]])
+def test_stages_that_are_no_mapping_are_refused(stages: Any) -> None:
+    with pytest.raises(
+        SettingsError, match="settings: Input should be a valid dictionary"
+    ) as caught:
+        checked_settings(stages)
+    assert str(caught.value).endswith(f", got {stages!r}")
+
+
+@pytest.mark.parametrize("stage", ["model", "bands", "training"])
+def test_every_stage_is_needed(stage: str) -> None:
+    stages = _manifest()
+    del stages[stage]
+    with pytest.raises(SettingsError, match=f"^--{stage}: Field required, got "):
+        checked_settings(stages)
 
 
 def test_settings_are_frozen() -> None:

@@ -146,6 +146,49 @@ def test_one_cycle_rises_then_falls_along_a_cosine() -> None:
     assert [e.learning_rate for e in log[:-1]] == pytest.approx(steps[1:], rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("epochs", "steps", "rise"),
+    [(5, 1, 0.2), (1, 5, 0.2), (2, 1, 0.5), (3, 1, 1 / 3), (2, 5, 0.1), (1, 7, 1 / 7)],
+)
+def test_one_cycle_of_one_rising_step(epochs: int, steps: int, rise: float) -> None:
+    """Its one rate is the lowest of the rise; then comes the fall, from the highest."""
+    net, rates, total = _net("paper"), list[float](), epochs * steps
+    batches, counts = _batches()
+    before = net.fc3.bias
+    assert before is not None
+    start = before.detach().clone()
+
+    def epoch() -> Iterator[Batch]:
+        for _ in range(steps):
+            yield from batches()
+            rates.append(float((before.detach() - start).abs().max()))
+
+    settings = _settings(epochs=epochs, rise=rise, learning_rate=1e-4, weight_decay=0)
+    log = fit(net, epoch, steps, counts, settings)
+    assert len(log) == epochs
+    # Adam's first step has the size of the learning rate.
+    assert rates[0] == pytest.approx(1e-4 / 25, rel=1e-2)
+    end = 1e-4 / 25 / 1e4
+    fall = [
+        end + (1e-4 - end) * (1 + math.cos(math.pi * step / (total - 1))) / 2
+        for step in range(1, total)
+    ]
+    # The log has the rate that the next step would take; after the last there is none.
+    expected = [fall[epoch * steps - 1] for epoch in range(1, epochs)]
+    assert [e.learning_rate for e in log[:-1]] == pytest.approx(expected, abs=1e-6)
+
+
+def test_five_epochs_of_a_scene_of_one_window_are_trained() -> None:
+    """A fifth of five steps is one."""
+    net = _net()
+    before = copy.deepcopy(dict(net.state_dict()))
+    log = fit_scene(net, _image(), _split(), TrainingSettings.model_validate(
+        {"epochs": 5, "device": "cpu"}), 0, 0)  # fmt: skip
+    assert len(log) == 5
+    assert all(math.isfinite(e.loss) and math.isfinite(e.learning_rate) for e in log)
+    assert not _equal(dict(net.state_dict()), before)
+
+
 def test_weight_decay_shrinks_what_adam_would_leave() -> None:
     def after(decay: float) -> Tensor:
         net = _net("paper", dropout=0)
@@ -448,6 +491,22 @@ def test_a_device_that_is_not_there(monkeypatch: pytest.MonkeyPatch, name: str) 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: name == "cuda:2")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(SettingsError) as caught:
+        pick_device(name)
+    assert str(caught.value) == f"--device: {name} is not available on this machine; take cpu"
+
+
+@pytest.mark.parametrize(
+    "name", ["", "foo", "CPU", "Auto", "cpu ", "cuda:", "cuda:-1", "cuda:x", "cuda:99999999999"]
+)
+def test_a_name_that_is_no_device(name: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        pick_device(name)
+    assert str(caught.value) == f"--device: wanted auto, cpu or cuda, got {name!r}"
+
+
+@pytest.mark.parametrize("name", ["meta", "xla", "hpu", "vulkan", "fpga:1"])
+def test_a_device_that_torch_knows_and_we_do_not(name: str) -> None:
     with pytest.raises(SettingsError) as caught:
         pick_device(name)
     assert str(caught.value) == f"--device: {name} is not available on this machine; take cpu"

@@ -59,6 +59,9 @@ class Config(BaseModel):
             lacking = set(self.class_ids) - set(getattr(self, key))
             if lacking:
                 raise ValueError(f"{key}: nothing for class {min(lacking)}")
+        for name in self.class_names.values():
+            if any("\ud800" <= c <= "\udfff" for c in name):
+                raise ValueError(f"class_names: {name!r} is no valid text")
         if set(self.class_names) != set(self.class_colours):
             raise ValueError("class_names and class_colours: wanted the same classes")
         return self
@@ -93,8 +96,9 @@ class Bundle:
     def save(self, folder: Path) -> None:
         """Write the two files into `folder`, which is made."""
         state = {f"network.{k}": v.cpu().contiguous() for k, v in self.network.state_dict().items()}
-        state["bands.mean"] = torch.tensor(self.bands.mean)
-        state["bands.matrix"] = torch.tensor(np.ascontiguousarray(self.bands.matrix))
+        for key in ("mean", "matrix"):
+            array = np.array(getattr(self.bands, key), np.float64, order="C")
+            state[f"bands.{key}"] = torch.from_numpy(array)
         with whole_file(folder / "model.safetensors") as part:
             part.write_bytes(save(state))
         with whole_file(folder / "config.json") as part:
@@ -127,28 +131,35 @@ def load_bundle(path: str | Path) -> Bundle:
     except (OSError, SafetensorError) as error:
         raise RunError(f"{weights}: cannot be read ({error}); train again") from error
     try:
+        lacking = {"bands.mean", "bands.matrix"} - set(state)
+        if lacking:
+            raise ValueError(f"no {', '.join(sorted(lacking))}")
         mean, matrix = state.pop("bands.mean"), state.pop("bands.matrix")
         _check_bands(mean, matrix, config)
         strange = [key for key in state if not key.startswith("network.")]
         if strange:
-            raise KeyError(f"{strange[0]}: neither of the network nor of the bands")
+            raise ValueError(f"{strange[0]!r} is neither of the network nor of the bands")
         net = build_model(
             config.model,
             bands=len(matrix),
             classes=len(config.class_ids),
             variant=config.variant,
         )
-        net.load_state_dict({k.removeprefix("network."): v for k, v in state.items()})
+        state = {k.removeprefix("network."): v for k, v in state.items()}
+        for key, value in net.state_dict().items():
+            if key in state and state[key].dtype.is_floating_point != value.is_floating_point():
+                raise ValueError(f"{key} is {state[key].dtype}, wanted {value.dtype}")
+        net.load_state_dict(state)
         if config.patch != 2 * net.halo + 1:
             raise ValueError(f"patch: {config.patch}, but {config.model} has {2 * net.halo + 1}")
         for key, value in {**net.state_dict(), "bands.mean": mean, "bands.matrix": matrix}.items():
-            variance = key.endswith("running_var")
-            if not value.isfinite().all() or (variance and bool((value < 0).any())):
-                raise ValueError(f"NaN, infinite or negative values in {key}")
-    except (KeyError, RuntimeError, ValueError) as error:
-        raise RunError(
-            f"{folder}: not a model of this package ({error.args[0]}); train again"
-        ) from error
+            if not value.float().isfinite().all():
+                raise ValueError(f"NaN, infinite or too large values in {key}")
+            if key.endswith("running_var") and bool((value < 0).any()):
+                raise ValueError(f"negative variances in {key}")
+    except (RuntimeError, ValueError) as error:
+        why = " ".join(str(error).split())
+        raise RunError(f"{folder}: not a model of this package ({why}); train again") from error
     bands = Bands(
         mean.double().numpy(),
         matrix.double().numpy(),
@@ -210,6 +221,6 @@ def read_json(path: Path, newest: int, schema: type[BaseModel] | None = None) ->
         except ValidationError as error:
             first = error.errors()[0]
             where = [".".join(map(str, first["loc"]))] if first["loc"] else []
-            why = ": ".join([*where, first["msg"]])
+            why = ": ".join([*where, first["msg"].removeprefix("Value error, ")])
             raise RunError(f"{path}: damaged: {why}; train again") from error
     return content

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from spectrolite.scene import Colour, Scene, Window, windows
 from spectrolite.training import pick_device
 
 WINDOW = 256  # side in pixels; HybridSN holds about 400 MiB of activations for one
+
+NOT_XML = re.compile("[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +53,12 @@ class SceneMap:
         path, aux, confidence, _ = files_of_map(Path(path))
         colours = {0: (0, 0, 0, 0), **{i: (*c, 255) for i, c in self.class_colours.items()}}
         tags = {f"CLASS_{i}": name for i, name in self.class_names.items()}
-        names = (_printable(self.class_names.get(i, "")) for i in range(max(self.class_names) + 1))
-        categories = "".join(f"<Category>{escape(name)}</Category>" for name in names)
+        names = (
+            NOT_XML.sub(" ", self.class_names.get(i, "")) for i in range(max(self.class_names) + 1)
+        )
+        categories = "".join(
+            f"<Category>{escape(NOT_XML.sub(' ', name))}</Category>" for name in names
+        )
         with whole_file(confidence) as part:
             _write_band(self, part, self.confidence, None, {})
         with whole_file(aux) as part:
@@ -84,17 +91,14 @@ class SceneMap:
             )
             for i, name in self.class_names.items()
         ]
-        axes.legend(
+        legend = axes.legend(
             handles=handles, title="class (pixels)", loc="center left", bbox_to_anchor=(1.01, 0.5),
             fontsize=8, frameon=False,
         )  # fmt: skip
+        for text in legend.get_texts():
+            text.set_parse_math(False)  # a name may hold dollar signs
         with whole_file(path) as part:
             figure.savefig(part, format="png", dpi=120, bbox_inches="tight")
-
-
-def _printable(text: str) -> str:
-    """The text without control characters, which XML does not allow."""
-    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def files_of_map(path: Path) -> tuple[Path, Path, Path, Path]:

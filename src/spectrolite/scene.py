@@ -196,6 +196,9 @@ class Labels:
             )
         if high > MAX_ID:
             raise LabelsError(f"{self.name}: wanted ids up to {MAX_ID}, got {high}; renumber them")
+        for name in self.class_names.values():
+            if any("\ud800" <= c <= "\udfff" for c in name):
+                raise LabelsError(f"{self.name}: class name {name!r} is no valid text")
         array = _read_only(array.astype(np.int32))
         ids = [int(i) for i in np.unique(array) if i != 0]
         extra = [i for i in self.class_names if i not in ids]

@@ -168,8 +168,8 @@ def fit(
         net.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
     )
     schedule: torch.optim.lr_scheduler.LRScheduler
-    if settings.schedule == "one_cycle":
-        total = epochs * steps
+    total = epochs * steps
+    if settings.schedule == "one_cycle" and total > 1:
         # torch divides by the rising steps less one: exactly one of them is a division by zero
         rise = settings.rise if abs(settings.rise * total - 1) > 1e-9 else settings.rise * 1.01
         schedule = torch.optim.lr_scheduler.OneCycleLR(

@@ -176,5 +176,6 @@ def _reshape_flat_linear_layers(
     for name in ("fc1", "fc2", "fc3"):
         key = f"{prefix}{name}.weight"
         target = getattr(module, name).weight
-        if key in state and state[key].dim() == 2 and state[key].numel() == target.numel():
+        flat = (target.shape[0], target[0].numel())
+        if key in state and state[key].shape == flat:
             state[key] = state[key].reshape(target.shape)
