@@ -276,8 +276,11 @@ def rewrite(folder: Path, **changes: Any) -> None:
         ),
         (
             lambda p: (p / MANIFEST).write_text('{"format": 1}'),
-            r"damaged: no data, labels_sha256, ",
+            r"damaged: date: Field required; train again$",
         ),
+        (lambda p: rewrite(p, data={}), r"damaged: data: Dictionary should have at least 2 items"),
+        (lambda p: rewrite(p, settings=[]), r"manifest\.json: damaged: settings: Input should be"),
+        (lambda p: rewrite(p, seed=-1), r"damaged: seed: Input should be greater than or equal to"),
         (
             lambda p: rewrite(p, weights_sha256="0"),
             r"its weights are not those that this run train",
@@ -285,7 +288,6 @@ def rewrite(folder: Path, **changes: Any) -> None:
         (lambda p: rewrite(p, split_sha256="0"), r"not the split of this run; train again$"),
         (lambda p: rewrite(p, scene_sha256="0"), r"the scene \(scene\.npy\) differ from those of"),
         (lambda p: (p / SPLIT).write_bytes(b"\0" * 40), r"split\.safetensors: cannot be read"),
-        (lambda p: (p / REPORT).write_text('{"format": 1}'), r"report\.json: damaged: data: Field"),
         (lambda p: (p / LOG).write_text('{"a": 1}\n'), r"log\.jsonl: cannot be read"),
         (lambda p: (p / WEIGHTS).write_bytes(b""), r"model\.safetensors: cannot be read"),
     ],
@@ -296,6 +298,16 @@ def test_a_damaged_run_is_named(
     damage(copied.path)
     with pytest.raises(RunError, match=words):
         sl.evaluate(copied.path)
+
+
+def test_a_report_that_is_damaged_is_named_and_made_again(copied: sl.Run) -> None:
+    before = copied.report.overall_accuracy
+    (copied.path / REPORT).write_text('{"format": 1}')
+    with pytest.raises(
+        RunError, match=r"report\.json: damaged: data: Field required; run evaluate$"
+    ):
+        sl.report(copied)
+    assert sl.evaluate(copied).overall_accuracy == before
 
 
 def test_a_map_that_is_gone_asks_for_evaluate(copied: sl.Run) -> None:

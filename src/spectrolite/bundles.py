@@ -196,7 +196,9 @@ def as_bundle(model: Bundle | HasBundle | str | Path) -> Bundle:
     return model.bundle
 
 
-def read_json(path: Path, newest: int, schema: type[BaseModel] | None = None) -> dict[str, Any]:
+def read_json(
+    path: Path, newest: int, schema: type[BaseModel] | None = None, remedy: str = "train again"
+) -> dict[str, Any]:
     """Read a JSON object that has a `format`, and check it against `schema`.
 
     Raises:
@@ -207,9 +209,9 @@ def read_json(path: Path, newest: int, schema: type[BaseModel] | None = None) ->
     except OSError as error:
         raise RunError(f"{path}: cannot be read ({error.strerror}); is this a run?") from error
     except (ValueError, RecursionError) as error:
-        raise RunError(f"{path}: damaged ({error}); train again") from error
+        raise RunError(f"{path}: damaged ({error}); {remedy}") from error
     if not isinstance(content, dict) or type(content.get("format")) is not int:
-        raise RunError(f"{path}: wanted a JSON object with a number `format`; train again")
+        raise RunError(f"{path}: wanted a JSON object with a number `format`; {remedy}")
     if content["format"] > newest:
         raise RunError(
             f"{path}: format {content['format']}, this version reads up to {newest}; "
@@ -222,5 +224,5 @@ def read_json(path: Path, newest: int, schema: type[BaseModel] | None = None) ->
             first = error.errors()[0]
             where = [".".join(map(str, first["loc"]))] if first["loc"] else []
             why = ": ".join([*where, first["msg"].removeprefix("Value error, ")])
-            raise RunError(f"{path}: damaged: {why}; train again") from error
+            raise RunError(f"{path}: damaged: {why}; {remedy}") from error
     return content

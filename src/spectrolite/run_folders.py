@@ -23,9 +23,10 @@ from datetime import UTC, datetime
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
@@ -44,13 +45,43 @@ DATA_KINDS = ("scene", "labels")
 PARTS = ("train", "validation", "test")
 
 
+class SplitRecord(BaseModel):
+    """How the split was drawn; its pixels stand in `split.safetensors`."""
+
+    method: str
+    parameters: dict[str, int | float | bool | str]
+    raised: tuple[int, ...]
+    dropped: int
+
+
+class Manifest(BaseModel):
+    """`manifest.json`: what it takes to train again, and to tell whether that gave the same."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: int
+    date: str
+    command: list[str]
+    settings: Settings
+    seed: int = Field(ge=0)
+    data: dict[Literal["scene", "labels"], dict[str, str]] = Field(min_length=2)
+    scene_sha256: str
+    labels_sha256: str
+    split: SplitRecord
+    split_sha256: str
+    weights_sha256: str
+    training_s: float
+    versions: dict[str, str]
+    machine: dict[str, str | int]
+
+
 @dataclass(frozen=True, eq=False)
 class Run:
     """A finished run.
 
     Attributes:
         path: its folder.
-        manifest: what `manifest.json` holds.
+        manifest: what `manifest.json` holds, as `Manifest` describes it.
     """
 
     path: Path
@@ -71,7 +102,7 @@ class Run:
     def report(self) -> Report:
         """The figures."""
         path = self.path / "report.json"
-        return Report.model_validate(read_json(path, REPORT_FORMAT, Report))
+        return Report.model_validate(read_json(path, REPORT_FORMAT, Report, "run evaluate"))
 
     @property
     def settings(self) -> Settings:
@@ -151,14 +182,7 @@ def open_run(path: str | Path) -> Run:
         RunError: no run, a damaged one, or one of a newer version.
     """
     folder = Path(path)
-    manifest = read_json(folder / "manifest.json", FORMAT)
-    wanted = {
-        "settings", "data", "split", "seed", "scene_sha256", "labels_sha256", "split_sha256",
-        "weights_sha256",
-    }  # fmt: skip
-    if wanted - set(manifest):
-        missing = ", ".join(sorted(wanted - set(manifest)))
-        raise RunError(f"{folder}/manifest.json: damaged: no {missing}; train again")
+    manifest = read_json(folder / "manifest.json", FORMAT, Manifest)
     return Run(folder, manifest)
 
 
@@ -178,7 +202,13 @@ def _load_source(source: dict[str, str], kind: str, run: Path) -> Scene | Labels
 
 
 def make_manifest(
-    scene: Scene, labels: Labels, split: Split, bundle: Bundle, chosen: Settings, seed: int
+    scene: Scene,
+    labels: Labels,
+    split: Split,
+    bundle: Bundle,
+    chosen: Settings,
+    seed: int,
+    training_s: float,
 ) -> dict[str, Any]:
     """What must be known to train the run again, and to tell whether that gave the same."""
     packages = ("spectrolite", "torch", "numpy", "scipy", "scikit-learn")
@@ -199,6 +229,7 @@ def make_manifest(
         },
         "split_sha256": split.sha256,
         "weights_sha256": bundle.sha256,
+        "training_s": round(training_s, 3),
         "versions": {
             "python": platform.python_version(),
             **{p: metadata.version(p) for p in packages},

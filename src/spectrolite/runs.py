@@ -106,11 +106,10 @@ def train(
         leakage = split.leakage(patch)
         baselines = measure_baselines(reduced, split, leakage, np.random.default_rng(judge))
         baselines_s = time.perf_counter() - start
-        manifest = make_manifest(scene, labels, split, bundle, chosen, seed)
+        manifest = make_manifest(scene, labels, split, bundle, chosen, seed, training_s)
         save_parts(folder, split, manifest)
-        times = {"training": training_s, "baselines": baselines_s}
         on_stage("mapping")
-        _judge(Run(folder, manifest), scene, split, baselines, times, chosen.training.device)
+        _judge(Run(folder, manifest), scene, split, baselines, baselines_s)
     return open_run(out)
 
 
@@ -136,9 +135,7 @@ def evaluate(
     baselines = measure_baselines(
         bundle.bands.reduce(scene.cube), split, leakage, np.random.default_rng(judge)
     )
-    trained = opened.report.times_s.get("training", float("nan"))
-    times = {"training": trained, "baselines": time.perf_counter() - start}
-    return _judge(opened, scene, split, baselines, times, opened.settings.training.device)
+    return _judge(opened, scene, split, baselines, time.perf_counter() - start)
 
 
 def report(run: Run | str | Path, scene: Scene | None = None, labels: Labels | None = None) -> Path:
@@ -215,14 +212,14 @@ def _judge(
     scene: Scene,
     split: Split,
     baselines: Baselines,
-    times_s: dict[str, float],
-    device: str,
+    baselines_s: float,
 ) -> Report:
     """Map the scene with the stored model, score it, and write report, page and map."""
     bundle = run.bundle
     start = time.perf_counter()
-    made = classify(bundle, scene, device=device)
-    times_s = {**times_s, "map": time.perf_counter() - start}
+    made = classify(bundle, scene, device=run.settings.training.device)
+    map_s = time.perf_counter() - start
+    times_s = {"training": run.manifest["training_s"], "baselines": baselines_s, "map": map_s}
     made_report = make_report(
         made.classes,
         split,
