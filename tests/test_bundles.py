@@ -396,7 +396,7 @@ def bands_only(saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     def build(*_: object, **__: object) -> None:
         raise AssertionError("built before it was checked")
 
-    monkeypatch.setattr("spectrolite.bundles.build_model", build)
+    monkeypatch.setattr("spectrolite.bundles.build_scene_model", build)
     shutil.copy(saved / "config.json", tmp_path)
     return tmp_path
 

@@ -24,7 +24,7 @@ from spectrolite.bands import Bands
 from spectrolite.dense_form import dense
 from spectrolite.errors import RunError
 from spectrolite.files import whole_file
-from spectrolite.models import SceneNetwork, build_model
+from spectrolite.models import SceneNetwork, build_scene_model
 from spectrolite.scene import MAX_ID, array_sha256
 
 FORMAT = 1
@@ -139,7 +139,7 @@ def load_bundle(path: str | Path) -> Bundle:
         strange = [key for key in state if not key.startswith("network.")]
         if strange:
             raise ValueError(f"{strange[0]!r} is neither of the network nor of the bands")
-        net = build_model(
+        net = build_scene_model(
             config.model,
             bands=len(matrix),
             classes=len(config.class_ids),

@@ -20,7 +20,7 @@ from spectrolite.bundles import Bundle, Config, HasBundle, as_bundle
 from spectrolite.errors import RunError, SceneError, SettingsError, SplitError
 from spectrolite.files import whole_file
 from spectrolite.mapping import SceneMap, classify, files_of_map, read_map
-from spectrolite.models import build_model
+from spectrolite.models import build_scene_model
 from spectrolite.reports import Report, make_report
 from spectrolite.run_folders import Run, make_manifest, new_folder, open_run, save_parts
 from spectrolite.scene import Labels, Scene, check_pair
@@ -70,7 +70,7 @@ def train(
     with new_folder(Path(out), overwrite) as folder:
         on_stage("reducing bands")
         weights, order, dropout, judge = _seeds(seed)
-        net = build_model(
+        net = build_scene_model(
             model,
             bands=chosen.bands.components or scene.shape[2],
             classes=len(labels.class_ids),

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from spectrolite.errors import SettingsError
+from spectrolite.models import MODELS, default_variant
 
 EPOCHS = {"dense": 130, "patches": 100}
 """Passes over the training pixels where none are asked for: chosen by benchmarks/choose_schedule.py
@@ -76,7 +77,17 @@ class ModelSettings(Stage):
     """Which network."""
 
     model: str = "hybridsn"
-    variant: str = "course"
+    variant: str
+    """Which kind of the network; where none is given, the network's own default."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _variant_of_the_model(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("variant") is None:
+            model = values.get("model", "hybridsn")
+            known = isinstance(model, str) and model in MODELS  # the rest build_model refuses
+            return {**values, "variant": default_variant(model) if known else ""}
+        return values
 
 
 class Settings(Stage):

@@ -2,40 +2,83 @@
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+from typing import Any, TypeVar
 
 import torch
 
 from spectrolite.errors import SettingsError
 from spectrolite.models.hybridsn import HybridSN
-
-MODELS = {"hybridsn": HybridSN}
-
+from spectrolite.models.mobilenet_v1 import MobileNetV1
+from spectrolite.models.mobilenet_v2 import MobileNetV2
 
 SceneNetwork = HybridSN
+ImageNetwork = MobileNetV1 | MobileNetV2
+Network = TypeVar("Network", bound=SceneNetwork | ImageNetwork)
+
+SCENE_MODELS: dict[str, type[SceneNetwork]] = {"hybridsn": HybridSN}
+IMAGE_MODELS: dict[str, type[ImageNetwork]] = {
+    "mobilenet_v1": MobileNetV1,
+    "mobilenet_v2": MobileNetV2,
+}
+MODELS: dict[str, type[SceneNetwork | ImageNetwork]] = {**SCENE_MODELS, **IMAGE_MODELS}
 
 
-def build_model(name: str, **arguments: Any) -> SceneNetwork:
+def build_model(name: str, **arguments: Any) -> SceneNetwork | ImageNetwork:
     """Build a network with fresh weights.
 
     Args:
         name: one of `MODELS`.
         **arguments: those of the network's class: for every scene network `bands`, `classes`,
-            `variant` and `generator`.
+            `variant` and `generator`; for every image network `variant`, `width`, `classes`,
+            `activation`, `small_images`, `channels` and `generator`.
 
     Returns:
-        A module with `.halo`, under the contract
-        `(N, bands, rows + 2 * halo, cols + 2 * halo) -> (N, classes, rows, cols)`.
+        A scene network, with `.halo`, under the contract
+        `(N, bands, rows + 2 * halo, cols + 2 * halo) -> (N, classes, rows, cols)`, or an image
+        network, `(N, channels, H, W) -> (N, classes)`.
 
     Raises:
         SettingsError: an unknown name, an argument that the network does not have, or one out of
             range.
     """
+    _check_name(name)
+    return _build(MODELS[name], name, arguments)
+
+
+def build_scene_model(name: str, **arguments: Any) -> SceneNetwork:
+    """`build_model` for what works on scenes.
+
+    Raises:
+        SettingsError: as `build_model`, and where the network classifies images.
+    """
+    _check_name(name)
+    if name not in SCENE_MODELS:
+        raise SettingsError(
+            f"model: {name} classifies images, and a scene needs one of {', '.join(SCENE_MODELS)}"
+        )
+    return _build(SCENE_MODELS[name], name, arguments)
+
+
+def default_variant(name: str) -> str:
+    """The variant that a network has where none is asked for.
+
+    Raises:
+        SettingsError: an unknown name.
+    """
+    _check_name(name)
+    return str(inspect.signature(MODELS[name]).parameters["variant"].default)
+
+
+def _check_name(name: str) -> None:
     if name not in MODELS:
         raise SettingsError(f"model: wanted one of {', '.join(MODELS)}, got {name!r}")
+
+
+def _build(network: type[Network], name: str, arguments: dict[str, Any]) -> Network:
     try:
         # a layer draws weights from the global generator before ours replaces them
         with torch.random.fork_rng(devices=[], enabled=arguments.get("generator") is not None):
-            return MODELS[name](**arguments)
+            return network(**arguments)
     except TypeError as error:
         raise SettingsError(f"model {name}: {error}") from error
