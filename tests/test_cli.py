@@ -16,7 +16,7 @@ import pytest
 import spectrolite as sl
 from spectrolite import cli
 
-VERBS = ("data", "train", "evaluate", "report", "map", "demo")
+VERBS = ("data", "train", "evaluate", "report", "map", "explain", "demo")
 
 
 @dataclass(frozen=True)
@@ -141,6 +141,40 @@ def test_demo_trains_two_runs_and_tells_them_apart(typed: Type, tmp_path: Path) 
     assert again.out == ""
 
 
+def test_explain_shows_and_prints_the_same_counts(typed: Type, tmp_path: Path) -> None:
+    picture = tmp_path / "v1.png"
+    shown = typed("explain", "mobilenet_v1", "--input", "3x32x32", "--picture", picture)
+    assert shown.code == 0, shown.err
+    for count in ("3,217,226", "46,354,432", "397,256,704", "1024x2x2", "blocks.12.depthwise.0"):
+        assert count in shown.out
+    assert "…" not in shown.out
+    assert shown.out.splitlines()[-1] == str(picture)
+    assert picture.stat().st_size > 20_000
+    words = ["--variant", "course", "--width", "1", "--classes", "10", "--activation", "relu",
+             "--small-images", "--json"]  # fmt: skip
+    printed = typed("explain", "mobilenet_v1", *words)
+    assert printed.err == ""
+    assert printed.out == sl.explain("mobilenet_v1", variant="course", activation="relu").to_json(
+    ) + "\n"  # fmt: skip
+    large = typed("explain", "mobilenet_v2", "--input", "3x224x224", "--classes", "1000",
+                  "--no-small-images", "--json")  # fmt: skip
+    assert json.loads(large.out)["macs"] == 300_774_272
+    scene = typed("explain", "hybridsn", "--input", "30x25x25", "--classes", "16", "--json")
+    assert json.loads(scene.out)["macs"] == 247_683_392
+
+
+def test_explain_goes_through_the_example_of_the_course(typed: Type) -> None:
+    lines = typed("explain", "depthwise").out.splitlines()
+    assert lines[:6] == [
+        "3 channels to 4 maps with a 3x3 kernel, multiply-accumulates a position:",
+        "1. depthwise, one kernel a channel: 3 * 3 * 3 = 27",
+        "2. pointwise, 3 channels mixed into 4 maps: 1 * 1 * 3 * 4 = 12",
+        "3. together: 27 + 12 = 39",
+        "4. the ordinary convolution: 3 * 3 * 3 * 4 = 108",
+        "5. the share: 39 / 108 = 36.1%, which is 1/4 + 1/9: the more maps, the nearer to 1/9",
+    ]
+
+
 WRONG = {
     "no data": (["train", "--out", "x"], "give --data NAME, or --scene FILE and --labels FILE"),
     "half of the data": (
@@ -175,6 +209,24 @@ WRONG = {
         "--learning-rate: Input should be greater than 0, got -1.0",
     ),
     "unknown flag": (["train", "--speed", "11"], "No such option: --speed"),
+    "a network for images": (
+        ["train", "--data", "indian_pines", "--model", "mobilenet_v1", "--out", "x"],
+        "model: mobilenet_v1 classifies images, and a scene needs one of hybridsn",
+    ),
+    "an unknown network": (
+        ["train", "--data", "indian_pines", "--model", "resnet", "--out", "x"],
+        "model: wanted one of hybridsn, got 'resnet'",
+    ),
+    "nothing to explain": (
+        ["explain", "resnet"],
+        "explain: wanted one of depthwise, hybridsn, mobilenet_v1, mobilenet_v2, got 'resnet'",
+    ),
+    "two sizes": (["explain", "mobilenet_v1", "--input", "3x32"], "got '3x32'"),
+    "huge sizes": (
+        ["explain", "mobilenet_v1", "--input", "3x1000000x1000000", "--picture", "a.png"],
+        "--input: wanted sizes from 1 to 100,000, got 3x1000000x1000000",
+    ),
+    "width of a scene network": (["explain", "hybridsn", "--width", "0.5"], "model hybridsn:"),
     "no such file": (
         ["train", "--scene", "a.npy", "--labels", "b.npy", "--out", "x"],
         "a.npy: no such file",

@@ -404,6 +404,7 @@ def test_build_model_without_a_generator_draws_from_the_global_one(
     def built(seed: int) -> tuple[Tensor, Tensor]:
         torch.manual_seed(seed)
         net = build_model("hybridsn", bands=13, classes=2, **arguments)
+        assert isinstance(net, HybridSN)
         return net.fc2.weight.detach(), torch.random.get_rng_state()
 
     with torch.random.fork_rng(devices=[]):

@@ -9,7 +9,15 @@ from rich.console import Console
 
 import spectrolite as sl
 from spectrolite.catalog import DATASETS
-from spectrolite.screen import TrainingProgress, class_table, data_table, report_table
+from spectrolite.screen import (
+    TrainingProgress,
+    class_table,
+    cost_notes,
+    cost_table,
+    data_table,
+    report_table,
+    separable_steps,
+)
 from spectrolite.training import Epoch
 
 
@@ -76,3 +84,46 @@ def test_the_tables_of_data_sets_count_their_pixels() -> None:
     console.print(class_table(DATASETS["indian_pines"]))
     assert "10,249" in file.getvalue()
     assert "2,455" in file.getvalue()
+
+
+def test_the_table_of_costs_has_every_layer_and_what_it_comes_to() -> None:
+    made = sl.explain("mobilenet_v1", variant="course")
+    file = io.StringIO()
+    Console(file=file, width=200).print(cost_table(made))
+    lines = [line.split() for line in file.getvalue().splitlines() if line.strip()]
+    assert lines[-1] == [
+        "in",
+        "all",
+        "2,142,026",
+        "29,282,304",
+        "8,367.3",
+        "1,352.0",
+        "256,321,536",
+    ]
+    assert [line[0] for line in lines[-21:-1]] == [row.name for row in made.layers]
+    assert lines[-19] == [
+        "blocks.0.pointwise.0", "pointwise", "64x32x32", "2,176", "0.1", "2,097,152", "7.2", "8.5",
+        "256.0", "18,874,368",
+    ]  # fmt: skip
+
+
+def test_notes_of_costs_tell_kinds_and_ordinary_convolutions() -> None:
+    assert cost_notes(sl.explain("depthwise")) == [
+        "depthwise: 69.2% of the parameters, 69.2% of the multiply-accumulates",
+        "pointwise: 30.8% of the parameters, 30.8% of the multiply-accumulates",
+        "with ordinary convolutions in place of depthwise and pointwise ones: 108 parameters "
+        "(2.77 times as many), 108 multiply-accumulates (2.77)",
+    ]
+    assert cost_notes(sl.explain("hybridsn")) == [
+        "convolution: 6.9% of the parameters, 98.1% of the multiply-accumulates",
+        "linear: 93.1% of the parameters, 1.9% of the multiply-accumulates",
+    ]
+
+
+def test_steps_of_a_pair_follow_its_numbers() -> None:
+    assert separable_steps(sl.explain("mobilenet_v1"))[1:5] == [
+        "1. depthwise, one kernel a channel: 3 * 3 * 32 = 288",
+        "2. pointwise, 32 channels mixed into 64 maps: 1 * 1 * 32 * 64 = 2048",
+        "3. together: 288 + 2048 = 2336",
+        "4. the ordinary convolution: 3 * 3 * 32 * 64 = 18432",
+    ]

@@ -59,6 +59,23 @@ def test_epochs_follow_the_mode_unless_given(values: dict[str, Any], epochs: int
     assert TrainingSettings.model_validate(values).epochs == epochs
 
 
+@pytest.mark.parametrize(
+    ("values", "variant"),
+    [
+        ({}, "course"),
+        ({"model": "hybridsn"}, "course"),
+        ({"variant": None}, "course"),
+        ({"model": "mobilenet_v1"}, "paper"),
+        ({"model": "mobilenet_v2", "variant": None}, "paper"),
+        ({"model": "mobilenet_v2", "variant": "course"}, "course"),
+    ],
+)
+def test_the_variant_is_the_models_own_unless_given(values: dict[str, Any], variant: str) -> None:
+    assert settings(**values).model.variant == variant
+    assert checked_settings(_manifest(model=values)).model.variant == variant
+    assert json.loads(settings(**values).model_dump_json())["model"]["variant"] == variant
+
+
 def test_flat_keywords_find_their_stage() -> None:
     made = settings(variant="paper", components=15, standardise=True, batch=64, patience=3)
     assert made.model.variant == "paper"

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from spectrolite.bundles import load_bundle
     from spectrolite.catalog import load
+    from spectrolite.costs import Cost, cost
     from spectrolite.demonstration import demo
     from spectrolite.dense_form import dense
     from spectrolite.errors import SpectroliteError
+    from spectrolite.explanations import explain
     from spectrolite.mapping import SceneMap, classify
     from spectrolite.models import build_model
     from spectrolite.readers import read_labels, read_scene
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Cost": "costs",
     "Labels": "scene",
     "Report": "reports",
     "Run": "run_folders",
@@ -42,9 +45,11 @@ _HOMES = {
     "Window": "scene",
     "build_model": "models",
     "classify": "mapping",
+    "cost": "costs",
     "demo": "demonstration",
     "dense": "dense_form",
     "evaluate": "runs",
+    "explain": "explanations",
     "load": "catalog",
     "load_bundle": "bundles",
     "map_scene": "runs",
@@ -57,6 +62,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Cost",
     "Labels",
     "Report",
     "Run",
@@ -67,9 +73,11 @@ __all__ = [
     "Window",
     "build_model",
     "classify",
+    "cost",
     "demo",
     "dense",
     "evaluate",
+    "explain",
     "load",
     "load_bundle",
     "map_scene",

@@ -16,7 +16,15 @@ import typer
 from rich.console import Console
 
 from spectrolite.errors import SettingsError, SpectroliteError, SplitError
-from spectrolite.screen import TrainingProgress, class_table, data_table, report_table
+from spectrolite.screen import (
+    TrainingProgress,
+    class_table,
+    cost_notes,
+    cost_table,
+    data_table,
+    report_table,
+    separable_steps,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,6 +34,8 @@ app = typer.Typer(
     help="Small, fast, reproducible classifiers for hyperspectral scenes.",
 )
 console = Console(highlight=False)
+# columns: a table of costs is printed as wide as it is, for rich would cut its numbers short
+wide = Console(width=400, highlight=False)
 messages = Console(stderr=True, highlight=False)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
@@ -230,6 +240,56 @@ def map_(
     for i, name in made.class_names.items():
         console.print(f"{i:>4}  {name:<32} {counts[i]:>12,} pixels")
     console.print(f"{out}, {picture}, {confidence}")
+
+
+@app.command()
+def explain(
+    name: Annotated[
+        str, typer.Argument(help="hybridsn, mobilenet_v1, mobilenet_v2, or depthwise: an example.")
+    ],
+    input_: Annotated[
+        str | None,
+        typer.Option(
+            "--input", metavar="CxHxW", help="3x32x32, for a scene network with bands first."
+        ),
+    ] = None,
+    variant: Annotated[str | None, typer.Option(help="paper or course.")] = None,
+    width: Annotated[float | None, typer.Option(help="Width multiplier of a MobileNet.")] = None,
+    classes: Annotated[int | None, typer.Option(help="Number of classes.")] = None,
+    activation: Annotated[str | None, typer.Option(help="relu6 or relu.")] = None,
+    small_images: Annotated[
+        bool | None,
+        typer.Option(help="A MobileNet's strides for 32x32 pixels, or those for 224x224."),
+    ] = None,
+    picture: Annotated[Path | None, typer.Option(help="PNG to write.")] = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Show what a network costs, layer by layer, beside the ordinary convolutions it replaces.
+
+    Example: `spectrolite explain mobilenet_v1 --input 3x32x32`
+    """
+    from spectrolite.explanations import LESSON
+    from spectrolite.explanations import explain as count
+
+    flags: dict[str, Any] = {
+        "variant": variant, "width": width, "classes": classes, "activation": activation,
+        "small_images": small_images,
+    }  # fmt: skip
+    made = count(
+        name, input_, picture=picture, overwrite=overwrite,
+        **{k: v for k, v in flags.items() if v is not None},
+    )  # fmt: skip
+    if as_json:
+        sys.stdout.write(made.to_json() + "\n")
+        return
+    for line in separable_steps(made) if name == LESSON else ():
+        console.print(line, soft_wrap=True)
+    wide.print(cost_table(made))
+    for note in cost_notes(made):
+        console.print(f"- {note}", soft_wrap=True)
+    if picture is not None:
+        console.print(f"{picture}", markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -95,18 +95,24 @@ class Cost:
         return sum(layer.activation_bytes for layer in self.layers)
 
     @property
+    def pairs(self) -> list[tuple[LayerCost, LayerCost]]:
+        """Depthwise and pointwise layers that together replace an ordinary convolution."""
+        neighbours = zip(self.layers, self.layers[1:], strict=False)
+        return [(one, two) for one, two in neighbours if two.ordinary_macs is not None]
+
+    @property
     def ordinary_parameters(self) -> int:
         """Parameters with an ordinary convolution, and one BatchNorm, in place of each pair."""
-        pairs = [(one, two) for one, two in self._steps() if two.ordinary_weights is not None]
         return self.parameters + sum(
-            (two.ordinary_weights or 0) - two.weights - one.parameters for one, two in pairs
+            (two.ordinary_weights or 0) - two.weights - one.parameters for one, two in self.pairs
         )
 
     @property
     def ordinary_macs(self) -> int:
         """Multiply-accumulates with an ordinary convolution in place of each pair."""
-        pairs = [(one, two) for one, two in self._steps() if two.ordinary_macs is not None]
-        return self.macs + sum((two.ordinary_macs or 0) - two.macs - one.macs for one, two in pairs)
+        return self.macs + sum(
+            (two.ordinary_macs or 0) - two.macs - one.macs for one, two in self.pairs
+        )
 
     def kinds(self) -> dict[str, tuple[int, int]]:
         """Parameters and multiply-accumulates of each kind of layer."""
@@ -140,9 +146,6 @@ class Cost:
             "share_of_parameters": parameters / self.parameters,
             "share_of_macs": macs / self.macs,
         }
-
-    def _steps(self) -> list[tuple[LayerCost, LayerCost]]:
-        return list(zip(self.layers, self.layers[1:], strict=False))
 
 
 def cost(net: nn.Module, input_shape: Sequence[int]) -> Cost:
@@ -184,7 +187,7 @@ def cost(net: nn.Module, input_shape: Sequence[int]) -> Cost:
     return made
 
 
-class _Trace(TorchDispatchMode):
+class _Trace(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes every convolution and matrix product of a network on the meta device.
 
     A layer is told by the parameter that it computes with, not by the module that was called:
@@ -192,7 +195,7 @@ class _Trace(TorchDispatchMode):
     """
 
     def __init__(self, net: nn.Module) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.layers: list[LayerCost] = []
         self._names = {id(p): name for name, p in net.named_parameters()}
         self._counted: set[int] = set()
@@ -264,9 +267,7 @@ def _shapes(held: Tensor, x: Tensor, out: Tensor) -> tuple[tuple[int, ...], tupl
     return before, (out.shape[1], bands, *out.shape[2:])
 
 
-def _kind(
-    held: Tensor, groups: int, before: tuple[int, ...], previous: LayerCost | None
-) -> str:
+def _kind(held: Tensor, groups: int, before: tuple[int, ...], previous: LayerCost | None) -> str:
     kernel = tuple(held.shape[2:])
     if groups > 1:
         return "depthwise" if groups == before[0] else "grouped"

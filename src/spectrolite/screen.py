@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
     from spectrolite.catalog import Dataset
+    from spectrolite.costs import Cost
     from spectrolite.reports import Report
     from spectrolite.training import Epoch
 
@@ -133,3 +135,67 @@ def class_table(dataset: Dataset) -> Table:
     for i, (name, count) in enumerate(dataset.counts.items(), start=1):
         table.add_row(str(i), name, f"{count:,}")
     return table
+
+
+def cost_table(made: Cost) -> Table:
+    """A network layer by layer: shapes, counts, shares, memory, and what a pair replaces."""
+    size = "x".join(map(str, made.input_shape))
+    table = Table(title=f"{made.network}, input {size}", title_justify="left", box=SIMPLE_HEAD,
+                  pad_edge=False, collapse_padding=True)  # fmt: skip
+    table.add_column("layer", no_wrap=True)
+    table.add_column("kind", no_wrap=True)
+    for name in ("output", "parameters", "%", "MACs", "%", "weights KiB", "output KiB",
+                 "MACs if ordinary"):  # fmt: skip
+        table.add_column(name, justify="right")
+    for layer in made.layers:
+        table.add_row(
+            layer.name, layer.kind, "x".join(map(str, layer.output_shape)),
+            f"{layer.parameters:,}", f"{100 * layer.parameters / made.parameters:.1f}",
+            f"{layer.macs:,}", f"{100 * layer.macs / made.macs:.1f}",
+            f"{layer.weight_bytes / 1024:,.1f}", f"{layer.activation_bytes / 1024:,.1f}",
+            "" if layer.ordinary_macs is None else f"{layer.ordinary_macs:,}",
+        )  # fmt: skip
+    table.add_section()
+    table.add_row(
+        "[bold]in all", "", "", f"{made.parameters:,}", "", f"{made.macs:,}", "",
+        f"{made.weight_bytes / 1024:,.1f}", f"{made.activation_bytes / 1024:,.1f}",
+        f"{made.ordinary_macs:,}" if made.pairs else "",
+    )  # fmt: skip
+    return table
+
+
+def cost_notes(made: Cost) -> list[str]:
+    """What the table of costs comes to: its kinds of layers, and ordinary convolutions instead."""
+    notes = [
+        f"{kind}: {parameters / made.parameters:.1%} of the parameters, "
+        f"{macs / made.macs:.1%} of the multiply-accumulates"
+        for kind, (parameters, macs) in made.kinds().items()
+    ]
+    if made.pairs:
+        notes.append(
+            f"with ordinary convolutions in place of depthwise and pointwise ones: "
+            f"{made.ordinary_parameters:,} parameters "
+            f"({made.ordinary_parameters / made.parameters:.2f} times as many), "
+            f"{made.ordinary_macs:,} multiply-accumulates ({made.ordinary_macs / made.macs:.2f})"
+        )
+    return notes
+
+
+def separable_steps(made: Cost) -> list[str]:
+    """The cost of the first depthwise-separable pair, step by step."""
+    depthwise, pointwise = made.pairs[0]
+    channels, out = depthwise.output_shape[0], pointwise.output_shape[0]
+    kernel = depthwise.weights // channels
+    pair, ordinary = depthwise.weights + pointwise.weights, pointwise.ordinary_weights or 0
+    side = round(kernel**0.5)
+    return [
+        f"{channels} channels to {out} maps with a {side}x{side} kernel, "
+        "multiply-accumulates a position:",
+        f"1. depthwise, one kernel a channel: {side} * {side} * {channels} = {depthwise.weights}",
+        f"2. pointwise, {channels} channels mixed into {out} maps: "
+        f"1 * 1 * {channels} * {out} = {pointwise.weights}",
+        f"3. together: {depthwise.weights} + {pointwise.weights} = {pair}",
+        f"4. the ordinary convolution: {side} * {side} * {channels} * {out} = {ordinary}",
+        f"5. the share: {pair} / {ordinary} = {pair / ordinary:.1%}, which is "
+        f"1/{out} + 1/{kernel}: the more maps, the nearer to 1/{kernel}",
+    ]

@@ -42,8 +42,7 @@ def build_model(name: str, **arguments: Any) -> SceneNetwork | ImageNetwork:
         SettingsError: an unknown name, an argument that the network does not have, or one out of
             range.
     """
-    _check_name(name)
-    return _build(MODELS[name], name, arguments)
+    return _build(_named(name, MODELS), name, arguments)
 
 
 def build_scene_model(name: str, **arguments: Any) -> SceneNetwork:
@@ -52,12 +51,11 @@ def build_scene_model(name: str, **arguments: Any) -> SceneNetwork:
     Raises:
         SettingsError: as `build_model`, and where the network classifies images.
     """
-    _check_name(name)
-    if name not in SCENE_MODELS:
+    if name in IMAGE_MODELS:
         raise SettingsError(
             f"model: {name} classifies images, and a scene needs one of {', '.join(SCENE_MODELS)}"
         )
-    return _build(SCENE_MODELS[name], name, arguments)
+    return _build(_named(name, SCENE_MODELS), name, arguments)
 
 
 def default_variant(name: str) -> str:
@@ -66,13 +64,13 @@ def default_variant(name: str) -> str:
     Raises:
         SettingsError: an unknown name.
     """
-    _check_name(name)
-    return str(inspect.signature(MODELS[name]).parameters["variant"].default)
+    return str(inspect.signature(_named(name, MODELS)).parameters["variant"].default)
 
 
-def _check_name(name: str) -> None:
-    if name not in MODELS:
-        raise SettingsError(f"model: wanted one of {', '.join(MODELS)}, got {name!r}")
+def _named(name: str, models: dict[str, type[Network]]) -> type[Network]:
+    if name not in models:
+        raise SettingsError(f"model: wanted one of {', '.join(models)}, got {name!r}")
+    return models[name]
 
 
 def _build(network: type[Network], name: str, arguments: dict[str, Any]) -> Network:

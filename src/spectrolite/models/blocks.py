@@ -95,7 +95,8 @@ def parameter_groups(net: nn.Module, weight_decay: float) -> list[dict[str, Any]
     Returns:
         Two groups, `weight_decay` and 0, as `torch.optim` takes them; every parameter is in one.
     """
-    decayed, rest = [], []
+    decayed: list[nn.Parameter] = []
+    rest: list[nn.Parameter] = []
     for layer in net.modules():
         for name, parameter in layer.named_parameters(recurse=False):
             plain = name == "weight" and parameter.dim() > 1 and not is_depthwise(layer)

@@ -8,7 +8,7 @@ to 3.3 and table 1; widths and initial weights after its reference, TensorFlow's
 What is peculiar to it:
 - a 3x3 convolution is split into a depthwise one, a kernel a channel, and a pointwise one that
   mixes channels; each has its own BatchNorm and ReLU6. The pair costs 1/out + 1/9 of the ordinary
-  convolution, between an eighth and a ninth where there are 64 outputs and more;
+  convolution: an eighth, and near a ninth where it counts;
 - nothing skips a block: a channel whose depthwise kernel dies stays dead, and weight decay on nine
   weights kills many (`blocks.parameter_groups` leaves it off);
 - table 1 gives the last depthwise convolution stride 2 and the same 7x7 map before and after it.
@@ -89,9 +89,7 @@ class MobileNetV1(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        check_image_network(
-            "mobilenet_v1", VARIANTS, variant, width, classes, activation, channels
-        )
+        check_image_network("mobilenet_v1", VARIANTS, variant, width, classes, activation, channels)
         self.variant, self.width, self.classes = variant, width, classes
         self.activation, self.small_images, self.channels = activation, small_images, channels
         act = ACTIVATIONS[activation]
@@ -100,7 +98,7 @@ class MobileNetV1(nn.Module):
         self.blocks = nn.Sequential()
         for table_out, stride in BLOCKS[variant]:
             out = scaled(table_out, width)
-            layers = OrderedDict(
+            layers: OrderedDict[str, nn.Module] = OrderedDict(
                 depthwise=conv_norm(inputs, inputs, 3, act, stride=stride, groups=inputs),
                 pointwise=conv_norm(inputs, out, 1, act),
             )

@@ -87,9 +87,7 @@ class MobileNetV2(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        check_image_network(
-            "mobilenet_v2", VARIANTS, variant, width, classes, activation, channels
-        )
+        check_image_network("mobilenet_v2", VARIANTS, variant, width, classes, activation, channels)
         self.variant, self.width, self.classes = variant, width, classes
         self.activation, self.small_images, self.channels = activation, small_images, channels
         self.linear_bottleneck = linear_bottleneck
@@ -103,9 +101,14 @@ class MobileNetV2(nn.Module):
                 stride = (small_stride if small_images else large_stride) if n == 0 else 1
                 self.blocks.append(
                     InvertedResidual(
-                        inputs, out, t, stride, act,
-                        course=variant == "course", linear_bottleneck=linear_bottleneck,
-                    )  # fmt: skip
+                        inputs,
+                        out,
+                        t,
+                        stride,
+                        act,
+                        course=variant == "course",
+                        linear_bottleneck=linear_bottleneck,
+                    )
                 )
                 inputs = out
         features = scaled(HEAD * max(1.0, width))

@@ -1,0 +1,672 @@
+"""MobileNetV1 and MobileNetV2, their shared blocks and their place in the table of models.
+
+Independent references:
+- parameters and MACs: the counts of two rebuilds, given with the course, and FlopCounterMode;
+- outputs: `plain_v1` and `plain_v2` below, which go through the papers' tables with one ordinary
+  convolution a channel, a sum over channels, and BatchNorm by its formula;
+- torchvision's naming: `TorchvisionLayout` below, written after the names of its state dict;
+- initial weights: scipy's truncated normal, and layers that PyTorch itself initialised;
+- map sizes: the stride's division, rounded up, again and again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import kstest, truncnorm, uniform
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+import spectrolite as sl
+from spectrolite.errors import SettingsError
+from spectrolite.models import IMAGE_MODELS, MODELS, build_scene_model, default_variant
+from spectrolite.models.blocks import is_depthwise, parameter_groups
+from spectrolite.models.hybridsn import HybridSN
+from spectrolite.models.mobilenet_v1 import MobileNetV1
+from spectrolite.models.mobilenet_v1 import scaled as scaled_v1
+from spectrolite.models.mobilenet_v2 import MobileNetV2, torchvision_keys
+from spectrolite.models.mobilenet_v2 import scaled as scaled_v2
+
+Network = type[MobileNetV1] | type[MobileNetV2]
+NETWORKS = [MobileNetV1, MobileNetV2]
+
+V1_TABLE = {
+    "paper": [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)]
+    + 5 * [(512, 1)]
+    + [(1024, 2), (1024, 1)],
+    "course": [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1), (1024, 2),
+               (1024, 1)],
+}  # fmt: skip
+# t, channels, blocks, stride at 224 pixels
+V2_TABLE = [
+    (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2),
+    (6, 320, 1, 1),
+]  # fmt: skip
+
+
+def ghost(name: str, **arguments: Any) -> Any:
+    """A network without memory."""
+    with torch.device("meta"):
+        return sl.build_model(name, **arguments)
+
+
+def seeded(kind: Network, **arguments: Any) -> Any:
+    """A network in evaluation mode whose BatchNorms have seen images and are not alike."""
+    net = kind(generator=torch.Generator().manual_seed(0), **arguments)
+    return settle(net, net.channels)
+
+
+def settle(net: nn.Module, channels: int) -> nn.Module:
+    """Draw scales and shifts, and take running statistics from a batch of noise."""
+    generator = torch.Generator().manual_seed(0)
+    for layer in net.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            nn.init.uniform_(layer.weight, 0.5, 2, generator=generator)
+            nn.init.uniform_(layer.bias, -0.5, 1, generator=generator)
+            layer.momentum = None  # statistics become the mean over the batches seen
+    with torch.no_grad():
+        net.train()(_random(16, channels, 32, 32, seed=9))
+    return net.eval()
+
+
+def _random(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+# Exact counts
+
+
+@pytest.mark.parametrize(
+    ("name", "variant", "width", "parameters", "macs"),
+    [
+        ("mobilenet_v1", "course", 1.0, 2_142_026, 29_282_304),
+        ("mobilenet_v1", "paper", 1.0, 3_217_226, 46_354_432),
+        ("mobilenet_v1", "paper", 0.5, 823_722, 12_167_168),
+        ("mobilenet_v1", "paper", 0.25, 215_642, 3_331_072),
+        ("mobilenet_v2", "course", 1.0, 2_296_922, 91_154_944),
+        ("mobilenet_v2", "paper", 0.5, 700_490, 27_969_024),
+        ("mobilenet_v2", "paper", 0.75, 1_368_234, 59_310_080),
+        ("mobilenet_v2", "paper", 1.0, 2_236_682, 87_976_448),
+        ("mobilenet_v2", "paper", 1.4, 4_333_706, 170_073_344),
+    ],
+)
+def test_counts_at_32_pixels(
+    name: str, variant: str, width: float, parameters: int, macs: int
+) -> None:
+    net = ghost(name, variant=variant, width=width)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        assert net(torch.empty(1, 3, 32, 32, device="meta")).shape == (1, 10)
+    assert sum(p.numel() for p in net.parameters()) == parameters
+    assert counter.get_total_flops() == 2 * macs
+    made = sl.cost(net, (3, 32, 32))
+    assert (made.parameters, made.macs) == (parameters, macs)
+
+
+@pytest.mark.parametrize(
+    ("name", "classes", "side", "macs"),
+    [
+        ("mobilenet_v1", 10, 32, 11_596_288),  # the stem trap: ImageNet's strides at 32 pixels
+        ("mobilenet_v2", 10, 32, 6_124_928),
+        ("mobilenet_v2", 1000, 224, 300_774_272),
+    ],
+)
+def test_counts_with_the_strides_of_imagenet(name: str, classes: int, side: int, macs: int) -> None:
+    net = ghost(name, classes=classes, small_images=False)
+    assert sl.cost(net, (3, side, side)).macs == macs
+
+
+def test_parameters_as_torchvision_counts_them() -> None:
+    net = ghost("mobilenet_v2", classes=1000, small_images=False)
+    assert sum(p.numel() for p in net.parameters()) == 3_504_872
+
+
+# Outputs
+
+
+def plain_conv(x: Tensor, weight: Tensor, stride: int) -> Tensor:
+    """A convolution with padding for a map of the same size; depthwise: one a channel."""
+    side = weight.shape[-1]
+    if side == 1:
+        assert stride == 1
+        return torch.einsum("nchw,oc->nohw", x, weight[:, :, 0, 0])
+    padding = side // 2
+    if weight.shape[1] == x.shape[1]:
+        return nn.functional.conv2d(x, weight, stride=stride, padding=padding)
+    maps = [
+        nn.functional.conv2d(x[:, c : c + 1], weight[c : c + 1], stride=stride, padding=padding)
+        for c in range(x.shape[1])
+    ]
+    return torch.cat(maps, 1)
+
+
+def plain_unit(
+    state: dict[str, Tensor], prefix: str, x: Tensor, stride: int, top: float | None
+) -> Tensor:
+    """Convolution, BatchNorm by its formula, and clipping from 0 to `top`; nothing: no clipping."""
+    x = plain_conv(x, state[f"{prefix}.0.weight"], stride)
+    mean, var, weight, bias = (
+        state[f"{prefix}.1.{key}"][:, None, None]
+        for key in ("running_mean", "running_var", "weight", "bias")
+    )
+    x = (x - mean) / torch.sqrt(var + 1e-5) * weight + bias
+    return x if top is None else x.clip(0, top)
+
+
+def plain_v1(net: MobileNetV1, x: Tensor) -> Tensor:
+    state, top = net.state_dict(), 6 if net.activation == "relu6" else math.inf
+    x = plain_unit(state, "stem", x, 1 if net.small_images else 2, top)
+    for i, (_, stride) in enumerate(V1_TABLE[net.variant]):
+        x = plain_unit(state, f"blocks.{i}.depthwise", x, stride, top)
+        x = plain_unit(state, f"blocks.{i}.pointwise", x, 1, top)
+    logits: Tensor = x.flatten(2).mean(2) @ state["linear.weight"].T + state["linear.bias"]
+    return logits
+
+
+def plain_v2(net: MobileNetV2, x: Tensor) -> Tensor:
+    state, top = net.state_dict(), 6 if net.activation == "relu6" else math.inf
+    course = net.variant == "course"
+    x = plain_unit(state, "stem", x, 1 if net.small_images else 2, top)
+    i = 0
+    for t, channels, blocks, first_stride in V2_TABLE:
+        for n in range(blocks):
+            stride = first_stride if n == 0 else 1
+            if net.small_images and channels == 24:
+                stride = 1
+            y = x
+            if t > 1 or course:
+                y = plain_unit(state, f"blocks.{i}.expand", y, 1, top)
+            y = plain_unit(state, f"blocks.{i}.depthwise", y, stride, top)
+            y = plain_unit(
+                state, f"blocks.{i}.project", y, 1, None if net.linear_bottleneck else top
+            )
+            if stride == 1 and x.shape == y.shape:
+                y = y + x
+            elif stride == 1 and course:
+                y = y + plain_unit(state, f"blocks.{i}.shortcut", x, 1, None)
+            x, i = y, i + 1
+    assert i == 17
+    x = plain_unit(state, "head", x, 1, top)
+    logits: Tensor = x.flatten(2).mean(2) @ state["linear.weight"].T + state["linear.bias"]
+    return logits
+
+
+@pytest.mark.parametrize("variant", ["paper", "course"])
+@pytest.mark.parametrize(
+    ("kind", "plain", "arguments", "shape"),
+    [
+        (MobileNetV1, plain_v1, {}, (3, 32, 32)),
+        (MobileNetV1, plain_v1, {"activation": "relu", "small_images": False}, (3, 45, 64)),
+        (MobileNetV1, plain_v1, {"channels": 1, "classes": 2}, (1, 19, 8)),
+        (MobileNetV2, plain_v2, {}, (3, 32, 32)),
+        (MobileNetV2, plain_v2, {"activation": "relu", "small_images": False}, (3, 45, 64)),
+        (MobileNetV2, plain_v2, {"channels": 1, "classes": 2}, (1, 19, 8)),
+        (MobileNetV2, plain_v2, {"linear_bottleneck": False}, (3, 16, 16)),
+    ],
+)
+def test_outputs_are_those_of_a_plain_rebuild(
+    kind: Network,
+    plain: Callable[[Any, Tensor], Tensor],
+    arguments: dict[str, Any],
+    shape: tuple[int, ...],
+    variant: str,
+) -> None:
+    net = seeded(kind, variant=variant, width=0.25, **arguments).double()
+    x = _random(2, *shape).double()
+    with torch.no_grad():
+        got, expected = net(x), plain(net, x)
+    assert got.shape == (2, arguments.get("classes", 10))
+    torch.testing.assert_close(got, expected, rtol=1e-9, atol=1e-9)
+    assert (expected[0] - expected[1]).abs().max() > 1e-3  # the images are told apart
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_gradients_reach_every_weight(kind: Network) -> None:
+    net = kind(width=0.25, generator=torch.Generator().manual_seed(0))
+    net(_random(4, 3, 16, 16)).square().sum().backward()
+    for name, parameter in net.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        assert parameter.grad.any(), name
+
+
+# Shapes
+
+
+def _maps(net: Any, rows: int, cols: int) -> list[tuple[int, ...]]:
+    """Sizes of the map after the stem and after each block."""
+    sizes: list[tuple[int, ...]] = []
+    for part in (net.stem, *net.blocks):
+        part.register_forward_hook(lambda _m, _i, out: sizes.append(tuple(out.shape[2:])))
+    x = torch.empty(2, net.channels, rows, cols, device="meta")
+    assert net(x).shape == (2, net.classes)
+    return sizes
+
+
+@settings(deadline=None, max_examples=15)
+@given(
+    rows=st.integers(8, 80), cols=st.integers(8, 80), small=st.booleans(),
+    name=st.sampled_from(sorted(IMAGE_MODELS)), channels=st.integers(1, 5),
+)  # fmt: skip
+def test_every_size_is_divided_by_the_strides_and_rounded_up(
+    rows: int, cols: int, small: bool, name: str, channels: int
+) -> None:
+    net = ghost(name, small_images=small, channels=channels, width=0.25)
+    if name == "mobilenet_v1":
+        strides = [1 if small else 2, *(stride for _, stride in V1_TABLE["paper"])]
+    else:
+        strides = [1 if small else 2]
+        for _, out, blocks, stride in V2_TABLE:
+            strides += [1 if small and out == 24 else stride] + [1] * (blocks - 1)
+    expected, size = [], (rows, cols)
+    for stride in strides:
+        size = (math.ceil(size[0] / stride), math.ceil(size[1] / stride))
+        expected.append(size)
+    assert _maps(net, rows, cols) == expected
+
+
+def test_the_last_map_of_224_pixels_is_the_papers() -> None:
+    for name in IMAGE_MODELS:
+        assert _maps(ghost(name, small_images=False), 224, 224)[-1] == (7, 7)
+    assert _maps(ghost("mobilenet_v1"), 32, 32)[-1] == (2, 2)
+    assert _maps(ghost("mobilenet_v2"), 32, 32)[-1] == (4, 4)
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("shape", [(1, 3, 7, 32), (1, 3, 32, 7), (1, 1, 32, 32), (3, 32, 32)])
+def test_images_of_another_shape_are_refused(kind: Network, shape: tuple[int, ...]) -> None:
+    net = kind(width=0.25)
+    with pytest.raises(SettingsError) as caught:
+        net(torch.zeros(shape))
+    assert str(caught.value) == (
+        f"images: wanted (N, 3, H, W) with at least 8 pixels a side, got {shape}"
+    )
+
+
+# Activations
+
+
+@settings(deadline=None, max_examples=10)
+@given(scale=st.floats(1e-3, 1e6), seed=st.integers(0, 99))
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_relu6_bounds_every_map(kind: Network, scale: float, seed: int) -> None:
+    net = seeded(kind, width=0.25, variant="course")
+    seen: list[tuple[float, float]] = []
+    for layer in net.modules():
+        if isinstance(layer, nn.ReLU6):
+            layer.register_forward_hook(
+                lambda _m, _i, out: seen.append((float(out.min()), float(out.max())))
+            )
+    with torch.no_grad():
+        net(scale * _random(1, 3, 16, 16, seed=seed))
+    assert len(seen) == (1 + 2 * 9 if kind is MobileNetV1 else 1 + 2 * 17 + 1)
+    assert min(low for low, _ in seen) >= 0
+    assert max(high for _, high in seen) <= 6
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_relu_has_no_upper_bound_and_relu6_is_relu_where_maps_stay_small(kind: Network) -> None:
+    six, plain = (seeded(kind, width=0.25, activation=a) for a in ("relu6", "relu"))
+    assert not any(isinstance(m, nn.ReLU6) for m in plain.modules())
+    plain.load_state_dict(six.state_dict())
+    for norm in [m for net in (six, plain) for m in net.modules()]:
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.weight.data.mul_(0.01)  # maps that never come near 6
+    x = _random(2, 3, 16, 16)
+    with torch.no_grad():
+        assert torch.equal(six(x), plain(x))
+        for net in (six, plain):
+            net.stem[1].bias.data.fill_(100)
+        assert six.stem(x).max() == 6
+        assert plain.stem(x).max() > 90
+        assert not torch.equal(six(x), plain(x))
+
+
+def test_the_bottleneck_is_linear_and_can_be_made_otherwise() -> None:
+    x = _random(2, 3, 16, 16)
+    lowest = {}
+    for linear in (True, False):
+        net = seeded(MobileNetV2, width=0.25, linear_bottleneck=linear)
+        outs: list[Tensor] = []
+        for block in net.blocks:
+            block.project.register_forward_hook(lambda _m, _i, out, outs=outs: outs.append(out))
+        with torch.no_grad():
+            net(x)
+        lowest[linear] = min(float(out.min()) for out in outs)
+    assert lowest[True] < -1
+    assert lowest[False] == 0
+
+
+def test_shortcuts_stand_where_the_tables_say() -> None:
+    def shortcuts(variant: str) -> list[str]:
+        blocks = ghost("mobilenet_v2", variant=variant).blocks
+        return [type(b.shortcut).__name__ for b in blocks]
+
+    n, i, s = "NoneType", "Identity", "Sequential"
+    assert shortcuts("paper") == [n, n, i, n, i, i, n, i, i, i, n, i, i, n, i, i, n]
+    assert shortcuts("course") == [s, s, i, n, i, i, n, i, i, i, s, i, i, n, i, i, s]
+    assert [b.expand is None for b in ghost("mobilenet_v2").blocks] == [True] + 16 * [False]
+    assert all(b.expand is not None for b in ghost("mobilenet_v2", variant="course").blocks)
+
+
+# Width
+
+
+@given(channels=st.floats(0.1, 1e5))
+def test_v2_rounds_to_eights_and_never_down_by_more_than_a_tenth(channels: float) -> None:
+    got = scaled_v2(channels)
+    assert got % 8 == 0
+    assert got >= max(8, 0.9 * channels)
+    nearest = min(range(8, int(channels) + 17, 8), key=lambda n: (abs(n - channels), -n))
+    assert got == (nearest if nearest >= 0.9 * channels else nearest + 8)
+
+
+def test_published_widths() -> None:
+    assert [scaled_v2(0.35 * c) for c in (32, 16, 24, 32, 64, 96, 160, 320)] == [
+        16, 8, 8, 16, 24, 32, 56, 112,
+    ]  # fmt: skip
+    for width, features in ((0.35, 1280), (1.0, 1280), (1.4, 1792)):
+        assert ghost("mobilenet_v2", width=width).linear.in_features == features
+    assert [scaled_v1(c, 0.25) for c in (32, 64, 1024)] == [8, 16, 256]
+    assert [scaled_v1(32, width) for width in (0.1, 0.33, 0.75)] == [8, 10, 24]
+
+
+# Initial weights
+
+
+@pytest.mark.parametrize("variant", ["paper", "course"])
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_initial_weights_come_from_the_generator_alone(kind: Network, variant: str) -> None:
+    def weights(seed: int, global_seed: int) -> dict[str, Tensor]:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(global_seed)
+            generator = torch.Generator().manual_seed(seed)
+            return kind(variant, 0.25, generator=generator).state_dict()
+
+    one, same, other = weights(1, 0), weights(1, 99), weights(2, 0)
+    assert all(torch.equal(one[key], same[key]) for key in one)
+    drawn = [key for key, value in one.items() if value.dim() > 1]
+    assert len(drawn) > 19
+    assert not any(torch.equal(one[key], other[key]) for key in drawn)
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_the_paper_variant_starts_as_the_reference_does(kind: Network) -> None:
+    net = kind(width=0.5, generator=torch.Generator().manual_seed(3))
+    for name, value in net.named_parameters():
+        values = value.detach().flatten().double()
+        if value.dim() > 1:
+            assert values.abs().max() <= 0.18, name
+            if len(values) > 1000:
+                fit = kstest(values[:50_000].numpy(), truncnorm(-2, 2, scale=0.09).cdf)
+                assert fit.pvalue > 1e-4, name
+        else:
+            assert torch.equal(values, torch.full_like(values, float(name.endswith("1.weight"))))
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_the_course_variant_starts_as_pytorch_does(kind: Network) -> None:
+    net = kind("course", 0.5, generator=torch.Generator().manual_seed(3))
+    for name, value in net.named_parameters():
+        values = value.detach().flatten().double()
+        if value.dim() > 1 and len(values) > 1000:
+            bound = 1 / math.sqrt(value[0].numel())
+            fit = kstest(values[:50_000].numpy(), uniform(-bound, 2 * bound).cdf)
+            assert fit.pvalue > 1e-4, name
+    assert net.linear.bias.detach().abs().max() > 0
+
+
+# Weight decay
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_decay_spares_depthwise_kernels_norms_and_biases(kind: Network) -> None:
+    net = kind("course", 0.25, generator=torch.Generator().manual_seed(0))
+    names = {id(p): name for name, p in net.named_parameters()}
+    decayed, spared = (
+        {names[id(p)] for p in group["params"]} for group in parameter_groups(net, 4e-5)
+    )
+    assert [group["weight_decay"] for group in parameter_groups(net, 4e-5)] == [4e-5, 0.0]
+    assert decayed | spared == set(names.values())
+    expected = {n for n in names.values() if n.endswith("0.weight") and "depthwise" not in n} | {
+        "linear.weight"
+    }
+    assert decayed == expected
+    assert sum("depthwise.0.weight" in n for n in spared) == len(net.blocks)
+
+
+def test_a_step_without_gradients_shrinks_only_what_decays() -> None:
+    net = MobileNetV1("course", 0.25, generator=torch.Generator().manual_seed(0))
+    before = {name: p.detach().clone() for name, p in net.named_parameters()}
+    optimiser = torch.optim.SGD(parameter_groups(net, 0.5), lr=0.1)
+    for p in net.parameters():
+        p.grad = torch.zeros_like(p)
+    optimiser.step()
+    after = dict(net.named_parameters())
+    for name in ("blocks.0.depthwise.0.weight", "blocks.0.depthwise.1.weight", "linear.bias"):
+        assert torch.equal(after[name], before[name]), name
+    for name in ("stem.0.weight", "blocks.0.pointwise.0.weight", "linear.weight"):
+        torch.testing.assert_close(after[name].detach(), 0.95 * before[name])
+
+
+def test_groups_of_a_scene_network_and_of_frozen_weights() -> None:
+    net = HybridSN(13, 2)
+    decayed, spared = (group["params"] for group in parameter_groups(net, 1.0))
+    assert len(decayed) == 7  # every convolution: none of them is depthwise
+    assert len(decayed) + len(spared) == len(list(net.parameters()))
+    net.conv3d_1.requires_grad_(False)
+    assert sum(len(group["params"]) for group in parameter_groups(net, 1.0)) == (
+        len(decayed) + len(spared) - 4
+    )
+
+
+def test_depthwise_is_told_from_ordinary_and_grouped() -> None:
+    assert is_depthwise(nn.Conv2d(4, 4, 3, groups=4))
+    assert is_depthwise(nn.Conv3d(4, 8, 3, groups=4))
+    for layer in (nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 3, groups=2), nn.Conv2d(1, 4, 3)):
+        assert not is_depthwise(layer)
+    assert not is_depthwise(nn.BatchNorm2d(4))
+
+
+# torchvision's naming
+
+
+def _unit(inputs: int, out: int, side: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
+    conv = nn.Conv2d(inputs, out, side, stride, (side - 1) // 2, groups=groups, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(out), nn.ReLU6())
+
+
+class _Block(nn.Module):
+    """Our `expand`, `depthwise`, `project` as one chain called `conv`."""
+
+    def __init__(self, inputs: int, out: int, stride: int, t: int) -> None:
+        super().__init__()
+        wide = inputs * t
+        parts: list[nn.Module] = [_unit(wide, wide, 3, stride, wide)]
+        if t != 1:
+            parts.insert(0, _unit(inputs, wide, 1))
+        self.conv = nn.Sequential(*parts, nn.Conv2d(wide, out, 1, bias=False), nn.BatchNorm2d(out))
+        self.joins = stride == 1 and inputs == out
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.conv(x)
+        return x + y if self.joins else y
+
+
+class TorchvisionLayout(nn.Module):
+    """MobileNetV2 at width 1 with the module names of torchvision's, strides for 224 pixels."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        parts: list[nn.Module] = [_unit(3, 32, 3, 2)]
+        inputs = 32
+        for t, out, blocks, stride in V2_TABLE:
+            for n in range(blocks):
+                parts.append(_Block(inputs, out, stride if n == 0 else 1, t))
+                inputs = out
+        self.features = nn.Sequential(*parts, _unit(inputs, 1280, 1))
+        self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(1280, classes))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(N, 3, H, W) -> (N, classes)`."""
+        x = nn.functional.adaptive_avg_pool2d(self.features(x), 1).flatten(1)
+        logits: Tensor = self.classifier(x)
+        return logits
+
+
+@pytest.fixture(scope="module")
+def foreign() -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        return settle(TorchvisionLayout(classes=7), 3)
+
+
+def _ours() -> MobileNetV2:
+    generator = torch.Generator().manual_seed(1)
+    return MobileNetV2(classes=7, small_images=False, generator=generator)
+
+
+def test_weights_in_torchvisions_naming_give_its_outputs(foreign: nn.Module) -> None:
+    net = _ours()
+    net.load_torchvision(foreign.state_dict())
+    x = _random(2, 3, 64, 96)
+    with torch.no_grad():
+        got, expected = net.eval()(x), foreign(x)
+    torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4)
+    assert (expected[0] - expected[1]).abs().max() > 1e-2
+    for theirs, ours in torchvision_keys(net).items():
+        assert torch.equal(net.state_dict()[ours], foreign.state_dict()[theirs]), theirs
+
+
+def test_every_key_of_torchvision_has_a_place() -> None:
+    keys = torchvision_keys(ghost("mobilenet_v2"))
+    assert len(keys) == len(set(keys.values())) == 52 * 6 + 2
+    assert set(keys.values()) == set(ghost("mobilenet_v2").state_dict())
+    for theirs, ours in {
+        "features.0.0.weight": "stem.0.weight",
+        "features.1.conv.0.0.weight": "blocks.0.depthwise.0.weight",
+        "features.1.conv.1.weight": "blocks.0.project.0.weight",
+        "features.2.conv.3.running_var": "blocks.1.project.1.running_var",
+        "features.17.conv.1.1.num_batches_tracked": "blocks.16.depthwise.1.num_batches_tracked",
+        "features.18.1.bias": "head.1.bias",
+        "classifier.1.weight": "linear.weight",
+    }.items():
+        assert keys[theirs] == ours
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: {k: v for k, v in s.items() if k != "classifier.1.bias"},
+         "missing: classifier.1.bias"),
+        (lambda s: {**s, "features.19.weight": s["classifier.1.bias"]},
+         "unknown: features.19.weight"),
+        (lambda s: {f"module.{k}": v for k, v in s.items()},
+         "missing: features.0.0.weight, features.0.1.weight, features.0.1.bias and 311 more; "
+         "unknown: module.features.0.0.weight, module.features.0.1.weight, "
+         "module.features.0.1.bias and 311 more; strip the prefix 'module.' from every key"),
+        (lambda s: {**s, "classifier.1.weight": torch.zeros(8, 1280)},
+         "classifier.1.weight is (8, 1280), wanted (7, 1280)"),
+        (lambda s: {"features.0.0.weight": torch.zeros(32, 1, 3, 3),
+                    **{k: v for k, v in s.items() if k not in ("features.0.0.weight",
+                                                               "features.18.1.bias")}},
+         "missing: features.18.1.bias; features.0.0.weight is (32, 1, 3, 3), wanted "
+         "(32, 3, 3, 3)"),
+    ],
+)  # fmt: skip
+def test_other_keys_are_named_and_nothing_is_loaded(
+    foreign: nn.Module,
+    change: Callable[[dict[str, Tensor]], dict[str, Tensor]],
+    message: str,
+) -> None:
+    net = _ours()
+    before = {key: value.clone() for key, value in net.state_dict().items()}
+    with pytest.raises(SettingsError) as caught:
+        net.load_torchvision(change(foreign.state_dict()))
+    assert str(caught.value) == f"torchvision's state dict: {message}"
+    for key, value in net.state_dict().items():
+        assert torch.equal(value, before[key]), key
+
+
+def test_what_torchvision_does_not_have_is_refused(foreign: nn.Module) -> None:
+    net = MobileNetV2("course", activation="relu", classes=7)
+    with pytest.raises(SettingsError) as caught:
+        net.load_torchvision(foreign.state_dict())
+    assert str(caught.value) == (
+        "torchvision's mobilenet_v2 is variant='paper', activation='relu6', "
+        "linear_bottleneck=True; this network is 'course', 'relu', True"
+    )
+
+
+# Arguments and the table of models
+
+
+@pytest.mark.parametrize("name", sorted(IMAGE_MODELS))
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"variant": "v3"}, "variant: wanted one of paper, course for {}, got 'v3'"),
+        ({"width": 0.0}, "width: wanted a number from 0.05 to 8, got 0.0"),
+        ({"width": math.nan}, "width: wanted a number from 0.05 to 8, got nan"),
+        ({"width": 8.01}, "width: wanted a number from 0.05 to 8, got 8.01"),
+        ({"classes": 1}, "classes: wanted at least 2, got 1"),
+        ({"activation": "gelu"}, "activation: wanted one of relu6, relu, got 'gelu'"),
+        ({"channels": 0}, "channels: wanted at least 1, got 0"),
+        ({"width": "wide"},
+         "model {}: '<=' not supported between instances of 'float' and 'str'"),
+    ],
+)  # fmt: skip
+def test_arguments_out_of_range(name: str, arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        sl.build_model(name, **arguments)
+    assert str(caught.value) == message.format(name)
+
+
+def test_arguments_that_a_network_does_not_have() -> None:
+    with pytest.raises(SettingsError, match=r"^model mobilenet_v1: .*'bands'"):
+        sl.build_model("mobilenet_v1", bands=30)
+
+
+@pytest.mark.parametrize(("width", "channels"), [(0.05, 8), (8, 256)])
+def test_the_limits_of_width_themselves_are_allowed(width: float, channels: int) -> None:
+    for name in IMAGE_MODELS:
+        assert ghost(name, width=width).stem[0].out_channels == channels
+
+
+@pytest.mark.parametrize(("name", "kind"), IMAGE_MODELS.items())
+def test_build_model_gives_the_named_network(name: str, kind: Network) -> None:
+    def seed() -> torch.Generator:
+        return torch.Generator().manual_seed(1)
+
+    net = sl.build_model(name, width=0.25, generator=seed())
+    assert type(net) is MODELS[name] is kind
+    twin = kind("paper", 0.25, 10, "relu6", True, 3, generator=seed())
+    for key, value in twin.state_dict().items():
+        assert torch.equal(net.state_dict()[key], value), key
+
+
+@pytest.mark.parametrize("name", sorted(IMAGE_MODELS))
+def test_scenes_refuse_networks_for_images(name: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        build_scene_model(name, bands=30, classes=16)
+    assert str(caught.value) == (
+        f"model: {name} classifies images, and a scene needs one of hybridsn"
+    )
+
+
+def test_the_default_variant_is_the_networks_own() -> None:
+    assert {name: default_variant(name) for name in MODELS} == {
+        "hybridsn": "course", "mobilenet_v1": "paper", "mobilenet_v2": "paper",
+    }  # fmt: skip
+    for name, kind in IMAGE_MODELS.items():
+        assert kind(width=0.05).variant == default_variant(name)
+    with pytest.raises(SettingsError) as caught:
+        default_variant("resnet")
+    assert str(caught.value) == (
+        "model: wanted one of hybridsn, mobilenet_v1, mobilenet_v2, got 'resnet'"
+    )
