@@ -257,6 +257,18 @@ def test_the_lesson_layer_by_layer() -> None:
     assert made.activation_bytes == 4 * (3 + 4) * 12
 
 
+def test_a_depthwise_layer_with_several_kernels_a_channel() -> None:
+    net = nn.Sequential(nn.Conv2d(4, 8, 3, groups=4, bias=False), nn.Conv2d(8, 6, 1, bias=False))
+    made, ordinary = sl.cost(net, (4, 9, 9)), sl.cost(nn.Conv2d(4, 6, 3, bias=False), (4, 9, 9))
+    assert [row.kind for row in made.layers] == ["depthwise", "pointwise"]
+    assert (made.ordinary_parameters, made.ordinary_macs) == (ordinary.parameters, ordinary.macs)
+
+
+def test_a_pointwise_layer_that_sees_something_else_ends_no_pair() -> None:
+    pooled = nn.Sequential(nn.Conv2d(4, 4, 3, groups=4), nn.AvgPool2d(2), nn.Conv2d(4, 6, 1))
+    assert sl.cost(pooled, (4, 10, 10)).pairs == []
+
+
 def test_kinds_bias_and_shared_weights() -> None:
     net = nn.Sequential(
         nn.Conv2d(4, 8, 3, groups=2), nn.Conv2d(8, 8, 1, bias=False), nn.BatchNorm2d(8),

@@ -1,9 +1,8 @@
 """What a network costs: parameters, multiply-accumulates, bytes, in all and layer by layer.
 
 MACs are those of convolutions and linear layers at batch 1, without BatchNorm and bias; one MAC is
-two floating-point operations. Everything is counted on tensors without memory, so a count costs
-milliseconds at any size. Totals come from torch's own counter, and `cost` holds its layers against
-it.
+two floating-point operations. Everything is counted on tensors without memory, so a count takes no
+longer at any size. Totals come from torch's own counter, and `cost` holds its layers against it.
 """
 
 from __future__ import annotations
@@ -226,9 +225,16 @@ class _Trace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         weights = held.numel()
         macs = out.numel() * held[0].numel()
         ordinary: tuple[int, int] | tuple[None, None] = (None, None)
-        if kind == "pointwise" and previous is not None and previous.kind == "depthwise":
-            # each output map would have a kernel of its own for every channel
-            ordinary = (previous.weights * after[0], previous.macs * after[0])
+        if (
+            kind == "pointwise"
+            and previous is not None
+            and previous.kind == "depthwise"
+            and previous.output_shape == before
+        ):
+            # each output map would have a kernel of its own for every channel of the pair's input
+            kernel = previous.weights // previous.output_shape[0]
+            replaced = kernel * previous.input_shape[0] * after[0]
+            ordinary = (replaced, replaced * math.prod(after[1:]))
         self.layers.append(
             LayerCost(
                 self._names[id(held)].removesuffix(".weight"), kind, before, after, weights,
