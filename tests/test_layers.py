@@ -17,7 +17,7 @@ import spectrolite
 ROOT = Path(spectrolite.__file__).parent
 
 ORDER = (
-    "errors", "files", "scene",
+    "errors", "files", "memory", "scene",
     "readers.shapes", "readers.npy", "readers.matlab", "readers", "catalog",
     "metrics", "leakage", "draws", "splits", "bands", "tiles",
     "models.blocks", "models.hybridsn", "models", "dense_form", "costs",

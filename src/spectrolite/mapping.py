@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from spectrolite.bundles import Bundle, HasBundle, as_bundle
 from spectrolite.errors import ReadError, SettingsError
 from spectrolite.files import whole_file
+from spectrolite.memory import kept_memory
 from spectrolite.scene import Colour, Scene, Window, windows
 from spectrolite.training import pick_device
 
@@ -152,7 +153,7 @@ def classify(
     classes = np.empty((rows, cols), np.min_scalar_type(int(ids.max())))
     confidence = np.empty((rows, cols), np.float32)
     tiles = list(windows(rows, cols, window))
-    with torch.inference_mode():
+    with kept_memory(), torch.inference_mode():
         for done, tile in enumerate(tiles, start=1):
             inputs = torch.from_numpy(_with_halo(bundle, scene.cube, tile))
             logits = net(inputs[None].to(target))[0]  # (classes, rows, cols)

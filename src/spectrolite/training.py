@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from spectrolite.errors import SettingsError, TrainingError
+from spectrolite.memory import kept_memory
 from spectrolite.models import SceneNetwork
 from spectrolite.settings import TrainingSettings
 from spectrolite.splits import Split
@@ -121,7 +122,7 @@ def fit_scene(
         return right / len(rows)
 
     devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
+    with kept_memory(), torch.random.fork_rng(devices=devices):
         torch.manual_seed(dropout)
         return fit(
             net, batches, steps, counts, settings,
