@@ -23,7 +23,7 @@ from spectrolite.models import SceneNetwork
 NORMS = (nn.BatchNorm2d, nn.BatchNorm3d)
 LARGE_KERNEL = 9  # side from which the frequency domain pays
 SMALL_OUTPUT = 256  # pixels below which it does not
-TILES = range(32, 65)  # sides to choose among: smaller ones repeat more, larger ones hold more
+TILES = range(32, 49)  # sides to choose among: smaller ones repeat more, larger ones read more
 AT_A_TIME = 32  # tiles: for memory
 
 
@@ -152,32 +152,32 @@ class _Tile:
         w = self.forward_rows[:, : self.kernel] @ w
         w = w.view(half, 2 * self.kernel, -1)  # (u, part and col, in * out)
         w = matrix(kernel_cols.reshape(2 * side, -1)) @ w  # (u, v and part, in * out)
-        self.weight = w.view(half * side, 2 * weight.shape[1], weight.shape[0])
+        self.weight = w.view(half, side, 2 * weight.shape[1], weight.shape[0])
 
     def convolve(self, x: Tensor) -> Tensor:
         """`(N, in, H, W) -> (N, out, H - kernel + 1, W - kernel + 1)`."""
-        side, step, channels = self.side, self.step, self.weight.shape[2]
+        side, step, channels = self.side, self.step, self.weight.shape[3]
         n, _, height, width = x.shape
         rows, cols = height - self.kernel + 1, width - self.kernel + 1
         down, across = -(-rows // step), -(-cols // step)
         bottom, right = down * step + self.kernel - 1, across * step + self.kernel - 1
         x = nn.functional.pad(x, (0, right - width, 0, bottom - height)).permute(0, 2, 3, 1)
         tiles = x.unfold(1, side, step).unfold(2, side, step)  # (N, down, across, in, row, col)
-        tiles = tiles.permute(0, 1, 2, 4, 5, 3).flatten(0, 2)  # (tiles, row, col, in)
-        result = x.new_empty(len(tiles), step, step, channels)
-        for part in torch.split(torch.arange(len(tiles), device=x.device), AT_A_TIME):
-            chosen = slice(int(part[0]), int(part[-1]) + 1)
-            result[chosen] = self._convolve_tiles(tiles[chosen]).permute(2, 0, 1, 3)
-        result = result.view(n, down, across, step, step, channels).permute(0, 1, 3, 2, 4, 5)
-        result = result.reshape(n, down * step, across * step, channels)[:, :rows, :cols]
-        if self.bias is not None:
-            result = result + self.bias
+        tiles = tiles.flatten(0, 1).permute(0, 1, 3, 4, 2)  # (N * down, across, row, col, in)
+        result = x.new_empty(n * down, step, across, step, channels)
+        bias = torch.zeros_like(self.weight[0, 0, 0]) if self.bias is None else self.bias
+        for one in range(0, n * down, max(AT_A_TIME // across, 1)):
+            chosen = slice(one, one + max(AT_A_TIME // across, 1))
+            y = self._convolve_tiles(tiles[chosen].flatten(0, 1))  # (row, col, tiles, out)
+            y = y.view(step, step, -1, across, channels).permute(2, 0, 3, 1, 4)
+            torch.add(y, bias, out=result[chosen])
+        result = result.view(n, down * step, across * step, channels)[:, :rows, :cols]
         return result.permute(0, 3, 1, 2)
 
     def _convolve_tiles(self, tiles: Tensor) -> Tensor:
         """`(tiles, side, side, in) -> (step, step, tiles, out)`."""
         count, side, _, channels = tiles.shape
-        half, out = self.half, self.weight.shape[2]
+        half, out = self.half, self.weight.shape[3]
         x = self.forward_rows @ tiles.reshape(count, side, -1)  # (tiles, u and part, col * in)
         x = self.forward_cols @ x.view(count * half, 2 * side, channels)
         real, imaginary = (  # (u, v, tiles, in)
@@ -190,7 +190,11 @@ class _Tile:
         pairs[:, :, 0, :, 1] = imaginary
         pairs[:, :, 1, :, 0] = imaginary
         pairs[:, :, 1, :, 1] = -real
-        y = torch.bmm(pairs.view(half * side, 2 * count, 2 * channels), self.weight)
-        y = self.back_cols @ y.view(half, 2 * side, count * out)  # (u, part and col, tiles * out)
-        y = self.back_rows @ y.view(2 * half, -1)  # (row, col * tiles * out)
-        return y.view(self.step, self.step, count, out)
+        # one frequency of the rows at a time stays in the cache between the two products
+        y = x.new_empty(side, 2 * count, out)
+        z = x.new_empty(half, 2 * self.step, count * out)  # (u, part and col, tiles * out)
+        for u in range(half):
+            torch.bmm(pairs[u].view(side, 2 * count, -1), self.weight[u], out=y)
+            torch.mm(self.back_cols, y.view(2 * side, -1), out=z[u])
+        z = self.back_rows @ z.view(2 * half, -1)  # (row, col * tiles * out)
+        return z.view(self.step, self.step, count, out)
