@@ -91,7 +91,7 @@ def differences_from(record: Record) -> list[str]:
 def compare(repeat: Repeat, made: Values, differences: list[str]) -> tuple[bool, list[str]]:
     """Whether the figure was made again, and a line a value with the verdict below them."""
     lines = [
-        f"  {name}: {value} in the record, {made[name]} now"
+        f"  {name}: {_short(value)} in the record, {_short(made[name])} now"
         for name, value in repeat.stored.items()
     ]
     if made == repeat.stored:
@@ -109,6 +109,10 @@ def compare(repeat: Repeat, made: Values, differences: list[str]) -> tuple[bool,
     why = "what differs is named above" if repeat.exact else "a clock is never exact"
     within = ", ".join(f"{name} by {off[name]:.4g} of {repeat.tolerance[name]:.4g}" for name in off)
     return True, [*lines, f"made again within the tolerance, not the same bits ({why}): {within}"]
+
+
+def _short(value: float | str) -> str:
+    return f"{value[:12]}…" if isinstance(value, str) else str(value)
 
 
 if __name__ == "__main__":
