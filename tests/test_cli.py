@@ -150,7 +150,8 @@ WRONG = {
     "unknown data": (["data", "mars"], "data: wanted one of indian_pines, got 'mars'"),
     "unknown method": (
         ["train", "--data", "indian_pines", "--split", "lucky", "--out", "x"],
-        "--split: wanted one of random, per_class, blocks, blocks_by_class, given, got 'lucky'",
+        "--split: wanted one of random, per_class, blocks, blocks_by_class, fields, given, "
+        "got 'lucky'",
     ),
     "contradiction": (
         ["train", "--data", "indian_pines", "--split", "random,train=0.3", "--train", "0.1",

@@ -23,7 +23,7 @@ ORDER = (
     "models.blocks", "models.hybridsn", "models", "dense_form", "costs",
     "settings", "training", "bundles",
     "baselines", "reports",
-    "mapping", "pages", "run_folders", "runs", "demonstration",
+    "mapping", "charts", "pages", "run_folders", "runs", "demonstration",
     "screen", "cli", "__main__",
 )  # fmt: skip
 

@@ -102,7 +102,7 @@ def train(
     split: Annotated[
         str,
         typer.Option(
-            help="random, per_class, blocks, blocks_by_class or given, with keywords: "
+            help="random, per_class, blocks, blocks_by_class, fields or given, with keywords: "
             "blocks,train=0.3,side=20,guard=6,seed=1,allow_missing."
         ),
     ] = "random",

@@ -69,6 +69,8 @@ class LeakageFigures(Part):
     median_distance: float
     majority: float
     position: float
+    distance_edges: tuple[int, ...]
+    distance_counts: tuple[int, ...]
     clean: bool
 
 
