@@ -17,9 +17,9 @@ import spectrolite
 ROOT = Path(spectrolite.__file__).parent
 
 ORDER = (
-    "errors", "files", "scene",
+    "errors", "files", "scene", "images",
     "readers.shapes", "readers.npy", "readers.matlab", "readers", "catalog",
-    "metrics", "leakage", "draws", "splits", "bands", "tiles",
+    "metrics", "leakage", "draws", "splits", "image_splits", "bands", "tiles",
     "models.blocks", "models.hybridsn", "models", "dense_form", "costs",
     "settings", "training", "bundles",
     "baselines", "reports",

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from spectrolite.demonstration import demo
     from spectrolite.dense_form import dense
     from spectrolite.errors import SpectroliteError
+    from spectrolite.image_splits import image_split
+    from spectrolite.images import ImageSet
     from spectrolite.mapping import SceneMap, classify
     from spectrolite.models import build_model
     from spectrolite.readers import read_labels, read_scene
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "ImageSet": "images",
     "Labels": "scene",
     "Report": "reports",
     "Run": "run_folders",
@@ -45,6 +48,7 @@ _HOMES = {
     "demo": "demonstration",
     "dense": "dense_form",
     "evaluate": "runs",
+    "image_split": "image_splits",
     "load": "catalog",
     "load_bundle": "bundles",
     "map_scene": "runs",
@@ -57,6 +61,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "ImageSet",
     "Labels",
     "Report",
     "Run",
@@ -70,6 +75,7 @@ __all__ = [
     "demo",
     "dense",
     "evaluate",
+    "image_split",
     "load",
     "load_bundle",
     "map_scene",
