@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from spectrolite.mapping import SceneMap, classify
     from spectrolite.models import build_model
     from spectrolite.readers import read_labels, read_scene
+    from spectrolite.readers.image_folders import read_images
     from spectrolite.reports import Report
     from spectrolite.run_folders import Run, open_run
     from spectrolite.runs import evaluate, map_scene, report, train
@@ -53,6 +54,7 @@ _HOMES = {
     "load_bundle": "bundles",
     "map_scene": "runs",
     "open_run": "run_folders",
+    "read_images": "readers.image_folders",
     "read_labels": "readers",
     "read_scene": "readers",
     "report": "runs",
@@ -80,6 +82,7 @@ __all__ = [
     "load_bundle",
     "map_scene",
     "open_run",
+    "read_images",
     "read_labels",
     "read_scene",
     "report",
