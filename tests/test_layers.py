@@ -28,8 +28,10 @@ ORDER = (
     "screen", "cli", "__main__",
 )  # fmt: skip
 
-HEAVY = ("torch", "numpy", "scipy", "sklearn", "rasterio", "matplotlib", "pydantic", "tensorly", "PIL",
-         "pooch")  # fmt: skip
+HEAVY = (
+    "torch", "numpy", "scipy", "sklearn", "rasterio", "matplotlib", "pydantic", "tensorly", "PIL",
+    "pooch",
+)  # fmt: skip
 
 
 def modules() -> dict[str, Path]:
@@ -82,8 +84,10 @@ def test_the_check_sees_every_spelling(source: str) -> None:
 
 
 def test_only_readers_and_the_catalog_open_data_files() -> None:
-    openers = ("np.load(", "open_memmap(", "io.loadmat(", "rasterio.open(",
-               "Image.open(", "tarfile.open(", "ZipFile(", "np.frombuffer(")  # fmt: skip
+    openers = (
+        "np.load(", "open_memmap(", "io.loadmat(", "rasterio.open(", "Image.open(",
+        "tarfile.open(", "ZipFile(", "np.frombuffer(",
+    )  # fmt: skip
     found = {
         name
         for name, path in modules().items()
