@@ -20,7 +20,7 @@ ORDER = (
     "errors", "files", "scene", "images",
     "readers.shapes", "readers.npy", "readers.matlab", "readers",
     "readers.archives", "readers.pictures", "readers.image_folders", "readers.cifar", "catalog",
-    "metrics", "leakage", "draws", "splits", "image_splits", "bands", "tiles",
+    "metrics", "leakage", "draws", "splits", "image_splits", "bands", "tiles", "augment",
     "models.blocks", "models.hybridsn", "models", "dense_form", "costs",
     "settings", "training", "bundles",
     "baselines", "reports",

@@ -93,9 +93,8 @@ class ImageDataset:
 
     def facts(self) -> dict[str, str]:
         """What a reader wants to know, by title."""
-        channels, height, width = self.shape
         return {
-            "shape": f"{channels} channels, {height} x {width} pixels, 8 bits",
+            "shape": f"{' x '.join(map(str, self.shape))} (channels, height, width), 8 bits",
             "images": f"{self.labelled - self.test:,} to train, {self.test:,} to test, "
             f"{len(self.counts)} classes",
             "source": self.source,
