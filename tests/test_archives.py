@@ -164,6 +164,19 @@ def test_links_and_devices_in_a_zip(tmp_path: Path, mode: int) -> None:
     assert message(path) == f"{path}: a/1.png is a link or a device; pack the file itself"
 
 
+def test_a_folder_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = as_folder(tmp_path / "all", FILES)
+    whole = os.scandir
+
+    def locked(path: str) -> Any:
+        if Path(path).name == "deep":
+            raise PermissionError(13, "Permission denied", path)
+        return whole(path)
+
+    monkeypatch.setattr(os, "scandir", locked)
+    assert message(root) == f"{root}/b/deep: cannot be read (Permission denied)"
+
+
 # Names
 
 
@@ -214,6 +227,27 @@ def test_an_archive_that_was_cut_is_refused_or_still_has_everything(
     else:
         assert got == FILES  # it was cut in its padding
         assert name != "all.zip"
+
+
+@settings(deadline=None, max_examples=80, derandomize=True)
+@given(
+    st.sampled_from(["all.tar", "all.tar.gz", "all.zip"]),
+    st.lists(st.tuples(st.floats(0, 0.9999), st.integers(0, 255)), min_size=1, max_size=4),
+)
+def test_struck_bytes_never_crash(
+    tmp_path_factory: pytest.TempPathFactory, name: str, strikes: list[tuple[float, int]]
+) -> None:
+    path = MAKERS[name](tmp_path_factory.mktemp("struck") / name, FILES)
+    content = bytearray(path.read_bytes())
+    for share, value in strikes:
+        content[int(share * len(content))] = value
+    path.write_bytes(content)
+    try:
+        listed = listing(path).files
+        got: object = {n: len(c) for n, c in contents(path, listed)} == listed
+    except ReadError as error:
+        got = str(error).startswith(str(path))
+    assert got is True
 
 
 def test_a_tar_that_was_cut_between_two_files(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import shutil
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -112,6 +113,8 @@ def test_the_source_is_an_absolute_path(pets: Path, monkeypatch: pytest.MonkeyPa
     assert read_images("pets", 4)[0].source == {
         "images": str(pets.resolve()), "part": "all", "image_size": "4",
     }  # fmt: skip
+    monkeypatch.chdir(pets)
+    check(read_images(".")[0], pets)
 
 
 def test_train_and_test_are_two_sets(tmp_path: Path) -> None:
@@ -228,8 +231,8 @@ def test_images_of_several_sizes_name_both(pets: Path) -> None:
         read_images(pets, skip_damaged=True)  # it is not damaged
 
 
-@pytest.mark.parametrize("size", [0, -1, 4097])
-def test_a_size_out_of_range(pets: Path, size: int) -> None:
+@pytest.mark.parametrize("size", [0, -1, 4097, 32.5])
+def test_a_size_out_of_range(pets: Path, size: Any) -> None:
     assert message(pets, SettingsError, size) == (
         f"--image-size: wanted 1 to 4096 pixels, got {size}"
     )

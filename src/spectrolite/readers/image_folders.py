@@ -49,13 +49,13 @@ def read_images(
         SettingsError: a size out of range.
     """
     path = Path(path)
-    if image_size is not None and not 1 <= image_size <= MOST_SIZE:
+    if image_size is not None and image_size not in range(1, MOST_SIZE + 1):
         raise SettingsError(f"--image-size: wanted 1 to {MOST_SIZE} pixels, got {image_size!r}")
     listed = listing(path)
     parts = _parts(path, listed)
     wanted = [name for part in parts.values() for files in part.values() for name in files]
     pixels, damaged = _read(path, listed, wanted, image_size, skip_damaged)
-    sets, start = [], 0
+    title, sets, start = path.resolve().name, [], 0
     for part, classes in parts.items():
         kept = [[n for n in names if n not in damaged] for names in classes.values()]
         for name, files in zip(classes, kept, strict=True):
@@ -75,7 +75,7 @@ def read_images(
                 pixels[start : start + sum(counts)],
                 np.repeat(np.arange(len(counts)), counts),
                 tuple(classes),
-                name=path.name if part == "all" else f"{path.name}/{part}",
+                name=title if part == "all" else f"{title}/{part}",
                 source=source,
                 skipped=tuple(damaged[n] for f in classes.values() for n in f if n in damaged),
             )
