@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from spectrolite.demonstration import demo
     from spectrolite.dense_form import dense
     from spectrolite.errors import SpectroliteError
+    from spectrolite.image_splits import image_split
+    from spectrolite.images import ImageSet
     from spectrolite.mapping import SceneMap, classify
     from spectrolite.models import build_model
     from spectrolite.readers import read_labels, read_scene
+    from spectrolite.readers.image_folders import read_images
     from spectrolite.reports import Report
     from spectrolite.run_folders import Run, open_run
     from spectrolite.runs import evaluate, map_scene, report, train
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "ImageSet": "images",
     "Labels": "scene",
     "Report": "reports",
     "Run": "run_folders",
@@ -45,10 +49,12 @@ _HOMES = {
     "demo": "demonstration",
     "dense": "dense_form",
     "evaluate": "runs",
+    "image_split": "image_splits",
     "load": "catalog",
     "load_bundle": "bundles",
     "map_scene": "runs",
     "open_run": "run_folders",
+    "read_images": "readers.image_folders",
     "read_labels": "readers",
     "read_scene": "readers",
     "report": "runs",
@@ -57,6 +63,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "ImageSet",
     "Labels",
     "Report",
     "Run",
@@ -70,10 +77,12 @@ __all__ = [
     "demo",
     "dense",
     "evaluate",
+    "image_split",
     "load",
     "load_bundle",
     "map_scene",
     "open_run",
+    "read_images",
     "read_labels",
     "read_scene",
     "report",

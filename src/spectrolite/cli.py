@@ -74,16 +74,7 @@ def data(
         _print_json({**asdict(known), "labelled": known.labelled, "class_names": known.class_names})
         return
     console.print(f"[bold]{known.name}[/]: {known.title}")
-    rows, cols, bands = known.shape
-    for title, value in (
-        ("shape", f"{rows} rows, {cols} cols, {bands} bands, {known.pixel_m:g} m pixels"),
-        ("sensor", known.sensor),
-        ("labelled", f"{known.labelled:,} of {rows * cols:,} pixels, {len(known.counts)} classes"),
-        ("source", known.source),
-        ("licence", known.licence),
-        ("obtained from", known.obtained),
-        ("notes", known.notes),
-    ):
+    for title, value in known.facts().items():
         console.print(f"{title}: {value}", soft_wrap=True)
     console.print(class_table(known))
 
@@ -270,11 +261,15 @@ def _load(
     drop_bands: str,
 ) -> tuple[Any, Any]:
     from spectrolite import catalog, readers
+    from spectrolite.scene import Scene
 
     if data is not None and scene is None and labels is None:
         if drop_bands:
             raise SettingsError("--drop-bands goes with --scene, not with --data")
-        return catalog.load(data)
+        loaded: tuple[object, object] = catalog.load(data)
+        if not isinstance(loaded[0], Scene):
+            raise SettingsError(f"--data {data}: images; train and map want a scene")
+        return loaded
     if data is None and scene is not None and labels is not None:
         return (
             readers.read_scene(scene, scene_key, _bands(drop_bands)),
