@@ -21,9 +21,9 @@ ORDER = (
     "readers.shapes", "readers.npy", "readers.matlab", "readers", "catalog",
     "metrics", "leakage", "draws", "splits", "bands", "tiles",
     "models.blocks", "models.hybridsn", "models", "dense_form", "costs",
-    "settings", "training", "bundles",
+    "settings", "training", "resuming", "bundles",
     "baselines", "reports",
-    "mapping", "pages", "run_folders", "runs", "demonstration",
+    "mapping", "pages", "run_folders", "unfinished", "runs", "demonstration",
     "screen", "cli", "__main__",
 )  # fmt: skip
 
