@@ -22,9 +22,9 @@ ORDER = (
     "readers.archives", "readers.pictures", "readers.image_folders", "readers.cifar", "catalog",
     "metrics", "leakage", "draws", "splits", "image_splits", "bands", "tiles", "augment",
     "models.blocks", "models.hybridsn", "models", "dense_form", "costs",
-    "settings", "training", "bundles",
+    "settings", "training", "resuming", "bundles",
     "baselines", "reports",
-    "mapping", "charts", "pages", "run_folders", "runs", "demonstration",
+    "mapping", "charts", "pages", "run_folders", "unfinished", "runs", "demonstration",
     "screen", "cli", "__main__",
 )  # fmt: skip
 

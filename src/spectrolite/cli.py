@@ -48,7 +48,8 @@ def main() -> None:
         messages.print(f"[bold red]error:[/] {_plain(str(error))}", soft_wrap=True)
         sys.exit(error.exit_code)
     except (OSError, MemoryError) as error:
-        messages.print(f"[bold red]error:[/] {_plain(str(error) or 'out of memory')}")
+        for line in (str(error) or "out of memory", *getattr(error, "__notes__", [])):
+            messages.print(f"[bold red]error:[/] {_plain(line)}", soft_wrap=True)
         sys.exit(2 if isinstance(error, PermissionError) else 1)
 
 
@@ -88,18 +89,21 @@ def train(
     scene_key: SceneKey = None,
     labels_key: Annotated[str | None, typer.Option(help="Name of the array in that file.")] = None,
     drop_bands: DropBands = "",
-    model: Annotated[str, typer.Option(help="Network.")] = "hybridsn",
+    model: Annotated[str | None, typer.Option(help="Network; hybridsn without it.")] = None,
     variant: Annotated[str | None, typer.Option(help="course (BatchNorm) or paper.")] = None,
     split: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="random, per_class, blocks, blocks_by_class, fields or given, with keywords: "
+            help="random (without it), per_class, blocks, blocks_by_class, fields or given, with "
+            "keywords: "
             "blocks,train=0.3,side=20,guard=6,seed=1,allow_missing."
         ),
-    ] = "random",
+    ] = None,
     train: Annotated[float | None, typer.Option(help="Short for train= in --split.")] = None,
     split_seed: Annotated[int | None, typer.Option(help="Short for seed= in --split.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the training.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of the training; 0 without it.")
+    ] = None,
     components: Annotated[
         int | None, typer.Option(help="Principal components; 0: all bands.")
     ] = None,
@@ -120,6 +124,9 @@ def train(
         int | None, typer.Option(help="Epochs without a better validation.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a stopped run; --out alone is enough.")
+    ] = False,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
@@ -129,28 +136,38 @@ def train(
     --split-seed 345 --seed 0 --out runs/ip`
     """
     from spectrolite import runs
-    from spectrolite.splits import parse_split
-    from spectrolite.splits import split as draw
+    from spectrolite.settings import flat_settings
+    from spectrolite.unfinished import open_stopped
 
-    method, parameters = parse_split(split)
-    for key, flag, value in (("train", "--train", train), ("seed", "--split-seed", split_seed)):
-        if value is not None and parameters.setdefault(key, value) != value:
-            raise SplitError(f"{flag} {value} contradicts --split {split}; give one of them")
     flags: dict[str, Any] = {
-        "variant": variant, "components": components, "bands_from": bands_from,
-        "standardise": standardise, "mode": mode, "epochs": epochs,
+        "model": model, "seed": seed, "variant": variant, "components": components,
+        "bands_from": bands_from, "standardise": standardise, "mode": mode, "epochs": epochs,
         "learning_rate": learning_rate, "weight_decay": weight_decay, "schedule": schedule,
         "rise": rise, "label_smoothing": label_smoothing, "class_weights": class_weights,
         "flips": flips, "window": window, "batch": batch, "patience": patience, "device": device,
     }  # fmt: skip
-    loaded = _load(data, scene, labels, scene_key, labels_key, drop_bands)
-    drawn = draw(loaded[1], method, **parameters)
-    with TrainingProgress(messages).shown() as progress:
-        run = runs.train(
-            *loaded, drawn, model=model, seed=seed, out=out, overwrite=overwrite,
-            on_epoch=progress.epoch, on_stage=progress.stage,
-            **{k: v for k, v in flags.items() if v is not None},
-        )  # fmt: skip
+    given = {k: v for k, v in flags.items() if v is not None}
+    stopped = open_stopped(out) if resume else None
+    if stopped is None or data or scene or labels:
+        loaded = _load(data, scene, labels, scene_key, labels_key, drop_bands)
+    else:
+        loaded = stopped.data()
+    if stopped is None or split or train or split_seed is not None:
+        drawn = _draw(loaded[1], split or "random", train, split_seed)
+    else:
+        drawn = stopped.split(loaded[1])
+    if stopped is not None:
+        given = {"seed": stopped.manifest["seed"], **flat_settings(stopped.settings), **given}
+    try:
+        with TrainingProgress(messages).shown() as progress:
+            run = runs.train(
+                *loaded, drawn, out=out, overwrite=overwrite, resume=resume,
+                on_epoch=progress.epoch, on_stage=progress.stage, **given,
+            )  # fmt: skip
+    except KeyboardInterrupt as stop:
+        for line in getattr(stop, "__notes__", ["stopped before anything was kept"]):
+            messages.print(_plain(line), soft_wrap=True)
+        raise typer.Exit(130) from stop
     _print_report(run.path, as_json)
 
 
@@ -276,6 +293,16 @@ def _load(
             readers.read_labels(labels, labels_key),
         )
     raise SettingsError("give --data NAME, or --scene FILE and --labels FILE")
+
+
+def _draw(labels: Any, text: str, train: float | None, split_seed: int | None) -> Any:
+    from spectrolite.splits import parse_split, split
+
+    method, parameters = parse_split(text)
+    for key, flag, value in (("train", "--train", train), ("seed", "--split-seed", split_seed)):
+        if value is not None and parameters.setdefault(key, value) != value:
+            raise SplitError(f"{flag} {value} contradicts --split {text}; give one of them")
+    return split(labels, method, **parameters)
 
 
 def _moved(run: Path, scene: Path | None, labels: Path | None) -> tuple[Any, Any]:

@@ -217,6 +217,7 @@ def _write_band(
 ) -> None:
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning
+    from rasterio.io import MemoryFile
 
     profile = {
         "driver": "GTiff", "height": band.shape[0], "width": band.shape[1], "count": 1,
@@ -228,9 +229,11 @@ def _write_band(
         profile["nodata"] = 0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)  # a scene need not lie on Earth
-        with rasterio.open(path, "w", **profile) as file:
-            file.write(band, 1)
-            if colours is not None:
-                file.write_colormap(1, colours)
-                file.update_tags(1, **tags)
-                file.set_band_description(1, "class")
+        with MemoryFile() as memory:  # GDAL closes a file on a full disk without an error
+            with memory.open(**profile) as file:
+                file.write(band, 1)
+                if colours is not None:
+                    file.write_colormap(1, colours)
+                    file.update_tags(1, **tags)
+                    file.set_band_description(1, "class")
+            path.write_bytes(memory.read())

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from spectrolite.errors import ReadError
+from spectrolite.files import naming
 from spectrolite.readers import matlab, npy
 from spectrolite.readers.shapes import ArrayShape, check_fits_memory
 from spectrolite.scene import Labels, Scene, without_bands
@@ -84,7 +85,8 @@ def _read(
         if not chosen.numeric:
             raise ReadError(f"{path}: {chosen} holds no numbers; wanted {wanted}")
     check_fits_memory(path, chosen, remedy="cut the scene into parts")
-    return chosen.key, reader.read(path, chosen.key)
+    with naming(path):
+        return chosen.key, reader.read(path, chosen.key)
 
 
 def _only_fit(
