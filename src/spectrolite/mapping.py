@@ -20,7 +20,7 @@ from spectrolite.memory import kept_memory
 from spectrolite.scene import Colour, Scene, Window, windows
 from spectrolite.training import pick_device
 
-WINDOW = 256  # side in pixels; HybridSN holds about 400 MiB of activations for one
+WINDOW = 192  # side in pixels; HybridSN holds about 400 MiB for one
 
 NOT_XML = re.compile("[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
 
