@@ -3,6 +3,7 @@
 # make test    everything that CI runs
 # make check   format, lint, types, quick tests: before every commit
 # make docs    write docs/commands.md anew from the command line
+# make repro   draw one committed figure at random and make it again (SEED=3: that draw)
 # make fix     let the formatter and the linter mend what they can
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ PYTHON ?= python3
 PIP_ARGS ?=
 BIN := .venv/bin
 
-.PHONY: setup demo test check docs fix clean
+.PHONY: setup demo test check docs repro fix clean
 
 setup: .venv/installed
 
@@ -38,6 +39,9 @@ check: setup
 
 docs: setup
 	SPECTROLITE_WRITE_DOCS=1 $(BIN)/pytest -q tests/test_docs.py -k commands_page
+
+repro: setup
+	$(BIN)/python benchmarks/repro.py $(if $(SEED),--seed $(SEED)) $(REPRO_ARGS)
 
 fix: setup
 	$(BIN)/ruff check --fix .

@@ -1,24 +1,43 @@
 """Named data sets.
 
-References: the class counts as published with Indian Pines (typed in again here), the files that
-tensorly installs, opened without this package, and tensorly's own loader.
+References: the class counts as published with Indian Pines and with the digits (typed in again
+here), the files that tensorly installs, opened without this package, tensorly's and scikit-learn's
+own loaders, and records of CIFAR served from this machine.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import pickle
+import tarfile
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import tensorly
+from sklearn.datasets import load_digits
 from tensorly.datasets import load_indian_pines
 
 from spectrolite import catalog
-from spectrolite.catalog import DATASETS, INDIAN_PINES, INDIAN_PINES_SHA256, dataset, load
+from spectrolite.catalog import (
+    DATASETS,
+    DIGITS,
+    INDIAN_PINES,
+    INDIAN_PINES_SHA256,
+    dataset,
+    load,
+)
 from spectrolite.errors import MissingExtraError, ReadError, SettingsError
+from spectrolite.images import ImageSet
+from spectrolite.readers.cifar import CIFAR10
 from spectrolite.scene import Labels, Scene, check_pair
 
 FILES = Path(tensorly.__file__).parent / "datasets" / "data"
@@ -97,7 +116,8 @@ def test_the_checksums_are_those_of_the_files_read_back(
 def test_a_data_set_is_known_by_its_name() -> None:
     assert dataset("indian_pines") is INDIAN_PINES
     assert all(name == known.name for name, known in DATASETS.items())
-    assert all(k.licence and k.source and k.notes and k.pixel_m > 0 for k in DATASETS.values())
+    assert all(k.licence and k.source and k.notes for k in DATASETS.values())
+    assert list(DATASETS) == ["indian_pines", "cifar10", "cifar100", "digits"]
 
 
 @pytest.mark.parametrize("ask", [dataset, load])
@@ -105,7 +125,9 @@ def test_an_unknown_name_lists_the_known_ones(ask: object) -> None:
     assert callable(ask)
     with pytest.raises(SettingsError) as caught:
         ask("indian_pine")
-    assert str(caught.value) == "data: wanted one of indian_pines, got 'indian_pine'"
+    assert str(caught.value) == (
+        "data: wanted one of indian_pines, cifar10, cifar100, digits, got 'indian_pine'"
+    )
 
 
 @pytest.mark.parametrize("spec", [None, SimpleNamespace(origin=None)])
@@ -151,3 +173,138 @@ def test_other_bytes_than_the_published_ones_are_refused(installed_elsewhere: Pa
         f"{path}: other bytes than the published file (sha256 8f038e4d8156… wanted); "
         "reinstall: pip install --force-reinstall tensorly==0.10.0"
     )
+
+
+# Images
+
+
+@pytest.fixture(scope="module")
+def digits() -> tuple[ImageSet, ImageSet]:
+    return load("digits")
+
+
+def test_the_digits_are_those_of_scikit_learn(digits: tuple[ImageSet, ImageSet]) -> None:
+    theirs = load_digits()
+    parts: dict[str, list[Any]] = {"train": [], "test": []}
+    for digit in range(10):
+        here = [i for i in range(len(theirs.target)) if theirs.target[i] == digit]
+        kept = len(here) - len(here) // 5
+        parts["train"] += here[:kept]
+        parts["test"] += here[kept:]
+    for images, (part, indices) in zip(digits, parts.items(), strict=True):
+        indices = sorted(indices)
+        np.testing.assert_array_equal(images.targets, theirs.target[indices])
+        grey = images.pixels[:, 0].astype(float) * 16 / 255
+        np.testing.assert_array_equal(grey.round(), theirs.images[indices])
+        assert images.pixels.max() == 255
+        assert images.class_names == tuple("0123456789")
+        assert images.name == f"digits/{part}"
+        assert images.source == {"data": "digits", "part": part}
+
+
+def test_what_the_table_says_of_the_digits(digits: tuple[ImageSet, ImageSet]) -> None:
+    train, test = digits
+    both = np.concatenate([train.targets, test.targets])
+    published = [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]  # of optdigits.tes
+    assert np.bincount(both).tolist() == list(DIGITS.counts.values()) == published
+    assert (len(test), train.shape) == (DIGITS.test, DIGITS.shape) == (355, (1, 8, 8))
+    assert DIGITS.labelled == 1797
+    assert load("digits")[0].sha256 == train.sha256
+
+
+@pytest.mark.parametrize(("name", "classes"), [("cifar10", 10), ("cifar100", 100)])
+def test_what_the_table_says_of_cifar(name: str, classes: int) -> None:
+    known = DATASETS[name]
+    assert (known.labelled, len(known.counts), known.shape) == (60_000, classes, (3, 32, 32))
+    assert known.facts()["images"] == f"50,000 to train, 10,000 to test, {classes} classes"
+    assert known.samples == "60,000 images"
+    assert list(known.class_names) == list(range(classes))
+
+
+@pytest.fixture
+def tiny_cifar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a tiny archive of CIFAR-10, which the table then knows instead of the real."""
+    known = replace(CIFAR10, train={"data_batch_1.bin": 6}, test={"test_batch.bin": 4})
+    (tmp_path / "far").mkdir()
+    path = tmp_path / "far" / known.archive
+    with tarfile.open(path, "w:gz") as tar:
+        for n, (name, records) in enumerate({**known.train, **known.test}.items()):
+            content = b"".join(bytes([i]) + bytes([n]) * 3072 for i in range(records))
+            header = tarfile.TarInfo(f"{known.folder}/{name}")
+            header.size = len(content)
+            tar.addfile(header, io.BytesIO(content))
+    checksum = f"md5:{hashlib.md5(path.read_bytes()).hexdigest()}"
+    monkeypatch.setitem(catalog.CIFAR, "cifar10", (known, checksum))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return path.parent
+
+
+@pytest.fixture
+def served(tiny_cifar: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """That folder on a server of this machine; the paths that were asked for."""
+    asked: list[str] = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *words: object) -> None:
+            asked.append(self.path)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(tiny_cifar)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    monkeypatch.setattr(catalog, "CIFAR_URL", f"http://127.0.0.1:{server.server_port}/")
+    yield asked
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def check_tiny(sets: tuple[ImageSet, ImageSet], **source: str) -> None:
+    for images, part, n in zip(sets, ("train", "test"), (6, 4), strict=True):
+        assert images.targets.tolist() == list(range(n))
+        assert images.name == f"cifar10/{part}"
+        assert images.source == {"data": "cifar10", "part": part, **source}
+        assert images.class_names == CIFAR10.class_names
+    assert [set(s.pixels.ravel().tolist()) for s in sets] == [{0}, {1}]
+
+
+def test_cifar_from_a_folder(tiny_cifar: Path) -> None:
+    check_tiny(load("cifar10", root=tiny_cifar), root=str(tiny_cifar.resolve()))
+    check_tiny(load("cifar10", root=str(tiny_cifar)), root=str(tiny_cifar.resolve()))
+
+
+def test_cifar_is_downloaded_once(served: list[str]) -> None:
+    check_tiny(load("cifar10"))
+    check_tiny(load("cifar10"))
+    assert served == [f"/{CIFAR10.archive}"]
+
+
+def test_a_download_of_other_bytes_is_refused(
+    served: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    known, _ = catalog.CIFAR["cifar10"]
+    monkeypatch.setitem(catalog.CIFAR, "cifar10", (known, f"md5:{'0' * 32}"))
+    with pytest.raises(ReadError) as caught:
+        load("cifar10")
+    assert str(caught.value) == (
+        f"{catalog.CIFAR_URL}cifar-10-binary.tar.gz: other bytes than the published archive "
+        "(md5:00000000000000000000000000000000 wanted); download it elsewhere and give its folder, "
+        "root=DIR for load('cifar10')"
+    )
+    assert not list((tmp_path / "cache").rglob("*.tar.gz"))
+
+
+def test_no_network(tiny_cifar: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalog, "CIFAR_URL", "http://127.0.0.1:1/")
+    with pytest.raises(ReadError) as caught:
+        load("cifar10")
+    assert str(caught.value) == (
+        "http://127.0.0.1:1/cifar-10-binary.tar.gz: no download (ConnectionError); download it "
+        "elsewhere and give its folder, root=DIR for load('cifar10')"
+    )
+
+
+@pytest.mark.parametrize("name", ["digits", "indian_pines"])
+def test_a_folder_for_a_data_set_that_needs_none(name: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(name, root=tmp_path)
+    assert str(caught.value) == f"--root: {name} comes with an installed package; leave it out"

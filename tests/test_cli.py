@@ -71,6 +71,27 @@ def test_data_lists_and_shows(typed: Type) -> None:
     assert known["class_names"]["9"] == "Oats"
 
 
+def test_data_lists_and_shows_images(typed: Type) -> None:
+    listed = " ".join(typed("data").out.split())
+    assert "cifar10 │ 3 x 32 x 32 │ 10 │ 60,000 images │ none stated" in listed
+    assert "digits │ 1 x 8 x 8 │ 10 │ 1,797 images │ CC BY 4.0" in listed
+    shown = typed("data", "cifar100").out
+    assert "shape: 3 x 32 x 32 (channels, height, width), 8 bits" in shown
+    assert "images: 50,000 to train, 10,000 to test, 100 classes" in shown
+    assert "│  0 │ apple         │    600 │" in shown
+    assert "│ 99 │ worm          │    600 │" in shown
+    known = json.loads(typed("data", "digits", "--json").out)
+    assert (known["labelled"], known["test"], known["shape"]) == (1797, 355, [1, 8, 8])
+
+
+def test_images_where_a_scene_is_wanted(typed: Type, tmp_path: Path) -> None:
+    done = typed("train", "--data", "digits", "--out", tmp_path / "run")
+    assert (done.code, done.err) == (
+        2, "error: --data digits: images; train and map want a scene"
+    )  # fmt: skip
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_main_job_from_files(
     typed: Type, tiny_files: tuple[Path, Path], tmp_path: Path
 ) -> None:
@@ -181,10 +202,14 @@ WRONG = {
         ["train", "--scene", "a.npy", "--out", "x"],
         "give --data NAME, or --scene FILE and --labels FILE",
     ),
-    "unknown data": (["data", "mars"], "data: wanted one of indian_pines, got 'mars'"),
+    "unknown data": (
+        ["data", "mars"],
+        "data: wanted one of indian_pines, cifar10, cifar100, digits, got 'mars'",
+    ),
     "unknown method": (
         ["train", "--data", "indian_pines", "--split", "lucky", "--out", "x"],
-        "--split: wanted one of random, per_class, blocks, blocks_by_class, given, got 'lucky'",
+        "--split: wanted one of random, per_class, blocks, blocks_by_class, fields, given, "
+        "got 'lucky'",
     ),
     "contradiction": (
         ["train", "--data", "indian_pines", "--split", "random,train=0.3", "--train", "0.1",

@@ -81,7 +81,11 @@ def test_figures_equal_naive_ones(drawn: Parts, patch: int, seed: int) -> None:
     assert found.patch == patch
     assert found.overlap == painted.ravel()[test].mean()
     assert found.clean == (not painted.ravel()[test].any())
-    assert found.median_distance == np.median(np.min(chebyshev(shape, test, seen), axis=1))
+    distances = np.min(chebyshev(shape, test, seen), axis=1)
+    assert found.median_distance == np.median(distances)
+    assert found.distance_edges == tuple(range(1, 2 * patch + 1))
+    naive = [sum(d == edge for d in distances.tolist()) for edge in range(1, 2 * patch)]
+    assert found.distance_counts == (*naive, sum(d >= 2 * patch for d in distances.tolist()))
     ids, counts = np.unique(flat[train], return_counts=True)
     assert found.majority == (flat[test] == ids[counts.argmax()]).mean()
 
@@ -106,7 +110,10 @@ def test_position_scores_with_training_pixels_only() -> None:
     row = np.array([[1, 2, 2, 2]], np.int32)
     train, validation, test = np.array([0]), np.array([1]), np.array([2, 3])
     found = leakage.measure(row, train, np.union1d(train, validation), test, 3)
-    assert found == Leakage(patch=3, overlap=0.5, median_distance=1.5, majority=0, position=0)
+    assert found == Leakage(
+        patch=3, overlap=0.5, median_distance=1.5, majority=0, position=0,
+        distance_edges=(1, 2, 3, 4, 5, 6), distance_counts=(1, 1, 0, 0, 0, 0),
+    )  # fmt: skip
     assert not found.clean
 
 

@@ -1,10 +1,12 @@
 """The report's page: one file, no network, readable; the reference is a browser.
 
-The figures are compared with `report.json`, the pictures with what the browser could decode.
+The figures are compared with `report.json`, the histogram with a count over all pairs of pixels
+and with the heights of the drawn bars, the pictures with what the browser could decode.
 """
 
 from __future__ import annotations
 
+import base64
 import re
 import shutil
 from html.parser import HTMLParser
@@ -13,7 +15,9 @@ import numpy as np
 import pytest
 
 import spectrolite as sl
+from spectrolite.charts import APART, INSIDE, OVERLAPPING, distance_histogram
 from spectrolite.pages import false_colour, percent
+from spectrolite.reports import LeakageFigures
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -45,7 +49,7 @@ def test_the_page_is_one_well_formed_file(page: str) -> None:
     checker = Checker()
     checker.feed(page)
     assert checker.open == []
-    assert len(checker.links) == 6  # five pictures and the curve
+    assert len(checker.links) == 7  # five pictures, the histogram and the curve
     assert all(link.startswith("data:image/") for link in checker.links)
     assert "<script" not in page
     assert "url(" not in page
@@ -71,6 +75,64 @@ def test_the_page_shows_the_figures_of_the_report(page: str, tiny_run: sl.Run) -
     for row in report.confusion:
         for n in row:
             assert n == 0 or f">{n}</td>" in page
+
+
+def distances(report: sl.Report, labels: sl.Labels) -> list[int]:
+    """Chebyshev distance of each test pixel of the tiny run, pair by pair."""
+    drawn = sl.split(labels, "random", train=0.2, seed=1)
+    cols = labels.shape[1]
+    assert len(drawn.test) == report.protocol.test
+    return [
+        min(max(abs(t // cols - s // cols), abs(t % cols - s % cols)) for s in drawn.seen.tolist())
+        for t in drawn.test.tolist()
+    ]
+
+
+def test_the_histogram_counts_each_distance(page: str, tiny_run: sl.Run) -> None:
+    leakage = tiny_run.report.leakage
+    found = distances(tiny_run.report, tiny_run.data()[1])
+    counts = [found.count(edge) for edge in range(1, 51)]
+    assert leakage.distance_edges == tuple(range(1, 51))
+    assert list(leakage.distance_counts) == counts
+    assert sum(counts) == len(found)
+    assert (
+        f"{len(found):,} (100.00 %) inside a training pixel's patch (at most 12 pixels away)"
+        in page
+    )
+    assert "0 (0.00 %) with a patch that overlaps one (at most 24)" in page
+    assert "0 (0.00 %) farther away" in page
+    assert "the last bar holds all that are 50 pixels away or more" in page
+
+
+@pytest.mark.parametrize("patch", [1, 5, 13, 25, 61])
+def test_the_bars_are_as_high_as_their_counts_and_tell_the_reach_of_the_patch(patch: int) -> None:
+    generator = np.random.default_rng(patch)
+    edges = tuple(range(1, 2 * patch + 1))
+    counts = tuple(generator.integers(1, 500, len(edges)).tolist())
+    leakage = LeakageFigures(
+        patch=patch, overlap=0.5, median_distance=1, majority=0.5, position=0.5, clean=False,
+        distance_edges=edges, distance_counts=counts,
+    )  # fmt: skip
+    encoded = re.search(r"base64,([^\"]+)", distance_histogram(leakage))
+    assert encoded is not None
+    svg = base64.b64decode(encoded.group(1)).decode()
+    assert distance_histogram(leakage) == distance_histogram(leakage)
+    for edge, count in zip(edges, counts, strict=True):
+        bar = re.search(rf'<g id="distance-{edge}">\s*<path d="([^"]+)"[^>]*fill: (#\w+)', svg)
+        assert bar is not None
+        heights = [float(y) for y in re.findall(r"[ML] \S+ (\S+)", bar.group(1))]
+        scale = (max(heights) - min(heights)) / count
+        assert scale == pytest.approx(_scale(svg, counts[0]), rel=1e-3)
+        zone = 0 if edge <= patch // 2 else 1 if edge <= 2 * (patch // 2) else 2
+        assert bar.group(2) == (INSIDE, OVERLAPPING, APART)[zone]
+
+
+def _scale(svg: str, count: int) -> float:
+    """Height of a test pixel in the first bar."""
+    path = re.search(r'<g id="distance-1">\s*<path d="([^"]+)"', svg)
+    assert path is not None
+    heights = [float(y) for y in re.findall(r"[ML] \S+ (\S+)", path.group(1))]
+    return (max(heights) - min(heights)) / count
 
 
 def test_undefined_figures_are_dashes() -> None:
@@ -107,7 +169,7 @@ def test_a_browser_shows_it_without_asking_anyone(tiny_run: sl.Run) -> None:
             shown.on("console", lambda message: said.append(message.text))
             shown.goto((tiny_run.path / "report.html").as_uri())
             sizes = shown.evaluate("[...document.images].map(i => i.complete && i.naturalWidth)")
-            assert len(sizes) == 6
+            assert len(sizes) == 7
             assert all(size > 20 for size in sizes)
             assert shown.evaluate("document.documentElement.scrollWidth") <= width
             assert "Read this before the score" in shown.inner_text("body")

@@ -198,17 +198,6 @@ def test_overwrite_replaces_a_run(
     assert {p.name for p in run.path.iterdir()} == FILES
 
 
-def test_a_failure_leaves_nothing_behind(
-    tiny: tuple[sl.Scene, sl.Labels], tiny_flags: dict[str, Any], tmp_path: Path
-) -> None:
-    def interrupt(_epoch: object, _epochs: int) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        sl.train(*tiny, sl.split(tiny[1]), out=tmp_path / "run", on_epoch=interrupt, **tiny_flags)
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_place_that_cannot_be_written_is_named(
     tiny: tuple[sl.Scene, sl.Labels], tmp_path: Path
 ) -> None:

@@ -77,6 +77,9 @@ def test_windows_visit_every_pixel_exactly_once(rows: int, cols: int, side: int)
         corners.append((window.row_start, window.col_start))
     assert (visits == 1).all()
     assert corners == sorted(corners)
+    assert len(corners) == -(-rows // side) * -(-cols // side)
+    shapes = np.array([window.shape for window in windows(rows, cols, side)])
+    assert np.ptp(shapes, axis=0).max() <= 1
 
 
 # Scene

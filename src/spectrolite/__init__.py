@@ -22,9 +22,12 @@ if TYPE_CHECKING:
     from spectrolite.dense_form import dense
     from spectrolite.errors import SpectroliteError
     from spectrolite.explanations import explain
+    from spectrolite.image_splits import image_split
+    from spectrolite.images import ImageSet
     from spectrolite.mapping import SceneMap, classify
     from spectrolite.models import build_model
     from spectrolite.readers import read_labels, read_scene
+    from spectrolite.readers.image_folders import read_images
     from spectrolite.reports import Report
     from spectrolite.run_folders import Run, open_run
     from spectrolite.runs import evaluate, map_scene, report, train
@@ -35,6 +38,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Cost": "costs",
+    "ImageSet": "images",
     "Labels": "scene",
     "Report": "reports",
     "Run": "run_folders",
@@ -50,10 +54,12 @@ _HOMES = {
     "dense": "dense_form",
     "evaluate": "runs",
     "explain": "explanations",
+    "image_split": "image_splits",
     "load": "catalog",
     "load_bundle": "bundles",
     "map_scene": "runs",
     "open_run": "run_folders",
+    "read_images": "readers.image_folders",
     "read_labels": "readers",
     "read_scene": "readers",
     "report": "runs",
@@ -63,6 +69,7 @@ _HOMES = {
 
 __all__ = [
     "Cost",
+    "ImageSet",
     "Labels",
     "Report",
     "Run",
@@ -78,10 +85,12 @@ __all__ = [
     "dense",
     "evaluate",
     "explain",
+    "image_split",
     "load",
     "load_bundle",
     "map_scene",
     "open_run",
+    "read_images",
     "read_labels",
     "read_scene",
     "report",

@@ -58,7 +58,8 @@ def main() -> None:
         messages.print(f"[bold red]error:[/] {_plain(str(error))}", soft_wrap=True)
         sys.exit(error.exit_code)
     except (OSError, MemoryError) as error:
-        messages.print(f"[bold red]error:[/] {_plain(str(error) or 'out of memory')}")
+        for line in (str(error) or "out of memory", *getattr(error, "__notes__", [])):
+            messages.print(f"[bold red]error:[/] {_plain(line)}", soft_wrap=True)
         sys.exit(2 if isinstance(error, PermissionError) else 1)
 
 
@@ -84,16 +85,7 @@ def data(
         _print_json({**asdict(known), "labelled": known.labelled, "class_names": known.class_names})
         return
     console.print(f"[bold]{known.name}[/]: {known.title}")
-    rows, cols, bands = known.shape
-    for title, value in (
-        ("shape", f"{rows} rows, {cols} cols, {bands} bands, {known.pixel_m:g} m pixels"),
-        ("sensor", known.sensor),
-        ("labelled", f"{known.labelled:,} of {rows * cols:,} pixels, {len(known.counts)} classes"),
-        ("source", known.source),
-        ("licence", known.licence),
-        ("obtained from", known.obtained),
-        ("notes", known.notes),
-    ):
+    for title, value in known.facts().items():
         console.print(f"{title}: {value}", soft_wrap=True)
     console.print(class_table(known))
 
@@ -107,18 +99,21 @@ def train(
     scene_key: SceneKey = None,
     labels_key: Annotated[str | None, typer.Option(help="Name of the array in that file.")] = None,
     drop_bands: DropBands = "",
-    model: Annotated[str, typer.Option(help="Network.")] = "hybridsn",
+    model: Annotated[str | None, typer.Option(help="Network; hybridsn without it.")] = None,
     variant: Annotated[str | None, typer.Option(help="course (BatchNorm) or paper.")] = None,
     split: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="random, per_class, blocks, blocks_by_class or given, with keywords: "
+            help="random (without it), per_class, blocks, blocks_by_class, fields or given, with "
+            "keywords: "
             "blocks,train=0.3,side=20,guard=6,seed=1,allow_missing."
         ),
-    ] = "random",
+    ] = None,
     train: Annotated[float | None, typer.Option(help="Short for train= in --split.")] = None,
     split_seed: Annotated[int | None, typer.Option(help="Short for seed= in --split.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the training.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of the training; 0 without it.")
+    ] = None,
     components: Annotated[
         int | None, typer.Option(help="Principal components; 0: all bands.")
     ] = None,
@@ -139,6 +134,9 @@ def train(
         int | None, typer.Option(help="Epochs without a better validation.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a stopped run; --out alone is enough.")
+    ] = False,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
@@ -148,28 +146,38 @@ def train(
     --split-seed 345 --seed 0 --out runs/ip`
     """
     from spectrolite import runs
-    from spectrolite.splits import parse_split
-    from spectrolite.splits import split as draw
+    from spectrolite.settings import flat_settings
+    from spectrolite.unfinished import open_stopped
 
-    method, parameters = parse_split(split)
-    for key, flag, value in (("train", "--train", train), ("seed", "--split-seed", split_seed)):
-        if value is not None and parameters.setdefault(key, value) != value:
-            raise SplitError(f"{flag} {value} contradicts --split {split}; give one of them")
     flags: dict[str, Any] = {
-        "variant": variant, "components": components, "bands_from": bands_from,
-        "standardise": standardise, "mode": mode, "epochs": epochs,
+        "model": model, "seed": seed, "variant": variant, "components": components,
+        "bands_from": bands_from, "standardise": standardise, "mode": mode, "epochs": epochs,
         "learning_rate": learning_rate, "weight_decay": weight_decay, "schedule": schedule,
         "rise": rise, "label_smoothing": label_smoothing, "class_weights": class_weights,
         "flips": flips, "window": window, "batch": batch, "patience": patience, "device": device,
     }  # fmt: skip
-    loaded = _load(data, scene, labels, scene_key, labels_key, drop_bands)
-    drawn = draw(loaded[1], method, **parameters)
-    with TrainingProgress(messages).shown() as progress:
-        run = runs.train(
-            *loaded, drawn, model=model, seed=seed, out=out, overwrite=overwrite,
-            on_epoch=progress.epoch, on_stage=progress.stage,
-            **{k: v for k, v in flags.items() if v is not None},
-        )  # fmt: skip
+    given = {k: v for k, v in flags.items() if v is not None}
+    stopped = open_stopped(out) if resume else None
+    if stopped is None or data or scene or labels:
+        loaded = _load(data, scene, labels, scene_key, labels_key, drop_bands)
+    else:
+        loaded = stopped.data()
+    if stopped is None or split or train or split_seed is not None:
+        drawn = _draw(loaded[1], split or "random", train, split_seed)
+    else:
+        drawn = stopped.split(loaded[1])
+    if stopped is not None:
+        given = {"seed": stopped.manifest["seed"], **flat_settings(stopped.settings), **given}
+    try:
+        with TrainingProgress(messages).shown() as progress:
+            run = runs.train(
+                *loaded, drawn, out=out, overwrite=overwrite, resume=resume,
+                on_epoch=progress.epoch, on_stage=progress.stage, **given,
+            )  # fmt: skip
+    except KeyboardInterrupt as stop:
+        for line in getattr(stop, "__notes__", ["stopped before anything was kept"]):
+            messages.print(_plain(line), soft_wrap=True)
+        raise typer.Exit(130) from stop
     _print_report(run.path, as_json)
 
 
@@ -330,17 +338,31 @@ def _load(
     drop_bands: str,
 ) -> tuple[Any, Any]:
     from spectrolite import catalog, readers
+    from spectrolite.scene import Scene
 
     if data is not None and scene is None and labels is None:
         if drop_bands:
             raise SettingsError("--drop-bands goes with --scene, not with --data")
-        return catalog.load(data)
+        loaded: tuple[object, object] = catalog.load(data)
+        if not isinstance(loaded[0], Scene):
+            raise SettingsError(f"--data {data}: images; train and map want a scene")
+        return loaded
     if data is None and scene is not None and labels is not None:
         return (
             readers.read_scene(scene, scene_key, _bands(drop_bands)),
             readers.read_labels(labels, labels_key),
         )
     raise SettingsError("give --data NAME, or --scene FILE and --labels FILE")
+
+
+def _draw(labels: Any, text: str, train: float | None, split_seed: int | None) -> Any:
+    from spectrolite.splits import parse_split, split
+
+    method, parameters = parse_split(text)
+    for key, flag, value in (("train", "--train", train), ("seed", "--split-seed", split_seed)):
+        if value is not None and parameters.setdefault(key, value) != value:
+            raise SplitError(f"{flag} {value} contradicts --split {text}; give one of them")
+    return split(labels, method, **parameters)
 
 
 def _moved(run: Path, scene: Path | None, labels: Path | None) -> tuple[Any, Any]:

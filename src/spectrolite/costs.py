@@ -190,7 +190,7 @@ class _Trace(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes every convolution and matrix product of a network on the meta device.
 
     A layer is told by the parameter that it computes with, not by the module that was called:
-    HybridSN computes its first convolution outside of its module, with a view of the weights.
+    HybridSN computes convolutions outside of their modules, with views of the weights.
     """
 
     def __init__(self, net: nn.Module) -> None:
@@ -264,11 +264,15 @@ class _Trace(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _shapes(held: Tensor, x: Tensor, out: Tensor) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Shapes of input and output without the batch axis."""
-    if held.dim() <= x.dim():
+    """Shapes of a layer's input and output without the batch axis, as its parameter has them.
+
+    HybridSN computes its 3-D convolution of one channel as 2-D ones, its 2-D one as a 3-D one.
+    """
+    if held.dim() == x.dim():
         return tuple(x.shape[1:]), tuple(out.shape[1:])
-    # a 3-D convolution as 2-D ones: the bands of its output lie in the batch axis
-    bands = len(x)
+    if held.dim() < x.dim():  # the depth of the input, all of it under the kernel, is channels
+        return (held.shape[1], *x.shape[-2:]), (out.shape[1], *out.shape[-2:])
+    bands = len(x)  # the bands of the output lie in the batch axis
     before = (held.shape[1], bands + held.shape[2] - 1, *x.shape[2:])
     return before, (out.shape[1], bands, *out.shape[2:])
 

@@ -134,11 +134,52 @@ def draw_blocks_by_class(
     return np.concatenate(chosen), raised
 
 
+def draw_fields(
+    labels: Labels, pixels: Pixels, values: Values, seed: int, fits: Fits
+) -> tuple[Pixels, set[int]]:
+    """Whole fields of each class until it has its share; a class of one field trains."""
+    return _whole_fields(labels, pixels, values, seed, fits, lone=1), set()
+
+
+def draw_validation_fields(labels: Labels, train: Pixels, values: Values, seed: int) -> Pixels:
+    """Whole fields out of the training ones; a class with one of them keeps it for training."""
+    fits = classes_kept(labels, train, 0)
+    return _whole_fields(labels, train, values, seed, fits, lone=0)
+
+
+def _whole_fields(
+    labels: Labels, pixels: Pixels, values: Values, seed: int, fits: Fits, lone: int
+) -> Pixels:
+    """Of several draws the one with most classes on both sides, then the nearest to the share.
+
+    The last field of a class is never taken; of a class that has but one, `lone` are.
+    """
+    numbers, first, field, sizes = np.unique(
+        labels.fields.ravel()[pixels], return_index=True, return_inverse=True, return_counts=True
+    )
+    class_of = labels.array.ravel()[pixels[first]]
+    draws: list[tuple[int, float, Pixels]] = []
+    for child in np.random.SeedSequence(seed).spawn(TRIES):
+        order = np.random.default_rng(child).permutation(len(numbers))
+        taken, off = np.zeros(len(numbers), bool), 0.0
+        for i in np.unique(class_of):
+            mine = order[class_of[order] == i]
+            total, before = sizes[mine].sum(), np.cumsum(sizes[mine]) - sizes[mine]
+            short = int((before < values["train"] * total).sum())
+            chosen = mine[: min(short, len(mine) - 1 or lone)]
+            taken[chosen] = True
+            off += abs(float(sizes[chosen].sum() / total) - values["train"])
+        drawn = pixels[taken[field]]
+        draws.append((fits(drawn), -off, drawn))
+    return max(draws, key=lambda draw: draw[:2])[2]
+
+
 DRAWS = {
     "random": draw_random,
     "per_class": draw_per_class,
     "blocks": draw_blocks,
     "blocks_by_class": draw_blocks_by_class,
+    "fields": draw_fields,
 }
 
 

@@ -5,6 +5,7 @@
     └── InputError            exit code 2; also a ValueError
         ├── SceneError        a cube that is no scene
         ├── LabelsError       a map that is no label map, or not one of this scene
+        ├── ImagesError       images that are no set of one shape, or targets that are not theirs
         ├── ReadError         a file that cannot be read, or holds something else
         ├── SplitError        a split that cannot be drawn
         ├── SettingsError     a setting out of its range, or an unknown name
@@ -39,6 +40,10 @@ class SceneError(InputError):
 
 class LabelsError(InputError):
     """A map that is no label map, or not one of this scene."""
+
+
+class ImagesError(InputError):
+    """Images that are no set of one shape, or targets that are not theirs."""
 
 
 class ReadError(InputError):

@@ -29,6 +29,9 @@ class Leakage:
             validation pixel, in pixels.
         majority: overall accuracy of calling every test pixel the commonest training class.
         position: overall accuracy of the nearest training pixel's class (1-NN on row and column).
+        distance_edges: lowest distance of each bin of the histogram, in pixels: 1, 2, ... up to
+            twice the patch; the last bin holds all that lie farther too.
+        distance_counts: test pixels in each bin.
     """
 
     patch: int
@@ -36,6 +39,8 @@ class Leakage:
     median_distance: float
     majority: float
     position: float
+    distance_edges: tuple[int, ...]
+    distance_counts: tuple[int, ...]
 
     @property
     def clean(self) -> bool:
@@ -80,12 +85,16 @@ def measure(
     halo = check_patch(patch)
     distance = nearest_distance(array.shape, seen, test)
     truth = array.ravel()[test]
+    edges = range(1, 2 * patch + 1)
+    counts = np.bincount(distance.clip(max=edges[-1]), minlength=len(edges) + 1)[1:]
     return Leakage(
         patch=patch,
         overlap=float((distance <= halo).mean()),
         median_distance=float(np.median(distance)),
         majority=float((truth == np.bincount(array.ravel()[train]).argmax()).mean()),
         position=float((truth == predict_by_position(array, train, test)).mean()),
+        distance_edges=tuple(edges),
+        distance_counts=tuple(counts.tolist()),
     )
 
 

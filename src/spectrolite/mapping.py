@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from spectrolite.bundles import Bundle, HasBundle, as_bundle
 from spectrolite.errors import ReadError, SettingsError
 from spectrolite.files import whole_file
+from spectrolite.memory import kept_memory
 from spectrolite.scene import Colour, Scene, Window, windows
 from spectrolite.training import pick_device
 
-WINDOW = 256  # side in pixels; HybridSN holds about 400 MiB of activations for one
+WINDOW = 192  # side in pixels; HybridSN holds about 400 MiB for one
 
 NOT_XML = re.compile("[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
 
@@ -152,7 +153,7 @@ def classify(
     classes = np.empty((rows, cols), np.min_scalar_type(int(ids.max())))
     confidence = np.empty((rows, cols), np.float32)
     tiles = list(windows(rows, cols, window))
-    with torch.inference_mode():
+    with kept_memory(), torch.inference_mode():
         for done, tile in enumerate(tiles, start=1):
             inputs = torch.from_numpy(_with_halo(bundle, scene.cube, tile))
             logits = net(inputs[None].to(target))[0]  # (classes, rows, cols)
@@ -216,6 +217,7 @@ def _write_band(
 ) -> None:
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning
+    from rasterio.io import MemoryFile
 
     profile = {
         "driver": "GTiff", "height": band.shape[0], "width": band.shape[1], "count": 1,
@@ -227,9 +229,11 @@ def _write_band(
         profile["nodata"] = 0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)  # a scene need not lie on Earth
-        with rasterio.open(path, "w", **profile) as file:
-            file.write(band, 1)
-            if colours is not None:
-                file.write_colormap(1, colours)
-                file.update_tags(1, **tags)
-                file.set_band_description(1, "class")
+        with MemoryFile() as memory:  # GDAL closes a file on a full disk without an error
+            with memory.open(**profile) as file:
+                file.write(band, 1)
+                if colours is not None:
+                    file.write_colormap(1, colours)
+                    file.update_tags(1, **tags)
+                    file.set_band_description(1, "class")
+            path.write_bytes(memory.read())

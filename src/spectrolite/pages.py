@@ -8,13 +8,14 @@ import math
 from html import escape
 
 import numpy as np
-from matplotlib import colormaps, rc_context
-from matplotlib.figure import Figure
+from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image
 
+from spectrolite.charts import APART, INSIDE, OVERLAPPING, distance_histogram, training_curve
+from spectrolite.leakage import check_patch
 from spectrolite.mapping import SceneMap, paint
-from spectrolite.reports import Report
+from spectrolite.reports import LeakageFigures, Report
 from spectrolite.scene import Colour, Scene
 from spectrolite.splits import Split
 from spectrolite.training import Epoch
@@ -81,6 +82,8 @@ def report_page(
         f"validation, {report.protocol.test:,} test pixels; only test pixels are scored</p>",
         _headline(report),
         _verdict(report),
+        "<h2>How far the test pixels lie from the training</h2>",
+        _distances(report.leakage),
         "<h2>Against the baselines, same pixels</h2>",
         _bars(report),
         "<h2>Scene and map</h2>",
@@ -90,7 +93,9 @@ def report_page(
         "<h2>Confusion matrix</h2>",
         _confusion(report),
         "<h2>Training</h2>",
-        _curve(log),
+        training_curve(log),
+        '<p class="soft">Training accuracy is taken as the network trains, with dropout and '
+        "flips.</p>",
         "<h2>Protocol, cost, versions</h2>",
         _facts(report),
     ]
@@ -256,30 +261,26 @@ def _confusion(report: Report) -> str:
     )
 
 
-def _curve(log: list[Epoch]) -> str:
-    with rc_context({"svg.hashsalt": "spectrolite", "font.size": 9}):
-        figure = Figure(figsize=(7.6, 2.8), layout="constrained")
-        axes = figure.add_subplot()
-        epochs = [e.epoch for e in log]
-        axes.plot(epochs, [e.loss for e in log], color="#9a5b00", label="loss")
-        axes.set(xlabel="epoch", ylabel="loss", ylim=(0, None))
-        right = axes.twinx()
-        right.plot(
-            epochs, [100 * e.training_accuracy for e in log], color="#1f6f8b", label="training"
-        )
-        checked = [(e.epoch, 100 * e.validation_accuracy) for e in log
-                   if e.validation_accuracy is not None]  # fmt: skip
-        if checked:
-            right.plot(*zip(*checked, strict=True), color="#1e7d4f", label="validation")
-        right.set(ylabel="accuracy, %", ylim=(0, 101))
-        figure.legend(loc="outside upper center", ncols=3, frameon=False)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    encoded = base64.b64encode(buffer.getvalue()).decode()
+def _distances(leakage: LeakageFigures) -> str:
+    halo = check_patch(leakage.patch)
+    pairs = list(zip(leakage.distance_edges, leakage.distance_counts, strict=True))
+    tested = sum(leakage.distance_counts)
+    inside = sum(n for edge, n in pairs if edge <= halo)
+    overlapping = sum(n for edge, n in pairs if halo < edge <= 2 * halo)
+    parts = (
+        (INSIDE, inside, f"inside a training pixel's patch (at most {halo} pixels away)"),
+        (OVERLAPPING, overlapping, f"with a patch that overlaps one (at most {2 * halo})"),
+        (APART, tested - inside - overlapping, "farther away"),
+    )
+    legend = "".join(
+        f'<li><span class="chip" style="background:{colour}"></span>{n:,} '
+        f"({percent(n / tested)}) {words}</li>"
+        for colour, n, words in parts
+    )
     return (
-        f'<img class="curve" alt="loss and accuracy" src="data:image/svg+xml;base64,{encoded}">'
-        '<p class="soft">Training accuracy is taken as the network trains, with dropout and '
-        "flips.</p>"
+        f'{distance_histogram(leakage)}<ul class="legend">{legend}</ul>'
+        f'<p class="soft">{tested:,} test pixels; the last bar holds all that are '
+        f"{leakage.distance_edges[-1]} pixels away or more.</p>"
     )
 
 

@@ -69,6 +69,8 @@ class LeakageFigures(Part):
     median_distance: float
     majority: float
     position: float
+    distance_edges: tuple[int, ...]
+    distance_counts: tuple[int, ...]
     clean: bool
 
 
@@ -240,11 +242,6 @@ def _notes(
         notes.append(f"Too small for their share, given one training pixel: {raised}.")
     if settings.bands.bands_from == "scene":
         notes.append("The reduction of bands was fitted on the whole scene, test pixels included.")
-    if settings.training.mode == "dense" and settings.model.variant == "course":
-        notes.append(
-            "BatchNorm took its statistics over whole training windows: spectra of test pixels, "
-            "never their labels, are among them."
-        )
     if baselines.fitted_pixels < len(split.train) or baselines.scored_pixels < len(split.test):
         notes.append(
             f"The SVMs were fitted on {baselines.fitted_pixels:,} and scored on "

@@ -1,4 +1,4 @@
-"""The folder that a run is, and how it gets its name.
+"""The folder that a run is.
 
 manifest.json       settings, hashes of data, split and weights, seed, threads, versions
 log.jsonl           a line an epoch
@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,16 +32,18 @@ from safetensors.numpy import load_file, save
 from spectrolite import catalog, readers
 from spectrolite.bundles import Bundle, load_bundle, read_json
 from spectrolite.errors import RunError
+from spectrolite.files import whole_file
 from spectrolite.reports import FORMAT as REPORT_FORMAT
 from spectrolite.reports import Report
 from spectrolite.scene import Labels, Scene
 from spectrolite.settings import Settings, checked_settings
 from spectrolite.splits import Split
-from spectrolite.training import Epoch
+from spectrolite.training import Epoch, pick_device
 
 FORMAT = 1
 DATA_KINDS = ("scene", "labels")
 PARTS = ("train", "validation", "test")
+DECIDE_BITS = ("torch", "numpy", "scipy", "scikit-learn")
 
 
 class SplitRecord(BaseModel):
@@ -54,8 +55,8 @@ class SplitRecord(BaseModel):
     dropped: int
 
 
-class Manifest(BaseModel):
-    """`manifest.json`: what it takes to train again, and to tell whether that gave the same."""
+class Known(BaseModel):
+    """What is known of a run before it trains: what it takes to train it again."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -69,40 +70,28 @@ class Manifest(BaseModel):
     labels_sha256: str
     split: SplitRecord
     split_sha256: str
-    weights_sha256: str
-    training_s: float
     versions: dict[str, str]
     machine: dict[str, str | int]
 
 
+class Manifest(Known):
+    """`manifest.json`: what it takes to train again, and to tell whether that gave the same."""
+
+    weights_sha256: str
+    training_s: float
+
+
 @dataclass(frozen=True, eq=False)
-class Run:
-    """A finished run.
+class RunRecord:
+    """What a finished run and a stopped one have in common.
 
     Attributes:
         path: its folder.
-        manifest: what `manifest.json` holds, as `Manifest` describes it.
+        manifest: what is known of it, as `Known` describes it.
     """
 
     path: Path
     manifest: dict[str, Any]
-
-    @cached_property
-    def bundle(self) -> Bundle:
-        """The trained model."""
-        bundle = load_bundle(self.path / "bundle")
-        if bundle.sha256 != self.manifest["weights_sha256"]:
-            raise RunError(
-                f"{self.path}/bundle: its weights are not those that this run trained "
-                "(weights_sha256 of manifest.json); train again"
-            )
-        return bundle
-
-    @property
-    def report(self) -> Report:
-        """The figures."""
-        path = self.path / "report.json"
-        return Report.model_validate(read_json(path, REPORT_FORMAT, Report, "run evaluate"))
 
     @property
     def settings(self) -> Settings:
@@ -175,6 +164,33 @@ class Run:
         return split
 
 
+@dataclass(frozen=True, eq=False)
+class Run(RunRecord):
+    """A finished run.
+
+    Attributes:
+        path: its folder.
+        manifest: what `manifest.json` holds, as `Manifest` describes it.
+    """
+
+    @cached_property
+    def bundle(self) -> Bundle:
+        """The trained model."""
+        bundle = load_bundle(self.path / "bundle")
+        if bundle.sha256 != self.manifest["weights_sha256"]:
+            raise RunError(
+                f"{self.path}/bundle: its weights are not those that this run trained "
+                "(weights_sha256 of manifest.json); train again"
+            )
+        return bundle
+
+    @property
+    def report(self) -> Report:
+        """The figures."""
+        path = self.path / "report.json"
+        return Report.model_validate(read_json(path, REPORT_FORMAT, Report, "run evaluate"))
+
+
 def open_run(path: str | Path) -> Run:
     """Open a run's folder.
 
@@ -201,17 +217,11 @@ def _load_source(source: dict[str, str], kind: str, run: Path) -> Scene | Labels
     return readers.read_scene(source["file"], source.get("key"), dropped)
 
 
-def make_manifest(
-    scene: Scene,
-    labels: Labels,
-    split: Split,
-    bundle: Bundle,
-    chosen: Settings,
-    seed: int,
-    training_s: float,
+def what_is_known(
+    scene: Scene, labels: Labels, split: Split, chosen: Settings, seed: int
 ) -> dict[str, Any]:
-    """What must be known to train the run again, and to tell whether that gave the same."""
-    packages = ("spectrolite", "torch", "numpy", "scipy", "scikit-learn")
+    """What must be known to train the run again, as `Known` describes it."""
+    packages = ("spectrolite", *DECIDE_BITS)
     return {
         "format": FORMAT,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -228,8 +238,6 @@ def make_manifest(
             "dropped": split.dropped,
         },
         "split_sha256": split.sha256,
-        "weights_sha256": bundle.sha256,
-        "training_s": round(training_s, 3),
         "versions": {
             "python": platform.python_version(),
             **{p: metadata.version(p) for p in packages},
@@ -239,40 +247,54 @@ def make_manifest(
             "processors": os.cpu_count() or 1,
             "threads": torch.get_num_threads(),
             "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+            "device": str(pick_device(chosen.training.device)),
         },
     }
 
 
-def save_parts(folder: Path, split: Split, manifest: dict[str, Any]) -> None:
-    """Write the split and the manifest."""
-    packed = save({part: getattr(split, part) for part in PARTS})
-    (folder / "split.safetensors").write_bytes(packed)
-    text = json.dumps(manifest, indent=2) + "\n"
-    (folder / "manifest.json").write_text(text, encoding="utf-8")
+def other_machine(known: dict[str, Any]) -> list[str]:
+    """What differs here from where a run was trained, of all that decides its bits.
+
+    The thread count is left out: `threads_of` sets it.
+    """
+    now = {
+        **{p: metadata.version(p) for p in ("spectrolite", *DECIDE_BITS)},
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "device": str(pick_device(known["settings"]["training"]["device"])),
+    }
+    then = {**known["versions"], **known["machine"]}
+    return [
+        f"{name} {then.get(name, 'unknown')} then, {value} now"
+        for name, value in now.items()
+        if then.get(name) != value
+    ]
 
 
 @contextmanager
-def new_folder(out: Path, overwrite: bool) -> Iterator[Path]:
-    """A hidden folder beside `out` that takes its name once the block has succeeded.
+def threads_of(known: dict[str, Any]) -> Iterator[None]:
+    """Compute with as many threads as a run did while the block runs: their number decides bits.
 
     Raises:
-        RunError: `out` is there and may not be replaced, or nothing can be written there.
+        RunError: no such number is known.
     """
-    if out.exists():
-        if not overwrite:
-            raise RunError(f"{out} exists; take another --out, or replace it with --overwrite")
-        if not (out / "manifest.json").is_file():
-            raise RunError(f"{out} is no run, so --overwrite leaves it alone; take another --out")
-    hidden = out.parent / f".{out.name}.{os.getpid()}"
+    wanted = known["machine"].get("threads")
+    if not isinstance(wanted, int) or wanted < 1:
+        raise RunError(f"machine.threads: wanted a whole number from 1 up, got {wanted!r}")
+    before = torch.get_num_threads()
+    torch.set_num_threads(wanted)
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        hidden.mkdir()
-    except OSError as error:
-        raise RunError(f"{out}: cannot be made ({error.strerror}); take another --out") from error
-    try:
-        yield hidden
-        if out.exists():
-            shutil.rmtree(out)
-        hidden.rename(out)
+        yield
     finally:
-        shutil.rmtree(hidden, ignore_errors=True)
+        torch.set_num_threads(before)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write `content`, whole or not at all."""
+    with whole_file(path) as part:
+        part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def save_split(folder: Path, split: Split) -> None:
+    """Write the pixels of the three parts."""
+    with whole_file(folder / "split.safetensors") as part:
+        part.write_bytes(save({name: getattr(split, name) for name in PARTS}))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from spectrolite import costs, pages, readers
 from spectrolite.bands import Bands, fit_bands
@@ -18,15 +19,17 @@ from spectrolite.baselines import Baselines, measure_baselines
 from spectrolite.bundles import FORMAT as BUNDLE_FORMAT
 from spectrolite.bundles import Bundle, Config, HasBundle, as_bundle
 from spectrolite.errors import RunError, SceneError, SettingsError, SplitError
-from spectrolite.files import whole_file
+from spectrolite.files import naming, whole_file
 from spectrolite.mapping import SceneMap, classify, files_of_map, read_map
-from spectrolite.models import build_scene_model
+from spectrolite.models import SceneNetwork, build_scene_model
 from spectrolite.reports import Report, make_report
-from spectrolite.run_folders import Run, make_manifest, new_folder, open_run, save_parts
+from spectrolite.resuming import load_progress, save_progress
+from spectrolite.run_folders import Run, open_run, what_is_known, write_json
 from spectrolite.scene import Labels, Scene, check_pair
-from spectrolite.settings import Settings, settings
+from spectrolite.settings import Settings, TrainingSettings, settings
 from spectrolite.splits import Split
-from spectrolite.training import Epoch, fit_scene
+from spectrolite.training import Epoch, Progress, fit_scene
+from spectrolite.unfinished import StoppedRun, growing
 
 EpochListener = Callable[[Epoch, int], None]
 
@@ -40,11 +43,15 @@ def train(
     seed: int = 0,
     out: str | Path,
     overwrite: bool = False,
+    resume: bool = False,
     on_epoch: EpochListener = lambda _epoch, _all: None,
     on_stage: Callable[[str], None] = lambda _: None,
     **flags: Any,
 ) -> Run:
     """Train a network on a scene, score it on the split's test pixels, map the scene.
+
+    The run grows in `OUT.part`. Whatever stops it, `resume` goes on from there, and the end has the
+    bits of a run that was never stopped.
 
     Args:
         scene: the scene.
@@ -54,22 +61,28 @@ def train(
         seed: of weights, order, orientations and dropout. The same seed on the same machine, with
             the same versions and thread count, gives the same bits.
         out: folder of the run; made, and only under this name once complete.
-        overwrite: replace a run that is there.
+        overwrite: replace a run that is there, and discard a stopped one.
+        resume: go on with a stopped run; data, split, seed and settings must be those it began
+            with.
         on_epoch: called after each epoch with its log entry and the number of epochs.
         on_stage: called with a few words as each stage begins.
         **flags: any field of `BandSettings`, `ModelSettings` and `TrainingSettings`.
 
     Raises:
-        InputError: data, split or settings that do not fit, or a folder in the way.
+        InputError: data, split or settings that do not fit or are not those of the stopped run, a
+            folder in the way, or nothing to resume.
+        OSError: a full disk and the like; the stopped run stays.
         TrainingError: the loss became NaN or infinite.
     """
     chosen = settings(model=model, **flags)
     check_pair(scene, labels)
     if split.labels is not labels and split.labels.sha256 != labels.sha256:
         raise SplitError("split: drawn from other labels than those given; draw it from these")
-    with new_folder(Path(out), overwrite) as folder:
+    weights, order, dropout, judge = _seeds(seed)
+    known = what_is_known(scene, labels, split, chosen, seed)
+    with growing(Path(out), known, split, overwrite=overwrite, resume=resume) as stopped:
+        folder = stopped.path
         on_stage("reducing bands")
-        weights, order, dropout, judge = _seeds(seed)
         net = build_scene_model(
             model,
             bands=chosen.bands.components or scene.shape[2],
@@ -89,16 +102,7 @@ def train(
         )  # fmt: skip
         reduced = bands.reduce(scene.cube)
         on_stage("training")
-        start = time.perf_counter()
-        with (folder / "log.jsonl").open("w", encoding="utf-8") as log:
-
-            def write(epoch: Epoch) -> None:
-                log.write(json.dumps(asdict(epoch)) + "\n")
-                log.flush()
-                on_epoch(epoch, chosen.training.epochs)
-
-            fit_scene(net, reduced, split, chosen.training, order, dropout, write)
-        training_s = time.perf_counter() - start
+        log = _fit(stopped, net, reduced, split, chosen.training, (order, dropout), on_epoch)
         bundle = Bundle(_config(scene, labels, bands, chosen, patch), bands, net.cpu())
         bundle.save(folder / "bundle")
         on_stage("baselines")
@@ -106,11 +110,41 @@ def train(
         leakage = split.leakage(patch)
         baselines = measure_baselines(reduced, split, leakage, np.random.default_rng(judge))
         baselines_s = time.perf_counter() - start
-        manifest = make_manifest(scene, labels, split, bundle, chosen, seed, training_s)
-        save_parts(folder, split, manifest)
+        manifest = {k: v for k, v in stopped.manifest.items() if k != "overwrite"}
+        manifest |= {"weights_sha256": bundle.sha256, "training_s": round(log[-1].elapsed_s, 3)}
         on_stage("mapping")
         _judge(Run(folder, manifest), scene, split, baselines, baselines_s)
+        write_json(folder / "manifest.json", manifest)
     return open_run(out)
+
+
+def _fit(
+    stopped: StoppedRun,
+    net: SceneNetwork,
+    reduced: NDArray[np.float32],
+    split: Split,
+    chosen: TrainingSettings,
+    seeds: tuple[int, int],
+    on_epoch: EpochListener,
+) -> list[Epoch]:
+    """Train from where the run stands, writing the log and the state into its folder."""
+    name = stopped.name
+    progress = load_progress(stopped.state, net, name) if stopped.state.exists() else None
+    path = stopped.path / "log.jsonl"
+
+    def write(epochs: Iterable[Epoch], mode: str) -> None:
+        with naming(path), path.open(mode, encoding="utf-8") as file:
+            file.writelines(json.dumps(asdict(epoch)) + "\n" for epoch in epochs)
+
+    def listen(epoch: Epoch) -> None:
+        write([epoch], "a")
+        on_epoch(epoch, chosen.epochs)
+
+    def keep(progress: Progress) -> None:
+        save_progress(stopped.state, progress, name)
+
+    write(progress.log if progress else (), "w")
+    return fit_scene(net, reduced, split, chosen, *seeds, listen, progress, keep)
 
 
 def evaluate(

@@ -64,12 +64,18 @@ class Window:
 def windows(rows: int, cols: int, side: int) -> Iterator[Window]:
     """Cover `rows` by `cols` pixels with windows of at most `side` pixels, row by row, no overlap.
 
+    They are as few as can be, and as equal: their sides differ by one pixel at most.
+
     >>> [w.shape for w in windows(5, 4, 4)]
-    [(4, 4), (1, 4)]
+    [(2, 4), (3, 4)]
     """
-    for row in range(0, rows, side):
-        for col in range(0, cols, side):
-            yield Window(row, min(row + side, rows), col, min(col + side, cols))
+    down, across = -(-rows // side), -(-cols // side)
+    for i in range(down):
+        for j in range(across):
+            yield Window(
+                i * rows // down, (i + 1) * rows // down,
+                j * cols // across, (j + 1) * cols // across,
+            )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from spectrolite.catalog import Dataset
+    from spectrolite.catalog import Dataset, ImageDataset
     from spectrolite.costs import Cost
     from spectrolite.reports import Report
     from spectrolite.training import Epoch
@@ -113,27 +113,27 @@ def report_table(reports: dict[str, Report]) -> Table:
     return table
 
 
-def data_table(datasets: list[Dataset]) -> Table:
+def data_table(datasets: list[Dataset | ImageDataset]) -> Table:
     """The known data sets."""
     table = Table(title="Data sets known by name", title_justify="left")
     table.add_column("name")
-    for name in ("rows x cols x bands", "classes", "labelled"):
+    for name in ("size", "classes", "labelled"):
         table.add_column(name, justify="right")
     table.add_column("licence")
     for d in datasets:
-        shape = " x ".join(map(str, d.shape))
-        table.add_row(d.name, shape, str(len(d.counts)), f"{d.labelled:,}", d.licence)
+        size = " x ".join(map(str, d.shape))
+        table.add_row(d.name, size, str(len(d.counts)), d.samples, d.licence)
     return table
 
 
-def class_table(dataset: Dataset) -> Table:
+def class_table(dataset: Dataset | ImageDataset) -> Table:
     """The classes of a data set."""
     table = Table()
     table.add_column("id", justify="right")
     table.add_column("class")
-    table.add_column("pixels", justify="right")
-    for i, (name, count) in enumerate(dataset.counts.items(), start=1):
-        table.add_row(str(i), name, f"{count:,}")
+    table.add_column(dataset.samples.split()[-1], justify="right")
+    for i, name in dataset.class_names.items():
+        table.add_row(str(i), name, f"{dataset.counts[name]:,}")
     return table
 
 

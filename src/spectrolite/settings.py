@@ -124,6 +124,11 @@ def settings(**values: Any) -> Settings:
     return checked_settings(stages)
 
 
+def flat_settings(chosen: Settings) -> dict[str, Any]:
+    """The flat keywords that `settings` makes these of."""
+    return {key: value for stage in chosen.model_dump().values() for key, value in stage.items()}
+
+
 def checked_settings(stages: Mapping[str, Any]) -> Settings:
     """Settings from nested ones, as a manifest holds them.
 

@@ -19,7 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite import leakage
-from spectrolite.draws import DRAWS, Values, classes_kept, draw_validation_blocks
+from spectrolite.draws import (
+    DRAWS,
+    Values,
+    classes_kept,
+    draw_validation_blocks,
+    draw_validation_fields,
+)
 from spectrolite.errors import LabelsError, SplitError
 from spectrolite.leakage import Leakage, Pixels
 from spectrolite.readers import read_labels
@@ -33,6 +39,7 @@ METHODS: dict[str, dict[str, Parameter]] = {
     "per_class": {"n": 20},
     "blocks": {"train": 0.3, "side": 20},
     "blocks_by_class": {"train": 0.3, "side": 10},
+    "fields": {"train": 0.3},
     "given": {},
 }
 
@@ -153,6 +160,13 @@ def split(
         blocks_by_class: the same keywords. Blocks are drawn for each class alone until it has
             round(share * n) pixels, the last block cut; one block may train one class and test
             another, so this is no spatial split of the scene.
+        fields: `train`, a share. Whole fields: connected areas of one class, pixels that touch at
+            a corner being connected. Each class takes its fields in random order until it has at
+            least its share, but never the last one, which is left to be tested and may leave the
+            class below its share. A class that is one field trains, so that the map knows it, and
+            is not tested: an error unless `allow_missing`. Of 64 seeded draws the one that keeps
+            most classes on both sides, and among those comes nearest to the share (the least sum
+            over the classes of |share taken - train|).
         given: `train` and `test`, label maps or files of them; `validation` may be one too.
 
     Args:
@@ -213,8 +227,9 @@ def _set_aside(
     labels: Labels, method: str, side: Pixels, values: Values, share: float, seed: int
 ) -> tuple[Pixels, Pixels, set[int]]:
     """Divide the training side into training and validation by the split's own method."""
-    if method == "blocks":
-        kept = draw_validation_blocks(labels, side, {**values, "train": share}, seed)
+    if method in ("blocks", "fields"):
+        whole = draw_validation_blocks if method == "blocks" else draw_validation_fields
+        kept = whole(labels, side, {**values, "train": share}, seed)
         return np.setdiff1d(side, kept), kept, set()
     smaller = {**values, "train": 1 - share}
     if method == "per_class":  # one pixel at least must be left over to validate
@@ -224,7 +239,7 @@ def _set_aside(
 
 
 def _check(drawn: Split, allow_missing: bool, validation: bool) -> None:
-    names = drawn.labels.class_names
+    names, whole_fields = drawn.labels.class_names, drawn.method == "fields"
     if len(drawn.classes_of(drawn.train)) < 2:
         raise SplitError(
             f"{drawn}: wanted at least two classes with training pixels, got "
@@ -234,16 +249,27 @@ def _check(drawn: Split, allow_missing: bool, validation: bool) -> None:
     if not len(drawn.test):
         if drawn.dropped:
             why = f"the guard dropped all {drawn.dropped}; lower guard, train or n"
+        elif whole_fields:
+            why = "every class is one field and trains; take another split"
         else:
             why = "everything trains; lower train, n or side"
         raise SplitError(f"{drawn}: no test pixel is left: {why}")
     if validation and not len(drawn.validation):
-        raise SplitError(
-            f"{drawn}: no validation pixel is left; raise validation, or take smaller blocks"
-        )
+        remedy = "raise train" if whole_fields else "raise validation, or take smaller blocks"
+        raise SplitError(f"{drawn}: no validation pixel is left; {remedy}")
     if drawn.missing and not allow_missing:
-        lost = "; ".join(f"{i} {names[i]} has no {side} pixel" for i, side in drawn.missing.items())
+        lone = _classes_of_one_field(drawn.labels) if whole_fields else set()
+        lost = "; ".join(
+            f"{i} {names[i]} has no {side} pixel" + (", being one field" if i in lone else "")
+            for i, side in drawn.missing.items()
+        )
         raise SplitError(f"{drawn}: {lost}; change the split, or accept it with allow_missing")
+
+
+def _classes_of_one_field(labels: Labels) -> set[int]:
+    _, first = np.unique(labels.fields, return_index=True)
+    ids, counts = np.unique(labels.array.ravel()[first], return_counts=True)
+    return {int(i) for i in ids[counts == 1]}
 
 
 def _given(

@@ -43,10 +43,17 @@ class TrainingScene:
         reduced: `(components, rows, cols)` float32, mean spectrum at zero.
         targets: `(rows, cols)` int64, class index from 0, -1 where nothing trains.
         halo: pixels of context that the network wants on each side; padded with zeros here, once.
+
+    Attributes:
+        padded: the whole scene.
+        taught: the same with zeros wherever no training pixel's patch reaches: all that training
+            may see. Replaced, not multiplied, since NaN times zero is NaN.
     """
 
     def __init__(self, reduced: Tensor, targets: Tensor, halo: int) -> None:
         self.padded = torch.nn.functional.pad(reduced, (halo, halo, halo, halo))
+        reached = widened((targets >= 0)[None, None], halo)[0]
+        self.taught = torch.where(reached, self.padded, 0.0)
         self.targets = targets
         self.halo = halo
 
@@ -71,7 +78,7 @@ class TrainingScene:
             orientation = _orientations(1, flips, generator)[0]
             rows = slice(tile.row_start, tile.row_stop + 2 * self.halo)
             cols = slice(tile.col_start, tile.col_stop + 2 * self.halo)
-            inputs = orient(self.padded[:, rows, cols], orientation)
+            inputs = orient(self.taught[:, rows, cols], orientation)
             targets = orient(self.targets[tile.slices], orientation)
             row, col = (targets >= 0).nonzero(as_tuple=True)
             yield Batch(inputs[None], torch.zeros_like(row), row, col, targets[row, col])
@@ -84,7 +91,7 @@ class TrainingScene:
             turned = _orientations(len(chosen), flips, generator)
             inputs = torch.stack(
                 [
-                    orient(self.padded[:, r : r + side, c : c + side], k)
+                    orient(self.taught[:, r : r + side, c : c + side], k)
                     for r, c, k in zip(
                         row[chosen].tolist(), col[chosen].tolist(), turned, strict=True
                     )
@@ -104,6 +111,24 @@ def orient(image: Tensor, orientation: int) -> Tensor:
     if orientation & 4:
         image = image.transpose(-2, -1)
     return image
+
+
+def marked(n: Tensor, rows: Tensor, cols: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """`(N, 1, rows, cols)` bool: the pixels of an output whose logit the loss is taken of."""
+    there = torch.zeros(shape, dtype=torch.bool, device=n.device)
+    there[n, rows, cols] = True
+    return there[:, None]
+
+
+def widened(feeds: Tensor, reach: int) -> Tensor:
+    """The positions that those of a later layer are made of, by kernels of side `2 * reach + 1`.
+
+    `(N, 1, H, W)` to `(N, 1, H + 2 * reach, W + 2 * reach)`, bool.
+    """
+    side = 2 * reach + 1
+    x = torch.nn.functional.pad(feeds.float(), (side - 1,) * 4)
+    x = torch.nn.functional.max_pool2d(x, (side, 1), stride=1)
+    return torch.nn.functional.max_pool2d(x, (1, side), stride=1) > 0
 
 
 def _orientations(n: int, flips: bool, generator: torch.Generator) -> list[int]:

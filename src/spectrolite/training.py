@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,10 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from spectrolite.errors import SettingsError, TrainingError
+from spectrolite.memory import kept_memory
 from spectrolite.models import SceneNetwork
 from spectrolite.settings import TrainingSettings
 from spectrolite.splits import Split
 from spectrolite.tiles import Batch, TrainingScene
+
+KEEP_EVERY_S = 20.0
+"""Seconds between two states that the loop hands out. One of HybridSN takes 0.2 s to write."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,35 @@ class Epoch:
     validation_accuracy: float | None
     learning_rate: float
     elapsed_s: float
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """Where the loop stands after an epoch: all that the next one depends on.
+
+    The tensors are the loop's own and change with its next step: write or copy them at once.
+
+    Attributes:
+        log: an entry an epoch.
+        network: weights and running statistics, by name.
+        optimiser: its `state_dict()`.
+        schedule: its `state_dict()`.
+        generators: states, uint8: `order`, `torch`, and the device's own where it has one.
+        best_epoch: the one with the best validation accuracy; 0 without `patience`.
+        best_accuracy: that accuracy; -1 without `patience`.
+        best: its weights and running statistics; empty without `patience`.
+        ema: averaged weights, by name; empty where none are kept.
+    """
+
+    log: tuple[Epoch, ...]
+    network: Mapping[str, Tensor]
+    optimiser: Mapping[str, Any]
+    schedule: Mapping[str, Any]
+    generators: Mapping[str, Tensor]
+    best_epoch: int = 0
+    best_accuracy: float = -1.0
+    best: Mapping[str, Tensor] = field(default_factory=dict)
+    ema: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def pick_device(name: str) -> torch.device:
@@ -71,6 +105,8 @@ def fit_scene(
     order: int,
     dropout: int,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
+    progress: Progress | None = None,
+    keep: Callable[[Progress], None] = lambda _: None,
 ) -> list[Epoch]:
     """Fit a scene network in place, in the mode that was chosen.
 
@@ -82,6 +118,8 @@ def fit_scene(
         order: seed of the order and the orientations of windows or patches.
         dropout: seed of dropout.
         on_epoch: called after every epoch.
+        progress: where an earlier call stood, to go on from there to the same bits.
+        keep: called with where the loop stands, as in `fit`.
 
     Returns:
         The log, an entry an epoch.
@@ -121,11 +159,11 @@ def fit_scene(
         return right / len(rows)
 
     devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
+    with kept_memory(), torch.random.fork_rng(devices=devices):
         torch.manual_seed(dropout)
         return fit(
             net, batches, steps, counts, settings,
-            validate if len(split.validation) else None, on_epoch,
+            validate if len(split.validation) else None, on_epoch, generator, progress, keep,
         )  # fmt: skip
 
 
@@ -137,6 +175,9 @@ def fit(
     settings: TrainingSettings,
     validate: Callable[[], float] | None = None,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
+    generator: torch.Generator | None = None,
+    progress: Progress | None = None,
+    keep: Callable[[Progress], None] = lambda _: None,
 ) -> list[Epoch]:
     """Fit `net` in place; it ends in evaluation mode.
 
@@ -150,6 +191,11 @@ def fit(
         settings: the loop's settings.
         validate: accuracy of the net on the validation part, in evaluation mode.
         on_epoch: called after every epoch.
+        generator: the one that `epoch_batches` draws from, to be kept with the rest.
+        progress: where an earlier call with the same arguments stood; the loop goes on from there
+            and ends with the bits of one that never stopped.
+        keep: called with where the loop stands after the first epoch, after the last, and about
+            every `KEEP_EVERY_S` seconds between them.
 
     Returns:
         The log, an entry an epoch.
@@ -183,8 +229,27 @@ def fit(
     )
     log: list[Epoch] = []
     best_accuracy, best_epoch, best_state = -1.0, 0, net.state_dict()
-    start = time.perf_counter()
-    for epoch in range(1, epochs + 1):
+    kept_epoch, kept_s = 0, -math.inf
+    if progress is not None:
+        log, kept_epoch = list(progress.log), len(progress.log)
+        best_accuracy, best_epoch = progress.best_accuracy, progress.best_epoch
+        best_state = dict(progress.best)
+        net.load_state_dict(dict(progress.network))
+        _load_optimiser(optimiser, progress.optimiser)
+        schedule.load_state_dict(dict(progress.schedule))
+        _set_generators(progress.generators, device, generator)
+
+    def stands() -> Progress:
+        best = best_state if settings.patience else {}
+        return Progress(
+            tuple(log), net.state_dict(), optimiser.state_dict(), schedule.state_dict(),
+            _generators(device, generator), best_epoch, best_accuracy, best,
+        )  # fmt: skip
+
+    start = time.perf_counter() - (log[-1].elapsed_s if log else 0.0)
+    for epoch in range(len(log) + 1, epochs + 1):
+        if settings.patience and len(log) - best_epoch >= settings.patience:
+            break
         net.train()
         loss_sum, right, seen = 0.0, 0, 0
         for batch in epoch_batches():
@@ -211,17 +276,51 @@ def fit(
         rate = float(optimiser.param_groups[0]["lr"])
         elapsed = time.perf_counter() - start
         log.append(Epoch(epoch, loss_sum / seen, right / seen, accuracy, rate, elapsed))
+        if settings.patience and accuracy is not None and accuracy > best_accuracy:
+            best_accuracy, best_epoch = accuracy, epoch
+            best_state = copy.deepcopy(net.state_dict())
+        if time.perf_counter() - kept_s >= KEEP_EVERY_S:
+            keep(stands())
+            kept_epoch, kept_s = epoch, time.perf_counter()
         on_epoch(log[-1])
-        if settings.patience and accuracy is not None:
-            if accuracy > best_accuracy:
-                best_accuracy, best_epoch = accuracy, epoch
-                best_state = copy.deepcopy(net.state_dict())
-            if epoch - best_epoch >= settings.patience:
-                break
+    if kept_epoch < len(log):
+        keep(stands())
     if settings.patience:
         net.load_state_dict(best_state)
     net.eval()
     return log
+
+
+def _load_optimiser(optimiser: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
+    optimiser.load_state_dict(dict(state))
+    for parameter, kept in optimiser.state.items():
+        for key, value in kept.items():
+            # laid out as the parameter is, for another layout may round in another order
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                kept[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+
+
+def _generators(device: torch.device, order: torch.Generator | None) -> dict[str, Tensor]:
+    states = {"torch": torch.get_rng_state()}
+    if order is not None:
+        states["order"] = order.get_state()
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    elif device.type == "mps":
+        states["mps"] = torch.mps.get_rng_state()
+    return states
+
+
+def _set_generators(
+    states: Mapping[str, Tensor], device: torch.device, order: torch.Generator | None
+) -> None:
+    torch.set_rng_state(states["torch"])
+    if order is not None:
+        order.set_state(states["order"])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(states["cuda"], device)
+    elif device.type == "mps":
+        torch.mps.set_rng_state(states["mps"])
 
 
 def _class_weights(counts: Tensor, kind: str) -> Tensor:

@@ -1,20 +1,20 @@
 """Open data files. No other module does; everything after it takes arrays and values.
 
-A format family is one module with two functions: `shapes(path)` names the arrays of a file with
-shape and type without reading them, `read(path, key)` reads one. A new format is a new module and
-a line in `FORMATS`.
+A format family of scenes is one module with two functions: `shapes(path)` names the arrays of a
+file with shape and type without reading them, `read(path, key)` reads one. A new format is a new
+module and a line in `FORMATS`. Images come from `image_folders` and `cifar`.
 """
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 
 from spectrolite.errors import ReadError
+from spectrolite.files import naming
 from spectrolite.readers import matlab, npy
-from spectrolite.readers.shapes import ArrayShape
+from spectrolite.readers.shapes import ArrayShape, check_fits_memory
 from spectrolite.scene import Labels, Scene, without_bands
 
 FORMATS = {".npy": npy, ".mat": matlab}
@@ -84,8 +84,9 @@ def _read(
         chosen = named[0]
         if not chosen.numeric:
             raise ReadError(f"{path}: {chosen} holds no numbers; wanted {wanted}")
-    _check_fits_memory(path, chosen)
-    return chosen.key, reader.read(path, chosen.key)
+    check_fits_memory(path, chosen, remedy="cut the scene into parts")
+    with naming(path):
+        return chosen.key, reader.read(path, chosen.key)
 
 
 def _only_fit(
@@ -99,15 +100,6 @@ def _only_fit(
     if len(fits) > 1:
         raise ReadError(f"{path}: several arrays fit: {_listed(fits)}; choose one with {flag}")
     return fits[0]
-
-
-def _check_fits_memory(path: Path, array: ArrayShape) -> None:
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if array.nbytes > memory // 2:
-        raise ReadError(
-            f"{path}: {array} takes {array.nbytes / 2**30:.1f} GiB, more than half of this "
-            f"machine's {memory / 2**30:.1f} GiB; cut the scene into parts"
-        )
 
 
 def _listed(arrays: list[ArrayShape]) -> str:

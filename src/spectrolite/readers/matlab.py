@@ -41,9 +41,14 @@ def read(path: Path, key: str) -> NDArray[np.generic]:
 
     Raises:
         ReadError: a damaged file.
+        OSError: the disk fails while it is read.
     """
     try:
         return np.asarray(io.loadmat(path, variable_names=[key])[key])
+    except OSError as error:
+        if error.errno is None:  # SciPy's own word for a file that ends too early
+            raise _damaged(path, error) from error
+        raise
     except Exception as error:
         raise _damaged(path, error) from error
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.errors import ReadError
 from spectrolite.readers.shapes import ArrayShape
+
+Memmap = np.memmap[Any, np.dtype[np.generic]]
 
 
 def shapes(path: Path) -> list[ArrayShape]:
@@ -27,17 +30,28 @@ def shapes(path: Path) -> list[ArrayShape]:
 
 
 def read(path: Path, key: str) -> NDArray[np.generic]:
-    """The array, in memory. `key` is always `array`."""
+    """The array, in memory. `key` is always `array`.
+
+    Raises:
+        OSError: the disk fails while it is read.
+    """
     del key
-    return np.array(_open(path))
+    mapped = _open(path)
+    array = np.empty_like(mapped, subok=False)  # in the file's own order of axes
+    with path.open("rb") as file:  # where a disk fails, reading a mapped file kills the process
+        file.seek(mapped.offset)
+        read = file.readinto(array.reshape(-1, order="A").view(np.uint8).data)
+    if read < array.nbytes:
+        raise ReadError(f"{path}: {array.nbytes - read} bytes have gone since it was opened")
+    return array
 
 
-def _open(path: Path) -> NDArray[np.generic]:
+def _open(path: Path) -> Memmap:
     # Memory-mapped, so that a header which promises more than the file holds costs nothing.
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # NumPy warns of sizes that overflow before it refuses
-            array: NDArray[np.generic] = np.lib.format.open_memmap(path, mode="r")
+            array = np.lib.format.open_memmap(path, mode="r")
     except Exception as error:  # NumPy lets many kinds through for a damaged header
         raise ReadError(
             f"{path}: not a readable .npy file of numbers ({type(error).__name__}: {error}); "

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
+from pathlib import Path
+
+from spectrolite.errors import ReadError
 
 
 @dataclass(frozen=True)
@@ -23,3 +27,17 @@ class ArrayShape:
 
     def __str__(self) -> str:
         return f"{self.key} ({' x '.join(map(str, self.shape))} {self.dtype})"
+
+
+def check_fits_memory(path: Path, array: ArrayShape, remedy: str) -> None:
+    """Refuse an array before its memory is taken.
+
+    Raises:
+        ReadError: it takes more than half of this machine's memory.
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if array.nbytes > memory // 2:
+        raise ReadError(
+            f"{path}: {array} takes {array.nbytes / 2**30:.1f} GiB, more than half of this "
+            f"machine's {memory / 2**30:.1f} GiB; {remedy}"
+        )

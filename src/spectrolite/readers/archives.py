@@ -1,0 +1,246 @@
+"""Files of a folder, of a `.tar`, a `.tar.gz` or a `.zip`, by paths that stay inside it.
+
+Nothing is unpacked to disk. First `listing` looks at names and declared sizes alone, then
+`contents` reads one file at a time, never more of it than was declared.
+
+What systems leave behind is not listed: names that begin with a dot (`.DS_Store`, `._photo.jpg`),
+`__MACOSX`, `Thumbs.db` and `desktop.ini`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import stat
+import tarfile
+import unicodedata
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from spectrolite.errors import ReadError
+
+ENDINGS = (".tar", ".tar.gz", ".tgz", ".zip")
+
+MOST_FILES = 2**21  # ImageNet has 1.3 million
+MOST_BYTES = 2**36  # 64 GiB over all files, as declared
+MOST_READ = 2**28  # 256 MiB at once: tarfile reads a header's extension whole, however long
+
+LEFT_BEHIND = ("__MACOSX", "Thumbs.db", "desktop.ini")
+TAR_BLOCK = 512
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a folder or an archive says it holds.
+
+    Attributes:
+        files: path inside, with `/` between its parts, to declared size in bytes; in the order of
+            the archive, sorted for a folder.
+        folders: paths of the folders inside, those without a file too.
+    """
+
+    files: dict[str, int] = field(default_factory=dict)
+    folders: set[str] = field(default_factory=set)
+
+
+def listing(path: Path) -> Listing:
+    """Names and sizes, without reading a file.
+
+    Raises:
+        ReadError: nothing there, another ending, a damaged archive, a path or a link that leads
+            out, a name that is no text or stands twice, something that is no ordinary file, or too
+            much.
+    """
+    if path.is_dir():
+        return _checked(path, _walk(path))
+    if not path.is_file():
+        raise ReadError(f"{path}: no such file or folder")
+    if not path.name.lower().endswith(ENDINGS):
+        raise ReadError(f"{path}: wanted a folder or one of {', '.join(ENDINGS)}")
+    members = _zip_members if _is_zip(path) else _tar_members
+    return _checked(path, members(path))
+
+
+def contents(path: Path, files: Mapping[str, int]) -> Iterator[tuple[str, bytes]]:
+    """Each file of `files`, name and bytes, in the order of the archive.
+
+    Args:
+        path: the folder or archive.
+        files: some of what `listing` found.
+
+    Raises:
+        ReadError: a file that cannot be read.
+    """
+    if path.is_dir():
+        for name, size in files.items():
+            try:
+                with (path / name).open("rb") as file:
+                    yield name, file.read(size)
+            except OSError as error:
+                raise ReadError(f"{path}/{name}: cannot be read ({error.strerror})") from error
+    elif _is_zip(path):
+        with _opened_zip(path) as archive:
+            for info in archive.infolist():
+                name = _inside(path, info.filename)
+                if name in files and not info.is_dir():
+                    yield name, _whole(path, name, files[name], archive.read(info))
+    else:
+        with _opened_tar(path) as (tar, _):
+            for member in tar:
+                name = _inside(path, member.name)
+                if name in files and member.isfile():
+                    inside = tar.extractfile(member)
+                    content = inside.read() if inside else b""
+                    yield name, _whole(path, name, files[name], content)
+
+
+def _checked(path: Path, found: Iterator[tuple[str, int | None]]) -> Listing:
+    """Collect names and sizes while they stay within the limits; a folder has no size."""
+    listed, total = Listing(), 0
+    for count, (name, size) in enumerate(found, start=1):
+        total += size or 0
+        # Before the next header is looked for: what lies between is unpacked to get there.
+        if count > MOST_FILES or total > MOST_BYTES:
+            raise ReadError(
+                f"{path}: more than {MOST_FILES:,} files or {MOST_BYTES / 2**30:.0f} GiB as "
+                f"declared, up to {name}; take a part of it"
+            )
+        if any(unicodedata.category(c) in ("Cc", "Cs") for c in name):
+            raise ReadError(f"{path}: the name {name!r} is no printable text; rename it")
+        if any(part.startswith(".") or part in LEFT_BEHIND for part in name.split("/")):
+            continue
+        if size is None:
+            listed.folders.add(name)
+        elif name in listed.files:
+            raise ReadError(f"{path}: {name} stands in it twice; pack it anew")
+        else:
+            listed.files[name] = size
+    return listed
+
+
+def _walk(root: Path) -> Iterator[tuple[str, int | None]]:
+    def unreadable(error: OSError) -> None:
+        raise ReadError(f"{error.filename}: cannot be read ({error.strerror})") from error
+
+    for folder, below, names in os.walk(root, onerror=unreadable):
+        # Pruned in place: what is not listed is not entered either.
+        below[:] = sorted(n for n in below if not n.startswith(".") and n not in LEFT_BEHIND)
+        for name in [*below, *sorted(names)]:
+            file = Path(folder, name)
+            inside = file.relative_to(root).as_posix()
+            if file.is_symlink():
+                _check_link(root, file)
+            if name in below:
+                yield inside, None
+            elif stat.S_ISREG((status := file.stat()).st_mode):
+                yield inside, status.st_size
+            else:
+                raise ReadError(f"{file}: no ordinary file; remove it")
+
+
+def _check_link(root: Path, file: Path) -> None:
+    """A link may lead to a file inside `root`, nowhere else."""
+    try:
+        target = file.resolve(strict=True)
+    except (OSError, RuntimeError) as error:
+        raise ReadError(f"{file}: a link that leads nowhere; remove it") from error
+    if not target.is_relative_to(root.resolve()):
+        raise ReadError(f"{file}: a link out of {root}, to {target}; copy what it leads to")
+    if target.is_dir():
+        raise ReadError(f"{file}: a link to a folder; copy what it leads to")
+
+
+def _zip_members(path: Path) -> Iterator[tuple[str, int | None]]:
+    with _opened_zip(path) as archive:
+        for info in archive.infolist():
+            name = _inside(path, info.filename)
+            kind = stat.S_IFMT(info.external_attr >> 16)
+            if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+                raise ReadError(f"{path}: {name} is a link or a device; pack the file itself")
+            if info.flag_bits & 1:
+                raise ReadError(f"{path}: {name} is encrypted; pack it without a password")
+            if name:
+                yield name, None if info.is_dir() else info.file_size
+
+
+def _tar_members(path: Path) -> Iterator[tuple[str, int | None]]:
+    with _opened_tar(path) as (tar, stream):
+        for member in tar:
+            name = _inside(path, member.name)
+            if not member.isfile() and not member.isdir():
+                raise ReadError(f"{path}: {name} is a link or a device; pack the file itself")
+            if name:
+                yield name, None if member.isdir() else member.size
+        # A tar ends with blocks of zeros; without them it was cut, if only between two files.
+        stream.seek(tar.offset)
+        if stream.read(TAR_BLOCK) != bytes(TAR_BLOCK):
+            raise ReadError(f"{path}: cut off: the end mark of a tar is missing; copy it again")
+
+
+def _inside(path: Path, name: str) -> str:
+    """A member's name as parts with `/` between them; `./` in front is dropped."""
+    parts = name.split("/")
+    if name.startswith("/") or ".." in parts or "\\" in name or ":" in parts[0] or "\0" in name:
+        raise ReadError(
+            f"{path}: the name {name!r} leads out of the archive; pack it anew, with names like "
+            "class/image.png"
+        )
+    return "/".join(part for part in parts if part not in ("", "."))
+
+
+def _whole(path: Path, name: str, size: int, content: bytes) -> bytes:
+    if len(content) != size:
+        raise ReadError(
+            f"{path}/{name}: {size:,} bytes declared, {len(content):,} there; pack it anew"
+        )
+    return content
+
+
+def _is_zip(path: Path) -> bool:
+    return path.name.lower().endswith(".zip")
+
+
+class _Bounded:
+    """A stream that never hands out more than `MOST_READ` bytes at once."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.tell, self.seek = stream.tell, stream.seek
+
+    def read(self, size: int = -1) -> bytes:
+        """At most `size` bytes."""
+        if not 0 <= size <= MOST_READ:
+            raise tarfile.ReadError(f"{size} bytes in one piece, more than {MOST_READ}")
+        return self._stream.read(size)
+
+
+@contextmanager
+def _opened_tar(path: Path) -> Iterator[tuple[tarfile.TarFile, _Bounded]]:
+    with _damage(path), path.open("rb") as file:
+        packed = path.name.lower().endswith("gz")
+        stream = _Bounded(gzip.GzipFile(fileobj=file) if packed else file)  # type: ignore[arg-type]
+        with tarfile.open(fileobj=stream, mode="r:") as tar:  # type: ignore[call-overload]
+            yield tar, stream
+
+
+@contextmanager
+def _opened_zip(path: Path) -> Iterator[zipfile.ZipFile]:
+    with _damage(path), zipfile.ZipFile(path) as archive:
+        yield archive
+
+
+@contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    """What the library says of a damaged archive, as one kind of error."""
+    try:
+        yield
+    except ReadError:
+        raise
+    except Exception as error:  # tarfile and zipfile let many kinds through
+        raise ReadError(
+            f"{path}: a damaged archive ({type(error).__name__}: {error}); copy or pack it again"
+        ) from error

@@ -1,0 +1,266 @@
+"""The folder in which a run grows, `NAME.part` beside its place: it is renamed when complete.
+
+begin.json          what is known before the training
+split.safetensors   the pixels of training, validation and test
+log.jsonl           a line an epoch
+resume.safetensors  where the training stands
+lock                held by the process that writes here; the system lets go of it when that dies
+
+Whatever ends the process, Ctrl-C or SIGKILL, leaves a folder that the next one can go on from, or
+one in which nothing has begun.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spectrolite.bundles import read_json
+from spectrolite.errors import RunError, SettingsError, SpectroliteError, TrainingError
+from spectrolite.resuming import epochs_kept
+from spectrolite.run_folders import (
+    DATA_KINDS,
+    FORMAT,
+    Known,
+    RunRecord,
+    other_machine,
+    save_split,
+    threads_of,
+    write_json,
+)
+from spectrolite.settings import checked_settings, flat_settings
+from spectrolite.splits import Split
+
+try:
+    import fcntl
+except ImportError:  # not on Windows: there two processes are not kept apart
+    fcntl = None  # type: ignore[assignment]
+
+BEGIN, STATE, LOCK, REPLACED = "begin.json", "resume.safetensors", "lock", "replaced"
+REMEDY = "start anew with --overwrite"
+
+
+class Begun(Known):
+    """`begin.json`."""
+
+    overwrite: bool
+
+
+@dataclass(frozen=True, eq=False)
+class StoppedRun(RunRecord):
+    """A run that grows, or that was stopped before its end.
+
+    Attributes:
+        path: its folder, which ends in `.part`.
+        manifest: what `begin.json` holds, as `Begun` describes it.
+    """
+
+    @property
+    def state(self) -> Path:
+        """The file that holds where the training stands."""
+        return self.path / STATE
+
+    @property
+    def epochs_done(self) -> int:
+        """Epochs that need not be trained again."""
+        return epochs_kept(self.state) if self.state.exists() else 0
+
+    @property
+    def name(self) -> str:
+        """Tells its state from that of another run."""
+        return hashlib.sha256((self.path / BEGIN).read_bytes()).hexdigest()
+
+    def check_same(self, known: dict[str, Any]) -> None:
+        """Refuse to go on with anything else than the run began with.
+
+        Raises:
+            SettingsError: names the first of data, split, seed and settings that differs.
+            RunError: other versions or another machine, which would give other bits.
+        """
+        end = f"leave the flag out, or {REMEDY}"
+        for kind in DATA_KINDS:
+            if known[f"{kind}_sha256"] != self.manifest[f"{kind}_sha256"]:
+                raise SettingsError(
+                    f"--{kind}: not the {kind} that {self.path} was begun with; {end}"
+                )
+        if known["split_sha256"] != self.manifest["split_sha256"]:
+            raise SettingsError(f"--split: not the one that {self.path} was begun with; {end}")
+        now, then = (
+            {"seed": k["seed"], **flat_settings(checked_settings(k["settings"]))}
+            for k in (known, self.manifest)
+        )
+        for key, value in now.items():
+            if value != then[key]:
+                raise SettingsError(
+                    f"--{key.replace('_', '-')}: {value}, but {self.path} was begun with "
+                    f"{then[key]}; {end}"
+                )
+        differs = other_machine(self.manifest)
+        if differs:
+            raise RunError(
+                f"{self.path}: going on here would give other bits ({'; '.join(differs)}); "
+                f"go on where it began, or {REMEDY}"
+            )
+
+
+def part_of(out: Path) -> Path:
+    """The folder in which the run `out` grows."""
+    return out.with_name(f"{out.name}.part")
+
+
+def open_stopped(out: str | Path) -> StoppedRun:
+    """Open the stopped run that would have become `out`.
+
+    Raises:
+        RunError: there is none, it is damaged, or of a newer version.
+    """
+    out = Path(out)
+    part = part_of(out)
+    if not (part / BEGIN).is_file():
+        if (out / "manifest.json").is_file():
+            raise RunError(f"{out} is complete: nothing to resume; take another --out")
+        raise RunError(f"{part}: no stopped run, so nothing to resume; leave --resume out")
+    return StoppedRun(part, read_json(part / BEGIN, FORMAT, Begun, REMEDY))
+
+
+@contextmanager
+def growing(
+    out: Path, known: dict[str, Any], split: Split, *, overwrite: bool, resume: bool
+) -> Iterator[StoppedRun]:
+    """The folder of a run while the block fills it; renamed to `out` when the block succeeds.
+
+    A block that fails before anything was trained, or whose training diverges, leaves nothing. One
+    that is stopped, or fails otherwise, leaves a stopped run.
+
+    Args:
+        out: the run's place.
+        known: what is known of it, as `Known` describes it.
+        split: its split.
+        overwrite: replace a finished run, discard a stopped one.
+        resume: go on with the stopped one.
+
+    Raises:
+        RunError: something is in the way, nothing is there to resume, another process is at it, or
+            nothing can be written there.
+        SettingsError: a stopped run that began with something else.
+    """
+    if overwrite and resume:
+        raise SettingsError("give --resume or --overwrite, not both")
+    part = part_of(out)
+    stopped = open_stopped(out) if resume else None
+    _check_place(out, overwrite or (stopped is not None and stopped.manifest["overwrite"]))
+    if stopped is None:
+        _check_part(part, overwrite)
+        try:
+            part.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(
+                f"{out}: cannot be made ({error.strerror}); take another --out"
+            ) from error
+    with _locked(part):
+        if resume:  # read anew, for another process may have been here before the lock was ours
+            open_stopped(out).check_same(known)
+        else:
+            _check_part(part, overwrite)
+        try:
+            if not resume:
+                _clear(part)
+                save_split(part, split)
+                write_json(part / BEGIN, {**known, "overwrite": overwrite})
+            stopped = open_stopped(out)
+            with threads_of(stopped.manifest):
+                yield stopped
+            _take_name(part, out)
+        except SpectroliteError as error:
+            if isinstance(error, TrainingError) or not (part / STATE).exists():
+                shutil.rmtree(part, ignore_errors=True)
+            raise
+        except (KeyboardInterrupt, OSError, MemoryError) as error:
+            if not (part / BEGIN).exists():
+                shutil.rmtree(part, ignore_errors=True)
+            elif stopped is not None:
+                error.add_note(
+                    f"stopped after epoch {stopped.epochs_done}; go on with: "
+                    f"spectrolite train --out {shlex.quote(str(out))} --resume"
+                )
+            raise
+
+
+def _check_place(out: Path, overwrite: bool) -> None:
+    if out.exists():
+        if not overwrite:
+            raise RunError(f"{out} exists; take another --out, or replace it with --overwrite")
+        if not (out / "manifest.json").is_file():
+            raise RunError(f"{out} is no run, so --overwrite leaves it alone; take another --out")
+
+
+def _check_part(part: Path, overwrite: bool) -> None:
+    """Refuse to put a run where a stopped one is, or something that is none of ours."""
+    if not part.exists():
+        return
+    if not (part / BEGIN).is_file():
+        ours = {LOCK, f".part.{BEGIN}", "split.safetensors", ".part.split.safetensors"}
+        if not part.is_dir() or {p.name for p in part.iterdir()} - ours:
+            raise RunError(f"{part} is in the way and no stopped run; take another --out")
+    elif not overwrite:
+        content = read_json(part / BEGIN, FORMAT, Begun, REMEDY)
+        done = StoppedRun(part, content).epochs_done
+        epochs = content["settings"]["training"]["epochs"]
+        raise RunError(
+            f"{part}: a run that was stopped after epoch {done} of {epochs}; go on with --resume, "
+            "or discard it with --overwrite"
+        )
+
+
+def _clear(part: Path) -> None:
+    """Remove all but the lock; `begin.json` last, for without it the rest is none of ours."""
+    for path in sorted(part.iterdir(), key=lambda path: path.name == BEGIN):
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != LOCK:
+            path.unlink()
+
+
+def _take_name(part: Path, out: Path) -> None:
+    """Rename `part`; a kill at any moment leaves a stopped run or a finished one."""
+    replaced = part / REPLACED
+    if replaced.exists():
+        shutil.rmtree(replaced)
+    if out.exists():
+        out.rename(replaced)
+        shutil.rmtree(replaced)
+    part.rename(out)
+    for name in (BEGIN, STATE, LOCK):
+        (out / name).unlink(missing_ok=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock while the block runs.
+
+    Raises:
+        RunError: another process holds it, or took the folder away in the meantime.
+    """
+    if fcntl is None:
+        yield
+        return
+    busy = RunError(f"{folder}: another process is writing there; wait for it, or stop it")
+    try:
+        file = (folder / LOCK).open("a")
+    except FileNotFoundError as error:
+        raise busy from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.path.samestat(os.fstat(file.fileno()), (folder / LOCK).stat()):
+                raise busy
+        except (BlockingIOError, FileNotFoundError) as error:
+            raise busy from error
+        yield

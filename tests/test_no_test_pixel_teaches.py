@@ -1,0 +1,107 @@
+"""What lies outside every training pixel's patch leaves no trace in what is learned.
+
+Each pixel out there is replaced by a million and, after the check of the input, by NaN; bands,
+weights and running statistics must keep their bits.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+import spectrolite as sl
+from spectrolite.bands import fit_bands
+from spectrolite.models import build_scene_model
+from spectrolite.settings import settings
+from spectrolite.splits import Split
+from spectrolite.training import fit_scene
+
+ROWS, COLS, BANDS, PATCH = 44, 40, 16, 25
+MODES: dict[str, dict[str, Any]] = {
+    "dense": {"mode": "dense", "epochs": 3, "window": 32},
+    "patches": {"mode": "patches", "epochs": 2, "batch": 5},
+}
+
+
+def _scene_and_split() -> tuple[sl.Scene, Split]:
+    """Training pixels in the upper left, test pixels all over."""
+    rng = np.random.default_rng(0)
+    labels = np.zeros((ROWS, COLS), np.int32)
+    labels[2:6, 1:5] = 1
+    labels[2:6, 5:9] = 2
+    train = np.flatnonzero(labels)
+    labels[20:44, 20:40] = rng.integers(1, 3, (24, 20))
+    cube = rng.normal(labels[..., None], 1, (ROWS, COLS, BANDS)).astype(np.float32)
+    test = np.setdiff1d(np.flatnonzero(labels), train)
+    none = np.array([], np.int64)
+    known = sl.Labels(labels, class_names={1: "left", 2: "right"})
+    return sl.Scene(cube), Split(known, train, none, test, "given", {}, (), 0)
+
+
+def _outside(split: Split) -> NDArray[np.bool_]:
+    """Pixels that no training pixel's patch reaches, marked one patch at a time."""
+    outside = np.ones((ROWS, COLS), bool)
+    for pixel in split.train:
+        row, col = divmod(int(pixel), COLS)
+        outside[max(row - 12, 0) : row + 13, max(col - 12, 0) : col + 13] = False
+    return outside
+
+
+def _learned(
+    cube: NDArray[np.float32], split: Split, flags: dict[str, Any], variant: str, bands_from: str
+) -> dict[str, bytes]:
+    scene = sl.Scene(np.zeros((ROWS, COLS, BANDS), np.float32))
+    object.__setattr__(scene, "cube", cube)  # past the check of the input
+    chosen = settings(variant=variant, bands_from=bands_from, components=14, **flags)
+    bands = fit_bands(scene, split, 14, bands_from, False, PATCH)
+    net = build_scene_model(
+        "hybridsn", bands=14, classes=2, variant=variant,
+        generator=torch.Generator().manual_seed(0),
+    )  # fmt: skip
+    fit_scene(net, bands.reduce(scene.cube), split, chosen.training, order=1, dropout=2)
+    learned = {key: value.numpy().tobytes() for key, value in net.state_dict().items()}
+    return {**learned, "mean": bands.mean.tobytes(), "matrix": bands.matrix.tobytes()}
+
+
+@pytest.mark.parametrize("bands_from", ["train", "patches"])
+@pytest.mark.parametrize("variant", ["course", "paper"])
+@pytest.mark.parametrize("mode", MODES)
+def test_what_lies_outside_the_training_patches_leaves_no_trace(
+    mode: str, variant: str, bands_from: str
+) -> None:
+    scene, split = _scene_and_split()
+    outside = _outside(split)
+    assert 0.3 < outside.mean() < 0.9
+    known = _learned(np.array(scene.cube, np.float32), split, MODES[mode], variant, bands_from)
+    for strange in (1e6, np.nan):
+        changed = np.array(scene.cube, np.float32)
+        changed[outside] = strange
+        learned = _learned(changed, split, MODES[mode], variant, bands_from)
+        assert [key for key in known if learned[key] != known[key]] == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_lies_inside_them_does_leave_one(mode: str) -> None:
+    """The check above can fail: one pixel at the edge of one patch is enough."""
+    scene, split = _scene_and_split()
+    known = _learned(np.array(scene.cube, np.float32), split, MODES[mode], "course", "train")
+    changed = np.array(scene.cube, np.float32)
+    row, col = (int(v) for v in np.argwhere(~_outside(split))[-1])
+    assert (row, col) == (5 + 12, 8 + 12)
+    changed[row, col] += 1
+    learned = _learned(changed, split, MODES[mode], "course", "train")
+    assert learned["conv3d_1.0.weight"] != known["conv3d_1.0.weight"]
+    assert learned["matrix"] == known["matrix"]
+
+
+def test_bands_fitted_on_the_scene_are_what_they_say() -> None:
+    scene, split = _scene_and_split()
+    changed = np.array(scene.cube, np.float32)
+    changed[_outside(split)] = 7
+    one, other = (fit_bands(sl.Scene(c), split, 14, "scene", False, PATCH).matrix
+                  for c in (scene.cube, changed))  # fmt: skip
+    assert not np.array_equal(one, other)

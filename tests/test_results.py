@@ -1,0 +1,114 @@
+"""Every committed result names what made it, and one of its figures can be made again.
+
+References: the shape that `benchmarks/records.py` states, and, for position alone, a table measured
+before this package existed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from records import Repeat
+from repro import script_of
+
+ROOT = Path(__file__).parent.parent
+RESULTS = {path.stem: path for path in sorted((ROOT / "benchmarks" / "results").glob("*.json"))}
+SHA256 = re.compile("[0-9a-f]{64}")
+MACHINE = {"processor", "threads", "cpu_capability", "python", "torch"}
+
+
+def record_of(name: str) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads(RESULTS[name].read_text(encoding="utf-8"))
+    return record
+
+
+def values_in(content: Any) -> list[Any]:
+    """Every number and text of a record, however deep."""
+    if isinstance(content, dict):
+        return [v for part in content.values() for v in values_in(part)]
+    if isinstance(content, list):
+        return [v for part in content for v in values_in(part)]
+    return [content]
+
+
+def test_there_are_results_and_nothing_else_beside_them() -> None:
+    assert RESULTS
+    assert {p.suffix for p in (ROOT / "benchmarks" / "results").iterdir()} == {".json"}
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_a_result_names_commit_command_and_machine(name: str) -> None:
+    record = record_of(name)
+    assert re.fullmatch("[0-9a-f]{40}", record["commit"])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", record["date"])
+    assert set(record["machine"]) >= MACHINE
+    program, script, *words = record["command"].split()
+    assert program == "python"
+    assert (ROOT / script).is_file()
+    assert not any(word.startswith(("/", "~", "..")) for word in [script, *words])
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_a_result_has_the_hashes_of_data_split_and_weights_or_says_why_not(name: str) -> None:
+    inputs = record_of(name)["inputs"]
+    assert set(inputs) == {"data", "split", "weights", "without"}
+    assert inputs["data"]
+    for part in ("data", "split", "weights"):
+        if inputs[part] is None:
+            assert len(inputs["without"][part].split()) > 2
+        else:
+            assert part not in inputs["without"]
+            assert inputs[part]
+            assert all(SHA256.fullmatch(sha256) for sha256 in inputs[part].values())
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_a_figure_of_each_result_can_be_drawn_to_be_made_again(name: str) -> None:
+    record = record_of(name)
+    again = importlib.import_module(script_of(record).stem).again
+    known = values_in(record)
+    drawn = [again(record, np.random.default_rng(seed)) for seed in range(12)]
+    for repeat in drawn:
+        assert isinstance(repeat, Repeat)
+        assert repeat.what
+        assert all(value in known for value in repeat.stored.values())
+        assert set(repeat.tolerance) <= set(repeat.stored)
+        assert all(0 <= allowed < np.inf for allowed in repeat.tolerance.values())
+        numbers = {k for k, value in repeat.stored.items() if not isinstance(value, str)}
+        assert numbers == set(repeat.tolerance)  # a number without a tolerance is never compared
+    same = again(record, np.random.default_rng(0))
+    assert (same.what, same.stored) == (drawn[0].what, drawn[0].stored)
+    assert len({repeat.what for repeat in drawn}) > 1
+
+
+POSITION = {  # overall accuracy in %, five seeds, at 30, 10, 5 and 1 %
+    "indian_pines": (99.45, 97.55, 95.22, 82.79),
+    "pavia_u": (99.86, 98.89, 97.27, 90.44),
+    "salinas": (99.97, 99.81, 99.45, 95.99),
+}
+
+
+@pytest.mark.parametrize("scene", POSITION)
+def test_position_alone_scores_what_was_measured_before(scene: str) -> None:
+    record = record_of("position_baseline")
+    for train, known in zip((0.3, 0.1, 0.05, 0.01), POSITION[scene], strict=True):
+        rows = [r for r in record["rows"] if (r["scene"], r["train"]) == (scene, train)]
+        assert [row["seed"] for row in rows] == [0, 1, 2, 3, 4]
+        accuracies = [100 * row["overall_accuracy"] for row in rows]
+        assert np.mean(accuracies) == pytest.approx(known, abs=0.1)
+        (line,) = (t for t in record["table"] if (t["scene"], t["train"]) == (scene, train))
+        assert 100 * line["mean"] == pytest.approx(np.mean(accuracies))
+        assert 100 * line["std"] == pytest.approx(np.std(accuracies, ddof=1))
+        if train >= 0.1:
+            assert all(row["overlap"] == 1.0 or scene == "pavia_u" for row in rows)
+            assert all(row["overlap"] > 0.998 for row in rows)
+        shown = f"{100 * line['mean']:.2f} ± {100 * line['std']:.2f}"
+        assert shown in (ROOT / "docs" / "splits.md").read_text(encoding="utf-8")
+    raised = [r["raised"] for r in record["rows"] if r["scene"] == "indian_pines"]
+    assert [r for r in raised if r] == [[7, 9]] * 5  # at 1 %
