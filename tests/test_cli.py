@@ -16,7 +16,7 @@ import pytest
 import spectrolite as sl
 from spectrolite import cli
 
-VERBS = ("data", "train", "evaluate", "report", "map", "demo")
+VERBS = ("data", "train", "evaluate", "report", "map", "verify", "repeat", "demo")
 
 
 @dataclass(frozen=True)

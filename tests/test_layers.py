@@ -23,7 +23,8 @@ ORDER = (
     "models.blocks", "models.hybridsn", "models", "dense_form", "costs",
     "settings", "training", "resuming", "bundles",
     "baselines", "reports",
-    "mapping", "pages", "run_folders", "unfinished", "runs", "demonstration",
+    "mapping", "pages", "run_folders", "unfinished", "runs", "verification", "repetition",
+    "demonstration",
     "screen", "cli", "__main__",
 )  # fmt: skip
 

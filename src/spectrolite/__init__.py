@@ -23,22 +23,26 @@ if TYPE_CHECKING:
     from spectrolite.mapping import SceneMap, classify
     from spectrolite.models import build_model
     from spectrolite.readers import read_labels, read_scene
+    from spectrolite.repetition import Repetition, repeat
     from spectrolite.reports import Report
     from spectrolite.run_folders import Run, open_run
     from spectrolite.runs import evaluate, map_scene, report, train
     from spectrolite.scene import Labels, Scene, Window
     from spectrolite.splits import Split, split
+    from spectrolite.verification import Verification, verify
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Labels": "scene",
+    "Repetition": "repetition",
     "Report": "reports",
     "Run": "run_folders",
     "Scene": "scene",
     "SceneMap": "mapping",
     "SpectroliteError": "errors",
     "Split": "splits",
+    "Verification": "verification",
     "Window": "scene",
     "build_model": "models",
     "classify": "mapping",
@@ -51,19 +55,23 @@ _HOMES = {
     "open_run": "run_folders",
     "read_labels": "readers",
     "read_scene": "readers",
+    "repeat": "repetition",
     "report": "runs",
     "split": "splits",
     "train": "runs",
+    "verify": "verification",
 }
 
 __all__ = [
     "Labels",
+    "Repetition",
     "Report",
     "Run",
     "Scene",
     "SceneMap",
     "SpectroliteError",
     "Split",
+    "Verification",
     "Window",
     "build_model",
     "classify",
@@ -76,9 +84,11 @@ __all__ = [
     "open_run",
     "read_labels",
     "read_scene",
+    "repeat",
     "report",
     "split",
     "train",
+    "verify",
 ]
 
 

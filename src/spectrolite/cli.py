@@ -10,13 +10,20 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from rich.console import Console
 
 from spectrolite.errors import SettingsError, SpectroliteError, SplitError
-from spectrolite.screen import TrainingProgress, class_table, data_table, report_table
+from spectrolite.screen import (
+    TrainingProgress,
+    class_table,
+    data_table,
+    repetition_tables,
+    report_table,
+    verification_table,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -181,7 +188,13 @@ def train(
 
 @app.command()
 def evaluate(
-    run: RunFolder, scene: MovedScene = None, labels: MovedLabels = None, as_json: Json = False
+    run: RunFolder,
+    scene: MovedScene = None,
+    labels: MovedLabels = None,
+    flips: Annotated[
+        bool, typer.Option("--flips", help="A row for eight orientations averaged, too.")
+    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Map a run's scene anew with the stored model and score its test pixels.
 
@@ -189,7 +202,7 @@ def evaluate(
     """
     from spectrolite import runs
 
-    runs.evaluate(run, *_moved(run, scene, labels))
+    runs.evaluate(run, *_moved(run, scene, labels), flips=flips)
     _print_report(run, as_json)
 
 
@@ -246,6 +259,77 @@ def map_(
     for i, name in made.class_names.items():
         console.print(f"{i:>4}  {name:<32} {counts[i]:>12,} pixels")
     console.print(f"{out}, {picture}, {confidence}")
+
+
+@app.command()
+def verify(
+    run: RunFolder,
+    scene: MovedScene = None,
+    labels: MovedLabels = None,
+    tolerance: Annotated[
+        float, typer.Option(help="Points of accuracy, where bits cannot be compared.")
+    ] = 1.0,
+    as_json: Json = False,
+) -> None:
+    """Train a run again and compare: data, split, weights, map and figures, to the bit.
+
+    Where versions or the processor are others, the figures are compared within a tolerance.
+
+    Example: `spectrolite verify runs/ip`
+    """
+    from spectrolite import verification
+
+    with TrainingProgress(messages).shown() as progress:
+        found = verification.verify(
+            run, *_moved(run, scene, labels, check=False), tolerance=tolerance,
+            on_epoch=progress.epoch, on_stage=progress.stage,
+        )  # fmt: skip
+    if as_json:
+        _print_json({**asdict(found), "verdict": found.verdict})
+        return
+    console.print(verification_table(found))
+    for difference in found.elsewhere:
+        console.print(f"- {difference}", markup=False)
+    console.print(f"{run}: {found.verdict}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def repeat(
+    run: RunFolder,
+    seeds: Annotated[int, typer.Option(help="Repetitions, the run itself included.")] = 10,
+    vary: Annotated[str, typer.Option(help="training, split or both: whose seed.")] = "training",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the repetitions; RUN-repeats without it.")
+    ] = None,
+    scene: MovedScene = None,
+    labels: MovedLabels = None,
+    flips: Annotated[
+        bool, typer.Option("--flips", help="A row for eight orientations averaged, too.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a run again with other seeds: mean and standard deviation of every figure.
+
+    Typed again, it goes on where it was stopped.
+
+    Example: `spectrolite repeat runs/ip --seeds 10`
+    """
+    from spectrolite import repetition
+
+    try:
+        with TrainingProgress(messages).shown() as progress:
+            made = repetition.repeat(
+                run, seeds, cast(repetition.Vary, vary), out, *_moved(run, scene, labels),
+                flips=flips, on_epoch=progress.epoch, on_stage=progress.stage,
+            )  # fmt: skip
+    except KeyboardInterrupt as stop:
+        messages.print("stopped; the same command goes on from here")
+        raise typer.Exit(130) from stop
+    if as_json:
+        _print_json(json.loads(made.model_dump_json()))
+        return
+    for table in repetition_tables(made):
+        console.print(table)
 
 
 @app.command()
@@ -309,7 +393,9 @@ def _draw(labels: Any, text: str, train: float | None, split_seed: int | None) -
     return split(labels, method, **parameters)
 
 
-def _moved(run: Path, scene: Path | None, labels: Path | None) -> tuple[Any, Any]:
+def _moved(
+    run: Path, scene: Path | None, labels: Path | None, check: bool = True
+) -> tuple[Any, Any]:
     """Scene and labels of a run whose files lie elsewhere now, read as the run read them."""
     from spectrolite.run_folders import open_run
 
@@ -317,7 +403,8 @@ def _moved(run: Path, scene: Path | None, labels: Path | None) -> tuple[Any, Any
         return None, None
     if scene is None or labels is None:
         raise SettingsError("give both --scene and --labels, or neither")
-    return open_run(run).data(scene, labels)
+    opened = open_run(run)
+    return opened.data(scene, labels) if check else opened.unchecked_data(scene, labels)
 
 
 def _bands(text: str) -> tuple[int, ...]:
