@@ -55,8 +55,11 @@ def main() -> None:
         messages.print(f"[bold red]error:[/] {_plain(str(error))}", soft_wrap=True)
         sys.exit(error.exit_code)
     except (OSError, MemoryError) as error:
-        for line in (str(error) or "out of memory", *getattr(error, "__notes__", [])):
-            messages.print(f"[bold red]error:[/] {_plain(line)}", soft_wrap=True)
+        messages.print(
+            f"[bold red]error:[/] {_plain(str(error) or 'out of memory')}", soft_wrap=True
+        )
+        for note in getattr(error, "__notes__", []):
+            messages.print(_plain(note), soft_wrap=True)
         sys.exit(2 if isinstance(error, PermissionError) else 1)
 
 
@@ -163,11 +166,11 @@ def train(
     }  # fmt: skip
     given = {k: v for k, v in flags.items() if v is not None}
     stopped = open_stopped(out) if resume else None
-    if stopped is None or data or scene or labels:
+    if stopped is None or any(source is not None for source in (data, scene, labels)):
         loaded = _load(data, scene, labels, scene_key, labels_key, drop_bands)
     else:
         loaded = stopped.data()
-    if stopped is None or split or train or split_seed is not None:
+    if stopped is None or any(flag is not None for flag in (split, train, split_seed)):
         drawn = _draw(loaded[1], split or "random", train, split_seed)
     else:
         drawn = stopped.split(loaded[1])
@@ -180,8 +183,8 @@ def train(
                 on_epoch=progress.epoch, on_stage=progress.stage, **given,
             )  # fmt: skip
     except KeyboardInterrupt as stop:
-        for line in getattr(stop, "__notes__", ["stopped before anything was kept"]):
-            messages.print(_plain(line), soft_wrap=True)
+        for note in getattr(stop, "__notes__", ["stopped"]):
+            messages.print(_plain(note), soft_wrap=True)
         raise typer.Exit(130) from stop
     _print_report(run.path, as_json)
 

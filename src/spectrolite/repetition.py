@@ -124,7 +124,8 @@ def repeat(
             f"--vary {vary}: the split of {first.path} was given, so there is no other to draw; "
             "take --vary training"
         )
-    folder = first.path.with_name(f"{first.path.name}-repeats") if out is None else Path(out)
+    place = first.path if first.path.name else first.path.resolve()  # "." has no name
+    folder = place.with_name(f"{place.name}-repeats") if out is None else Path(out)
     _check_folder(folder, first, vary)
     rows: list[Repeated] = []
     made = _sum_up(first, vary, rows)

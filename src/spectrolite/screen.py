@@ -127,7 +127,8 @@ def repetition_tables(made: Repetition) -> list[Table]:
     for one in made.runs:
         shown = ("overall accuracy", "average accuracy", "kappa x 100", "seconds of training")
         figures = (f"{one.figures[name]:.2f}" for name in shown)
-        rows.add_row(one.run, str(one.seed), str(one.split_seed or 0), *figures)
+        split_seed = "–" if one.split_seed is None else str(one.split_seed)
+        rows.add_row(one.run, str(one.seed), split_seed, *figures)
     for name in ("", "mean ± std", "runs"):
         summary.add_column(name, justify="right" if name else "left")
     for name, spread in made.summary.items():
