@@ -15,8 +15,11 @@ import pytest
 
 import spectrolite as sl
 from spectrolite import cli
+from spectrolite.screen import TrainingProgress
 
-VERBS = ("data", "train", "evaluate", "report", "map", "explain", "demo")
+VERBS = (
+    "data", "train", "evaluate", "report", "map", "explain", "verify", "repeat", "demo"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,62 @@ def test_a_run_whose_files_were_moved(typed: Type, tiny_run: sl.Run, tmp_path: P
     assert typed("report", tmp_path / "run", *here).code == 0
     swapped = ["--scene", sources["scene"], "--labels", sources["scene"]]
     assert typed("evaluate", tmp_path / "run", *swapped).code == 2
+
+
+def test_verify_repeat_and_flips(
+    typed: Type, tiny_files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    assert typed(
+        "train", "--scene", tiny_files[0], "--labels", tiny_files[1], "--components", 13,
+        "--epochs", 1, "--out", out,
+    ).code == 0  # fmt: skip
+    flipped = typed("evaluate", out, "--flips")
+    assert flipped.code == 0
+    assert "eight orientations averaged" in flipped.out
+    report = sl.open_run(out).report
+    assert report.flips is not None
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert f"hybridsn, eight orientations averaged ({report.flips.seconds:.2f} s)" in page
+
+    verified = typed("verify", out)
+    assert (verified.code, verified.out.splitlines()[-1]) == (0, f"{out}: same bits")
+    assert "sha256 of the weights" in verified.out
+    moved = typed("verify", out, "--scene", tiny_files[0], "--labels", tiny_files[1], "--json")
+    assert json.loads(moved.out)["verdict"] == "same bits"
+    other = typed("verify", out, "--scene", tiny_files[0], "--labels", tmp_path / "o.npy")
+    assert other.code == 2
+    np.save(tmp_path / "o.npy", np.load(tiny_files[1])[::-1])
+    other = typed("verify", out, "--scene", tiny_files[0], "--labels", tmp_path / "o.npy")
+    assert other.code == 1
+    assert "labels: o.npy has other numbers than labels_sha256 says" in other.err
+
+    repeated = typed("repeat", out, "--seeds", 2, "--flips", "--json")
+    assert repeated.code == 0, repeated.err
+    made = json.loads(repeated.out)
+    assert made == json.loads((tmp_path / "run-repeats" / "repeat.json").read_text())
+    shown = typed("repeat", out, "--seeds", 2).out
+    spread = made["summary"]["overall accuracy"]
+    assert f"{spread['mean']:.2f} ± {spread['std']:.2f}" in shown
+    assert "eight orientations: overall accuracy" in shown
+    assert f"{100 * report.overall_accuracy:.2f}" in shown
+    wrong = typed("repeat", out, "--vary", "all")
+    assert (wrong.code, wrong.err) == (
+        2, "error: --vary: wanted training, split or both, got 'all'",
+    )  # fmt: skip
+
+
+def test_a_repetition_that_is_stopped_says_how_it_goes_on(
+    typed: Type, tiny_run: sl.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(TrainingProgress, "epoch", stop)
+    done = typed("repeat", tiny_run.path, "--seeds", 2, "--out", tmp_path / "others")
+    assert done.code == 130
+    assert done.err.endswith("stopped; the same command goes on from here")
+    assert (tmp_path / "others" / "seed-1.part").is_dir()
 
 
 @pytest.mark.slow

@@ -25,7 +25,8 @@ ORDER = (
     "dense_form", "costs", "cost_pictures", "explanations",
     "settings", "training", "resuming", "bundles",
     "baselines", "reports",
-    "mapping", "charts", "pages", "run_folders", "unfinished", "runs", "demonstration",
+    "mapping", "charts", "pages", "run_folders", "unfinished", "runs", "verification", "repetition",
+    "demonstration",
     "screen", "cli", "__main__",
 )  # fmt: skip
 

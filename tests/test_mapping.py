@@ -8,6 +8,7 @@ Independent references:
 
 from __future__ import annotations
 
+import itertools
 import warnings
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable
@@ -26,6 +27,7 @@ from PIL import Image
 from rasterio.errors import NotGeoreferencedWarning
 from torch import Tensor
 
+import spectrolite as sl
 from spectrolite.bands import Bands
 from spectrolite.bundles import Bundle, Config
 from spectrolite.errors import ReadError, RunError, SceneError, SettingsError
@@ -528,3 +530,28 @@ def test_a_map_cut_short_is_an_error(bundle: Bundle, tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     with pytest.raises(ReadError, match=r"map_confidence\.tif: cannot be read"):
         read_map(tmp_path / "map.tif", bundle)
+
+
+@pytest.mark.parametrize("window", [256, 11])
+def test_flips_average_the_softmax_of_eight_orientations(
+    tiny_run: sl.Run, tiny: tuple[sl.Scene, sl.Labels], window: int
+) -> None:
+    """Against NumPy's turns of the whole scene and a forward pass of the network as it is built."""
+    bundle, cube = tiny_run.bundle, tiny[0].cube
+    total = np.zeros((*cube.shape[:2], 3))
+    for turns, mirrored in itertools.product(range(4), (False, True)):
+        turned = np.rot90(cube[:, ::-1] if mirrored else cube, turns)
+        padded = np.pad(bundle.bands.reduce(turned), ((12, 12), (12, 12), (0, 0)))
+        inputs = torch.from_numpy(padded.transpose(2, 0, 1).copy())[None]
+        with torch.no_grad():
+            logits = bundle.network(inputs)[0].double().numpy()
+        softmax = np.exp(logits) / np.exp(logits).sum(0)
+        back = np.rot90(softmax.transpose(1, 2, 0), -turns)
+        total += back[:, ::-1] if mirrored else back
+    averaged = sl.classify(tiny_run, tiny[0], window, flips=True)
+    ids = np.asarray(bundle.config.class_ids)
+    np.testing.assert_allclose(averaged.confidence, total.max(2) / 8, atol=1e-5)
+    np.testing.assert_array_equal(averaged.classes, ids[total.argmax(2)])
+    once = sl.classify(tiny_run, tiny[0], window)
+    assert np.abs(once.confidence - averaged.confidence).max() > 1e-3
+    assert once.sha256 == sl.classify(tiny_run, tiny[0], window).sha256 != averaged.sha256

@@ -465,7 +465,7 @@ def test_a_file_that_the_system_will_not_write_ends_with_a_message_and_exit_code
     assert done.returncode == 1
     assert done.stderr.splitlines()[-2:] == [
         f"error: [Errno 27] File too large: '{out}.part/resume.safetensors'",
-        f"error: stopped after epoch 0; go on with: spectrolite train --out {out} --resume",
+        f"stopped after epoch 0; go on with: spectrolite train --out {out} --resume",
     ]
     assert done.stdout == ""
     assert _names(tmp_path / "run.part") == ["begin.json", "lock", "log.jsonl", "split.safetensors"]

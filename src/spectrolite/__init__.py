@@ -28,11 +28,13 @@ if TYPE_CHECKING:
     from spectrolite.models import build_model
     from spectrolite.readers import read_labels, read_scene
     from spectrolite.readers.image_folders import read_images
+    from spectrolite.repetition import Repetition, repeat
     from spectrolite.reports import Report
     from spectrolite.run_folders import Run, open_run
     from spectrolite.runs import evaluate, map_scene, report, train
     from spectrolite.scene import Labels, Scene, Window
     from spectrolite.splits import Split, split
+    from spectrolite.verification import Verification, verify
 
 __version__ = "0.1.0"
 
@@ -40,12 +42,14 @@ _HOMES = {
     "Cost": "costs",
     "ImageSet": "images",
     "Labels": "scene",
+    "Repetition": "repetition",
     "Report": "reports",
     "Run": "run_folders",
     "Scene": "scene",
     "SceneMap": "mapping",
     "SpectroliteError": "errors",
     "Split": "splits",
+    "Verification": "verification",
     "Window": "scene",
     "build_model": "models",
     "classify": "mapping",
@@ -62,21 +66,25 @@ _HOMES = {
     "read_images": "readers.image_folders",
     "read_labels": "readers",
     "read_scene": "readers",
+    "repeat": "repetition",
     "report": "runs",
     "split": "splits",
     "train": "runs",
+    "verify": "verification",
 }
 
 __all__ = [
     "Cost",
     "ImageSet",
     "Labels",
+    "Repetition",
     "Report",
     "Run",
     "Scene",
     "SceneMap",
     "SpectroliteError",
     "Split",
+    "Verification",
     "Window",
     "build_model",
     "classify",
@@ -93,9 +101,11 @@ __all__ = [
     "read_images",
     "read_labels",
     "read_scene",
+    "repeat",
     "report",
     "split",
     "train",
+    "verify",
 ]
 
 

@@ -10,7 +10,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from rich.console import Console
@@ -22,8 +22,10 @@ from spectrolite.screen import (
     cost_notes,
     cost_table,
     data_table,
+    repetition_tables,
     report_table,
     separable_steps,
+    verification_table,
 )
 
 app = typer.Typer(
@@ -58,8 +60,11 @@ def main() -> None:
         messages.print(f"[bold red]error:[/] {_plain(str(error))}", soft_wrap=True)
         sys.exit(error.exit_code)
     except (OSError, MemoryError) as error:
-        for line in (str(error) or "out of memory", *getattr(error, "__notes__", [])):
-            messages.print(f"[bold red]error:[/] {_plain(line)}", soft_wrap=True)
+        messages.print(
+            f"[bold red]error:[/] {_plain(str(error) or 'out of memory')}", soft_wrap=True
+        )
+        for note in getattr(error, "__notes__", []):
+            messages.print(_plain(note), soft_wrap=True)
         sys.exit(2 if isinstance(error, PermissionError) else 1)
 
 
@@ -158,11 +163,11 @@ def train(
     }  # fmt: skip
     given = {k: v for k, v in flags.items() if v is not None}
     stopped = open_stopped(out) if resume else None
-    if stopped is None or data or scene or labels:
+    if stopped is None or any(source is not None for source in (data, scene, labels)):
         loaded = _load(data, scene, labels, scene_key, labels_key, drop_bands)
     else:
         loaded = stopped.data()
-    if stopped is None or split or train or split_seed is not None:
+    if stopped is None or any(flag is not None for flag in (split, train, split_seed)):
         drawn = _draw(loaded[1], split or "random", train, split_seed)
     else:
         drawn = stopped.split(loaded[1])
@@ -175,15 +180,21 @@ def train(
                 on_epoch=progress.epoch, on_stage=progress.stage, **given,
             )  # fmt: skip
     except KeyboardInterrupt as stop:
-        for line in getattr(stop, "__notes__", ["stopped before anything was kept"]):
-            messages.print(_plain(line), soft_wrap=True)
+        for note in getattr(stop, "__notes__", ["stopped"]):
+            messages.print(_plain(note), soft_wrap=True)
         raise typer.Exit(130) from stop
     _print_report(run.path, as_json)
 
 
 @app.command()
 def evaluate(
-    run: RunFolder, scene: MovedScene = None, labels: MovedLabels = None, as_json: Json = False
+    run: RunFolder,
+    scene: MovedScene = None,
+    labels: MovedLabels = None,
+    flips: Annotated[
+        bool, typer.Option("--flips", help="A row for eight orientations averaged, too.")
+    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Map a run's scene anew with the stored model and score its test pixels.
 
@@ -191,7 +202,7 @@ def evaluate(
     """
     from spectrolite import runs
 
-    runs.evaluate(run, *_moved(run, scene, labels))
+    runs.evaluate(run, *_moved(run, scene, labels), flips=flips)
     _print_report(run, as_json)
 
 
@@ -301,6 +312,77 @@ def explain(
 
 
 @app.command()
+def verify(
+    run: RunFolder,
+    scene: MovedScene = None,
+    labels: MovedLabels = None,
+    tolerance: Annotated[
+        float, typer.Option(help="Points of accuracy, where bits cannot be compared.")
+    ] = 1.0,
+    as_json: Json = False,
+) -> None:
+    """Train a run again and compare: data, split, weights, map and figures, to the bit.
+
+    Where versions or the processor are others, the figures are compared within a tolerance.
+
+    Example: `spectrolite verify runs/ip`
+    """
+    from spectrolite import verification
+
+    with TrainingProgress(messages).shown() as progress:
+        found = verification.verify(
+            run, *_moved(run, scene, labels, check=False), tolerance=tolerance,
+            on_epoch=progress.epoch, on_stage=progress.stage,
+        )  # fmt: skip
+    if as_json:
+        _print_json({**asdict(found), "verdict": found.verdict})
+        return
+    console.print(verification_table(found))
+    for difference in found.elsewhere:
+        console.print(f"- {difference}", markup=False)
+    console.print(f"{run}: {found.verdict}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def repeat(
+    run: RunFolder,
+    seeds: Annotated[int, typer.Option(help="Repetitions, the run itself included.")] = 10,
+    vary: Annotated[str, typer.Option(help="training, split or both: whose seed.")] = "training",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the repetitions; RUN-repeats without it.")
+    ] = None,
+    scene: MovedScene = None,
+    labels: MovedLabels = None,
+    flips: Annotated[
+        bool, typer.Option("--flips", help="A row for eight orientations averaged, too.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a run again with other seeds: mean and standard deviation of every figure.
+
+    Typed again, it goes on where it was stopped.
+
+    Example: `spectrolite repeat runs/ip --seeds 10`
+    """
+    from spectrolite import repetition
+
+    try:
+        with TrainingProgress(messages).shown() as progress:
+            made = repetition.repeat(
+                run, seeds, cast(repetition.Vary, vary), out, *_moved(run, scene, labels),
+                flips=flips, on_epoch=progress.epoch, on_stage=progress.stage,
+            )  # fmt: skip
+    except KeyboardInterrupt as stop:
+        messages.print("stopped; the same command goes on from here")
+        raise typer.Exit(130) from stop
+    if as_json:
+        _print_json(json.loads(made.model_dump_json()))
+        return
+    for table in repetition_tables(made):
+        console.print(table)
+
+
+@app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the two runs.")] = Path("demo"),
     seed: Annotated[int, typer.Option(min=0, help="Seed of both trainings.")] = 0,
@@ -365,7 +447,9 @@ def _draw(labels: Any, text: str, train: float | None, split_seed: int | None) -
     return split(labels, method, **parameters)
 
 
-def _moved(run: Path, scene: Path | None, labels: Path | None) -> tuple[Any, Any]:
+def _moved(
+    run: Path, scene: Path | None, labels: Path | None, check: bool = True
+) -> tuple[Any, Any]:
     """Scene and labels of a run whose files lie elsewhere now, read as the run read them."""
     from spectrolite.run_folders import open_run
 
@@ -373,7 +457,8 @@ def _moved(run: Path, scene: Path | None, labels: Path | None) -> tuple[Any, Any
         return None, None
     if scene is None or labels is None:
         raise SettingsError("give both --scene and --labels, or neither")
-    return open_run(run).data(scene, labels)
+    opened = open_run(run)
+    return opened.data(scene, labels) if check else opened.unchecked_data(scene, labels)
 
 
 def _bands(text: str) -> tuple[int, ...]:

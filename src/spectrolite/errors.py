@@ -2,6 +2,7 @@
 
     SpectroliteError          exit code 1
     ├── TrainingError         the loss is no longer finite
+    ├── VerifyError           a run that is not what its manifest says, or not what training gives
     └── InputError            exit code 2; also a ValueError
         ├── SceneError        a cube that is no scene
         ├── LabelsError       a map that is no label map, or not one of this scene
@@ -26,6 +27,10 @@ class SpectroliteError(Exception):
 
 class TrainingError(SpectroliteError):
     """Training cannot go on."""
+
+
+class VerifyError(SpectroliteError):
+    """A run that is not what its manifest says, or not what training again gives."""
 
 
 class InputError(SpectroliteError, ValueError):

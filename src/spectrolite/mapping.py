@@ -12,12 +12,14 @@ from xml.sax.saxutils import escape
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from spectrolite.bundles import Bundle, HasBundle, as_bundle
 from spectrolite.errors import ReadError, SettingsError
 from spectrolite.files import whole_file
 from spectrolite.memory import kept_memory
-from spectrolite.scene import Colour, Scene, Window, windows
+from spectrolite.scene import Colour, Scene, Window, array_sha256, windows
+from spectrolite.tiles import orient
 from spectrolite.training import pick_device
 
 WINDOW = 192  # side in pixels; HybridSN holds about 400 MiB for one
@@ -44,6 +46,11 @@ class SceneMap:
     class_colours: Mapping[int, Colour]
     crs: str | None = None
     transform: tuple[float, ...] | None = None
+
+    @property
+    def sha256(self) -> str:
+        """Hash of classes and confidence."""
+        return array_sha256(self.classes, self.confidence)
 
     def write_geotiff(self, path: str | Path) -> None:
         """Write the classes as a GeoTIFF with colour table and class names, 0 meaning none.
@@ -127,6 +134,7 @@ def classify(
     window: int = WINDOW,
     device: str = "auto",
     on_window: Callable[[int, int], None] = lambda _done, _all: None,
+    flips: bool = False,
 ) -> SceneMap:
     """Label every pixel of a scene; pixels outside it count as the mean spectrum.
 
@@ -136,6 +144,8 @@ def classify(
         window: side in pixels of what is computed at a time.
         device: `auto`, `cpu`, `cuda`.
         on_window: called after each window with how many are done, and how many there are.
+        flips: look at each window in its eight orientations and average the softmax, which takes
+            eight times as long.
 
     Raises:
         RunError: the folder is no model.
@@ -155,15 +165,24 @@ def classify(
     tiles = list(windows(rows, cols, window))
     with kept_memory(), torch.inference_mode():
         for done, tile in enumerate(tiles, start=1):
-            inputs = torch.from_numpy(_with_halo(bundle, scene.cube, tile))
-            logits = net(inputs[None].to(target))[0]  # (classes, rows, cols)
-            best, index = logits.softmax(0).max(0)
+            inputs = torch.from_numpy(_with_halo(bundle, scene.cube, tile)).to(target)
+            softmax = net(inputs[None])[0].softmax(0)  # (classes, rows, cols)
+            for k in range(1, 8) if flips else ():
+                softmax += _orient_back(net(orient(inputs, k)[None])[0].softmax(0), k)
+            best, index = (softmax / (8 if flips else 1)).max(0)
             confidence[tile.slices] = best.cpu().numpy()
             classes[tile.slices] = ids[index.cpu().numpy()]
             on_window(done, len(tiles))
     return SceneMap(
         classes, confidence, config.class_names, config.class_colours, scene.crs, scene.transform
     )
+
+
+def _orient_back(image: Tensor, orientation: int) -> Tensor:
+    """What `orient` had turned, as it was: the same turns in the other order."""
+    if orientation & 4:
+        image = image.transpose(-2, -1)
+    return orient(image, orientation & 3)
 
 
 def _with_halo(bundle: Bundle, cube: NDArray[np.generic], tile: Window) -> NDArray[np.float32]:

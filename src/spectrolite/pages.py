@@ -149,11 +149,13 @@ def _bars(report: Report) -> str:
     figures = report.baselines
     rows = (
         (report.model, report.overall_accuracy, "own"),
+        *([(f"{report.model}, eight orientations averaged ({flips.seconds:.2f} s)",
+            flips.overall_accuracy, "own")] if (flips := report.flips) else []),
         ("SVM, pixel and patch mean", figures.svm_context, ""),
         ("SVM, pixel", figures.svm, ""),
         ("position alone (1-NN)", figures.position, ""),
         ("majority class", figures.majority, ""),
-    )
+    )  # fmt: skip
     cells = "".join(
         f'<span>{escape(name)}</span><div class="bar"><i class="{kind}" '
         f'style="width:{100 * value:.1f}%"></i></div><span class="value">{percent(value)}</span>'

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from dataclasses import asdict
 from pathlib import Path
@@ -61,6 +63,15 @@ class BaselineFigures(Part):
     scored_pixels: int
 
 
+class FlipFigures(Part):
+    """What averaging over the eight orientations of the scene scores; the map is one pass."""
+
+    overall_accuracy: float
+    average_accuracy: float
+    kappa: Number
+    seconds: float
+
+
 class LeakageFigures(Part):
     """What the split gives away, for the patch of the network."""
 
@@ -118,11 +129,45 @@ class Report(Part):
     times_s: dict[str, float]
     versions: dict[str, str]
     machine: dict[str, str | int]
+    flips: FlipFigures | None = None
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """All but times, versions and machine, as JSON has it."""
+        figures: dict[str, Any] = json.loads(
+            self.model_dump_json(
+                exclude={"times_s": True, "versions": True, "machine": True, "flips": {"seconds"}}
+            )
+        )
+        return figures
+
+    @property
+    def figures_sha256(self) -> str:
+        """Hash of the figures."""
+        return hashlib.sha256(json.dumps(self.figures, sort_keys=True).encode()).hexdigest()
 
     def save(self, path: Path) -> None:
         """Write `report.json`."""
         with whole_file(path) as part:
             part.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def flip_figures(classes: NDArray[np.integer], split: Split, seconds: float) -> FlipFigures:
+    """Score a map that was averaged over eight orientations on the split's test pixels.
+
+    Args:
+        classes: `(rows, cols)` predicted class ids.
+        split: whose test pixels are scored.
+        seconds: that the map took.
+    """
+    truth = split.labels.array.ravel()[split.test]
+    confusion = metrics.confusion_matrix(truth, classes.ravel()[split.test], split.labels.class_ids)
+    return FlipFigures(
+        overall_accuracy=metrics.overall_accuracy(confusion),
+        average_accuracy=metrics.average_accuracy(confusion),
+        kappa=metrics.kappa(confusion),
+        seconds=round(seconds, 3),
+    )
 
 
 def make_report(
@@ -146,7 +191,7 @@ def make_report(
         settings: of the training.
         generator: resamples fields for the interval.
         **facts: the report's fields that are known already: `data`, `seed`, `parameters`,
-            `macs_per_pixel`, `macs_per_patch`, `times_s`, `versions`, `machine`.
+            `macs_per_pixel`, `macs_per_patch`, `times_s`, `versions`, `machine`, `flips`.
     """
     labels = split.labels
     ids = labels.class_ids

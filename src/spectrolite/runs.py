@@ -22,9 +22,9 @@ from spectrolite.errors import RunError, SceneError, SettingsError, SplitError
 from spectrolite.files import naming, whole_file
 from spectrolite.mapping import SceneMap, classify, files_of_map, read_map
 from spectrolite.models import SceneNetwork, build_scene_model
-from spectrolite.reports import Report, make_report
+from spectrolite.reports import Report, flip_figures, make_report
 from spectrolite.resuming import load_progress, save_progress
-from spectrolite.run_folders import Run, open_run, what_is_known, write_json
+from spectrolite.run_folders import Run, open_run, threads_of, what_is_known, write_json
 from spectrolite.scene import Labels, Scene, check_pair
 from spectrolite.settings import Settings, TrainingSettings, settings
 from spectrolite.splits import Split
@@ -114,7 +114,6 @@ def train(
         manifest |= {"weights_sha256": bundle.sha256, "training_s": round(log[-1].elapsed_s, 3)}
         on_stage("mapping")
         _judge(Run(folder, manifest), scene, split, baselines, baselines_s)
-        write_json(folder / "manifest.json", manifest)
     return open_run(out)
 
 
@@ -148,14 +147,22 @@ def _fit(
 
 
 def evaluate(
-    run: Run | str | Path, scene: Scene | None = None, labels: Labels | None = None
+    run: Run | str | Path,
+    scene: Scene | None = None,
+    labels: Labels | None = None,
+    *,
+    flips: bool = False,
 ) -> Report:
     """Map a run's scene anew, score the split's test pixels, rewrite report and map.
+
+    As many threads compute as when the run was trained, so that the bits are the same.
 
     Args:
         run: a run or its folder.
         scene: the run's scene, where it was not loaded from a file or by name.
         labels: the run's labels, likewise.
+        flips: map the scene in its eight orientations too, and report what the average of the
+            softmax scores, as figures of its own beside those of the one pass.
 
     Raises:
         RunError: a damaged run, or other data than the run's.
@@ -165,11 +172,13 @@ def evaluate(
     bundle = opened.bundle
     leakage = split.leakage(bundle.config.patch)
     judge = _seeds(opened.manifest["seed"])[3]
-    start = time.perf_counter()
-    baselines = measure_baselines(
-        bundle.bands.reduce(scene.cube), split, leakage, np.random.default_rng(judge)
-    )
-    return _judge(opened, scene, split, baselines, time.perf_counter() - start)
+    with threads_of(opened.manifest):
+        start = time.perf_counter()
+        baselines = measure_baselines(
+            bundle.bands.reduce(scene.cube), split, leakage, np.random.default_rng(judge)
+        )
+        baselines_s = time.perf_counter() - start
+        return _judge(opened, scene, split, baselines, baselines_s, flips=flips)
 
 
 def report(run: Run | str | Path, scene: Scene | None = None, labels: Labels | None = None) -> Path:
@@ -247,12 +256,18 @@ def _judge(
     split: Split,
     baselines: Baselines,
     baselines_s: float,
+    flips: bool = False,
 ) -> Report:
-    """Map the scene with the stored model, score it, and write report, page and map."""
+    """Map the scene with the stored model, score it, and write report, page, map and manifest."""
     bundle = run.bundle
     start = time.perf_counter()
     made = classify(bundle, scene, device=run.settings.training.device)
     map_s = time.perf_counter() - start
+    turned = None
+    if flips:
+        start = time.perf_counter()
+        averaged = classify(bundle, scene, device=run.settings.training.device, flips=True)
+        turned = flip_figures(averaged.classes, split, time.perf_counter() - start)
     times_s = {"training": run.manifest["training_s"], "baselines": baselines_s, "map": map_s}
     made_report = make_report(
         made.classes,
@@ -270,11 +285,14 @@ def _judge(
         times_s={k: round(v, 3) for k, v in times_s.items()},
         versions=run.manifest["versions"],
         machine=run.manifest["machine"],
+        flips=turned,
     )
     made_report.save(run.path / "report.json")
     made.write_geotiff(run.path / "map.tif")
     made.write_png(run.path / "map.png")
     _write_page(run, scene, split, made)
+    hashes = {"map_sha256": made.sha256, "figures_sha256": made_report.figures_sha256}
+    write_json(run.path / "manifest.json", {**run.manifest, **hashes})
     return made_report
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import colorsys
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -295,8 +295,8 @@ def _read_only(array: NDArray[Any]) -> NDArray[Any]:
     return view
 
 
-def listed(numbers: list[int], most: int = 10) -> str:
-    """Numbers for a message, the first few of many."""
+def listed(numbers: Sequence[object], most: int = 10) -> str:
+    """Numbers or words for a message, the first few of many."""
     shown = ", ".join(str(n) for n in numbers[:most])
     return shown if len(numbers) <= most else f"{shown} and {len(numbers) - most} more"
 

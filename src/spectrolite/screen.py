@@ -15,8 +15,10 @@ from rich.table import Table
 if TYPE_CHECKING:
     from spectrolite.catalog import Dataset, ImageDataset
     from spectrolite.costs import Cost
+    from spectrolite.repetition import Repetition
     from spectrolite.reports import Report
     from spectrolite.training import Epoch
+    from spectrolite.verification import Verification
 
 PLAIN_EVERY_S = 15.0  # how often a log file, which shows no bar, gets a line
 
@@ -96,7 +98,12 @@ def report_table(reports: dict[str, Report]) -> Table:
         f"{percent(r.interval_fields.low)} to {percent(r.interval_fields.high)}" for r in all_
     ])  # fmt: skip
     row("  average accuracy", [percent(r.average_accuracy) for r in all_])
-    row("  kappa x 100", [percent(r.kappa) for r in all_], end=True)
+    row("  kappa x 100", [percent(r.kappa) for r in all_], end=not any(r.flips for r in all_))
+    if any(r.flips for r in all_):
+        row("  eight orientations averaged: overall, average, kappa x 100; seconds", [
+            f"{percent(f.overall_accuracy)}, {percent(f.average_accuracy)}, {percent(f.kappa)}; "
+            f"{f.seconds:.2f}" if (f := r.flips) else "" for r in all_
+        ], end=True)  # fmt: skip
     row("SVM, pixel and patch mean", [percent(r.baselines.svm_context) for r in all_])
     row("SVM, pixel", [percent(r.baselines.svm) for r in all_])
     row("position alone, no image", [percent(r.baselines.position) for r in all_])
@@ -110,6 +117,36 @@ def report_table(reports: dict[str, Report]) -> Table:
     row("seconds: training, map", [
         f"{r.times_s['training']:.0f}, {r.times_s['map']:.2f}" for r in all_
     ])  # fmt: skip
+    return table
+
+
+def repetition_tables(made: Repetition) -> list[Table]:
+    """Every repetition, and the mean and standard deviation of every figure."""
+    rows = Table(title="Repetitions, accuracy in %", title_justify="left")
+    summary = Table(title=f"{len(made.runs)} runs, mean ± std (n - 1)", title_justify="left")
+    for name in ("run", "seed", "split seed", "overall", "average", "kappa x 100", "seconds"):
+        rows.add_column(name, justify="left" if name == "run" else "right", overflow="fold")
+    for one in made.runs:
+        shown = ("overall accuracy", "average accuracy", "kappa x 100", "seconds of training")
+        figures = (f"{one.figures[name]:.2f}" for name in shown)
+        split_seed = "–" if one.split_seed is None else str(one.split_seed)
+        rows.add_row(one.run, str(one.seed), split_seed, *figures)
+    for name in ("", "mean ± std", "runs"):
+        summary.add_column(name, justify="right" if name else "left")
+    for name, spread in made.summary.items():
+        summary.add_row(name, f"{spread.mean:.2f} ± {spread.std:.2f}", str(spread.n))
+    return [rows, summary]
+
+
+def verification_table(found: Verification) -> Table:
+    """What was stored beside what training again gave."""
+    table = Table(title="Trained again", title_justify="left")
+    for name, justify in (("", "left"), ("stored", "right"), ("again", "right")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for name, sha256 in found.hashes.items():
+        table.add_row(f"sha256 of the {name}", sha256[:12], "the same")
+    for name, (stored, again) in found.figures.items():
+        table.add_row(name, f"{stored:.2f}", f"{again:.2f}")
     return table
 
 

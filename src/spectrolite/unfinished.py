@@ -12,6 +12,7 @@ one in which nothing has begun.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shlex
@@ -112,7 +113,7 @@ class StoppedRun(RunRecord):
 
 def part_of(out: Path) -> Path:
     """The folder in which the run `out` grows."""
-    return out.with_name(f"{out.name}.part")
+    return out.parent / f"{out.name}.part"
 
 
 def open_stopped(out: str | Path) -> StoppedRun:
@@ -183,9 +184,9 @@ def growing(
                 shutil.rmtree(part, ignore_errors=True)
             raise
         except (KeyboardInterrupt, OSError, MemoryError) as error:
-            if not (part / BEGIN).exists():
-                shutil.rmtree(part, ignore_errors=True)
-            elif stopped is not None:
+            if stopped is None or not (part / BEGIN).exists():
+                shutil.rmtree(part, ignore_errors=True)  # nothing has begun, or all is done
+            else:
                 error.add_note(
                     f"stopped after epoch {stopped.epochs_done}; go on with: "
                     f"spectrolite train --out {shlex.quote(str(out))} --resume"
@@ -263,4 +264,7 @@ def _locked(folder: Path) -> Iterator[None]:
                 raise busy
         except (BlockingIOError, FileNotFoundError) as error:
             raise busy from error
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):  # a file system without locks
+                raise
         yield

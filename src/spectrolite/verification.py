@@ -1,0 +1,238 @@
+"""Is a run what its manifest says, and does training again give it?
+
+Equal bits are promised for equal versions of what computes, an equal thread count, which is set
+here, and an equal processor capability and device. Elsewhere figures are compared within a
+tolerance, and the verdict says so.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectrolite.bundles import Bundle
+from spectrolite.errors import ReadError, RunError, SettingsError, VerifyError
+from spectrolite.mapping import SceneMap, read_map
+from spectrolite.reports import Report
+from spectrolite.run_folders import Run, open_run, other_machine, threads_of
+from spectrolite.runs import EpochListener, evaluate, train
+from spectrolite.scene import Labels, Scene, listed
+from spectrolite.settings import flat_settings
+
+HASHES = ("scene", "labels", "split", "weights", "map", "figures")
+
+
+@dataclass(frozen=True)
+class Verification:
+    """A run that was trained again, and found to be what it says.
+
+    Attributes:
+        run: its folder.
+        hashes: sha256 by name of what was found to be the same, to the bit.
+        figures: by name, the stored one and the one of training again, in points (0 to 100).
+        elsewhere: how versions and machine differ from those of the run; empty where bits count.
+        tolerance: how far figures may be apart, in points; nothing where bits count.
+        training_s: seconds of training again.
+    """
+
+    run: str
+    hashes: dict[str, str]
+    figures: dict[str, tuple[float, float]]
+    elsewhere: tuple[str, ...]
+    tolerance: float | None
+    training_s: float
+
+    @property
+    def verdict(self) -> str:
+        """What may be said of the run."""
+        if self.tolerance is None:
+            return "same bits"
+        return f"equal within a tolerance of {self.tolerance:g} points; bits are not promised here"
+
+
+def verify(
+    run: Run | str | Path,
+    scene: Scene | None = None,
+    labels: Labels | None = None,
+    *,
+    tolerance: float = 1.0,
+    on_epoch: EpochListener = lambda _epoch, _all: None,
+    on_stage: Callable[[str], None] = lambda _: None,
+) -> Verification:
+    """Train a run again from its manifest, elsewhere, and compare everything that it holds.
+
+    Args:
+        run: a run or its folder; it is only read.
+        scene: the run's scene, where it was not loaded from a file or by name.
+        labels: the run's labels, likewise.
+        tolerance: in points of accuracy; used only where versions or machine differ.
+        on_epoch: as in `train`.
+        on_stage: as in `train`.
+
+    Raises:
+        VerifyError: names what differs and by how much.
+        RunError: no run, or one whose data cannot be loaded again.
+        SettingsError: a tolerance that is none.
+    """
+    if not (math.isfinite(tolerance) and tolerance >= 0):
+        raise SettingsError(f"--tolerance: wanted points from 0 up, got {tolerance}")
+    opened = open_run(run.path if isinstance(run, Run) else run)
+    if scene is None or labels is None:
+        scene, labels = opened.unchecked_data()
+    stored_map = _check_stored(opened, scene, labels)
+    report = opened.report
+    elsewhere = tuple(other_machine(opened.manifest))
+    with tempfile.TemporaryDirectory() as folder, threads_of(opened.manifest):
+        again = train(
+            scene, labels, opened.split(labels), seed=opened.manifest["seed"],
+            out=Path(folder) / "again", on_epoch=on_epoch, on_stage=on_stage,
+            **flat_settings(opened.settings),
+        )  # fmt: skip
+        if report.flips is not None:
+            evaluate(again, scene, labels, flips=True)
+            again = open_run(again.path)
+        figures = {
+            name: (stored, _points(again.report)[name]) for name, stored in _points(report).items()
+        }
+        if elsewhere:
+            differs = [
+                f"{name} {one:.2f}, again {other:.2f}"
+                for name, (one, other) in figures.items()
+                if not (abs(one - other) <= tolerance or (math.isnan(one) and math.isnan(other)))
+            ]
+            end = f" (tolerance {tolerance:g} points; {'; '.join(elsewhere)})"
+        else:
+            differs = [
+                *_other_weights(opened.bundle, again.bundle),
+                *_other_map(stored_map, read_map(again.path / "map.tif", again.bundle)),
+                *_other_figures(report, again.report),
+            ]
+            end = ""
+        if differs:
+            raise VerifyError(
+                f"{opened.path}: training again gives something else: {'; '.join(differs)}{end}"
+            )
+        hashes = {
+            name: again.manifest[f"{name}_sha256"]
+            for name in HASHES
+            if again.manifest[f"{name}_sha256"] == opened.manifest[f"{name}_sha256"]
+        }
+        return Verification(
+            run=str(opened.path),
+            hashes=hashes,
+            figures=figures,
+            elsewhere=elsewhere,
+            tolerance=tolerance if elsewhere else None,
+            training_s=again.manifest["training_s"],
+        )
+
+
+def _check_stored(run: Run, scene: Scene, labels: Labels) -> SceneMap:
+    """The stored map, after holding every stored part against the manifest.
+
+    Raises:
+        VerifyError: names each part that is not the manifest's.
+    """
+    differs = [
+        f"{kind}: {name} has other numbers than {kind}_sha256 says"
+        for kind, name, sha256 in (
+            ("scene", scene.name, scene.sha256),
+            ("labels", labels.name, labels.sha256),
+        )
+        if sha256 != run.manifest[f"{kind}_sha256"]
+    ]
+    made = None
+    parts: tuple[Callable[[], object], ...] = (
+        lambda: run.split(labels), lambda: run.bundle, lambda: run.report,
+    )  # fmt: skip
+    for part in parts:
+        try:
+            part()
+        except RunError as error:
+            differs.append(str(error))
+    if not differs:
+        try:
+            made = read_map(run.path / "map.tif", run.bundle)
+        except ReadError as error:
+            differs.append(str(error))
+        if made is not None and made.sha256 != run.manifest["map_sha256"]:
+            differs.append("map.tif and its confidence are not the map that map_sha256 names")
+        if run.report.figures_sha256 != run.manifest["figures_sha256"]:
+            differs.append("report.json has other figures than figures_sha256 says")
+    if differs or made is None:
+        raise VerifyError(f"{run.path}: not what its manifest says: {'; '.join(differs)}")
+    return made
+
+
+def _points(report: Report) -> dict[str, float]:
+    """The figures that a tolerance is about, 0 to 100."""
+    figures = {
+        "overall accuracy": report.overall_accuracy,
+        "average accuracy": report.average_accuracy,
+        "kappa x 100": report.kappa,
+        "SVM, pixel and patch mean": report.baselines.svm_context,
+        "SVM, pixel": report.baselines.svm,
+        "position alone": report.baselines.position,
+        "majority class": report.baselines.majority,
+    }
+    if report.flips is not None:
+        figures["eight orientations averaged"] = report.flips.overall_accuracy
+    return {name: 100 * value for name, value in figures.items()}
+
+
+def _other_weights(one: Bundle, other: Bundle) -> list[str]:
+    """Which tensors differ, at how many numbers, and by how much at most."""
+    differs = []
+    for name, stored in _numbers(one).items():
+        again = _numbers(other)[name]
+        apart = int((_bits(stored) != _bits(again)).sum())
+        if apart:
+            most = np.abs(stored.astype(np.float64) - again.astype(np.float64)).max()
+            differs.append(f"{name} at {apart} of {stored.size} numbers, by {most:.3g} at most")
+    return [f"weights: {listed(differs, 5)}"] if differs else []
+
+
+def _numbers(bundle: Bundle) -> dict[str, NDArray[Any]]:
+    state = {k: v.cpu().numpy() for k, v in bundle.network.state_dict().items()}
+    return {"bands.mean": bundle.bands.mean, "bands.matrix": bundle.bands.matrix, **state}
+
+
+def _bits(array: NDArray[Any]) -> NDArray[np.unsignedinteger]:
+    return np.ascontiguousarray(array).view(f"u{array.dtype.itemsize}")
+
+
+def _other_map(one: SceneMap, other: SceneMap) -> list[str]:
+    pixels = int((one.classes != other.classes).sum())
+    most = float(np.abs(one.confidence - other.confidence).max())
+    if one.sha256 == other.sha256:
+        return []
+    return [
+        f"map: another class at {pixels} of {one.classes.size} pixels, confidence apart by "
+        f"{most:.3g} at most"
+    ]
+
+
+def _other_figures(one: Report, other: Report) -> list[str]:
+    stored, again = _flat(one.figures), _flat(other.figures)
+    differs = [
+        f"{name} {stored.get(name)}, again {again.get(name)}"
+        for name in dict.fromkeys([*stored, *again])
+        if stored.get(name) != again.get(name)
+    ]
+    return [f"figures: {listed(differs)}"] if differs else []
+
+
+def _flat(figures: Mapping[str, Any] | list[Any], above: str = "") -> dict[str, Any]:
+    """Nested JSON by dotted names."""
+    flat: dict[str, Any] = {}
+    for key, value in figures.items() if isinstance(figures, Mapping) else enumerate(figures):
+        name = f"{above}.{key}" if above else str(key)
+        flat |= _flat(value, name) if isinstance(value, Mapping | list) else {name: value}
+    return flat
