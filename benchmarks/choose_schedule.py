@@ -71,7 +71,7 @@ def again(record: Record, generator: np.random.Generator) -> Repeat:
     """One candidate on one draw; six of its 205 validation pixels may differ elsewhere."""
     row = record["candidates"][generator.integers(len(record["candidates"]))]
     draw = int(generator.integers(len(DRAWS)))
-    candidate = {k: row[k] for k in DEFAULT}
+    candidate = {k: v for k, v in row.items() if k not in ("validation_accuracy", "mean")}
     stored: Values = {"validation_accuracy": row["validation_accuracy"][draw]}
     weights = record["inputs"]["weights"]
     if weights is not None:
