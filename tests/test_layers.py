@@ -22,12 +22,13 @@ ORDER = (
     "readers.archives", "readers.pictures", "readers.image_folders", "readers.cifar", "catalog",
     "metrics", "leakage", "draws", "splits", "image_splits", "bands", "tiles", "augment",
     "models.blocks", "models.hybridsn", "models.mobilenet_v1", "models.mobilenet_v2", "models",
-    "dense_form", "costs", "cost_pictures", "explanations",
-    "settings", "training", "resuming", "bundles",
-    "baselines", "reports",
-    "mapping", "charts", "pages", "run_folders", "unfinished", "runs", "verification", "repetition",
-    "demonstration",
-    "screen", "cli", "__main__",
+    "models.weights", "dense_form", "costs", "cost_pictures", "explanations",
+    "settings", "recipes", "training", "image_training", "resuming", "image_bundles", "bundles",
+    "baselines", "reports", "image_reports",
+    "predictions", "mapping", "charts", "page_parts", "pages", "image_pages",
+    "run_folders", "unfinished", "run_training", "scene_runs", "image_runs", "runs",
+    "verification", "repetition", "demonstration",
+    "screen", "image_screen", "cli_parts", "cli_runs", "cli_training", "cli", "__main__",
 )  # fmt: skip
 
 HEAVY = (

@@ -16,7 +16,8 @@ import pytest
 
 import spectrolite as sl
 from spectrolite.charts import APART, INSIDE, OVERLAPPING, distance_histogram
-from spectrolite.pages import false_colour, percent
+from spectrolite.page_parts import percent
+from spectrolite.pages import false_colour
 from spectrolite.reports import LeakageFigures
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -22,9 +22,11 @@ from torch import Tensor
 
 from spectrolite.bands import Bands
 from spectrolite.dense_form import dense
-from spectrolite.errors import RunError
+from spectrolite.errors import RunError, SettingsError
 from spectrolite.files import whole_file
-from spectrolite.models import SceneNetwork, build_scene_model
+from spectrolite.image_bundles import ImageBundle, ImageConfig, image_bundle
+from spectrolite.models import IMAGE_MODELS, SceneNetwork, build_scene_model
+from spectrolite.models.weights import load_weights
 from spectrolite.scene import MAX_ID, array_sha256
 
 FORMAT = 1
@@ -109,13 +111,19 @@ class HasBundle(Protocol):
     """What stands for a trained model: a run does."""
 
     @property
-    def bundle(self) -> Bundle:
-        """The trained model."""
+    def bundle(self) -> Any:
+        """The trained model, a `Bundle` or an `ImageBundle`."""
         ...
 
 
-def load_bundle(path: str | Path) -> Bundle:
+AnyModel = Bundle | ImageBundle | HasBundle | str | Path
+
+
+def load_bundle(path: str | Path) -> Any:
     """Read a trained model from a bundle's folder, or from the folder of a run.
+
+    Returns:
+        A `Bundle`, or an `ImageBundle` where the network classifies images.
 
     Raises:
         RunError: a file is missing, damaged, of a newer version, or its weights are not those of
@@ -124,42 +132,43 @@ def load_bundle(path: str | Path) -> Bundle:
     folder = Path(path)
     if (folder / "bundle").is_dir():
         folder = folder / "bundle"
-    config = Config.model_validate(read_json(folder / "config.json", FORMAT, Config))
+    content = read_json(folder / "config.json", FORMAT)
+    images = content.get("model") in IMAGE_MODELS
+    content = read_json(folder / "config.json", FORMAT, ImageConfig if images else Config)
     weights = folder / "model.safetensors"
     try:
         state = load_file(weights)
     except (OSError, SafetensorError) as error:
         raise RunError(f"{weights}: cannot be read ({error}); train again") from error
     try:
-        lacking = {"bands.mean", "bands.matrix"} - set(state)
-        if lacking:
-            raise ValueError(f"no {', '.join(sorted(lacking))}")
-        mean, matrix = state.pop("bands.mean"), state.pop("bands.matrix")
-        _check_bands(mean, matrix, config)
-        strange = [key for key in state if not key.startswith("network.")]
-        if strange:
-            raise ValueError(f"{strange[0]!r} is neither of the network nor of the bands")
-        net = build_scene_model(
-            config.model,
-            bands=len(matrix),
-            classes=len(config.class_ids),
-            variant=config.variant,
-        )
-        state = {k.removeprefix("network."): v for k, v in state.items()}
-        for key, value in net.state_dict().items():
-            if key in state and state[key].dtype.is_floating_point != value.is_floating_point():
-                raise ValueError(f"{key} is {state[key].dtype}, wanted {value.dtype}")
-        net.load_state_dict(state)
-        if config.patch != 2 * net.halo + 1:
-            raise ValueError(f"patch: {config.patch}, but {config.model} has {2 * net.halo + 1}")
-        for key, value in {**net.state_dict(), "bands.mean": mean, "bands.matrix": matrix}.items():
-            if not value.float().isfinite().all():
-                raise ValueError(f"NaN, infinite or too large values in {key}")
-            if key.endswith("running_var") and bool((value < 0).any()):
-                raise ValueError(f"negative variances in {key}")
+        if images:
+            return image_bundle(ImageConfig.model_validate(content), state)
+        return _scene_bundle(Config.model_validate(content), state)
     except (RuntimeError, ValueError) as error:
         why = " ".join(str(error).split())
         raise RunError(f"{folder}: not a model of this package ({why}); train again") from error
+
+
+def _scene_bundle(config: Config, state: dict[str, Tensor]) -> Bundle:
+    """The trained network of a file's tensors, all of them or nothing.
+
+    Raises:
+        ValueError: what is wrong; also as a RuntimeError of torch.
+    """
+    lacking = {"bands.mean", "bands.matrix"} - set(state)
+    if lacking:
+        raise ValueError(f"no {', '.join(sorted(lacking))}")
+    mean, matrix = state.pop("bands.mean"), state.pop("bands.matrix")
+    _check_bands(mean, matrix, config)
+    net = build_scene_model(
+        config.model,
+        bands=len(matrix),
+        classes=len(config.class_ids),
+        variant=config.variant,
+    )
+    load_weights(net, state, {"bands.mean": mean, "bands.matrix": matrix})
+    if config.patch != 2 * net.halo + 1:
+        raise ValueError(f"patch: {config.patch}, but {config.model} has {2 * net.halo + 1}")
     bands = Bands(
         mean.double().numpy(),
         matrix.double().numpy(),
@@ -187,13 +196,42 @@ def _check_bands(mean: Tensor, matrix: Tensor, config: Config) -> None:
         raise ValueError(f"{len(config.wavelengths_nm)} wavelengths for {len(mean)} bands")
 
 
-def as_bundle(model: Bundle | HasBundle | str | Path) -> Bundle:
+def any_bundle(model: AnyModel) -> Bundle | ImageBundle:
     """The trained model that a run, a bundle or a folder of either stands for."""
-    if isinstance(model, Bundle):
+    if isinstance(model, Bundle | ImageBundle):
         return model
-    if isinstance(model, str | Path):
-        return load_bundle(model)
-    return model.bundle
+    found: Any = load_bundle(model) if isinstance(model, str | Path) else model.bundle
+    return cast(Bundle | ImageBundle, found)
+
+
+def as_bundle(model: AnyModel) -> Bundle:
+    """The same, of a scene network.
+
+    Raises:
+        SettingsError: the network classifies images.
+    """
+    bundle = any_bundle(model)
+    if isinstance(bundle, ImageBundle):
+        raise SettingsError(
+            f"{bundle.config.model} classifies images, and a scene needs a model that was trained "
+            "on a scene; give images to classify"
+        )
+    return bundle
+
+
+def as_image_bundle(model: AnyModel) -> ImageBundle:
+    """The same, of an image network.
+
+    Raises:
+        SettingsError: the network works on scenes.
+    """
+    bundle = any_bundle(model)
+    if isinstance(bundle, Bundle):
+        raise SettingsError(
+            f"{bundle.config.model} was trained on a scene, and images need a model that was "
+            "trained on images; label a scene with map"
+        )
+    return bundle
 
 
 def read_json(

@@ -9,7 +9,8 @@ from typing import Any
 from spectrolite.catalog import load
 from spectrolite.errors import RunError
 from spectrolite.run_folders import Run
-from spectrolite.runs import EpochListener, train
+from spectrolite.run_training import EpochListener
+from spectrolite.runs import train
 from spectrolite.splits import parse_split, split
 
 PROTOCOLS = {

@@ -2,16 +2,143 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.draws import draw_random
-from spectrolite.errors import SplitError
-from spectrolite.scene import Labels
+from spectrolite.errors import ImagesError, SplitError
+from spectrolite.images import ImageSet
+from spectrolite.scene import Labels, array_sha256
 
 Indices = NDArray[np.int64]
+VALIDATION, TEST = 0.1, 0.2  # shares where none are asked for
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSplit:
+    """Which images train, which validate and which are tested, as ascending int64 indices.
+
+    Attributes:
+        images: what `train` and `validation` point into.
+        test_images: what `test` points into, where a test set is given; without one it points into
+            `images`.
+        train: images that the model is fitted on.
+        validation: images that choices are made on; may be empty.
+        test: images that are scored, and the only ones.
+        method: how they were drawn.
+        parameters: of the draw.
+        raised: always empty: no class is too small for a share, that is an error.
+        dropped: always 0: no image is left out.
+    """
+
+    images: ImageSet
+    test_images: ImageSet | None
+    train: Indices
+    validation: Indices
+    test: Indices
+    method: str = "random"
+    parameters: Mapping[str, int | float] = field(default_factory=dict)
+    raised: tuple[int, ...] = ()
+    dropped: int = 0
+
+    def __post_init__(self) -> None:
+        test_set = self.tested
+        if test_set.class_names != self.images.class_names or test_set.shape != self.images.shape:
+            raise ImagesError(
+                f"{test_set.name}: wanted the classes and the shape {self.images.shape} of "
+                f"{self.images.name}, got {len(test_set.class_names)} classes and {test_set.shape}"
+            )
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        for name, part in parts.items():
+            most = len(test_set if name == "test" else self.images)
+            fits = part.ndim == 1 and part.dtype.kind in "iu"
+            if (
+                not fits
+                or (np.diff(part) < 1).any()
+                or (len(part) and not 0 <= part[0] <= part[-1] < most)
+            ):
+                raise SplitError(f"split: {name} holds no ascending indices from 0 to {most - 1}")
+        own = [self.train, self.validation, *([] if self.test_images else [self.test])]
+        if len(np.unique(np.concatenate(own))) < sum(map(len, own)):
+            raise SplitError("split: an image stands in two of train, validation and test")
+        for name in ("train", "test"):
+            if not len(parts[name]):
+                raise SplitError(f"split: no image in {name}")
+
+    @property
+    def tested(self) -> ImageSet:
+        """The set that `test` points into."""
+        return self.images if self.test_images is None else self.test_images
+
+    @property
+    def truth(self) -> Indices:
+        """`(T,)` class index of each test image."""
+        truth: Indices = self.tested.targets[self.test]
+        return truth
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the three index arrays and the number of images."""
+        sizes = np.asarray([len(self.images), len(self.tested)], np.int64)
+        return array_sha256(sizes, self.train, self.validation, self.test)
+
+    def __str__(self) -> str:
+        words = (f"{key}={value}" for key, value in self.parameters.items())
+        return ",".join([self.method, *words])
+
+
+def split_images(
+    images: ImageSet,
+    test_images: ImageSet | None = None,
+    method: str = "random",
+    *,
+    validation: float = VALIDATION,
+    test: float | None = None,
+    seed: int = 0,
+    **others: Any,
+) -> ImageSplit:
+    """Divide images into training, validation and test, each class in the same shares.
+
+    Args:
+        images: those that train and validate, and where no test set is given those tested too.
+        test_images: the test set, as a whole.
+        method: `"random"`, the only one.
+        validation: share of what is not tested that validates, 0 to below 1.
+        test: share that is tested, 0.2 without it; only where no test set is given.
+        seed: of both draws.
+        **others: refused; keywords of other kinds of split.
+
+    Raises:
+        SplitError: a method or a keyword of label maps, a share out of range, a test share beside a
+            test set, or a class too small to have an image on every side.
+        ImagesError: test images of other classes or of another shape.
+    """
+    if method != "random" or others:
+        what = next(iter(others), method)
+        raise SplitError(
+            f"--split: {what} does not go with images; wanted random with validation, test, seed"
+        )
+    if test_images is not None and test is not None:
+        raise SplitError(
+            f"--split: test={test}, but {test_images.name} is the test set; leave test= out"
+        )
+    rest = np.arange(len(images))
+    parameters: dict[str, int | float] = {"validation": validation, "seed": seed}
+    if test_images is None:
+        parameters = {"test": TEST if test is None else test, **parameters}
+        rest, tested = image_split(images.targets, parameters["test"], seed)
+    else:
+        tested = np.arange(len(test_images))
+    train, aside = rest, rest[:0]
+    if validation != 0:
+        kept, drawn = image_split(images.targets[rest], validation, seed)
+        train, aside = rest[kept], rest[drawn]
+    return ImageSplit(images, test_images, train, aside, tested, method, parameters)
 
 
 def image_split(

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -14,10 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spectrolite.bundles import Bundle, HasBundle, as_bundle
+from spectrolite.bundles import AnyModel, Bundle, as_bundle
 from spectrolite.errors import ReadError, SettingsError
 from spectrolite.files import whole_file
 from spectrolite.memory import kept_memory
+from spectrolite.predictions import Images, Predictions, classify_images
 from spectrolite.scene import Colour, Scene, Window, array_sha256, windows
 from spectrolite.tiles import orient
 from spectrolite.training import pick_device
@@ -128,19 +130,34 @@ def paint(classes: NDArray[np.integer], colours: Mapping[int, Colour]) -> NDArra
     return painted
 
 
+@overload
 def classify(
-    model: Bundle | HasBundle | str | Path,
+    model: AnyModel,
     scene: Scene,
     window: int = WINDOW,
     device: str = "auto",
     on_window: Callable[[int, int], None] = lambda _done, _all: None,
     flips: bool = False,
-) -> SceneMap:
-    """Label every pixel of a scene; pixels outside it count as the mean spectrum.
+) -> SceneMap: ...
+@overload
+def classify(model: AnyModel, scene: Images, *, device: str = "auto") -> Predictions: ...
+def classify(
+    model: AnyModel,
+    scene: Scene | Images,
+    window: int = WINDOW,
+    device: str = "auto",
+    on_window: Callable[[int, int], None] = lambda _done, _all: None,
+    flips: bool = False,
+) -> SceneMap | Predictions:
+    """Label every pixel of a scene, or say what images show.
+
+    Pixels outside a scene count as the mean spectrum. Of images, the rest is that of
+    `classify_images`, which the verb `classify` calls.
 
     Args:
         model: a run, a bundle, or the folder of either.
-        scene: the scene, with the bands that the model was trained on.
+        scene: the scene, with the bands that the model was trained on; or images: an ImageSet, or
+            image files.
         window: side in pixels of what is computed at a time.
         device: `auto`, `cpu`, `cuda`.
         on_window: called after each window with how many are done, and how many there are.
@@ -154,6 +171,8 @@ def classify(
     """
     if window < 1:
         raise SettingsError(f"window: wanted a side of 1 pixel or more, got {window}")
+    if not isinstance(scene, Scene):
+        return classify_images(model, scene, device)
     bundle = as_bundle(model)
     config = bundle.config
     rows, cols, _ = scene.shape

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import math
 from html import escape
 
 import numpy as np
 from matplotlib import colormaps
 from numpy.typing import NDArray
-from PIL import Image
 
 from spectrolite.charts import APART, INSIDE, OVERLAPPING, distance_histogram, training_curve
 from spectrolite.leakage import check_patch
 from spectrolite.mapping import SceneMap, paint
+from spectrolite.page_parts import (
+    bars,
+    boxes,
+    confusion_table,
+    document,
+    facts_table,
+    percent,
+    png,
+)
 from spectrolite.reports import LeakageFigures, Report
 from spectrolite.scene import Colour, Scene
 from spectrolite.splits import Split
@@ -22,44 +27,6 @@ from spectrolite.training import Epoch
 
 TRAIN, VALIDATION, TEST, OTHER = (31, 119, 180), (255, 127, 14), (222, 222, 214), (46, 46, 46)
 FALSE_COLOUR_NM = (860.0, 650.0, 550.0)  # near infrared, red, green
-
-STYLE = """
-:root { --ink: #1c2126; --soft: #5d6770; --line: #dfe3e6; --paper: #ffffff; --accent: #1f6f8b;
-  --good: #1e7d4f; --good-paper: #e9f6ef; --warn: #9a5b00; --warn-paper: #fff5e2; }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 1120px; padding: 32px 28px 64px; color: var(--ink);
-  background: var(--paper); font: 15px/1.5 system-ui, "Segoe UI", Roboto, sans-serif; }
-h1 { margin: 0; font-size: 28px; } h2 { margin: 40px 0 12px; font-size: 19px; }
-.soft { color: var(--soft); } code { font-size: 13px; overflow-wrap: anywhere; }
-.figures { display: flex; flex-wrap: wrap; gap: 16px; margin: 24px 0; }
-.figure { flex: 1 1 170px; border: 1px solid var(--line); border-radius: 8px; padding: 14px 18px; }
-.figure b { display: block; font-size: 30px; line-height: 1.2; font-weight: 650; }
-.verdict { border-left: 5px solid var(--warn); background: var(--warn-paper); border-radius: 4px;
-  padding: 12px 20px; } .verdict.clean { border-color: var(--good); background: var(--good-paper); }
-.verdict h2 { margin: 0 0 6px; color: var(--warn); } .verdict.clean h2 { color: var(--good); }
-.verdict ul { margin: 0; padding-left: 20px; }
-.bars { display: grid; grid-template-columns: fit-content(40%) 1fr 64px; gap: 6px 14px;
-  align-items: center; } .bars div.bar { background: #eef1f3; border-radius: 3px; }
-.bars div.bar i { display: block; height: 16px; border-radius: 3px; background: #9fb3c0; }
-.bars div.bar i.own { background: var(--accent); } .bars .value { text-align: right; }
-.maps { display: grid; grid-template-columns: repeat(auto-fit, minmax(290px, 1fr)); gap: 18px; }
-.maps figure { margin: 0; } .maps img { width: 100%; image-rendering: pixelated; display: block;
-  border-radius: 4px; border: 1px solid var(--line); }
-figcaption { font-size: 13px; color: var(--soft); margin-top: 6px; }
-.legend { display: flex; flex-wrap: wrap; gap: 4px 18px; margin: 14px 0 0; padding: 0;
-  list-style: none; font-size: 13px; } .chip { display: inline-block; width: 12px; height: 12px;
-  border-radius: 2px; margin-right: 6px; border: 1px solid rgba(0, 0, 0, .25);
-  vertical-align: -1px; }
-table { border-collapse: collapse; font-size: 14px; } th { text-align: left; font-weight: 600; }
-th, td { padding: 4px 12px 4px 0; border-bottom: 1px solid var(--line); }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
-.wide { overflow-x: auto; } .confusion td, .confusion th { padding: 3px 5px; text-align: right;
-  border: 1px solid #fff; min-width: 34px; font-size: 12px; font-variant-numeric: tabular-nums; }
-.facts td { overflow-wrap: anywhere; } .facts td:first-child { color: var(--soft);
-  vertical-align: top; min-width: 110px; overflow-wrap: normal; }
-img.curve { width: 100%; max-width: 760px; }
-@media print { body { max-width: none; padding: 0; } h2 { break-after: avoid; } }
-"""
 
 
 def report_page(
@@ -91,7 +58,7 @@ def report_page(
         "<h2>Class by class</h2>",
         _per_class(report, made),
         "<h2>Confusion matrix</h2>",
-        _confusion(report),
+        confusion_table(report.class_ids, [c.name for c in report.per_class], report.confusion),
         "<h2>Training</h2>",
         training_curve(log),
         '<p class="soft">Training accuracy is taken as the network trains, with dropout and '
@@ -99,35 +66,20 @@ def report_page(
         "<h2>Protocol, cost, versions</h2>",
         _facts(report),
     ]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>\n"
-        + "\n".join(parts)
-        + "\n</body></html>\n"
-    )
-
-
-def percent(value: float) -> str:
-    """A fraction as a percentage, or a dash where it is undefined."""
-    return "–" if math.isnan(value) else f"{100 * value:.2f} %"
+    return document(title, parts)
 
 
 def _headline(report: Report) -> str:
     fields, pixels = report.interval_fields, report.interval_as_if_pixels_were_independent
-    boxes = (
+    shown = (
         ("overall accuracy", percent(report.overall_accuracy),
          f"95 % interval {percent(fields.low)} to {percent(fields.high)}, by resampling fields"),
         ("average accuracy", percent(report.average_accuracy), "mean recall of the tested classes"),
         ("kappa", percent(report.kappa), "agreement beyond chance"),
         ("position alone", percent(report.baselines.position), "1-NN on row and column, no image"),
     )  # fmt: skip
-    cells = "".join(
-        f'<div class="figure">{name}<b>{value}</b><span class="soft">{note}</span></div>'
-        for name, value, note in boxes
-    )
     return (
-        f'<div class="figures">{cells}</div><p class="soft">As if pixels were independent, which '
+        f'{boxes(shown)}<p class="soft">As if pixels were independent, which '
         f"neighbours are not, the interval would be {percent(pixels.low)} to "
         f"{percent(pixels.high)} (Wilson).</p>"
     )
@@ -156,12 +108,7 @@ def _bars(report: Report) -> str:
         ("position alone (1-NN)", figures.position, ""),
         ("majority class", figures.majority, ""),
     )  # fmt: skip
-    cells = "".join(
-        f'<span>{escape(name)}</span><div class="bar"><i class="{kind}" '
-        f'style="width:{100 * value:.1f}%"></i></div><span class="value">{percent(value)}</span>'
-        for name, value, kind in rows
-    )
-    return f'<div class="bars">{cells}</div>'
+    return bars(rows)
 
 
 def _maps(scene: Scene, split: Split, made: SceneMap) -> str:
@@ -180,7 +127,7 @@ def _maps(scene: Scene, split: Split, made: SceneMap) -> str:
          f"Confidence, {made.confidence.min():.2f} (dark) to 1 (yellow); not calibrated"),
     )  # fmt: skip
     figures = "".join(
-        f'<figure><img alt="" src="{_png(image)}"><figcaption>{caption}</figcaption></figure>'
+        f'<figure><img alt="" src="{png(image)}"><figcaption>{caption}</figcaption></figure>'
         for image, caption in pictures
     )
     legend = "".join(
@@ -239,30 +186,6 @@ def _per_class(report: Report, made: SceneMap) -> str:
     return f'<div class="wide"><table><tr>{head}</tr>{rows}</table></div>'
 
 
-def _confusion(report: Report) -> str:
-    names = {c.id: c.name for c in report.per_class}
-    head = "<th></th>" + "".join(
-        f'<th title="{escape(names[i])}">{i}</th>' for i in report.class_ids
-    )
-    rows = []
-    for i, row in zip(report.class_ids, report.confusion, strict=True):
-        total = max(sum(row), 1)
-        cells = []
-        for j, n in zip(report.class_ids, row, strict=True):
-            colour = "31,111,139" if i == j else "200,60,40"
-            strength = 0.75 * (n / total) ** 0.5
-            cells.append(
-                f'<td style="background:rgba({colour},{strength:.2f})" '
-                f'title="{escape(names[i])} called {escape(names[j])}">{n or ""}</td>'
-            )
-        rows.append(f"<tr><th>{i} {escape(names[i])}</th>{''.join(cells)}</tr>")
-    return (
-        '<p class="soft">Truth along the rows, prediction along the columns; shades are shares of '
-        f'a row.</p><div class="wide"><table class="confusion"><tr>{head}</tr>{"".join(rows)}'
-        "</table></div>"
-    )
-
-
 def _distances(leakage: LeakageFigures) -> str:
     halo = check_patch(leakage.patch)
     pairs = list(zip(leakage.distance_edges, leakage.distance_counts, strict=True))
@@ -305,15 +228,8 @@ def _facts(report: Report) -> str:
         ("versions", ", ".join(f"{k} {v}" for k, v in report.versions.items())),
         ("machine", ", ".join(f"{k} {v}" for k, v in report.machine.items())),
     )  # fmt: skip
-    body = "".join(f"<tr><td>{k}</td><td>{escape(str(v))}</td></tr>" for k, v in rows)
-    return f'<table class="facts">{body}</table>'
+    return facts_table(rows)
 
 
 def _chip(colour: Colour) -> str:
     return f'<span class="chip" style="background:rgb{tuple(int(c) for c in colour)}"></span>'
-
-
-def _png(image: NDArray[np.uint8]) -> str:
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "png", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -20,7 +20,8 @@ from spectrolite.errors import RunError, SettingsError, SplitError
 from spectrolite.files import whole_file
 from spectrolite.reports import Number, Part, Report
 from spectrolite.run_folders import Run, open_run
-from spectrolite.runs import EpochListener, evaluate, train
+from spectrolite.run_training import EpochListener
+from spectrolite.runs import evaluate, train
 from spectrolite.scene import Labels, Scene
 from spectrolite.settings import flat_settings
 from spectrolite.splits import Split, split

@@ -102,7 +102,31 @@ class Protocol(Part):
     explained: float
 
 
-class Report(Part):
+class Figures(Part):
+    """What the reports of scenes and of images have in common."""
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """All but times, versions and machine, as JSON has it."""
+        figures: dict[str, Any] = json.loads(
+            self.model_dump_json(
+                exclude={"times_s": True, "versions": True, "machine": True, "flips": {"seconds"}}
+            )
+        )
+        return figures
+
+    @property
+    def figures_sha256(self) -> str:
+        """Hash of the figures."""
+        return hashlib.sha256(json.dumps(self.figures, sort_keys=True).encode()).hexdigest()
+
+    def save(self, path: Path) -> None:
+        """Write `report.json`."""
+        with whole_file(path) as part:
+            part.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+class Report(Figures):
     """`report.json`. Accuracies are fractions; `confusion` has the truth along its rows."""
 
     format: int = FORMAT
@@ -130,26 +154,6 @@ class Report(Part):
     versions: dict[str, str]
     machine: dict[str, str | int]
     flips: FlipFigures | None = None
-
-    @property
-    def figures(self) -> dict[str, Any]:
-        """All but times, versions and machine, as JSON has it."""
-        figures: dict[str, Any] = json.loads(
-            self.model_dump_json(
-                exclude={"times_s": True, "versions": True, "machine": True, "flips": {"seconds"}}
-            )
-        )
-        return figures
-
-    @property
-    def figures_sha256(self) -> str:
-        """Hash of the figures."""
-        return hashlib.sha256(json.dumps(self.figures, sort_keys=True).encode()).hexdigest()
-
-    def save(self, path: Path) -> None:
-        """Write `report.json`."""
-        with whole_file(path) as part:
-            part.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def flip_figures(classes: NDArray[np.integer], split: Split, seconds: float) -> FlipFigures:

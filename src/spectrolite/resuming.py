@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from spectrolite.errors import RunError
 from spectrolite.files import whole_file
 from spectrolite.scene import array_sha256
-from spectrolite.training import Epoch, Progress
+from spectrolite.training import Epoch, Progress, optimised
 
 FORMAT = 1
 REMEDY = "start anew with --overwrite"
@@ -163,7 +163,9 @@ def _check(progress: Progress, net: nn.Module) -> None:
                     f"{part}.{key}: {value.dtype} of shape {tuple(value.shape)}, wanted "
                     f"{wanted[key].dtype} of {tuple(wanted[key].shape)}"
                 )
-    shapes = [parameter.shape for parameter in net.parameters()]
+    decay_on = "all" if len(progress.optimiser["param_groups"]) == 1 else "kernels"
+    groups = optimised(net, decay_on, 0)
+    shapes = [parameter.shape for group in groups for parameter in group["params"]]
     for number, kept in progress.optimiser["state"].items():
         if number not in range(len(shapes)):
             raise ValueError(f"optimiser: no parameter {number} in the network")

@@ -2,11 +2,12 @@
 
 manifest.json       settings, hashes of data, split and weights, seed, threads, versions
 log.jsonl           a line an epoch
-split.safetensors   the pixels of training, validation and test
+split.safetensors   the pixels or images of training, validation and test
 bundle/             the trained model
 report.json         the figures
 report.html         the page
-map.tif, map.png    the map, with map_confidence.tif
+map.tif, map.png    of a scene: the map, with map_confidence.tif
+predictions.safetensors  of images: class and probabilities of each test image
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,18 +31,23 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from spectrolite import catalog, readers
-from spectrolite.bundles import Bundle, load_bundle, read_json
+from spectrolite.bundles import load_bundle, read_json
 from spectrolite.errors import RunError
 from spectrolite.files import whole_file
+from spectrolite.image_reports import ImageReport
+from spectrolite.image_splits import ImageSplit
+from spectrolite.images import ImageSet
+from spectrolite.readers.image_folders import read_images
 from spectrolite.reports import FORMAT as REPORT_FORMAT
 from spectrolite.reports import Report
 from spectrolite.scene import Labels, Scene
-from spectrolite.settings import Settings, checked_settings
+from spectrolite.settings import ImageSettings, Settings, checked_settings
 from spectrolite.splits import Split
 from spectrolite.training import Epoch, pick_device
 
 FORMAT = 1
-DATA_KINDS = ("scene", "labels")
+SCENE_DATA, IMAGE_DATA = ("scene", "labels"), ("images", "test")
+WORDS = {"test": "test images"}  # what messages call data whose key says too little
 PARTS = ("train", "validation", "test")
 DECIDE_BITS = ("torch", "numpy", "scipy", "scikit-learn")
 
@@ -63,22 +69,45 @@ class Known(BaseModel):
     format: int
     date: str
     command: list[str]
-    settings: Settings
     seed: int = Field(ge=0)
-    data: dict[Literal["scene", "labels"], dict[str, str]] = Field(min_length=2)
-    scene_sha256: str
-    labels_sha256: str
     split: SplitRecord
     split_sha256: str
     versions: dict[str, str]
     machine: dict[str, str | int]
 
 
-class Manifest(Known):
+class SceneKnown(Known):
+    """The same of a run on a scene."""
+
+    settings: Settings
+    data: dict[Literal["scene", "labels"], dict[str, str]] = Field(min_length=2)
+    scene_sha256: str
+    labels_sha256: str
+
+
+class ImageKnown(Known):
+    """The same of a run on images; `test` is empty where the split draws the test images."""
+
+    settings: ImageSettings
+    data: dict[Literal["images", "test"], dict[str, str]] = Field(min_length=2)
+    images_sha256: str
+    test_sha256: str | None
+
+
+class Manifest(SceneKnown):
     """`manifest.json`: what it takes to train again, and to tell whether that gave the same."""
 
     weights_sha256: str
     map_sha256: str
+    figures_sha256: str
+    training_s: float
+
+
+class ImageManifest(ImageKnown):
+    """The same of a run on images."""
+
+    weights_sha256: str
+    predictions_sha256: str
     figures_sha256: str
     training_s: float
 
@@ -96,9 +125,14 @@ class RunRecord:
     manifest: dict[str, Any]
 
     @property
-    def settings(self) -> Settings:
-        """What the run was trained with."""
+    def settings(self) -> Any:
+        """What the run was trained with: `Settings`, or `ImageSettings`."""
         return checked_settings(self.manifest["settings"])
+
+    @property
+    def on_images(self) -> bool:
+        """Whether it was trained on images, not on a scene."""
+        return is_of_images(self.manifest)
 
     def log(self) -> list[Epoch]:
         """The training log, an entry an epoch."""
@@ -109,63 +143,66 @@ class RunRecord:
         except (OSError, ValueError, TypeError) as error:
             raise RunError(f"{path}: cannot be read ({error}); train again") from error
 
-    def data(
-        self, scene_file: Path | None = None, labels_file: Path | None = None
-    ) -> tuple[Scene, Labels]:
-        """Scene and labels, loaded again from where they came from and checked by hash.
+    def data(self, *moved: Path | None) -> Any:
+        """The data, loaded again from where they came from and checked by hash.
 
         Args:
-            scene_file: where the scene's file lies now, if it was moved.
-            labels_file: where the labels' file lies now.
+            *moved: where the files lie now, if they were moved: those of scene and labels; or the
+                folder or archive of the images.
+
+        Returns:
+            Scene and labels; or images and test images, nothing where the split draws them.
 
         Raises:
             RunError: the run was trained on arrays in memory, or the data have changed since.
         """
-        scene, labels = self.unchecked_data(scene_file, labels_file)
-        self.check_data(scene, labels)
-        return scene, labels
+        data = self.unchecked_data(*moved)
+        self.check_data(*data)
+        return data
 
-    def unchecked_data(
-        self, scene_file: Path | None = None, labels_file: Path | None = None
-    ) -> tuple[Scene, Labels]:
+    def unchecked_data(self, *moved: Path | None) -> Any:
         """As `data`, without a look at the hashes."""
-        files = {"scene": scene_file, "labels": labels_file}
+        places = dict(zip(self.manifest["data"], moved, strict=False))
+        if self.on_images:
+            return _load_images(self.manifest, places.get("images"), self.path)
         sources = {
-            kind: source if files[kind] is None else {**source, "file": str(files[kind])}
+            kind: {**source, **({"file": str(places[kind])} if places.get(kind) else {})}
             for kind, source in self.manifest["data"].items()
         }
-        scene, labels = (_load_source(sources[kind], kind, self.path) for kind in DATA_KINDS)
+        scene, labels = (
+            _load_source(sources[kind], kind, self.path) for kind in ("scene", "labels")
+        )
         if not isinstance(scene, Scene) or not isinstance(labels, Labels):
             raise RunError(f"{self.path}/manifest.json: damaged: data; train again")
         return scene, labels
 
-    def check_data(self, scene: Scene, labels: Labels) -> None:
+    def check_data(self, *data: Any) -> None:
         """Refuse data other than those of the run.
 
         Raises:
             RunError: another hash.
         """
-        for kind, name, sha256 in (
-            ("scene", scene.name, scene.sha256),
-            ("labels", labels.name, labels.sha256),
-        ):
-            if sha256 != self.manifest[f"{kind}_sha256"]:
+        for kind, value in _named(self.manifest, data).items():
+            if hash_of(value) != self.manifest[f"{kind}_sha256"]:
+                name = "none" if value is None else value.name
                 raise RunError(
-                    f"{self.path}: the {kind} ({name}) differ from those of the run; "
-                    "give the data that it was trained on"
+                    f"{self.path}: the {WORDS.get(kind, kind)} ({name}) differ from those of the "
+                    "run; give the data that it was trained on"
                 )
 
-    def split(self, labels: Labels) -> Split:
-        """The split, over the run's labels.
+    def split(self, *data: Any) -> Any:
+        """The split, over the run's labels, or over its images and test images.
 
         Raises:
             RunError: the file is missing or damaged.
         """
         path = self.path / "split.safetensors"
         known = self.manifest["split"]
+        kind: Any = ImageSplit if self.on_images else Split
+        over = data if self.on_images else data[-1:]
         try:
             parts = load_file(path)
-            split = Split(labels, parts["train"], parts["validation"], parts["test"], **known)
+            split = kind(*over, parts["train"], parts["validation"], parts["test"], **known)
         except (OSError, SafetensorError, KeyError, TypeError) as error:
             raise RunError(f"{path}: cannot be read ({error}); train again") from error
         if split.sha256 != self.manifest["split_sha256"]:
@@ -183,8 +220,8 @@ class Run(RunRecord):
     """
 
     @cached_property
-    def bundle(self) -> Bundle:
-        """The trained model."""
+    def bundle(self) -> Any:
+        """The trained model: a `Bundle`, or an `ImageBundle`."""
         bundle = load_bundle(self.path / "bundle")
         if bundle.sha256 != self.manifest["weights_sha256"]:
             raise RunError(
@@ -194,10 +231,11 @@ class Run(RunRecord):
         return bundle
 
     @property
-    def report(self) -> Report:
-        """The figures."""
+    def report(self) -> Any:
+        """The figures: a `Report`, or an `ImageReport`."""
         path = self.path / "report.json"
-        return Report.model_validate(read_json(path, REPORT_FORMAT, Report, "run evaluate"))
+        kind = ImageReport if self.on_images else Report
+        return kind.model_validate(read_json(path, REPORT_FORMAT, kind, "run evaluate"))
 
 
 def open_run(path: str | Path) -> Run:
@@ -207,8 +245,41 @@ def open_run(path: str | Path) -> Run:
         RunError: no run, a damaged one, or one of a newer version.
     """
     folder = Path(path)
-    manifest = read_json(folder / "manifest.json", FORMAT, Manifest)
-    return Run(folder, manifest)
+    path = folder / "manifest.json"
+    kind = ImageManifest if is_of_images(read_json(path, FORMAT)) else Manifest
+    return Run(folder, read_json(path, FORMAT, kind))
+
+
+def is_of_images(known: Mapping[str, Any]) -> bool:
+    """Whether a manifest, or what is known before one, is of a run on images."""
+    return "images_sha256" in known
+
+
+def hash_of(value: Scene | Labels | ImageSet | None) -> str | None:
+    """The sha256 of data; nothing of test images that the split draws."""
+    return None if value is None else value.sha256
+
+
+def _named(known: Mapping[str, Any], data: Iterable[Any]) -> dict[str, Any]:
+    return dict(zip(IMAGE_DATA if is_of_images(known) else SCENE_DATA, data, strict=True))
+
+
+def _load_images(
+    manifest: Mapping[str, Any], moved: Path | None, run: Path
+) -> tuple[ImageSet, ImageSet | None]:
+    source = manifest["data"]["images"]
+    if "data" in source:
+        images, test = catalog.load(source["data"], moved or source.get("root"))
+    elif "images" in source:
+        size = source.get("image_size")
+        images, test = read_images(
+            moved or source["images"], None if size is None else int(size), "skip_damaged" in source
+        )
+    else:
+        raise RunError(
+            f"{run}: trained on images in memory, which cannot be loaded again; give them"
+        )
+    return images, None if manifest["test_sha256"] is None else test
 
 
 def _load_source(source: dict[str, str], kind: str, run: Path) -> Scene | Labels:
@@ -227,19 +298,33 @@ def _load_source(source: dict[str, str], kind: str, run: Path) -> Scene | Labels
 
 
 def what_is_known(
-    scene: Scene, labels: Labels, split: Split, chosen: Settings, seed: int
+    one: Scene | ImageSet,
+    other: Labels | ImageSet | None,
+    split: Split | ImageSplit,
+    chosen: Settings | ImageSettings,
+    seed: int,
 ) -> dict[str, Any]:
-    """What must be known to train the run again, as `Known` describes it."""
+    """What must be known to train the run again, as `Known` describes it.
+
+    Args:
+        one: the scene, or the images.
+        other: its labels, or the test images, nothing where the split draws them.
+        split: of the data.
+        chosen: the settings.
+        seed: of the training.
+    """
     packages = ("spectrolite", *DECIDE_BITS)
+    data = dict(
+        zip(IMAGE_DATA if isinstance(one, ImageSet) else SCENE_DATA, (one, other), strict=True)
+    )
     return {
         "format": FORMAT,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "settings": chosen.model_dump(),
         "seed": seed,
-        "data": {"scene": dict(scene.source), "labels": dict(labels.source)},
-        "scene_sha256": scene.sha256,
-        "labels_sha256": labels.sha256,
+        "data": {k: {} if value is None else dict(value.source) for k, value in data.items()},
+        **{f"{kind}_sha256": hash_of(value) for kind, value in data.items()},
         "split": {
             "method": split.method,
             "parameters": dict(split.parameters),
@@ -303,7 +388,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
         part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def save_split(folder: Path, split: Split) -> None:
-    """Write the pixels of the three parts."""
+def save_split(folder: Path, split: Split | ImageSplit) -> None:
+    """Write the pixels or images of the three parts."""
     with whole_file(folder / "split.safetensors") as part:
         part.write_bytes(save({name: getattr(split, name) for name in PARTS}))

@@ -1,45 +1,62 @@
-"""What one does with a run: train, evaluate, report, map."""
+"""What one does with a run: train, evaluate, report, map. What the data are decides the kind."""
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, overload
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
-from spectrolite import costs, pages, readers
-from spectrolite.bands import Bands, fit_bands
-from spectrolite.baselines import Baselines, measure_baselines
-from spectrolite.bundles import FORMAT as BUNDLE_FORMAT
-from spectrolite.bundles import Bundle, Config, HasBundle, as_bundle
-from spectrolite.errors import RunError, SceneError, SettingsError, SplitError
-from spectrolite.files import naming, whole_file
-from spectrolite.mapping import SceneMap, classify, files_of_map, read_map
-from spectrolite.models import SceneNetwork, build_scene_model
-from spectrolite.reports import Report, flip_figures, make_report
-from spectrolite.resuming import load_progress, save_progress
-from spectrolite.run_folders import Run, open_run, threads_of, what_is_known, write_json
-from spectrolite.scene import Labels, Scene, check_pair
-from spectrolite.settings import Settings, TrainingSettings, settings
+from spectrolite import readers
+from spectrolite.bundles import AnyModel, as_bundle
+from spectrolite.errors import RunError, SettingsError
+from spectrolite.image_runs import evaluate_images, report_images, train_images
+from spectrolite.image_splits import ImageSplit, split_images
+from spectrolite.images import ImageSet
+from spectrolite.mapping import SceneMap, classify, files_of_map
+from spectrolite.models import IMAGE_MODELS, SCENE_MODELS
+from spectrolite.run_folders import Run, open_run
+from spectrolite.run_training import EpochListener
+from spectrolite.scene import Labels, Scene
+from spectrolite.scene_runs import evaluate_scene, report_scene, train_scene
 from spectrolite.splits import Split
-from spectrolite.training import Epoch, Progress, fit_scene
-from spectrolite.unfinished import StoppedRun, growing
-
-EpochListener = Callable[[Epoch, int], None]
 
 
+@overload
 def train(
     scene: Scene,
     labels: Labels,
     split: Split,
     *,
-    model: str = "hybridsn",
+    model: str = ...,
+    seed: int = ...,
+    out: str | Path,
+    overwrite: bool = ...,
+    resume: bool = ...,
+    on_epoch: EpochListener = ...,
+    on_stage: Callable[[str], None] = ...,
+    **flags: Any,
+) -> Run: ...
+@overload
+def train(
+    scene: ImageSet,
+    labels: ImageSet | None = ...,
+    split: ImageSplit | None = ...,
+    *,
+    model: str = ...,
+    seed: int = ...,
+    out: str | Path,
+    overwrite: bool = ...,
+    resume: bool = ...,
+    on_epoch: EpochListener = ...,
+    on_stage: Callable[[str], None] = ...,
+    **flags: Any,
+) -> Run: ...
+def train(
+    scene: Scene | ImageSet,
+    labels: Labels | ImageSet | None = None,
+    split: Split | ImageSplit | None = None,
+    *,
+    model: str | None = None,
     seed: int = 0,
     out: str | Path,
     overwrite: bool = False,
@@ -48,25 +65,29 @@ def train(
     on_stage: Callable[[str], None] = lambda _: None,
     **flags: Any,
 ) -> Run:
-    """Train a network on a scene, score it on the split's test pixels, map the scene.
+    """Train a network and score it on what the split tests: a scene, which is mapped, or images.
+
+    One verb for both, because a run is one thing: the same folder, loop, seed and flags. The first
+    two arguments are what `load` and the readers return, so `train(*load("digits"), out=...)`.
 
     The run grows in `OUT.part`. Whatever stops it, `resume` goes on from there, and the end has the
     bits of a run that was never stopped.
 
     Args:
-        scene: the scene.
-        labels: its label map.
-        split: from `split(labels, ...)`.
-        model: name of the network.
-        seed: of weights, order, orientations and dropout. The same seed on the same machine, with
-            the same versions and thread count, gives the same bits.
+        scene: the scene, or the images that train and validate.
+        labels: its label map, or the test images; nothing where the split draws them.
+        split: from `split(labels, ...)`, or `split_images(images, test, ...)`, which images have
+            without being asked for.
+        model: name of the network; `hybridsn` for a scene, `mobilenet_v2` for images without it.
+        seed: of weights, order, changes of images and dropout. The same seed on the same machine,
+            with the same versions and thread count, gives the same bits.
         out: folder of the run; made, and only under this name once complete.
         overwrite: replace a run that is there, and discard a stopped one.
         resume: go on with a stopped run; data, split, seed and settings must be those it began
             with.
         on_epoch: called after each epoch with its log entry and the number of epochs.
         on_stage: called with a few words as each stage begins.
-        **flags: any field of `BandSettings`, `ModelSettings` and `TrainingSettings`.
+        **flags: any field of the stages of `Settings`, or of `ImageSettings`.
 
     Raises:
         InputError: data, split or settings that do not fit or are not those of the stopped run, a
@@ -74,131 +95,90 @@ def train(
         OSError: a full disk and the like; the stopped run stays.
         TrainingError: the loss became NaN or infinite.
     """
-    chosen = settings(model=model, **flags)
-    check_pair(scene, labels)
-    if split.labels is not labels and split.labels.sha256 != labels.sha256:
-        raise SplitError("split: drawn from other labels than those given; draw it from these")
-    weights, order, dropout, judge = _seeds(seed)
-    known = what_is_known(scene, labels, split, chosen, seed)
-    with growing(Path(out), known, split, overwrite=overwrite, resume=resume) as stopped:
-        folder = stopped.path
-        on_stage("reducing bands")
-        net = build_scene_model(
-            model,
-            bands=chosen.bands.components or scene.shape[2],
-            classes=len(labels.class_ids),
-            variant=chosen.model.variant,
-            generator=torch.Generator().manual_seed(weights),
-        )
-        patch = 2 * net.halo + 1
-        if min(scene.shape[:2]) < patch:
-            raise SceneError(
-                f"{scene.name}: {scene.shape[0]} x {scene.shape[1]} pixels are smaller than the "
-                f"{patch} x {patch} patch of {model}"
+    common: dict[str, Any] = {
+        "seed": seed, "out": out, "overwrite": overwrite, "resume": resume,
+        "on_epoch": on_epoch, "on_stage": on_stage, **flags,
+    }  # fmt: skip
+    if isinstance(scene, ImageSet):
+        if isinstance(labels, Labels) or isinstance(split, Split):
+            raise SettingsError("train: images take test images and a split of images")
+        model = model or "mobilenet_v2"
+        if model in SCENE_MODELS:
+            raise SettingsError(
+                f"model: {model} classifies scenes, and images need one of "
+                f"{', '.join(IMAGE_MODELS)}"
             )
-        bands = fit_bands(
-            scene, split, chosen.bands.components, chosen.bands.bands_from,
-            chosen.bands.standardise, patch,
-        )  # fmt: skip
-        reduced = bands.reduce(scene.cube)
-        on_stage("training")
-        log = _fit(stopped, net, reduced, split, chosen.training, (order, dropout), on_epoch)
-        bundle = Bundle(_config(scene, labels, bands, chosen, patch), bands, net.cpu())
-        bundle.save(folder / "bundle")
-        on_stage("baselines")
-        start = time.perf_counter()
-        leakage = split.leakage(patch)
-        baselines = measure_baselines(reduced, split, leakage, np.random.default_rng(judge))
-        baselines_s = time.perf_counter() - start
-        manifest = {k: v for k, v in stopped.manifest.items() if k != "overwrite"}
-        manifest |= {"weights_sha256": bundle.sha256, "training_s": round(log[-1].elapsed_s, 3)}
-        on_stage("mapping")
-        _judge(Run(folder, manifest), scene, split, baselines, baselines_s)
-    return open_run(out)
-
-
-def _fit(
-    stopped: StoppedRun,
-    net: SceneNetwork,
-    reduced: NDArray[np.float32],
-    split: Split,
-    chosen: TrainingSettings,
-    seeds: tuple[int, int],
-    on_epoch: EpochListener,
-) -> list[Epoch]:
-    """Train from where the run stands, writing the log and the state into its folder."""
-    name = stopped.name
-    progress = load_progress(stopped.state, net, name) if stopped.state.exists() else None
-    path = stopped.path / "log.jsonl"
-
-    def write(epochs: Iterable[Epoch], mode: str) -> None:
-        with naming(path), path.open(mode, encoding="utf-8") as file:
-            file.writelines(json.dumps(asdict(epoch)) + "\n" for epoch in epochs)
-
-    def listen(epoch: Epoch) -> None:
-        write([epoch], "a")
-        on_epoch(epoch, chosen.epochs)
-
-    def keep(progress: Progress) -> None:
-        save_progress(stopped.state, progress, name)
-
-    write(progress.log if progress else (), "w")
-    return fit_scene(net, reduced, split, chosen, *seeds, listen, progress, keep)
+        drawn = split_images(scene, labels) if split is None else split
+        return train_images(scene, labels, drawn, model=model, **common)
+    if not isinstance(labels, Labels) or not isinstance(split, Split):
+        raise SettingsError("train: a scene takes its labels and a split of them")
+    model = model or "hybridsn"
+    if model in IMAGE_MODELS:
+        raise SettingsError(
+            f"model: {model} classifies images, and a scene needs one of {', '.join(SCENE_MODELS)}"
+        )
+    return train_scene(scene, labels, split, model=model, **common)
 
 
 def evaluate(
     run: Run | str | Path,
-    scene: Scene | None = None,
-    labels: Labels | None = None,
+    scene: Scene | ImageSet | None = None,
+    labels: Labels | ImageSet | None = None,
     *,
     flips: bool = False,
-) -> Report:
-    """Map a run's scene anew, score the split's test pixels, rewrite report and map.
+    train_mode: bool = False,
+) -> Any:
+    """Score anew what the split tests with the stored model, and rewrite report, page and map.
 
     As many threads compute as when the run was trained, so that the bits are the same.
 
     Args:
         run: a run or its folder.
-        scene: the run's scene, where it was not loaded from a file or by name.
-        labels: the run's labels, likewise.
+        scene: the run's scene or images, where they were not loaded from a file or by name.
+        labels: the run's labels or test images, likewise.
         flips: map the scene in its eight orientations too, and report what the average of the
             softmax scores, as figures of its own beside those of the one pass.
+        train_mode: of images, report also what a script gets that forgets `eval()`: a wrong score,
+            beside the right one.
+
+    Returns:
+        The `Report`, or the `ImageReport`.
 
     Raises:
         RunError: a damaged run, or other data than the run's.
+        SettingsError: `flips` of images, `train_mode` of a scene.
     """
-    opened, scene, labels = _with_data(run, scene, labels)
-    split = opened.split(labels)
-    bundle = opened.bundle
-    leakage = split.leakage(bundle.config.patch)
-    judge = _seeds(opened.manifest["seed"])[3]
-    with threads_of(opened.manifest):
-        start = time.perf_counter()
-        baselines = measure_baselines(
-            bundle.bands.reduce(scene.cube), split, leakage, np.random.default_rng(judge)
-        )
-        baselines_s = time.perf_counter() - start
-        return _judge(opened, scene, split, baselines, baselines_s, flips=flips)
+    opened, data = with_data(run, scene, labels)
+    if opened.on_images:
+        if flips:
+            raise SettingsError("--flips: goes with scenes, not with images")
+        return evaluate_images(opened, *data, train_mode=train_mode)
+    if train_mode:
+        raise SettingsError("--train-mode: goes with images, not with scenes")
+    return evaluate_scene(opened, *data, flips=flips)
 
 
-def report(run: Run | str | Path, scene: Scene | None = None, labels: Labels | None = None) -> Path:
-    """Write a run's `report.html` anew from its figures and its map.
+def report(
+    run: Run | str | Path,
+    scene: Scene | ImageSet | None = None,
+    labels: Labels | ImageSet | None = None,
+) -> Path:
+    """Write a run's `report.html` anew from its figures, and its map or predictions.
 
     Args:
         run: a run or its folder.
-        scene: the run's scene, where it was not loaded from a file or by name.
-        labels: the run's labels, likewise.
+        scene: the run's scene or images, where they were not loaded from a file or by name.
+        labels: the run's labels or test images, likewise.
 
     Returns:
         Path of the page.
     """
-    opened, scene, labels = _with_data(run, scene, labels)
-    made = read_map(opened.path / "map.tif", opened.bundle)
-    return _write_page(opened, scene, opened.split(labels), made)
+    opened, data = with_data(run, scene, labels)
+    return (report_images if opened.on_images else report_scene)(opened, *data)
 
 
 def map_scene(
-    model: Run | Bundle | HasBundle | str | Path,
+    model: AnyModel | Run,
     scene: str | Path | Scene | None = None,
     *,
     out: str | Path,
@@ -231,15 +211,15 @@ def map_scene(
     if there and not overwrite:
         raise RunError(f"{there[0]} exists; take another --out, or --overwrite")
     bundle = as_bundle(model)
-    if scene is None:
+    if isinstance(scene, str | Path):
+        scene = readers.read_scene(scene, scene_key, drop_bands)
+    elif scene is None:
         opened = model if isinstance(model, Run) else None
         if isinstance(model, str | Path):
             opened = open_run(model)
         if opened is None:
             raise RunError("map: a bundle has no scene of its own; name one with --scene")
-        scene, _ = opened.data()
-    elif not isinstance(scene, Scene):
-        scene = readers.read_scene(scene, scene_key, drop_bands)
+        scene = cast(Scene, opened.data()[0])
     made = classify(bundle, scene, on_window=on_window)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -250,90 +230,18 @@ def map_scene(
     return made
 
 
-def _judge(
-    run: Run,
-    scene: Scene,
-    split: Split,
-    baselines: Baselines,
-    baselines_s: float,
-    flips: bool = False,
-) -> Report:
-    """Map the scene with the stored model, score it, and write report, page, map and manifest."""
-    bundle = run.bundle
-    start = time.perf_counter()
-    made = classify(bundle, scene, device=run.settings.training.device)
-    map_s = time.perf_counter() - start
-    turned = None
-    if flips:
-        start = time.perf_counter()
-        averaged = classify(bundle, scene, device=run.settings.training.device, flips=True)
-        turned = flip_figures(averaged.classes, split, time.perf_counter() - start)
-    times_s = {"training": run.manifest["training_s"], "baselines": baselines_s, "map": map_s}
-    made_report = make_report(
-        made.classes,
-        split,
-        bundle.bands,
-        split.leakage(bundle.config.patch),
-        baselines,
-        run.settings,
-        np.random.default_rng(_seeds(run.manifest["seed"])[3]),
-        data=scene.name,
-        seed=run.manifest["seed"],
-        parameters=costs.parameters(bundle.network),
-        macs_per_pixel=costs.macs_per_pixel(bundle.network, len(bundle.bands.matrix)),
-        macs_per_patch=costs.macs_per_patch(bundle.network, len(bundle.bands.matrix)),
-        times_s={k: round(v, 3) for k, v in times_s.items()},
-        versions=run.manifest["versions"],
-        machine=run.manifest["machine"],
-        flips=turned,
-    )
-    made_report.save(run.path / "report.json")
-    made.write_geotiff(run.path / "map.tif")
-    made.write_png(run.path / "map.png")
-    _write_page(run, scene, split, made)
-    hashes = {"map_sha256": made.sha256, "figures_sha256": made_report.figures_sha256}
-    write_json(run.path / "manifest.json", {**run.manifest, **hashes})
-    return made_report
+def with_data(
+    run: Run | str | Path,
+    scene: Scene | ImageSet | None,
+    labels: Labels | ImageSet | None,
+) -> tuple[Run, Any]:
+    """An opened run and its data: those given, if they are the run's, or loaded again.
 
-
-def _write_page(run: Run, scene: Scene, split: Split, made: SceneMap) -> Path:
-    path = run.path / "report.html"
-    with whole_file(path) as part:
-        part.write_text(
-            pages.report_page(run.report, scene, split, made, run.log()), encoding="utf-8"
-        )
-    return path
-
-
-def _with_data(
-    run: Run | str | Path, scene: Scene | None, labels: Labels | None
-) -> tuple[Run, Scene, Labels]:
+    Raises:
+        RunError: a damaged run, other data, or some that cannot be loaded again.
+    """
     opened = run if isinstance(run, Run) else open_run(run)
-    if scene is None or labels is None:
-        scene, labels = opened.data()
-    else:
-        opened.check_data(scene, labels)
-    return opened, scene, labels
-
-
-def _config(scene: Scene, labels: Labels, bands: Bands, chosen: Settings, patch: int) -> Config:
-    return Config(
-        format=BUNDLE_FORMAT,
-        model=chosen.model.model,
-        variant=chosen.model.variant,
-        patch=patch,
-        class_ids=labels.class_ids,
-        class_names=dict(labels.class_names),
-        class_colours=dict(labels.class_colours),
-        fitted_on=bands.fitted_on,
-        pixels=bands.pixels,
-        explained=bands.explained,
-        wavelengths_nm=scene.wavelengths_nm,
-    )
-
-
-def _seeds(seed: int) -> list[int]:
-    """Independent seeds of weights, order, dropout and judgement from the one of the user."""
-    if seed < 0:
-        raise SettingsError(f"--seed: wanted a whole number from 0 up, got {seed}")
-    return [int(s) for s in np.random.SeedSequence(seed).generate_state(4)]
+    if scene is None or (labels is None and not opened.on_images):
+        return opened, opened.data()
+    opened.check_data(scene, labels)
+    return opened, (scene, labels)

@@ -11,11 +11,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from spectrolite.errors import SettingsError
-from spectrolite.models import MODELS, default_variant
+from spectrolite.models import IMAGE_MODELS, MODELS, default_variant
 
-EPOCHS = {"dense": 130, "patches": 100}
-"""Passes over the training pixels where none are asked for: chosen by benchmarks/choose_schedule.py
-for whole-scene steps, the paper's for patches."""
+EPOCHS = {"dense": 130, "patches": 100, "images": 10}
+"""Passes over the training part where none are asked for: chosen by benchmarks/choose_schedule.py
+for whole-scene steps, the paper's for patches, the course's for images."""
+
+Optimiser = Literal["adamw", "adam", "sgd"]
 
 
 class Stage(BaseModel):
@@ -35,42 +37,115 @@ class BandSettings(Stage):
     """Divide each band by its standard deviation before the PCA."""
 
 
-class TrainingSettings(Stage):
-    """The loop. The defaults were chosen for whole-scene steps of HybridSN on Indian Pines."""
+class AugmentationSettings(Stage):
+    """How training images are changed at random, in this order; those scored never are."""
 
-    mode: Literal["dense", "patches"] = "dense"
-    """Whole windows with the loss at training pixels, or one patch a training pixel."""
+    pad: int = Field(4, ge=0)
+    """Pixels by which an image is padded before its size is cut out at a random place; 0: none."""
+    fill: Literal["reflect", "zero"] = "reflect"
+    """What the padding is filled with."""
+    mirror: Literal["alternating", "random", "none"] = "alternating"
+    """Left to right: every image in every other epoch, half of them at random, or none."""
+    cutout: int = Field(0, ge=0)
+    """Side in pixels of a square that is blanked; 0: none."""
+    mixup: float = Field(0.0, ge=0)
+    """Images are blended in shares of Beta(mixup, mixup); 0: none."""
+
+
+class LoopSettings(Stage):
+    """What the loop asks of scenes and of images. Defaults that differ stand in the subclasses."""
+
     epochs: int = Field(ge=1)
-    """Passes over the training pixels; 130 where dense, 100 where patches."""
-    learning_rate: float = Field(3e-3, gt=0)
-    """The highest of the schedule."""
-    weight_decay: float = Field(1e-2, ge=0)
-    """AdamW's; with 0 it is Adam."""
-    schedule: Literal["one_cycle", "constant"] = "one_cycle"
-    """One-cycle rises for `rise` of the steps, then falls along a cosine."""
+    """Passes over the training part."""
+    optimiser: Optimiser
+    """AdamW, Adam, or SGD with Nesterov's momentum."""
+    momentum: float = Field(0.9, ge=0, lt=1)
+    """Of `sgd`; the others have moments of their own."""
+    learning_rate: float = Field(gt=0)
+    """The highest of the schedule; where none is given, one that suits the optimiser."""
+    weight_decay: float = Field(ge=0)
+    """AdamW's, or the L2 penalty of the others; with 0 AdamW is Adam."""
+    decay_on: Literal["all", "kernels"] = "all"
+    """`kernels` spares depthwise ones, BatchNorm and biases, which decay kills."""
+    schedule: Literal["one_cycle", "cosine", "constant"] = "one_cycle"
+    """One-cycle rises for `rise` of the steps, then falls along a cosine; cosine only falls."""
     rise: float = Field(0.2, gt=0, lt=1)
-    """Share of the steps in which the learning rate rises."""
-    label_smoothing: float = Field(0.05, ge=0, lt=1)
+    """Share of the steps in which the learning rate of one-cycle rises."""
+    label_smoothing: float = Field(ge=0, lt=1)
     """Share of the target spread over all classes."""
     class_weights: Literal["none", "balanced"] = "none"
-    """`balanced` weighs a class by the inverse of its training pixels."""
-    flips: bool = True
-    """Train on random flips and transposes."""
-    window: int = Field(256, ge=16)
-    """Side of the windows of dense training, in pixels; a smaller scene is one window."""
+    """`balanced` weighs a class by the inverse of its training pixels or images."""
+    ema: float = Field(0.0, ge=0, lt=1)
+    """Decay, a step, of averaged weights that are validated and kept instead; 0: none."""
     batch: int = Field(128, ge=1)
-    """Patches a step, in patch mode."""
+    """Patches (in patch mode) or images a step."""
     patience: int | None = Field(default=None, ge=1)
     """Stop after so many epochs without a better validation accuracy, keeping the best weights."""
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$")
     """`auto` takes CUDA where there is one."""
 
+    @model_validator(mode="after")
+    def _momentum_is_sgds(self) -> LoopSettings:
+        if self.momentum != 0.9 and self.optimiser != "sgd":
+            raise ValueError(f"--momentum: goes with --optimiser sgd, not with {self.optimiser}")
+        return self
+
+
+class TrainingSettings(LoopSettings):
+    """The loop on scenes: the defaults were chosen for whole-scene steps of HybridSN."""
+
+    # left out of what is stored where they are the default: runs from before them keep their hashes
+    optimiser: Optimiser = Field("adamw", exclude_if=lambda value: value == "adamw")
+    momentum: float = Field(0.9, ge=0, lt=1, exclude_if=lambda value: value == 0.9)
+    decay_on: Literal["all", "kernels"] = Field("all", exclude_if=lambda value: value == "all")
+    ema: float = Field(0.0, ge=0, lt=1, exclude_if=lambda value: value == 0)
+    label_smoothing: float = Field(0.05, ge=0, lt=1)
+
+    mode: Literal["dense", "patches"] = "dense"
+    """Whole windows with the loss at training pixels, or one patch a training pixel."""
+    flips: bool = True
+    """Train on random flips and transposes."""
+    window: int = Field(256, ge=16)
+    """Side of the windows of dense training, in pixels; a smaller scene is one window."""
+
     @model_validator(mode="before")
     @classmethod
-    def _epochs_of_the_mode(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.get("epochs") is None:
-            return {**values, "epochs": EPOCHS.get(str(values.get("mode", "dense")), 1)}
+    def _defaults(cls, values: Any) -> Any:
+        adaptive = {"learning_rate": 3e-3, "weight_decay": 1e-2}
+        of = {"adamw": adaptive, "adam": {**adaptive, "weight_decay": 0.0},
+              "sgd": {"learning_rate": 0.05, "weight_decay": 5e-4}}  # fmt: skip
+        return _filled(values, of, "adamw", str(_of(values, "mode", "dense")))
+
+
+class ImageTrainingSettings(LoopSettings):
+    """The loop on images."""
+
+    optimiser: Optimiser = "sgd"
+    decay_on: Literal["all", "kernels"] = "kernels"
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    ema: float = Field(0.999, ge=0, lt=1)
+    batch: int = Field(128, ge=2)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults(cls, values: Any) -> Any:
+        of = {"adamw": {"learning_rate": 3e-3, "weight_decay": 1e-2},
+              "adam": {"learning_rate": 1e-3, "weight_decay": 0.0},
+              "sgd": {"learning_rate": 0.2, "weight_decay": 5e-4}}  # fmt: skip
+        return _filled(values, of, "sgd", "images")
+
+
+def _of(values: Any, key: str, default: str) -> Any:
+    return values.get(key, default) if isinstance(values, dict) else default
+
+
+def _filled(values: Any, of: dict[str, dict[str, float]], optimiser: str, epochs: str) -> Any:
+    """`values` with the epochs, rate and decay that nobody gave."""
+    if not isinstance(values, dict):
         return values
+    suit = of.get(str(_of(values, "optimiser", optimiser)), of[optimiser])
+    filled = {"epochs": EPOCHS.get(epochs, 1), **suit}
+    return {**values, **{k: v for k, v in filled.items() if values.get(k) is None}}
 
 
 class ModelSettings(Stage):
@@ -90,12 +165,30 @@ class ModelSettings(Stage):
         return values
 
 
+class ImageModelSettings(ModelSettings):
+    """Which network, for images; channels and classes are those of the images."""
+
+    width: float = 1.0
+    """Multiplier of every layer's channels."""
+    activation: Literal["relu6", "relu"] = "relu6"
+    small_images: bool = True
+    """Strides for 32x32 pixels; without it those for 224x224."""
+
+
 class Settings(Stage):
-    """Everything that a training run depends on beside data, split and seed."""
+    """Everything that a training run on a scene depends on beside data, split and seed."""
 
     model: ModelSettings
     bands: BandSettings
     training: TrainingSettings
+
+
+class ImageSettings(Stage):
+    """The same of a training run on images."""
+
+    model: ImageModelSettings
+    augmentation: AugmentationSettings
+    training: ImageTrainingSettings
 
 
 STAGES: dict[str, type[Stage]] = {
@@ -103,41 +196,67 @@ STAGES: dict[str, type[Stage]] = {
     "bands": BandSettings,
     "training": TrainingSettings,
 }
+IMAGE_STAGES: dict[str, type[Stage]] = {
+    "model": ImageModelSettings,
+    "augmentation": AugmentationSettings,
+    "training": ImageTrainingSettings,
+}
 
 
-def settings(**values: Any) -> Settings:
+def settings(**values: Any) -> Any:
     """Settings from flat keywords, each put into the stage that has it.
 
     >>> settings(components=15, epochs=10).training.epochs
     10
+    >>> settings(model="mobilenet_v1").training.optimiser
+    'sgd'
+
+    Returns:
+        `ImageSettings` where `model` classifies images, else `Settings`.
 
     Raises:
-        SettingsError: an unknown name, or a value out of range.
+        SettingsError: an unknown name, one that does not fit the network, or a value out of range.
     """
-    stages: dict[str, dict[str, Any]] = {name: {} for name in STAGES}
+    model = values.get("model", "hybridsn")
+    images = isinstance(model, str) and model in IMAGE_MODELS
+    own, others = (IMAGE_STAGES, STAGES) if images else (STAGES, IMAGE_STAGES)
+    stages: dict[str, dict[str, Any]] = {name: {} for name in own}
     for key, value in values.items():
-        homes = [name for name, stage in STAGES.items() if key in stage.model_fields]
+        homes = [name for name, stage in own.items() if key in stage.model_fields]
         if not homes:
-            known = ", ".join(k for stage in STAGES.values() for k in stage.model_fields)
+            if any(key in stage.model_fields for stage in others.values()):
+                flag, what = key.replace("_", "-"), "images" if images else "scenes"
+                raise SettingsError(
+                    f"--{flag}: does not go with {model}, which classifies {what}; leave it out"
+                )
+            known = ", ".join(k for stage in own.values() for k in stage.model_fields)
             raise SettingsError(f"{key}: no such setting; wanted one of {known}")
         stages[homes[0]][key] = value
     return checked_settings(stages)
 
 
-def flat_settings(chosen: Settings) -> dict[str, Any]:
+def flat_settings(chosen: Settings | ImageSettings) -> dict[str, Any]:
     """The flat keywords that `settings` makes these of."""
-    return {key: value for stage in chosen.model_dump().values() for key, value in stage.items()}
+    return {key: value for _, stage in chosen for key, value in stage}
 
 
-def checked_settings(stages: Mapping[str, Any]) -> Settings:
+def checked_settings(stages: Mapping[str, Any]) -> Any:
     """Settings from nested ones, as a manifest holds them.
+
+    Returns:
+        `ImageSettings` where the network classifies images, else `Settings`.
 
     Raises:
         SettingsError: an unknown name, or a value out of range.
     """
+    model = stages.get("model") if isinstance(stages, Mapping) else None
+    name = model.get("model") if isinstance(model, Mapping) else None
+    kind = ImageSettings if isinstance(name, str) and name in IMAGE_MODELS else Settings
     try:
-        return Settings.model_validate(stages)
+        return kind.model_validate(stages)
     except ValidationError as error:
         first = error.errors()[0]
         flag = str(first["loc"][-1] if first["loc"] else "settings").replace("_", "-")
+        if first["type"] == "value_error":
+            raise SettingsError(first["msg"].removeprefix("Value error, ")) from error
         raise SettingsError(f"--{flag}: {first['msg']}, got {first['input']!r}") from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,6 +35,12 @@ class Batch:
     rows: Tensor
     cols: Tensor
     targets: Tensor
+
+    def logits(self, net: Any, device: torch.device) -> Tensor:
+        """`(P, classes)`: what a scene network, on that device, says at the pixels."""
+        where = (self.n.to(device), self.rows.to(device), self.cols.to(device))
+        logits: Tensor = net.at(self.inputs.to(device), *where)
+        return logits
 
 
 class TrainingScene:

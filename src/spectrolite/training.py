@@ -1,4 +1,7 @@
-"""One loop, read top to bottom. `fit` knows batches; `fit_scene` makes them of a scene."""
+"""One loop, read top to bottom. `fit` knows batches; `fit_scene` makes them of a scene.
+
+Those of images are made by `image_training`.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,9 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -17,7 +21,8 @@ from torch import Tensor, nn
 from spectrolite.errors import SettingsError, TrainingError
 from spectrolite.memory import kept_memory
 from spectrolite.models import SceneNetwork
-from spectrolite.settings import TrainingSettings
+from spectrolite.models.blocks import parameter_groups
+from spectrolite.settings import LoopSettings, TrainingSettings
 from spectrolite.splits import Split
 from spectrolite.tiles import Batch, TrainingScene
 
@@ -31,9 +36,11 @@ class Epoch:
 
     Attributes:
         epoch: number, from 1.
-        loss: mean over the epoch's training pixels, smoothing and weights included.
-        training_accuracy: over the same pixels as they were seen, dropout and augmentation live.
-        validation_accuracy: in evaluation mode, 0 to 1; nothing without a validation part.
+        loss: mean over the epoch's training pixels or images, smoothing and weights included.
+        training_accuracy: over the same as they were seen, dropout and augmentation live; of a
+            blend, the class with the larger share counts.
+        validation_accuracy: in evaluation mode, of the averaged weights where some are kept, 0 to
+            1; nothing without a validation part.
         learning_rate: after the epoch's last step.
         elapsed_s: seconds since the loop began.
     """
@@ -73,6 +80,19 @@ class Progress:
     best_accuracy: float = -1.0
     best: Mapping[str, Tensor] = field(default_factory=dict)
     ema: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class LoopBatch(Protocol):
+    """What the loop asks of a batch; `tiles.Batch` is one of scenes."""
+
+    @property
+    def targets(self) -> Tensor:
+        """`(P,)` class index from 0, or `(P, classes)` shares that sum to 1."""
+        ...
+
+    def logits(self, net: Any, device: torch.device) -> Tensor:
+        """`(P, classes)`: what the network, on that device, says."""
+        ...
 
 
 def pick_device(name: str) -> torch.device:
@@ -168,11 +188,11 @@ def fit_scene(
 
 
 def fit(
-    net: SceneNetwork,
-    epoch_batches: Callable[[], Iterator[Batch]],
+    net: nn.Module,
+    epoch_batches: Callable[[], Iterator[LoopBatch]],
     steps: int,
     class_counts: Tensor,
-    settings: TrainingSettings,
+    settings: LoopSettings,
     validate: Callable[[], float] | None = None,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
     generator: torch.Generator | None = None,
@@ -184,10 +204,10 @@ def fit(
     Dropout draws from torch's global generator, which the caller seeds: its layers take no other.
 
     Args:
-        net: a scene network, on the device to train on.
+        net: a network, on the device to train on.
         epoch_batches: called once an epoch; gives that epoch's batches.
         steps: batches an epoch.
-        class_counts: `(classes,)` training pixels a class; 0 where a class has none.
+        class_counts: `(classes,)` training pixels or images a class; 0 where a class has none.
         settings: the loop's settings.
         validate: accuracy of the net on the validation part, in evaluation mode.
         on_epoch: called after every epoch.
@@ -201,7 +221,8 @@ def fit(
         The log, an entry an epoch.
 
     Raises:
-        SettingsError: early stopping without a validation part.
+        SettingsError: early stopping without a validation part, or progress without the averages
+            that the settings ask for.
         TrainingError: the loss became NaN or infinite.
     """
     if settings.patience and validate is None:
@@ -210,31 +231,25 @@ def fit(
         )
     device = next(net.parameters()).device
     epochs = settings.epochs
-    optimiser = torch.optim.AdamW(
-        net.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
-    )
-    schedule: torch.optim.lr_scheduler.LRScheduler
-    total = epochs * steps
-    if settings.schedule == "one_cycle" and total > 1:
-        # torch divides by the rising steps less one: exactly one of them is a division by zero
-        rise = settings.rise if abs(settings.rise * total - 1) > 1e-9 else settings.rise * 1.01
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, settings.learning_rate, total_steps=total, pct_start=rise
-        )
-    else:
-        schedule = torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1.0)
+    optimiser = _optimiser(net, settings)
+    schedule = _schedule(optimiser, settings, epochs * steps)
     criterion = nn.CrossEntropyLoss(
         weight=_class_weights(class_counts, settings.class_weights).to(device),
         label_smoothing=settings.label_smoothing,
     )
     log: list[Epoch] = []
     best_accuracy, best_epoch, best_state = -1.0, 0, net.state_dict()
+    averaged = _copied(net.state_dict()) if settings.ema else {}
     kept_epoch, kept_s = 0, -math.inf
     if progress is not None:
         log, kept_epoch = list(progress.log), len(progress.log)
         best_accuracy, best_epoch = progress.best_accuracy, progress.best_epoch
         best_state = dict(progress.best)
         net.load_state_dict(dict(progress.network))
+        if set(progress.ema) != set(averaged):
+            raise SettingsError("progress: its averaged weights are not those that --ema asks for")
+        for key, value in averaged.items():
+            value.copy_(progress.ema[key])  # in place, for another layout may round otherwise
         _load_optimiser(optimiser, progress.optimiser)
         schedule.load_state_dict(dict(progress.schedule))
         _set_generators(progress.generators, device, generator)
@@ -243,7 +258,7 @@ def fit(
         best = best_state if settings.patience else {}
         return Progress(
             tuple(log), net.state_dict(), optimiser.state_dict(), schedule.state_dict(),
-            _generators(device, generator), best_epoch, best_accuracy, best,
+            _generators(device, generator), best_epoch, best_accuracy, best, averaged,
         )  # fmt: skip
 
     start = time.perf_counter() - (log[-1].elapsed_s if log else 0.0)
@@ -252,17 +267,18 @@ def fit(
             break
         net.train()
         loss_sum, right, seen = 0.0, 0, 0
-        for batch in epoch_batches():
+        for step, batch in enumerate(epoch_batches(), start=steps * (epoch - 1)):
             targets = batch.targets.to(device)
-            where = (batch.n.to(device), batch.rows.to(device), batch.cols.to(device))
-            logits = net.at(batch.inputs.to(device), *where)  # (P, classes)
+            logits = batch.logits(net, device)  # (P, classes)
             loss = criterion(logits, targets)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             schedule.step()
+            _average(averaged, net, settings.ema, step)
             loss_sum += loss.item() * len(targets)
-            right += int((logits.argmax(1) == targets).sum())
+            truth = targets if targets.dim() == 1 else targets.argmax(1)
+            right += int((logits.argmax(1) == truth).sum())
             seen += len(targets)
         if not math.isfinite(loss_sum):
             raise TrainingError(
@@ -272,23 +288,88 @@ def fit(
         accuracy = None
         if validate is not None:
             net.eval()
-            accuracy = validate()
+            with _holding(net, averaged):
+                accuracy = validate()
+                if settings.patience and accuracy > best_accuracy:
+                    best_accuracy, best_epoch = accuracy, epoch
+                    best_state = copy.deepcopy(net.state_dict())
         rate = float(optimiser.param_groups[0]["lr"])
         elapsed = time.perf_counter() - start
         log.append(Epoch(epoch, loss_sum / seen, right / seen, accuracy, rate, elapsed))
-        if settings.patience and accuracy is not None and accuracy > best_accuracy:
-            best_accuracy, best_epoch = accuracy, epoch
-            best_state = copy.deepcopy(net.state_dict())
         if time.perf_counter() - kept_s >= KEEP_EVERY_S:
             keep(stands())
             kept_epoch, kept_s = epoch, time.perf_counter()
         on_epoch(log[-1])
     if kept_epoch < len(log):
         keep(stands())
-    if settings.patience:
-        net.load_state_dict(best_state)
+    net.load_state_dict(best_state if settings.patience else {**net.state_dict(), **averaged})
     net.eval()
     return log
+
+
+def optimised(net: nn.Module, decay_on: str, weight_decay: float) -> list[dict[str, Any]]:
+    """The parameters of a network in the groups, and in the order, in which they are optimised."""
+    if decay_on == "kernels":
+        return parameter_groups(net, weight_decay)
+    return [{"params": list(net.parameters()), "weight_decay": weight_decay}]
+
+
+def _optimiser(net: nn.Module, settings: LoopSettings) -> torch.optim.Optimizer:
+    groups = optimised(net, settings.decay_on, settings.weight_decay)
+    rate = settings.learning_rate
+    if settings.optimiser == "sgd":
+        # nesterov's step is one of momentum: without any there is none
+        nesterov = settings.momentum > 0
+        return torch.optim.SGD(groups, rate, momentum=settings.momentum, nesterov=nesterov)
+    return (torch.optim.Adam if settings.optimiser == "adam" else torch.optim.AdamW)(groups, rate)
+
+
+def _schedule(
+    optimiser: torch.optim.Optimizer, settings: LoopSettings, steps: int
+) -> torch.optim.lr_scheduler.LRScheduler:
+    if settings.schedule == "cosine":
+        return torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    if settings.schedule == "constant" or steps == 1:
+        return torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1.0)
+    # torch divides by the rising steps less one: exactly one of them is a division by zero
+    rise = settings.rise if abs(settings.rise * steps - 1) > 1e-9 else settings.rise * 1.01
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, settings.learning_rate, total_steps=steps, pct_start=rise,
+        cycle_momentum=settings.optimiser != "sgd",
+    )  # fmt: skip
+
+
+def _copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights and running statistics to be averaged; counters are left out."""
+    return {k: v.detach().clone() for k, v in state.items() if v.is_floating_point()}
+
+
+@torch.no_grad()
+def _average(averaged: dict[str, Tensor], net: nn.Module, decay: float, step: int) -> None:
+    """Move the averages towards the network, faster in the first steps.
+
+    Without that they would remember the initial weights: after 3,500 steps with a decay of 0.999,
+    at 3 %.
+    """
+    if averaged:
+        decay = min(decay, (1 + step) / (10 + step))
+        state = net.state_dict()
+        for key, value in averaged.items():
+            value.lerp_(state[key], 1 - decay)
+
+
+@contextmanager
+def _holding(net: nn.Module, averaged: Mapping[str, Tensor]) -> Iterator[None]:
+    """While the block runs, the network holds the averages."""
+    if not averaged:
+        yield
+        return
+    own = _copied(net.state_dict())
+    net.load_state_dict({**net.state_dict(), **averaged})
+    try:
+        yield
+    finally:
+        net.load_state_dict({**net.state_dict(), **own})
 
 
 def _load_optimiser(optimiser: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:

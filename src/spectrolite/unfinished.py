@@ -25,12 +25,15 @@ from typing import Any
 
 from spectrolite.bundles import read_json
 from spectrolite.errors import RunError, SettingsError, SpectroliteError, TrainingError
+from spectrolite.image_splits import ImageSplit
 from spectrolite.resuming import epochs_kept
 from spectrolite.run_folders import (
-    DATA_KINDS,
     FORMAT,
-    Known,
+    WORDS,
+    ImageKnown,
     RunRecord,
+    SceneKnown,
+    is_of_images,
     other_machine,
     save_split,
     threads_of,
@@ -48,8 +51,14 @@ BEGIN, STATE, LOCK, REPLACED = "begin.json", "resume.safetensors", "lock", "repl
 REMEDY = "start anew with --overwrite"
 
 
-class Begun(Known):
+class Begun(SceneKnown):
     """`begin.json`."""
+
+    overwrite: bool
+
+
+class ImageBegun(ImageKnown):
+    """The same of a run on images."""
 
     overwrite: bool
 
@@ -86,10 +95,15 @@ class StoppedRun(RunRecord):
             RunError: other versions or another machine, which would give other bits.
         """
         end = f"leave the flag out, or {REMEDY}"
-        for kind in DATA_KINDS:
+        if is_of_images(known) != self.on_images:
+            begun = "images" if self.on_images else "a scene"
+            raise SettingsError(f"--data: {self.path} was begun with {begun}; {end}")
+        for kind in known["data"]:
             if known[f"{kind}_sha256"] != self.manifest[f"{kind}_sha256"]:
+                flag = "images" if self.on_images else kind
                 raise SettingsError(
-                    f"--{kind}: not the {kind} that {self.path} was begun with; {end}"
+                    f"--{flag}: not the {WORDS.get(kind, kind)} that {self.path} was begun with; "
+                    f"{end}"
                 )
         if known["split_sha256"] != self.manifest["split_sha256"]:
             raise SettingsError(f"--split: not the one that {self.path} was begun with; {end}")
@@ -128,12 +142,18 @@ def open_stopped(out: str | Path) -> StoppedRun:
         if (out / "manifest.json").is_file():
             raise RunError(f"{out} is complete: nothing to resume; take another --out")
         raise RunError(f"{part}: no stopped run, so nothing to resume; leave --resume out")
-    return StoppedRun(part, read_json(part / BEGIN, FORMAT, Begun, REMEDY))
+    return _stopped(part)
+
+
+def _stopped(part: Path) -> StoppedRun:
+    path = part / BEGIN
+    kind = ImageBegun if is_of_images(read_json(path, FORMAT, remedy=REMEDY)) else Begun
+    return StoppedRun(part, read_json(path, FORMAT, kind, REMEDY))
 
 
 @contextmanager
 def growing(
-    out: Path, known: dict[str, Any], split: Split, *, overwrite: bool, resume: bool
+    out: Path, known: dict[str, Any], split: Split | ImageSplit, *, overwrite: bool, resume: bool
 ) -> Iterator[StoppedRun]:
     """The folder of a run while the block fills it; renamed to `out` when the block succeeds.
 
@@ -211,9 +231,8 @@ def _check_part(part: Path, overwrite: bool) -> None:
         if not part.is_dir() or {p.name for p in part.iterdir()} - ours:
             raise RunError(f"{part} is in the way and no stopped run; take another --out")
     elif not overwrite:
-        content = read_json(part / BEGIN, FORMAT, Begun, REMEDY)
-        done = StoppedRun(part, content).epochs_done
-        epochs = content["settings"]["training"]["epochs"]
+        stopped = _stopped(part)
+        done, epochs = stopped.epochs_done, stopped.manifest["settings"]["training"]["epochs"]
         raise RunError(
             f"{part}: a run that was stopped after epoch {done} of {epochs}; go on with --resume, "
             "or discard it with --overwrite"

@@ -22,7 +22,8 @@ from spectrolite.errors import ReadError, RunError, SettingsError, VerifyError
 from spectrolite.mapping import SceneMap, read_map
 from spectrolite.reports import Report
 from spectrolite.run_folders import Run, open_run, other_machine, threads_of
-from spectrolite.runs import EpochListener, evaluate, train
+from spectrolite.run_training import EpochListener
+from spectrolite.runs import evaluate, train
 from spectrolite.scene import Labels, Scene, listed
 from spectrolite.settings import flat_settings
 

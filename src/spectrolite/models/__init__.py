@@ -58,6 +58,19 @@ def build_scene_model(name: str, **arguments: Any) -> SceneNetwork:
     return _build(_named(name, SCENE_MODELS), name, arguments)
 
 
+def build_image_model(name: str, **arguments: Any) -> ImageNetwork:
+    """`build_model` for what works on images.
+
+    Raises:
+        SettingsError: as `build_model`, and where the network works on scenes.
+    """
+    if name in SCENE_MODELS:
+        raise SettingsError(
+            f"model: {name} classifies scenes, and images need one of {', '.join(IMAGE_MODELS)}"
+        )
+    return _build(_named(name, IMAGE_MODELS), name, arguments)
+
+
 def default_variant(name: str) -> str:
     """The variant that a network has where none is asked for.
 

@@ -11,15 +11,17 @@ folders are left alone unless they look like images.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.errors import ReadError, SettingsError
+from spectrolite.files import naming
 from spectrolite.images import ImageSet, check_class_names
 from spectrolite.readers.archives import Listing, contents, listing
-from spectrolite.readers.pictures import ENDINGS, MOST_BYTES, read_picture
+from spectrolite.readers.pictures import ENDINGS, MOST_BYTES, grey, read_picture
 from spectrolite.readers.shapes import ArrayShape, check_fits_memory
 
 MOST_SIZE = 4096  # pixels, the largest side to resize to
@@ -189,3 +191,58 @@ def _below(folders: set[str], top: str) -> list[str]:
     """Names of the folders that stand directly below `top`, sorted."""
     below = (f.removeprefix(top) for f in folders if f.startswith(top))
     return sorted(name for name in below if name and "/" not in name)
+
+
+def read_image_files(
+    paths: Sequence[str | Path], shape: tuple[int, int, int]
+) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """Read single image files as a model of `shape` wants them.
+
+    Args:
+        paths: the files.
+        shape: channels, height and width.
+
+    Returns:
+        Pixels `(N, C, H, W)`, and a note on what was changed, where anything was.
+
+    Raises:
+        ReadError: no such file, a damaged one, or a model that takes neither grey nor colour images
+            of equal sides.
+    """
+    channels, height, width = shape
+    pixels = np.empty((len(paths), *shape), np.uint8)
+    resized = 0
+    for n, name in enumerate(paths):
+        path = Path(name)
+        if not path.is_file():
+            raise ReadError(f"{path}: no such file")
+        if (size := path.stat().st_size) > MOST_BYTES:
+            raise ReadError(f"{path}: {size:,} bytes, more than {MOST_BYTES:,}; make it smaller")
+        with naming(path):
+            content = path.read_bytes()
+        picture = read_picture(content, str(path))
+        if picture.shape[1:] != (height, width):
+            if height != width:
+                raise ReadError(
+                    f"{path}: {picture.shape[2]} x {picture.shape[1]} pixels, and the model takes "
+                    f"{width} x {height}; resize it"
+                )
+            picture = read_picture(content, str(path), height)
+            resized += 1
+        if channels == 1:
+            picture = grey(picture)
+        elif channels != 3:
+            raise ReadError(
+                f"{path}: 3 channels, and the model was trained on {channels}; give it as an "
+                "ImageSet"
+            )
+        pixels[n] = picture
+    notes = []
+    if resized:
+        notes.append(
+            f"{resized} of {len(paths)} images resized to {width} x {height}: the shorter side "
+            "first, then the centre cut out"
+        )
+    if channels == 1:
+        notes.append("colours made grey, as the model was trained on grey images")
+    return pixels, tuple(notes)

@@ -72,6 +72,12 @@ def read_picture(content: bytes, where: str, size: int | None = None) -> NDArray
         raise ReadError(f"{where}: a damaged image ({type(error).__name__}: {error})") from error
 
 
+def grey(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """`(3, H, W)` to `(1, H, W)`: luma, 0.299 red + 0.587 green + 0.114 blue (ITU-R BT.601)."""
+    image = Image.fromarray(picture.transpose(1, 2, 0))
+    return np.asarray(image.convert("L"))[None]
+
+
 def _check_header(image: Image.Image, where: str) -> None:
     """Before a pixel is decoded."""
     width, height = image.size

@@ -1,0 +1,90 @@
+"""What the verbs share: where they print, flags that several have, how a run is printed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from spectrolite.errors import SettingsError
+from spectrolite.image_screen import image_report_table
+from spectrolite.screen import report_table
+
+console = Console(highlight=False)
+# columns: a table of costs is printed as wide as it is, for rich would cut its numbers short
+wide = Console(width=400, highlight=False)
+messages = Console(stderr=True, highlight=False)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Overwrite = Annotated[bool, typer.Option(help="Replace what is there under this name.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
+DropBands = Annotated[
+    str, typer.Option(metavar="BANDS", help="Bands of --scene to leave out, from 0: 3,7-9.")
+]
+SceneKey = Annotated[str | None, typer.Option(help="Name of the array in the scene's file.")]
+
+MovedScene = Annotated[Path | None, typer.Option(help="The run's scene, where it was moved.")]
+MovedLabels = Annotated[Path | None, typer.Option(help="The run's labels, where they were moved.")]
+MovedImages = Annotated[
+    Path | None, typer.Option("--images", help="The run's images, where they were moved.")
+]
+
+
+def band_numbers(text: str) -> tuple[int, ...]:
+    """`3,7-9` as 3, 7, 8, 9."""
+    bands: list[int] = []
+    for part in filter(None, text.split(",")):
+        first, _, last = part.partition("-")
+        if not first.isdecimal() or (last and not last.isdecimal()):
+            raise SettingsError(f"--drop-bands: wanted numbers and ranges as 3,7-9, got {text!r}")
+        bands.extend(range(int(first), int(last or first) + 1))
+    return tuple(bands)
+
+
+def moved(
+    run: Path, scene: Path | None, labels: Path | None, images: Path | None, check: bool = True
+) -> tuple[Any, Any]:
+    """The data of a run whose files lie elsewhere now, read as the run read them."""
+    from spectrolite.run_folders import open_run
+
+    if scene is None and labels is None and images is None:
+        return None, None
+    opened = open_run(run)
+    if images is not None and (scene is not None or labels is not None or not opened.on_images):
+        raise SettingsError("--images: goes with runs on images, without --scene and --labels")
+    if images is None and (scene is None or labels is None or opened.on_images):
+        raise SettingsError("give both --scene and --labels, or neither")
+    places = (scene, labels) if images is None else (images,)
+    data: tuple[Any, Any]
+    data = opened.data(*places) if check else opened.unchecked_data(*places)
+    return data
+
+
+def print_report(folder: Path, as_json: bool) -> None:
+    """The figures of a run, as a table with notes or as JSON."""
+    from spectrolite.run_folders import open_run
+
+    run = open_run(folder)
+    made = run.report
+    if as_json:
+        print_json({"run": str(folder), **json.loads(made.model_dump_json())})
+        return
+    table = image_report_table if run.on_images else report_table
+    console.print(table({folder.name: made}))
+    for note in made.notes:
+        console.print(f"- {note}", soft_wrap=True, markup=False)
+    console.print(f"{folder}/report.html", markup=False)
+
+
+def print_json(content: dict[str, Any]) -> None:
+    """One JSON object on standard output."""
+    sys.stdout.write(json.dumps(content) + "\n")
+
+
+def plain(text: str) -> str:
+    """Text that rich prints as it is."""
+    return text.replace("[", r"\[")

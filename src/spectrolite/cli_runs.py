@@ -1,0 +1,139 @@
+"""The verbs that take a run: evaluate, report, verify, repeat."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+
+from spectrolite.cli_parts import (
+    Json,
+    MovedImages,
+    MovedLabels,
+    MovedScene,
+    RunFolder,
+    console,
+    messages,
+    moved,
+    print_json,
+    print_report,
+)
+from spectrolite.screen import TrainingProgress, repetition_tables, verification_table
+
+
+def evaluate(
+    run: RunFolder,
+    scene: MovedScene = None,
+    labels: MovedLabels = None,
+    images: MovedImages = None,
+    flips: Annotated[
+        bool, typer.Option("--flips", help="Scenes: a row for eight orientations averaged, too.")
+    ] = False,
+    train_mode: Annotated[
+        bool,
+        typer.Option("--train-mode", help="Images: a row for the wrong score without eval(), too."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Score a run's test pixels or test images anew with the stored model; map its scene anew.
+
+    Example: `spectrolite evaluate runs/ip`
+    """
+    from spectrolite import runs
+
+    runs.evaluate(run, *moved(run, scene, labels, images), flips=flips, train_mode=train_mode)
+    print_report(run, as_json)
+
+
+def report(
+    run: RunFolder,
+    scene: MovedScene = None,
+    labels: MovedLabels = None,
+    images: MovedImages = None,
+    as_json: Json = False,
+) -> None:
+    """Write a run's `report.html` anew from its figures, and its map or predictions.
+
+    Example: `spectrolite report runs/ip`
+    """
+    from spectrolite import runs
+
+    page = runs.report(run, *moved(run, scene, labels, images))
+    if as_json:
+        print_json({"page": str(page)})
+    else:
+        console.print(f"{page}")
+
+
+def verify(
+    run: RunFolder,
+    scene: MovedScene = None,
+    labels: MovedLabels = None,
+    images: MovedImages = None,
+    tolerance: Annotated[
+        float, typer.Option(help="Points of accuracy, where bits cannot be compared.")
+    ] = 1.0,
+    as_json: Json = False,
+) -> None:
+    """Train a run again and compare to the bit: data, split, weights, map or predictions, figures.
+
+    Where versions or the processor are others, the figures are compared within a tolerance.
+
+    Example: `spectrolite verify runs/ip`
+    """
+    from spectrolite import verification
+
+    with TrainingProgress(messages).shown() as progress:
+        found = verification.verify(
+            run, *moved(run, scene, labels, images, check=False), tolerance=tolerance,
+            on_epoch=progress.epoch, on_stage=progress.stage,
+        )  # fmt: skip
+    if as_json:
+        print_json({**asdict(found), "verdict": found.verdict})
+        return
+    console.print(verification_table(found))
+    for difference in found.elsewhere:
+        console.print(f"- {difference}", markup=False)
+    console.print(f"{run}: {found.verdict}", markup=False, soft_wrap=True)
+
+
+def repeat(
+    run: RunFolder,
+    seeds: Annotated[int, typer.Option(help="Repetitions, the run itself included.")] = 10,
+    vary: Annotated[str, typer.Option(help="training, split or both: whose seed.")] = "training",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the repetitions; RUN-repeats without it.")
+    ] = None,
+    scene: MovedScene = None,
+    labels: MovedLabels = None,
+    images: MovedImages = None,
+    flips: Annotated[
+        bool, typer.Option("--flips", help="A row for eight orientations averaged, too.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a run again with other seeds: mean and standard deviation of every figure.
+
+    Typed again, it goes on where it was stopped.
+
+    Example: `spectrolite repeat runs/ip --seeds 10`
+    """
+    from spectrolite import repetition
+
+    try:
+        with TrainingProgress(messages).shown() as progress:
+            made = repetition.repeat(
+                run, seeds, cast(repetition.Vary, vary), out, *moved(run, scene, labels, images),
+                flips=flips, on_epoch=progress.epoch, on_stage=progress.stage,
+            )  # fmt: skip
+    except KeyboardInterrupt as stop:
+        messages.print("stopped; the same command goes on from here")
+        raise typer.Exit(130) from stop
+    if as_json:
+        print_json(json.loads(made.model_dump_json()))
+        return
+    for table in repetition_tables(made):
+        console.print(table)

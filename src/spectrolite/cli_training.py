@@ -1,0 +1,230 @@
+"""The verb `train`: data, split and settings from flags, and from a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from spectrolite.cli_parts import (
+    DropBands,
+    Json,
+    Overwrite,
+    SceneKey,
+    band_numbers,
+    messages,
+    plain,
+    print_report,
+)
+from spectrolite.errors import SettingsError, SplitError
+from spectrolite.screen import TrainingProgress
+
+Number = float | None
+
+
+def train(
+    out: Annotated[Path, typer.Option(help="Folder of the run; must not exist yet.")],
+    data: Annotated[
+        str | None, typer.Option(help="Data set by name: spectrolite data lists them.")
+    ] = None,
+    root: Annotated[Path | None, typer.Option(help="Folder with CIFAR's archive.")] = None,
+    scene: Annotated[Path | None, typer.Option(help="Scene from a file: .npy, .mat.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="Its label map: .npy, .mat.")] = None,
+    scene_key: SceneKey = None,
+    labels_key: Annotated[str | None, typer.Option(help="Name of the array in that file.")] = None,
+    drop_bands: DropBands = "",
+    images: Annotated[
+        Path | None, typer.Option(help="Images: a folder a class, or an archive of it.")
+    ] = None,
+    image_size: Annotated[
+        int | None, typer.Option(help="Side in pixels to resize --images to.")
+    ] = None,
+    skip_damaged: Annotated[
+        bool, typer.Option("--skip-damaged", help="Leave damaged --images out, and list them.")
+    ] = False,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="random (without it), per_class, blocks, blocks_by_class, fields or given, with "
+            "keywords: "
+            "blocks,train=0.3,side=20,guard=6,seed=1,allow_missing. Images: "
+            "random,validation=0.1,test=0.2,seed=0; test= only where there is no test set."
+        ),
+    ] = None,
+    train: Annotated[float | None, typer.Option(help="Short for train= in --split.")] = None,
+    split_seed: Annotated[int | None, typer.Option(help="Short for seed= in --split.")] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="Settings by name, or from a .toml file; flags override them."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Network; without it hybridsn for scenes, mobilenet_v2 for images."),
+    ] = None,
+    variant: Annotated[str | None, typer.Option(help="course or paper.")] = None,
+    width: Annotated[Number, typer.Option(help="Images: multiplier of all channels.")] = None,
+    activation: Annotated[str | None, typer.Option(help="Images: relu6 or relu.")] = None,
+    small_images: Annotated[
+        bool | None, typer.Option(help="Images: strides for 32x32 pixels, or for 224x224.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of the training; 0 without it.")
+    ] = None,
+    components: Annotated[
+        int | None, typer.Option(help="Scenes: principal components; 0: all bands.")
+    ] = None,
+    bands_from: Annotated[str | None, typer.Option(help="Scenes: train, patches or scene.")] = None,
+    standardise: Annotated[
+        bool | None, typer.Option(help="Scenes: scale bands before the PCA.")
+    ] = None,
+    pad: Annotated[
+        int | None, typer.Option(help="Images: pad so many pixels, crop at random.")
+    ] = None,
+    fill: Annotated[str | None, typer.Option(help="Images: pad with reflect or zero.")] = None,
+    mirror: Annotated[str | None, typer.Option(help="Images: alternating, random or none.")] = None,
+    cutout: Annotated[
+        int | None, typer.Option(help="Images: side of a square to blank, pixels.")
+    ] = None,
+    mixup: Annotated[Number, typer.Option(help="Images: blend pairs, Beta(mixup, mixup).")] = None,
+    mode: Annotated[str | None, typer.Option(help="Scenes: dense or patches.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="130 where dense, 100 where patches, 10 for images.")
+    ] = None,
+    optimiser: Annotated[
+        str | None, typer.Option(help="adamw (scenes), sgd with Nesterov (images) or adam.")
+    ] = None,
+    momentum: Annotated[Number, typer.Option(help="SGD's.")] = None,
+    learning_rate: Annotated[Number, typer.Option(help="Highest learning rate.")] = None,
+    weight_decay: Annotated[Number, typer.Option(help="With 0, AdamW is Adam.")] = None,
+    decay_on: Annotated[
+        str | None,
+        typer.Option(help="all, or kernels: not on depthwise ones, BatchNorm and biases."),
+    ] = None,
+    schedule: Annotated[str | None, typer.Option(help="one_cycle, cosine or constant.")] = None,
+    rise: Annotated[Number, typer.Option(help="Share of steps that rise.")] = None,
+    label_smoothing: Annotated[Number, typer.Option(help="0 to below 1.")] = None,
+    class_weights: Annotated[str | None, typer.Option(help="none or balanced.")] = None,
+    ema: Annotated[Number, typer.Option(help="Decay of averaged weights; 0: none.")] = None,
+    flips: Annotated[bool | None, typer.Option(help="Scenes: random flips and transposes.")] = None,
+    window: Annotated[
+        int | None, typer.Option(help="Scenes: side of dense windows, pixels.")
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(help="Images a step; of scenes patches, in patch mode.")
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Epochs without a better validation.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a stopped run; --out alone is enough.")
+    ] = False,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Train a network on a scene or on images, and score it on what the split tests.
+
+    Example: `spectrolite train --data indian_pines --model hybridsn --split random --train 0.1
+    --split-seed 345 --seed 0 --out runs/ip`
+
+    Example: `spectrolite train --data cifar10 --model mobilenet_v2 --seed 0 --out runs/v2`
+    """
+    from spectrolite import runs
+    from spectrolite.recipes import read_recipe
+    from spectrolite.settings import flat_settings
+    from spectrolite.unfinished import open_stopped
+
+    flags: dict[str, Any] = {
+        "model": model, "seed": seed, "variant": variant, "width": width,
+        "activation": activation, "small_images": small_images, "components": components,
+        "bands_from": bands_from, "standardise": standardise, "pad": pad, "fill": fill,
+        "mirror": mirror, "cutout": cutout, "mixup": mixup, "mode": mode, "epochs": epochs,
+        "optimiser": optimiser, "momentum": momentum, "learning_rate": learning_rate,
+        "weight_decay": weight_decay, "decay_on": decay_on, "schedule": schedule, "rise": rise,
+        "label_smoothing": label_smoothing, "class_weights": class_weights, "ema": ema,
+        "flips": flips, "window": window, "batch": batch, "patience": patience, "device": device,
+    }  # fmt: skip
+    given = {k: v for k, v in flags.items() if v is not None}
+    if recipe is not None:
+        given = {**read_recipe(recipe), **given}
+    stopped = open_stopped(out) if resume else None
+    if stopped is None or any(source is not None for source in (data, scene, labels, images)):
+        of_scene = {"scene": scene, "labels": labels, "scene_key": scene_key,
+                    "labels_key": labels_key, "drop_bands": drop_bands or None}  # fmt: skip
+        of_images = {"image_size": image_size, "skip_damaged": skip_damaged or None}
+        loaded = _load(data, root, images, of_scene, of_images)
+    else:
+        loaded = stopped.data()
+    if stopped is None or any(flag is not None for flag in (split, train, split_seed)):
+        drawn = _draw(loaded, split or "random", train, split_seed)
+    else:
+        drawn = stopped.split(*loaded)
+    if stopped is not None:
+        given = {"seed": stopped.manifest["seed"], **flat_settings(stopped.settings), **given}
+    try:
+        with TrainingProgress(messages).shown() as progress:
+            run = runs.train(
+                *loaded, drawn, out=out, overwrite=overwrite, resume=resume,
+                on_epoch=progress.epoch, on_stage=progress.stage, **given,
+            )  # fmt: skip
+    except KeyboardInterrupt as stop:
+        for note in getattr(stop, "__notes__", ["stopped"]):
+            messages.print(plain(note), soft_wrap=True)
+        raise typer.Exit(130) from stop
+    print_report(run.path, as_json)
+
+
+def _load(
+    data: str | None,
+    root: Path | None,
+    images: Path | None,
+    of_scene: dict[str, Any],
+    of_images: dict[str, Any],
+) -> tuple[Any, Any]:
+    """Scene and labels, or images and test images; each flag must go with where they come from."""
+    from spectrolite import catalog, readers
+    from spectrolite.readers.image_folders import read_images
+
+    sources = {"--data": data, "--scene": of_scene["scene"], "--images": images}
+    named = [flag for flag, value in sources.items() if value is not None]
+    if len(named) != 1 or (of_scene["scene"] is None) != (of_scene["labels"] is None):
+        raise SettingsError("give --data NAME, or --scene FILE and --labels FILE, or --images DIR")
+    for owner, beside in (
+        ("--scene", of_scene),
+        ("--images", of_images),
+        ("--data", {"root": root}),
+    ):
+        for key, value in beside.items():
+            if value is not None and named[0] != owner:
+                flag = key.replace("_", "-")
+                raise SettingsError(f"--{flag} goes with {owner}, not with {named[0]}")
+    loaded: tuple[Any, Any]
+    if data is not None:
+        return catalog.load(data, root)
+    if images is not None:
+        loaded = read_images(images, of_images["image_size"], bool(of_images["skip_damaged"]))
+        for part in filter(None, loaded):
+            for file in part.skipped:
+                messages.print(f"left out: {plain(file)}", soft_wrap=True)
+        return loaded
+    return (
+        readers.read_scene(
+            of_scene["scene"], of_scene["scene_key"], band_numbers(of_scene["drop_bands"] or "")
+        ),
+        readers.read_labels(of_scene["labels"], of_scene["labels_key"]),
+    )
+
+
+def _draw(loaded: tuple[Any, Any], text: str, train: float | None, split_seed: int | None) -> Any:
+    from spectrolite.image_splits import split_images
+    from spectrolite.images import ImageSet
+    from spectrolite.splits import parse_split, split
+
+    method, parameters = parse_split(text)
+    for key, flag, value in (("train", "--train", train), ("seed", "--split-seed", split_seed)):
+        if value is not None and parameters.setdefault(key, value) != value:
+            raise SplitError(f"{flag} {value} contradicts --split {text}; give one of them")
+    if isinstance(loaded[0], ImageSet):
+        return split_images(*loaded, method, **parameters)
+    return split(loaded[1], method, **parameters)
