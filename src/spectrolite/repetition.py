@@ -18,13 +18,16 @@ from pydantic import ConfigDict
 from spectrolite.bundles import read_json
 from spectrolite.errors import RunError, SettingsError, SplitError
 from spectrolite.files import whole_file
+from spectrolite.image_reports import ImageReport
+from spectrolite.image_splits import split_images
+from spectrolite.images import ImageSet
 from spectrolite.reports import Number, Part, Report
-from spectrolite.run_folders import Run, open_run
+from spectrolite.run_folders import Run, hash_of, named_data, open_run
 from spectrolite.run_training import EpochListener
-from spectrolite.runs import evaluate, train
+from spectrolite.runs import evaluate, train, with_data
 from spectrolite.scene import Labels, Scene
 from spectrolite.settings import flat_settings
-from spectrolite.splits import Split, split
+from spectrolite.splits import split
 from spectrolite.unfinished import part_of
 
 FORMAT = 1
@@ -80,8 +83,8 @@ def repeat(
     seeds: int = 10,
     vary: Vary = "training",
     out: str | Path | None = None,
-    scene: Scene | None = None,
-    labels: Labels | None = None,
+    scene: Scene | ImageSet | None = None,
+    labels: Labels | ImageSet | None = None,
     *,
     flips: bool = False,
     on_epoch: EpochListener = lambda _epoch, _all: None,
@@ -98,8 +101,8 @@ def repeat(
         vary: `"training"`, other weights, orders and dropout on the same split; `"split"`, the
             split drawn anew and the same training seed; `"both"`.
         out: folder of the repetitions; `RUN-repeats` without it.
-        scene: the run's scene, where it was not loaded from a file or by name.
-        labels: the run's labels, likewise.
+        scene: the run's scene or images, where they were not loaded from a file or by name.
+        labels: the run's labels or test images, likewise.
         flips: report eight orientations averaged too, for every repetition; those that lack the
             row, the run itself among them, are evaluated again.
         on_epoch: as in `train`.
@@ -114,12 +117,15 @@ def repeat(
         raise SettingsError(f"--seeds: wanted 2 or more, for a standard deviation, got {seeds}")
     if vary not in get_args(Vary):
         raise SettingsError(f"--vary: wanted training, split or both, got {vary!r}")
-    first = open_run(run.path if isinstance(run, Run) else run)
-    if scene is None or labels is None:
-        scene, labels = first.data()
-    else:
-        first.check_data(scene, labels)
-    original = first.split(labels)
+    first, data = with_data(open_run(run.path if isinstance(run, Run) else run), scene, labels)
+    if flips and first.on_images:
+        raise SettingsError("--flips: goes with scenes, not with images")
+    original = first.split(*data)
+    if vary != "training" and first.on_images and data[1] and not len(original.validation):
+        raise SplitError(
+            f"--vary {vary}: {first.path} trained on all its images and was tested on a test set, "
+            "so there is no other split to draw; take --vary training"
+        )
     if vary != "training" and original.method == "given":
         raise SplitError(
             f"--vary {vary}: the split of {first.path} was given, so there is no other to draw; "
@@ -136,7 +142,11 @@ def repeat(
         if vary != "training":
             split_seed = int(original.parameters["seed"]) + offset
             keywords: dict[str, Any] = {**original.parameters, "seed": split_seed}
-            drawn = original if offset == 0 else split(labels, original.method, **keywords)
+            drawn = original
+            if offset and first.on_images:
+                drawn = split_images(*data, **keywords)
+            elif offset:
+                drawn = split(data[1], original.method, **keywords)
         name = f"seed-{split_seed if vary == 'split' else seed}"
 
         def announce(stage: str, name: str = name) -> None:
@@ -144,10 +154,10 @@ def repeat(
 
         one = first
         if offset:
-            one = _repeated(first, folder / name, scene, labels, drawn, seed, on_epoch, announce)
+            one = _repeated(first, folder / name, data, drawn, seed, on_epoch, announce)
         if flips and one.report.flips is None:
             announce("eight orientations")
-            evaluate(one, scene, labels, flips=True)
+            evaluate(one, *data, flips=True)
         rows.append(
             Repeated(
                 run=str(one.path),
@@ -165,9 +175,8 @@ def repeat(
 def _repeated(
     first: Run,
     path: Path,
-    scene: Scene,
-    labels: Labels,
-    drawn: Split,
+    data: tuple[Any, Any],
+    drawn: Any,
     seed: int,
     on_epoch: EpochListener,
     on_stage: Callable[[str], None],
@@ -175,19 +184,18 @@ def _repeated(
     """The repetition at `path`: opened and checked where it is there, else trained."""
     if not path.exists():
         return train(
-            scene, labels, drawn, seed=seed, out=path, resume=part_of(path).exists(),
+            *data, drawn, seed=seed, out=path, resume=part_of(path).exists(),
             on_epoch=on_epoch, on_stage=on_stage, **flat_settings(first.settings),
         )  # fmt: skip
     run = open_run(path)
     wanted: dict[str, Any] = {
-        "scene_sha256": scene.sha256,
-        "labels_sha256": labels.sha256,
+        **{f"{k}_sha256": hash_of(v) for k, v in named_data(first.manifest, data).items()},
         "split_sha256": drawn.sha256,
         "seed": seed,
         "settings": first.settings.model_dump(),
     }
     found = {**run.manifest, "settings": run.settings.model_dump()}
-    differs = [key for key, value in wanted.items() if found[key] != value]
+    differs = [key for key, value in wanted.items() if found.get(key) != value]
     if not differs and run.report.figures_sha256 != run.manifest["figures_sha256"]:
         differs = ["figures_sha256"]
     if differs:
@@ -214,14 +222,23 @@ def _check_folder(folder: Path, first: Run, vary: Vary) -> None:
         raise RunError(f"{folder}: is there and holds no repetitions; take another --out")
 
 
-def _figures(report: Report) -> dict[str, float]:
+def _figures(report: Report | ImageReport) -> dict[str, float]:
     """What is summed up, in the order of the table."""
-    baselines = report.baselines
     figures = {
         "overall accuracy": 100 * report.overall_accuracy,
         "average accuracy": 100 * report.average_accuracy,
         "kappa x 100": 100 * report.kappa,
     }
+    if isinstance(report, ImageReport):
+        return {
+            **figures,
+            **{f"{c.id} {c.name}": 100 * c.recall for c in report.per_class},
+            "calibration error": 100 * report.calibration_error,
+            "majority class": 100 * report.baselines.majority,
+            "seconds of training": report.times_s["training"],
+            "seconds of the test": report.times_s["test"],
+        }
+    baselines = report.baselines
     if report.flips is not None:
         figures |= {
             "eight orientations: overall accuracy": 100 * report.flips.overall_accuracy,

@@ -169,9 +169,7 @@ class RunRecord:
             kind: {**source, **({"file": str(places[kind])} if places.get(kind) else {})}
             for kind, source in self.manifest["data"].items()
         }
-        scene, labels = (
-            _load_source(sources[kind], kind, self.path) for kind in ("scene", "labels")
-        )
+        scene, labels = (_load_source(sources[kind], kind, self.path) for kind in SCENE_DATA)
         if not isinstance(scene, Scene) or not isinstance(labels, Labels):
             raise RunError(f"{self.path}/manifest.json: damaged: data; train again")
         return scene, labels
@@ -182,7 +180,7 @@ class RunRecord:
         Raises:
             RunError: another hash.
         """
-        for kind, value in _named(self.manifest, data).items():
+        for kind, value in named_data(self.manifest, data).items():
             if hash_of(value) != self.manifest[f"{kind}_sha256"]:
                 name = "none" if value is None else value.name
                 raise RunError(
@@ -260,7 +258,8 @@ def hash_of(value: Scene | Labels | ImageSet | None) -> str | None:
     return None if value is None else value.sha256
 
 
-def _named(known: Mapping[str, Any], data: Iterable[Any]) -> dict[str, Any]:
+def named_data(known: Mapping[str, Any], data: Iterable[Any]) -> dict[str, Any]:
+    """The data of a run, each under the name that its manifest has for it."""
     return dict(zip(IMAGE_DATA if is_of_images(known) else SCENE_DATA, data, strict=True))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast, overload
+from typing import Any, cast
 
 from spectrolite import readers
 from spectrolite.bundles import AnyModel, as_bundle
@@ -21,36 +21,6 @@ from spectrolite.scene_runs import evaluate_scene, report_scene, train_scene
 from spectrolite.splits import Split
 
 
-@overload
-def train(
-    scene: Scene,
-    labels: Labels,
-    split: Split,
-    *,
-    model: str = ...,
-    seed: int = ...,
-    out: str | Path,
-    overwrite: bool = ...,
-    resume: bool = ...,
-    on_epoch: EpochListener = ...,
-    on_stage: Callable[[str], None] = ...,
-    **flags: Any,
-) -> Run: ...
-@overload
-def train(
-    scene: ImageSet,
-    labels: ImageSet | None = ...,
-    split: ImageSplit | None = ...,
-    *,
-    model: str = ...,
-    seed: int = ...,
-    out: str | Path,
-    overwrite: bool = ...,
-    resume: bool = ...,
-    on_epoch: EpochListener = ...,
-    on_stage: Callable[[str], None] = ...,
-    **flags: Any,
-) -> Run: ...
 def train(
     scene: Scene | ImageSet,
     labels: Labels | ImageSet | None = None,

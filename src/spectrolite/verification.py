@@ -19,15 +19,26 @@ from numpy.typing import NDArray
 
 from spectrolite.bundles import Bundle
 from spectrolite.errors import ReadError, RunError, SettingsError, VerifyError
+from spectrolite.image_bundles import ImageBundle
+from spectrolite.image_reports import ImageReport
+from spectrolite.image_runs import PREDICTIONS
+from spectrolite.images import ImageSet
 from spectrolite.mapping import SceneMap, read_map
+from spectrolite.predictions import Predictions, read_predictions
 from spectrolite.reports import Report
-from spectrolite.run_folders import Run, open_run, other_machine, threads_of
+from spectrolite.run_folders import (
+    WORDS,
+    Run,
+    hash_of,
+    named_data,
+    open_run,
+    other_machine,
+    threads_of,
+)
 from spectrolite.run_training import EpochListener
 from spectrolite.runs import evaluate, train
 from spectrolite.scene import Labels, Scene, listed
 from spectrolite.settings import flat_settings
-
-HASHES = ("scene", "labels", "split", "weights", "map", "figures")
 
 
 @dataclass(frozen=True)
@@ -60,8 +71,8 @@ class Verification:
 
 def verify(
     run: Run | str | Path,
-    scene: Scene | None = None,
-    labels: Labels | None = None,
+    scene: Scene | ImageSet | None = None,
+    labels: Labels | ImageSet | None = None,
     *,
     tolerance: float = 1.0,
     on_epoch: EpochListener = lambda _epoch, _all: None,
@@ -71,8 +82,8 @@ def verify(
 
     Args:
         run: a run or its folder; it is only read.
-        scene: the run's scene, where it was not loaded from a file or by name.
-        labels: the run's labels, likewise.
+        scene: the run's scene or images, where they were not loaded from a file or by name.
+        labels: the run's labels or test images, likewise.
         tolerance: in points of accuracy; used only where versions or machine differ.
         on_epoch: as in `train`.
         on_stage: as in `train`.
@@ -85,22 +96,26 @@ def verify(
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise SettingsError(f"--tolerance: wanted points from 0 up, got {tolerance}")
     opened = open_run(run.path if isinstance(run, Run) else run)
-    if scene is None or labels is None:
-        scene, labels = opened.unchecked_data()
-    stored_map = _check_stored(opened, scene, labels)
+    data: tuple[Any, Any] = (scene, labels)
+    if scene is None or (labels is None and not opened.on_images):
+        data = opened.unchecked_data()
+    stored = _check_stored(opened, data)
     report = opened.report
     elsewhere = tuple(other_machine(opened.manifest))
     with tempfile.TemporaryDirectory() as folder, threads_of(opened.manifest):
         again = train(
-            scene, labels, opened.split(labels), seed=opened.manifest["seed"],
+            *data, opened.split(*data), seed=opened.manifest["seed"],
             out=Path(folder) / "again", on_epoch=on_epoch, on_stage=on_stage,
             **flat_settings(opened.settings),
         )  # fmt: skip
-        if report.flips is not None:
-            evaluate(again, scene, labels, flips=True)
+        if opened.on_images and report.train_mode is not None:
+            evaluate(again, *data, train_mode=True)
+            again = open_run(again.path)
+        elif not opened.on_images and report.flips is not None:
+            evaluate(again, *data, flips=True)
             again = open_run(again.path)
         figures = {
-            name: (stored, _points(again.report)[name]) for name, stored in _points(report).items()
+            name: (points, _points(again.report)[name]) for name, points in _points(report).items()
         }
         if elsewhere:
             differs = [
@@ -112,7 +127,7 @@ def verify(
         else:
             differs = [
                 *_other_weights(opened.bundle, again.bundle),
-                *_other_map(stored_map, read_map(again.path / "map.tif", again.bundle)),
+                *_other_made(stored, _made(again)),
                 *_other_figures(report, again.report),
             ]
             end = ""
@@ -121,9 +136,9 @@ def verify(
                 f"{opened.path}: training again gives something else: {'; '.join(differs)}{end}"
             )
         hashes = {
-            name: again.manifest[f"{name}_sha256"]
-            for name in HASHES
-            if again.manifest[f"{name}_sha256"] == opened.manifest[f"{name}_sha256"]
+            key.removesuffix("_sha256"): value
+            for key, value in again.manifest.items()
+            if key.endswith("_sha256") and value is not None and value == opened.manifest[key]
         }
         return Verification(
             run=str(opened.path),
@@ -135,23 +150,28 @@ def verify(
         )
 
 
-def _check_stored(run: Run, scene: Scene, labels: Labels) -> SceneMap:
-    """The stored map, after holding every stored part against the manifest.
+def _made(run: Run) -> SceneMap | Predictions:
+    """What the run's model made: the map of its scene, or the classes of its test images."""
+    if run.on_images:
+        return read_predictions(run.path / PREDICTIONS, run.bundle)
+    return read_map(run.path / "map.tif", run.bundle)
+
+
+def _check_stored(run: Run, data: tuple[Any, Any]) -> SceneMap | Predictions:
+    """The stored map or predictions, after holding every stored part against the manifest.
 
     Raises:
         VerifyError: names each part that is not the manifest's.
     """
     differs = [
-        f"{kind}: {name} has other numbers than {kind}_sha256 says"
-        for kind, name, sha256 in (
-            ("scene", scene.name, scene.sha256),
-            ("labels", labels.name, labels.sha256),
-        )
-        if sha256 != run.manifest[f"{kind}_sha256"]
+        f"{WORDS.get(kind, kind)}: {value.name if value else 'nothing'} has other numbers than "
+        f"{kind}_sha256 says"
+        for kind, value in named_data(run.manifest, data).items()
+        if hash_of(value) != run.manifest[f"{kind}_sha256"]
     ]
     made = None
     parts: tuple[Callable[[], object], ...] = (
-        lambda: run.split(labels), lambda: run.bundle, lambda: run.report,
+        lambda: run.split(*data), lambda: run.bundle, lambda: run.report,
     )  # fmt: skip
     for part in parts:
         try:
@@ -160,11 +180,13 @@ def _check_stored(run: Run, scene: Scene, labels: Labels) -> SceneMap:
             differs.append(str(error))
     if not differs:
         try:
-            made = read_map(run.path / "map.tif", run.bundle)
+            made = _made(run)
         except ReadError as error:
             differs.append(str(error))
-        if made is not None and made.sha256 != run.manifest["map_sha256"]:
+        if isinstance(made, SceneMap) and made.sha256 != run.manifest["map_sha256"]:
             differs.append("map.tif and its confidence are not the map that map_sha256 names")
+        if isinstance(made, Predictions) and made.sha256 != run.manifest["predictions_sha256"]:
+            differs.append(f"{PREDICTIONS}: not those that predictions_sha256 names")
         if run.report.figures_sha256 != run.manifest["figures_sha256"]:
             differs.append("report.json has other figures than figures_sha256 says")
     if differs or made is None:
@@ -172,12 +194,18 @@ def _check_stored(run: Run, scene: Scene, labels: Labels) -> SceneMap:
     return made
 
 
-def _points(report: Report) -> dict[str, float]:
+def _points(report: Report | ImageReport) -> dict[str, float]:
     """The figures that a tolerance is about, 0 to 100."""
     figures = {
         "overall accuracy": report.overall_accuracy,
         "average accuracy": report.average_accuracy,
         "kappa x 100": report.kappa,
+    }
+    if isinstance(report, ImageReport):
+        figures["calibration error"] = report.calibration_error
+        figures["majority class"] = report.baselines.majority
+        return {name: 100 * value for name, value in figures.items()}
+    figures |= {
         "SVM, pixel and patch mean": report.baselines.svm_context,
         "SVM, pixel": report.baselines.svm,
         "position alone": report.baselines.position,
@@ -188,7 +216,7 @@ def _points(report: Report) -> dict[str, float]:
     return {name: 100 * value for name, value in figures.items()}
 
 
-def _other_weights(one: Bundle, other: Bundle) -> list[str]:
+def _other_weights(one: Bundle | ImageBundle, other: Bundle | ImageBundle) -> list[str]:
     """Which tensors differ, at how many numbers, and by how much at most."""
     differs = []
     for name, stored in _numbers(one).items():
@@ -200,8 +228,10 @@ def _other_weights(one: Bundle, other: Bundle) -> list[str]:
     return [f"weights: {listed(differs, 5)}"] if differs else []
 
 
-def _numbers(bundle: Bundle) -> dict[str, NDArray[Any]]:
+def _numbers(bundle: Bundle | ImageBundle) -> dict[str, NDArray[Any]]:
     state = {k: v.cpu().numpy() for k, v in bundle.network.state_dict().items()}
+    if isinstance(bundle, ImageBundle):
+        return {"pixels.mean": bundle.mean.numpy(), "pixels.std": bundle.std.numpy(), **state}
     return {"bands.mean": bundle.bands.mean, "bands.matrix": bundle.bands.matrix, **state}
 
 
@@ -209,18 +239,20 @@ def _bits(array: NDArray[Any]) -> NDArray[np.unsignedinteger]:
     return np.ascontiguousarray(array).view(f"u{array.dtype.itemsize}")
 
 
-def _other_map(one: SceneMap, other: SceneMap) -> list[str]:
-    pixels = int((one.classes != other.classes).sum())
-    most = float(np.abs(one.confidence - other.confidence).max())
+def _other_made(one: SceneMap | Predictions, other: SceneMap | Predictions) -> list[str]:
+    """Where maps or predictions differ, and how far."""
     if one.sha256 == other.sha256:
         return []
+    apart = int((one.classes != other.classes).sum())
+    most = float(np.abs(one.confidence - other.confidence).max())
+    kind, what = ("map", "pixels") if isinstance(one, SceneMap) else ("predictions", "images")
     return [
-        f"map: another class at {pixels} of {one.classes.size} pixels, confidence apart by "
+        f"{kind}: another class at {apart} of {one.classes.size} {what}, confidence apart by "
         f"{most:.3g} at most"
     ]
 
 
-def _other_figures(one: Report, other: Report) -> list[str]:
+def _other_figures(one: Report | ImageReport, other: Report | ImageReport) -> list[str]:
     stored, again = _flat(one.figures), _flat(other.figures)
     differs = [
         f"{name} {stored.get(name)}, again {again.get(name)}"
