@@ -1,9 +1,9 @@
 """Why two results differ: each cause switched on alone, and the spread that it makes.
 
-    python benchmarks/why_results_differ.py            # about 25 minutes, writes result and picture
+    python benchmarks/why_results_differ.py            # about 12 minutes, writes result and picture
     python benchmarks/why_results_differ.py --draw     # the picture alone, from the result
 
-HybridSN on a part of Indian Pines, 60 whole-scene steps. One base run fixes data, split, weights,
+HybridSN with 15 components on a part of Indian Pines, 60 steps. One base run fixes data, split, weights,
 order, dropout and one thread; every other run differs from it in one thing. Seeds stand for what
 is drawn anew when nothing is seeded, so that this script itself gives the same table twice.
 Standard deviations are those of a sample (n - 1).
@@ -36,7 +36,7 @@ NAME = "why_results_differ"
 PICTURE = Path(__file__).parent.parent / "docs" / "why-results-differ.png"
 PART = sl.Window(18, 90, 6, 78)  # of Indian Pines: 11 of the 16 classes with at least ten pixels
 SPLIT_SEED = 345
-COMPONENTS, EPOCHS, REPEATS = 30, 60, 5
+COMPONENTS, EPOCHS, REPEATS = 15, 60, 5
 BATCHES = (2, 8, 128)
 LIVE = (nn.Dropout, nn.BatchNorm2d, nn.BatchNorm3d)
 
