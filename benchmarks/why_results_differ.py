@@ -3,9 +3,9 @@
     python benchmarks/why_results_differ.py            # about 12 minutes, writes result and picture
     python benchmarks/why_results_differ.py --draw     # the picture alone, from the result
 
-HybridSN with 15 components on a part of Indian Pines, 60 steps. One base run fixes data, split, weights,
-order, dropout and one thread; every other run differs from it in one thing. Seeds stand for what
-is drawn anew when nothing is seeded, so that this script itself gives the same table twice.
+HybridSN with 15 components on a part of Indian Pines, 60 steps. One base run fixes data, split,
+weights, order, dropout and one thread; every other run differs from it in one thing. Seeds stand
+for what is drawn anew when nothing is seeded, so that this script gives the same table twice.
 Standard deviations are those of a sample (n - 1).
 """
 

@@ -22,8 +22,8 @@ ORDER = (
     "metrics", "leakage", "draws", "splits", "bands", "tiles",
     "models.blocks", "models.hybridsn", "models", "dense_form", "costs",
     "settings", "training", "bundles",
-    "baselines", "reports",
-    "mapping", "pages", "run_folders", "runs", "demonstration",
+    "baselines", "reports", "calibration", "checks",
+    "mapping", "pages", "doctor_page", "run_folders", "runs", "checkups", "demonstration",
     "screen", "cli", "__main__",
 )  # fmt: skip
 

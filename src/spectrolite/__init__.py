@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from spectrolite.bundles import load_bundle
     from spectrolite.catalog import load
+    from spectrolite.checks import Checkup, check_network
+    from spectrolite.checkups import doctor
     from spectrolite.demonstration import demo
     from spectrolite.dense_form import dense
     from spectrolite.errors import SpectroliteError
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Checkup": "checks",
     "Labels": "scene",
     "Report": "reports",
     "Run": "run_folders",
@@ -41,9 +44,11 @@ _HOMES = {
     "Split": "splits",
     "Window": "scene",
     "build_model": "models",
+    "check_network": "checks",
     "classify": "mapping",
     "demo": "demonstration",
     "dense": "dense_form",
+    "doctor": "checkups",
     "evaluate": "runs",
     "load": "catalog",
     "load_bundle": "bundles",
@@ -57,6 +62,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Checkup",
     "Labels",
     "Report",
     "Run",
@@ -66,9 +72,11 @@ __all__ = [
     "Split",
     "Window",
     "build_model",
+    "check_network",
     "classify",
     "demo",
     "dense",
+    "doctor",
     "evaluate",
     "load",
     "load_bundle",
