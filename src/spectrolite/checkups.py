@@ -37,9 +37,12 @@ from spectrolite.splits import Split
 
 PATCHES = 128  # training pixels whose patches are looked at
 SCALING = 0.5
-"""TODO"""
+"""Standard deviations that a component's mean, and powers of two that its deviation, may lie off.
+On Indian Pines rounding over the pixels of the fit, 0.1 and 0.2 over all labelled pixels in their
+stead, and 27 and more with reflectance divided by ten thousand."""
 CALIBRATION_ERROR = 0.1
-"""TODO"""
+"""Networks that were right at 93 to 97 % of the test pixels had 0.06 to 0.07, under-confident as
+label smoothing makes them; one that was right at 61 % under whole blocks had 0.16."""
 
 
 def doctor(
