@@ -1,7 +1,7 @@
 """Why two results differ: each cause switched on alone, and the spread that it makes.
 
-    python benchmarks/why_results_differ.py            # about 12 minutes, writes result and picture
-    python benchmarks/why_results_differ.py --draw     # the picture alone, from the result
+    python benchmarks/why_results_differ.py           # 12 minutes of one core: result and picture
+    python benchmarks/why_results_differ.py --draw    # the picture alone, from the result
 
 HybridSN with 15 components on a part of Indian Pines, 60 steps. One base run fixes data, split,
 weights, order, dropout and one thread; every other run differs from it in one thing. Seeds stand
@@ -172,38 +172,43 @@ def measure() -> dict[str, Any]:
 
 
 def draw(record: dict[str, Any], path: Path) -> None:
-    """One row a cause, one dot a repetition."""
+    """One row a cause, one dot a repetition; all of them left, those near the base run right."""
     causes = record["causes"]
-    figure = Figure(figsize=(9, 4.6), layout="constrained")
-    axes = figure.add_subplot()
-    base = 100 * causes["nothing"]["overall_accuracy"][0]
-    axes.axvline(base, color="#1f6f8b", linewidth=1, label=f"the base run, {base:.2f}")
-    for y, (cause, row) in enumerate(causes.items()):
-        percent = [100 * value for value in row["overall_accuracy"]]
-        live = "live" in cause
-        axes.plot([min(percent), max(percent)], [y, y], color="#c8d0d6", linewidth=5, zorder=1)
-        axes.plot(percent, [y] * len(percent), "o", color="#9a5b00" if live else "#1f6f8b",
-                  alpha=0.65, markeredgewidth=0, zorder=2)  # fmt: skip
-        axes.annotate(f"± {100 * row['std']:.2f}", (1.01, y), xycoords=("axes fraction", "data"),
-                      va="center", fontsize=9)  # fmt: skip
-    axes.set_yticks(range(len(causes)), [_title(cause) for cause in causes])
-    axes.invert_yaxis()
-    axes.set_xlabel("overall accuracy on the test pixels, %; right: standard deviation")
-    axes.grid(axis="x", color="#eef1f3")
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.legend(loc="lower left", frameon=False)
+    percent = {
+        cause: [100 * value for value in row["overall_accuracy"]] for cause, row in causes.items()
+    }
+    base = percent["nothing"][0]
+    figure = Figure(figsize=(10.5, 4.6), layout="constrained")
+    whole, near = figure.subplots(1, 2, sharey=True, width_ratios=(2, 3))
+    for axes in (whole, near):
+        axes.axvline(base, color="#1f6f8b", linewidth=1)
+        for y, (cause, values) in enumerate(percent.items()):
+            colour = "#9a5b00" if "live" in cause else "#1f6f8b"
+            axes.plot([min(values), max(values)], [y, y], color="#c8d0d6", linewidth=5, zorder=1)
+            axes.plot(values, [y] * len(values), "o", color=colour, alpha=0.6,
+                      markeredgewidth=0, zorder=2)  # fmt: skip
+        axes.grid(axis="x", color="#eef1f3")
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        axes.tick_params(left=False)
+    for y, row in enumerate(causes.values()):
+        text = f"{100 * row['mean']:.2f} ± {100 * row['std']:.2f}"
+        near.annotate(text, (1.01, y), xycoords=("axes fraction", "data"), va="center", fontsize=9)
+    whole.set_yticks(range(len(causes)), [_title(cause) for cause in causes])
+    whole.invert_yaxis()
+    whole.set(title="all", xlabel="overall accuracy, %")
+    near.set(title="the same, near the base run", xlabel="overall accuracy, %", xlim=(94, 98))
     figure.savefig(path, dpi=100, metadata={"Software": None})
 
 
 def _title(cause: str) -> str:
     return {
-        "nothing": "nothing: same seed, one thread",
+        "nothing": "nothing: run twice",
         "weights": "initial weights",
         "order": "order of the orientations",
         "dropout": "dropout's draws in training",
         "split": "split",
         "threads": "two threads for one",
-    }.get(cause, f"{cause} at test")
+    }.get(cause, cause.replace("batchnorm", "BatchNorm").replace("live", "live at test"))
 
 
 def _padded(reduced: NDArray[np.float32], halo: int) -> torch.Tensor:

@@ -71,6 +71,27 @@ def test_what_the_page_says_was_run_was_run(record: dict[str, Any]) -> None:
         assert words in text, words
 
 
+def test_the_numbers_in_the_prose_are_measured_ones(record: dict[str, Any]) -> None:
+    text = " ".join(PAGE.read_text(encoding="utf-8").split())
+    causes = record["causes"]
+    drawn = [causes[name] for name in ("weights", "order", "dropout", "split", "threads")]
+    low, high = min(c["min"] for c in drawn), max(c["max"] for c in drawn)
+    assert f"gave anything from {100 * low:.2f} to {100 * high:.2f}." in text
+    means = [100 * causes[f"batchnorm live, batch {n}"]["mean"] for n in (2, 8, 128)]
+    assert "{:.0f} % at 2, {:.0f} % at 8, {:.0f} % at 128".format(*means) in text
+    after = record["evaluation_mode_afterwards"]["batchnorm live, batch 2"]
+    assert f"scored {100 * min(after):.2f} to {100 * max(after):.2f} % in evaluation mode" in text
+    one, two = causes["weights"]["overall_accuracy"], record["two_threads"]
+    moved = [100 * abs(a - b) for a, b in zip(one, two, strict=True)]
+    assert f"the accuracies moved by {min(moved):.2f} to {max(moved):.2f} points" in text
+    base = causes["nothing"]["mean"]
+    assert f"One base run fixes everything and reaches {100 * base:.2f} %." in text
+    assert f"where it had been {100 * base:.2f} before" in text
+    differences = [two - one for one, two in zip(one, two, strict=True)]
+    assert causes["threads"]["overall_accuracy"] == pytest.approx([base + d for d in differences])
+    assert causes["split"]["std"] == max(c["std"] for c in drawn)  # "the widest of all"
+
+
 def test_the_picture_is_there() -> None:
     with Image.open(ROOT / "docs" / "why-results-differ.png") as picture:
         assert picture.size[0] >= 800
