@@ -24,9 +24,9 @@ ORDER = (
     "models.blocks", "models.hybridsn", "models.mobilenet_v1", "models.mobilenet_v2", "models",
     "dense_form", "costs", "cost_pictures", "explanations",
     "settings", "training", "resuming", "bundles",
-    "baselines", "reports",
-    "mapping", "charts", "pages", "run_folders", "unfinished", "runs", "verification", "repetition",
-    "demonstration",
+    "baselines", "reports", "calibration", "checks",
+    "mapping", "charts", "pages", "doctor_page", "run_folders", "unfinished", "runs", "checkups",
+    "verification", "repetition", "demonstration",
     "screen", "cli", "__main__",
 )  # fmt: skip
 

@@ -18,6 +18,7 @@ from rich.console import Console
 from spectrolite.errors import SettingsError, SpectroliteError, SplitError
 from spectrolite.screen import (
     TrainingProgress,
+    checkup_table,
     class_table,
     cost_notes,
     cost_table,
@@ -47,6 +48,7 @@ DropBands = Annotated[
     str, typer.Option(metavar="BANDS", help="Bands of --scene to leave out, from 0: 3,7-9.")
 ]
 SceneKey = Annotated[str | None, typer.Option(help="Name of the array in the scene's file.")]
+LabelsKey = Annotated[str | None, typer.Option(help="Name of the array in the labels' file.")]
 
 MovedScene = Annotated[Path | None, typer.Option(help="The run's scene, where it was moved.")]
 MovedLabels = Annotated[Path | None, typer.Option(help="The run's labels, where they were moved.")]
@@ -102,7 +104,7 @@ def train(
     scene: Annotated[Path | None, typer.Option(help="Scene from a file: .npy, .mat.")] = None,
     labels: Annotated[Path | None, typer.Option(help="Its label map: .npy, .mat.")] = None,
     scene_key: SceneKey = None,
-    labels_key: Annotated[str | None, typer.Option(help="Name of the array in that file.")] = None,
+    labels_key: LabelsKey = None,
     drop_bands: DropBands = "",
     model: Annotated[str | None, typer.Option(help="Network; hybridsn without it.")] = None,
     variant: Annotated[str | None, typer.Option(help="course (BatchNorm) or paper.")] = None,
@@ -380,6 +382,45 @@ def repeat(
         return
     for table in repetition_tables(made):
         console.print(table)
+
+
+@app.command()
+def doctor(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run or of a bundle.")],
+    scene: Annotated[
+        Path | None, typer.Option(help="Scene from a file; without it the run's own.")
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="Its label map; of a run, the map that it was trained on.")
+    ] = None,
+    scene_key: SceneKey = None,
+    labels_key: LabelsKey = None,
+    drop_bands: DropBands = "",
+    as_json: Json = False,
+) -> None:
+    """Check a trained model: evaluation mode, same bits, normalisation, scaling, calibration.
+
+    Of a run, the page `doctor.html` is written beside its report. The exit code is 1 where a check
+    is wrong.
+
+    Example: `spectrolite doctor runs/ip`
+    """
+    from spectrolite import checkups
+
+    given: tuple[Any, Any] = (None, None)
+    if scene is not None or labels is not None or drop_bands:
+        given = _load(None, scene, labels, scene_key, labels_key, drop_bands)
+    checkup = checkups.doctor(run, *given)
+    page = run / "doctor.html" if (run / "manifest.json").is_file() else None
+    if as_json:
+        found = json.loads(checkup.model_dump_json())
+        _print_json({"ok": checkup.ok, "page": page and str(page), **found})
+    else:
+        console.print(checkup_table(checkup))
+        if page is not None:
+            console.print(str(page), markup=False)
+    if not checkup.ok:
+        raise typer.Exit(1)
 
 
 @app.command()
