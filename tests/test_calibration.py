@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
 
@@ -34,6 +34,7 @@ def naive_error(confidence: list[float], right: list[bool], bins: int) -> float:
     return error
 
 
+@settings(deadline=None)
 @given(PIXELS, st.integers(1, 20))
 def test_the_error_is_the_papers(pixels: list[tuple[float, bool]], bins: int) -> None:
     confidence, right = map(list, zip(*pixels, strict=True))

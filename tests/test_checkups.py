@@ -184,10 +184,18 @@ def test_another_scaling_is_found(copied: sl.Run, tiny: tuple[sl.Scene, sl.Label
 def test_a_dense_form_that_differs_is_found(
     learnt: sl.Run, tiny: tuple[sl.Scene, sl.Labels], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def shifted(net: SceneNetwork) -> Callable[[Tensor], Tensor]:
-        return lambda x: net(x.roll(1, -1))
+    class Shifted(nn.Module):
+        """A form for whole scenes that is one column off."""
 
-    monkeypatch.setattr("spectrolite.bundles.dense", shifted)
+        def __init__(self, net: SceneNetwork) -> None:
+            super().__init__()
+            self.net = net
+
+        def forward(self, x: Tensor) -> Tensor:
+            logits: Tensor = self.net(x.roll(1, -1))
+            return logits
+
+    monkeypatch.setattr("spectrolite.bundles.dense", Shifted)
     bundle = sl.load_bundle(learnt.path)
     assert isinstance(bundle, Bundle)
     assert verdicts(sl.doctor(bundle, *tiny)) == {

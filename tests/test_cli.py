@@ -388,9 +388,7 @@ def test_the_doctor_says_ok_and_wrong_by_its_exit_code(
     here = ["--scene", tiny_files[0], "--labels", tiny_files[1]]
     healthy = typed("doctor", tmp_path / "run" / "bundle", *here)
     assert healthy.code == 0
-    assert all(
-        f"{words}" in healthy.out for words in ("evaluation mode", "not checked", "same bits")
-    )
+    assert all(words in healthy.out for words in ("evaluation mode", "not checked", "same bits"))
     json_ = json.loads(typed("doctor", tmp_path / "run" / "bundle", *here, "--json").out)
     assert (json_["ok"], json_["page"], json_["calibration"]) == (True, None, None)
 
@@ -405,5 +403,11 @@ def test_the_doctor_says_ok_and_wrong_by_its_exit_code(
     asked = typed("doctor", tmp_path / "run" / "bundle")
     assert (asked.code, asked.err) == (
         2, "error: doctor: a bundle has no data of its own; name them with --scene and --labels",
+    )  # fmt: skip
+    half = typed("doctor", tmp_path / "run", "--scene", reflectance)
+    assert (half.code, half.err) == (2, "error: give both --scene and --labels, or neither")
+    keys = typed("doctor", tmp_path / "run", "--drop-bands", 3)
+    assert (keys.code, keys.err) == (
+        2, "error: --drop-bands and the keys go with --scene and --labels",
     )  # fmt: skip
     assert typed("doctor", tmp_path).code == 2

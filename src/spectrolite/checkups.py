@@ -52,6 +52,8 @@ def doctor(
 ) -> Checkup:
     """Check a trained model; of a run, `doctor.html` is written beside its report.
 
+    Everything is computed on the CPU.
+
     Args:
         model: a run, a bundle, or the folder of either. A bundle does not know its training and
             test pixels: all labelled ones stand for the former, and calibration is not checked.
@@ -155,7 +157,7 @@ def _check_dense(bundle: Bundle, padded: Tensor, pixels: Pixels, shape: tuple[in
     net = copy.deepcopy(bundle.network).eval()
     with torch.inference_mode():
         patches = logits_of(net, _patches(padded, pixels[there], bundle.config.patch), 64)
-        whole = bundle.dense(window[None])[0]  # (classes, rows, cols)
+        whole = bundle.dense.to("cpu")(window[None])[0]  # (classes, rows, cols)
     at = whole[:, rows[there] - tile.row_start, cols[there] - tile.col_start].T
     return judge(
         "dense form", difference(patches.flatten(1), at), ROUNDING,
@@ -168,7 +170,7 @@ def _check_dense(bundle: Bundle, padded: Tensor, pixels: Pixels, shape: tuple[in
 
 def _calibration(bundle: Bundle, scene: Scene, split: Split) -> Calibration:
     """Of the test pixels, from the map's confidence."""
-    made = classify(bundle, scene)
+    made = classify(bundle, scene, device="cpu")
     right = made.classes.ravel()[split.test] == split.labels.array.ravel()[split.test]
     return reliability(made.confidence.ravel()[split.test], right)
 

@@ -408,8 +408,12 @@ def doctor(
     from spectrolite import checkups
 
     given: tuple[Any, Any] = (None, None)
-    if scene is not None or labels is not None or drop_bands:
+    if (scene is None) != (labels is None):
+        raise SettingsError("give both --scene and --labels, or neither")
+    if scene is not None:
         given = _load(None, scene, labels, scene_key, labels_key, drop_bands)
+    elif drop_bands or scene_key or labels_key:
+        raise SettingsError("--drop-bands and the keys go with --scene and --labels")
     checkup = checkups.doctor(run, *given)
     page = run / "doctor.html" if (run / "manifest.json").is_file() else None
     if as_json:

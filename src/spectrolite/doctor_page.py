@@ -41,8 +41,8 @@ def checkup_page(checkup: Checkup) -> str:
 
 
 def number(value: float | None) -> str:
-    """A measured number with two digits that count, or a dash."""
-    return "–" if value is None else f"{value:.2g}"
+    """A measured number with three digits that count, or a dash."""
+    return "–" if value is None else f"{value:.3g}"
 
 
 def _table(checkup: Checkup) -> str:

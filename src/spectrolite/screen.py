@@ -134,7 +134,7 @@ def checkup_table(checkup: Checkup) -> Table:
     table.add_column("at most", justify="right", no_wrap=True)
     table.add_column("what it means")
     for check in checkup.checks:
-        numbers = ("–" if n is None else f"{n:.2g}" for n in (check.measured, check.threshold))
+        numbers = ("–" if n is None else f"{n:.3g}" for n in (check.measured, check.threshold))
         verdict = f"[{colours[check.verdict]}]{check.verdict}"
         table.add_row(check.name, verdict, *numbers, escape(check.meaning))
     return table
