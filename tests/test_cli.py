@@ -18,7 +18,7 @@ from spectrolite import cli
 from spectrolite.screen import TrainingProgress
 
 VERBS = (
-    "data", "train", "evaluate", "report", "map", "explain", "verify", "repeat", "demo"
+    "data", "train", "evaluate", "report", "map", "explain", "verify", "repeat", "doctor", "demo"
 )  # fmt: skip
 
 
@@ -379,3 +379,35 @@ def test_the_module_runs_as_a_program() -> None:
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert json.loads(done.stdout)["datasets"]
+
+
+def test_the_doctor_says_ok_and_wrong_by_its_exit_code(
+    typed: Type, tiny_run: sl.Run, tiny_files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_run.path, tmp_path / "run")
+    here = ["--scene", tiny_files[0], "--labels", tiny_files[1]]
+    healthy = typed("doctor", tmp_path / "run" / "bundle", *here)
+    assert healthy.code == 0
+    assert all(words in healthy.out for words in ("evaluation mode", "not checked", "same bits"))
+    json_ = json.loads(typed("doctor", tmp_path / "run" / "bundle", *here, "--json").out)
+    assert (json_["ok"], json_["page"], json_["calibration"]) == (True, None, None)
+
+    reflectance = tmp_path / "reflectance.npy"
+    np.save(reflectance, (np.load(tiny_files[0]) / 10_000).astype(np.float32))
+    there = ["--scene", reflectance, "--labels", tiny_files[1]]
+    broken = typed("doctor", tmp_path / "run", *there, "--json")
+    assert broken.code == 1
+    printed = json.loads(broken.out)
+    assert printed["page"] == str(tmp_path / "run" / "doctor.html")
+    assert {c["name"]: c["verdict"] for c in printed["checks"]}["inputs"] == "wrong"
+    asked = typed("doctor", tmp_path / "run" / "bundle")
+    assert (asked.code, asked.err) == (
+        2, "error: doctor: a bundle has no data of its own; name them with --scene and --labels",
+    )  # fmt: skip
+    half = typed("doctor", tmp_path / "run", "--scene", reflectance)
+    assert (half.code, half.err) == (2, "error: give both --scene and --labels, or neither")
+    keys = typed("doctor", tmp_path / "run", "--drop-bands", 3)
+    assert (keys.code, keys.err) == (
+        2, "error: --drop-bands and the keys go with --scene and --labels",
+    )  # fmt: skip
+    assert typed("doctor", tmp_path).code == 2

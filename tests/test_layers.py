@@ -24,10 +24,10 @@ ORDER = (
     "models.blocks", "models.hybridsn", "models.mobilenet_v1", "models.mobilenet_v2", "models",
     "models.weights", "dense_form", "costs", "cost_pictures", "explanations",
     "settings", "recipes", "training", "image_training", "resuming", "image_bundles", "bundles",
-    "baselines", "reports", "image_reports",
-    "predictions", "mapping", "charts", "page_parts", "pages", "image_pages",
+    "baselines", "reports", "calibration", "image_reports", "checks",
+    "predictions", "mapping", "charts", "page_parts", "pages", "image_pages", "doctor_page",
     "run_folders", "unfinished", "run_training", "scene_runs", "image_runs", "runs",
-    "verification", "repetition", "demonstration",
+    "image_checkups", "checkups", "verification", "repetition", "demonstration",
     "screen", "image_screen", "cli_parts", "cli_runs", "cli_training", "cli", "__main__",
 )  # fmt: skip
 

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from spectrolite.bundles import load_bundle
     from spectrolite.catalog import load
+    from spectrolite.checks import Checkup, check_network
+    from spectrolite.checkups import doctor
     from spectrolite.costs import Cost, cost
     from spectrolite.demonstration import demo
     from spectrolite.dense_form import dense
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Checkup": "checks",
     "Cost": "costs",
     "ImageSet": "images",
     "Labels": "scene",
@@ -52,10 +55,12 @@ _HOMES = {
     "Verification": "verification",
     "Window": "scene",
     "build_model": "models",
+    "check_network": "checks",
     "classify": "mapping",
     "cost": "costs",
     "demo": "demonstration",
     "dense": "dense_form",
+    "doctor": "checkups",
     "evaluate": "runs",
     "explain": "explanations",
     "image_split": "image_splits",
@@ -74,6 +79,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Checkup",
     "Cost",
     "ImageSet",
     "Labels",
@@ -87,10 +93,12 @@ __all__ = [
     "Verification",
     "Window",
     "build_model",
+    "check_network",
     "classify",
     "cost",
     "demo",
     "dense",
+    "doctor",
     "evaluate",
     "explain",
     "image_split",

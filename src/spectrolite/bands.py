@@ -91,7 +91,7 @@ def fit_bands(
             f"components: {scene.name} has {bands} bands, fewer than the {components} components; "
             f"lower --components to {bands} or less (0 keeps all bands)"
         )
-    spectra = scene.cube.reshape(-1, bands)[_looked_at(split, fitted_on, patch)]
+    spectra = scene.cube.reshape(-1, bands)[fitted_pixels(split, fitted_on, patch)]
     spectra = spectra.astype(np.float64)
     constant = np.flatnonzero(np.ptp(spectra, axis=0) == 0).tolist()
     if constant:
@@ -125,8 +125,17 @@ def fit_bands(
     return Bands(mean, matrix, fitted_on, len(spectra), float(pca.explained_variance_ratio_.sum()))
 
 
-def _looked_at(split: Split, fitted_on: str, patch: int) -> NDArray[np.bool_]:
-    """Flat mask of the pixels that the reduction is fitted on."""
+def fitted_pixels(split: Split, fitted_on: str, patch: int) -> NDArray[np.bool_]:
+    """Flat mask of the pixels that a reduction is fitted on.
+
+    Args:
+        split: whose training pixels may be looked at.
+        fitted_on: as in `fit_bands`.
+        patch: odd side of the patches, in pixels.
+
+    Raises:
+        SettingsError: another word than `train`, `patches` or `scene`.
+    """
     mask = np.zeros(split.labels.shape, bool)
     mask.flat[split.train] = True
     if fitted_on == "patches":

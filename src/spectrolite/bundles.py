@@ -26,7 +26,7 @@ from spectrolite.errors import RunError, SettingsError
 from spectrolite.files import whole_file
 from spectrolite.image_bundles import ImageBundle, ImageConfig, image_bundle
 from spectrolite.models import IMAGE_MODELS, SceneNetwork, build_scene_model
-from spectrolite.models.weights import load_weights
+from spectrolite.models.weights import load_weights, network_weights
 from spectrolite.scene import MAX_ID, array_sha256
 
 FORMAT = 1
@@ -133,7 +133,8 @@ def load_bundle(path: str | Path) -> Any:
     if (folder / "bundle").is_dir():
         folder = folder / "bundle"
     content = read_json(folder / "config.json", FORMAT)
-    images = content.get("model") in IMAGE_MODELS
+    model = content.get("model")
+    images = isinstance(model, str) and model in IMAGE_MODELS
     content = read_json(folder / "config.json", FORMAT, ImageConfig if images else Config)
     weights = folder / "model.safetensors"
     try:
@@ -160,13 +161,14 @@ def _scene_bundle(config: Config, state: dict[str, Tensor]) -> Bundle:
         raise ValueError(f"no {', '.join(sorted(lacking))}")
     mean, matrix = state.pop("bands.mean"), state.pop("bands.matrix")
     _check_bands(mean, matrix, config)
+    weights = network_weights(state, "bands")
     net = build_scene_model(
         config.model,
         bands=len(matrix),
         classes=len(config.class_ids),
         variant=config.variant,
     )
-    load_weights(net, state, {"bands.mean": mean, "bands.matrix": matrix})
+    load_weights(net, weights, {"bands.mean": mean, "bands.matrix": matrix})
     if config.patch != 2 * net.halo + 1:
         raise ValueError(f"patch: {config.patch}, but {config.model} has {2 * net.halo + 1}")
     bands = Bands(

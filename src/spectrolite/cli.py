@@ -26,7 +26,7 @@ from spectrolite.cli_parts import (
     print_json,
     wide,
 )
-from spectrolite.cli_runs import evaluate, repeat, report, verify
+from spectrolite.cli_runs import doctor, evaluate, repeat, report, verify
 from spectrolite.cli_training import train
 from spectrolite.errors import SpectroliteError
 from spectrolite.image_screen import predictions_table
@@ -215,6 +215,7 @@ def explain(
 
 app.command()(verify)
 app.command()(repeat)
+app.command()(doctor)
 
 
 @app.command()

@@ -26,6 +26,7 @@ DropBands = Annotated[
     str, typer.Option(metavar="BANDS", help="Bands of --scene to leave out, from 0: 3,7-9.")
 ]
 SceneKey = Annotated[str | None, typer.Option(help="Name of the array in the scene's file.")]
+LabelsKey = Annotated[str | None, typer.Option(help="Name of the array in the labels' file.")]
 
 MovedScene = Annotated[Path | None, typer.Option(help="The run's scene, where it was moved.")]
 MovedLabels = Annotated[Path | None, typer.Option(help="The run's labels, where they were moved.")]

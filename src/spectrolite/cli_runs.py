@@ -5,23 +5,33 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import typer
 
 from spectrolite.cli_parts import (
+    DropBands,
     Json,
+    LabelsKey,
     MovedImages,
     MovedLabels,
     MovedScene,
     RunFolder,
+    SceneKey,
+    band_numbers,
     console,
     messages,
     moved,
     print_json,
     print_report,
 )
-from spectrolite.screen import TrainingProgress, repetition_tables, verification_table
+from spectrolite.errors import SettingsError
+from spectrolite.screen import (
+    TrainingProgress,
+    checkup_table,
+    repetition_tables,
+    verification_table,
+)
 
 
 def evaluate(
@@ -137,3 +147,61 @@ def repeat(
         return
     for table in repetition_tables(made):
         console.print(table)
+
+
+def doctor(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run or of a bundle.")],
+    scene: Annotated[
+        Path | None, typer.Option(help="Scene from a file; without it the run's own.")
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="Its label map; of a run, the map that it was trained on.")
+    ] = None,
+    scene_key: SceneKey = None,
+    labels_key: LabelsKey = None,
+    drop_bands: DropBands = "",
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Images to check on: a folder a class; of a run, where they were moved."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check a trained model: evaluation mode, same bits, normalisation, scaling, calibration.
+
+    Of a run, the page `doctor.html` is written beside its report. The exit code is 1 where a check
+    is wrong.
+
+    Example: `spectrolite doctor runs/ip`
+    """
+    from spectrolite import checkups, readers
+    from spectrolite.bundles import as_image_bundle
+    from spectrolite.readers.image_folders import read_images
+
+    given: tuple[Any, Any] = (None, None)
+    is_run = (run / "manifest.json").is_file()
+    if (scene is None) != (labels is None):
+        raise SettingsError("give both --scene and --labels, or neither")
+    if scene is not None and labels is not None:
+        if images is not None:
+            raise SettingsError("--images: goes with runs on images, without --scene and --labels")
+        given = (
+            readers.read_scene(scene, scene_key, band_numbers(drop_bands)),
+            readers.read_labels(labels, labels_key),
+        )
+    elif drop_bands or scene_key or labels_key:
+        raise SettingsError("--drop-bands and the keys go with --scene and --labels")
+    elif images is not None and is_run:
+        given = moved(run, None, None, images)
+    elif images is not None:
+        given = read_images(images, as_image_bundle(run).config.input_shape[1])
+    checkup = checkups.doctor(run, *given)
+    page = run / "doctor.html" if is_run else None
+    if as_json:
+        found = json.loads(checkup.model_dump_json())
+        print_json({"ok": checkup.ok, "page": page and str(page), **found})
+    else:
+        console.print(checkup_table(checkup))
+        if page is not None:
+            console.print(str(page), markup=False)
+    if not checkup.ok:
+        raise typer.Exit(1)

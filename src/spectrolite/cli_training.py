@@ -10,6 +10,7 @@ import typer
 from spectrolite.cli_parts import (
     DropBands,
     Json,
+    LabelsKey,
     Overwrite,
     SceneKey,
     band_numbers,
@@ -32,7 +33,7 @@ def train(
     scene: Annotated[Path | None, typer.Option(help="Scene from a file: .npy, .mat.")] = None,
     labels: Annotated[Path | None, typer.Option(help="Its label map: .npy, .mat.")] = None,
     scene_key: SceneKey = None,
-    labels_key: Annotated[str | None, typer.Option(help="Name of the array in that file.")] = None,
+    labels_key: LabelsKey = None,
     drop_bands: DropBands = "",
     images: Annotated[
         Path | None, typer.Option(help="Images: a folder a class, or an archive of it.")

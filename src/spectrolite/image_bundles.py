@@ -21,7 +21,7 @@ from spectrolite.errors import ImagesError
 from spectrolite.files import whole_file
 from spectrolite.images import check_class_names
 from spectrolite.models import ImageNetwork, build_image_model
-from spectrolite.models.weights import load_weights
+from spectrolite.models.weights import load_weights, network_weights
 from spectrolite.scene import array_sha256
 
 LARGEST_SIDE = 4096  # pixels
@@ -109,6 +109,7 @@ def image_bundle(config: ImageConfig, state: Mapping[str, Tensor]) -> ImageBundl
     mean, std = statistics.values()
     if not bool((std > 0).all()):
         raise ValueError("pixels.std: wanted deviations above 0")
+    weights = network_weights(rest, "pixels")
     net = build_image_model(
         config.model,
         variant=config.variant,
@@ -118,5 +119,5 @@ def image_bundle(config: ImageConfig, state: Mapping[str, Tensor]) -> ImageBundl
         small_images=config.small_images,
         channels=config.input_shape[0],
     )
-    load_weights(net, rest, statistics)
+    load_weights(net, weights, statistics)
     return ImageBundle(config, mean, std, net.eval())

@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite import metrics
+from spectrolite.calibration import BINS, reliability
 from spectrolite.image_splits import ImageSplit
 from spectrolite.reports import FORMAT, Figures, Interval, Number, Part, PerClass
 from spectrolite.settings import ImageSettings
-
-BINS = 15  # of the calibration error
 
 
 class ImageBaselines(Part):
@@ -111,7 +110,7 @@ def make_image_report(
         best_epoch=best_epoch,
     )
     majority = float((truth == int(counts.argmax())).mean())
-    error = metrics.calibration_error(confidence, right, BINS)
+    error = reliability(confidence, right).error
     return ImageReport(
         model=settings.model.model,
         variant=settings.model.variant,

@@ -119,20 +119,6 @@ def wilson_interval(right: int, n: int, z: float = 1.959964) -> tuple[float, flo
     return (centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n)
 
 
-def calibration_error(
-    confidence: NDArray[np.floating], correct: NDArray[np.bool_], bins: int
-) -> float:
-    """Expected calibration error, 0 to 1: how far confidence and accuracy are apart.
-
-    Confidences fall into bins of equal width over 0 to 1, each closed above. The gap between mean
-    confidence and accuracy of each is weighted by how many fall there. Source: Guo, Pleiss, Sun,
-    Weinberger, "On Calibration of Modern Neural Networks", ICML 2017, equation 3.
-    """
-    index = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    gaps = np.bincount(index, weights=correct - confidence.astype(np.float64), minlength=bins)
-    return float(np.abs(gaps).sum() / len(confidence))
-
-
 def _ratio(part: int | np.integer, whole: int | np.integer) -> float:
     return int(part) / int(whole) if whole else math.nan
 

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
     from spectrolite.catalog import Dataset, ImageDataset
+    from spectrolite.checks import Checkup
     from spectrolite.costs import Cost
     from spectrolite.repetition import Repetition
     from spectrolite.reports import Report
@@ -117,6 +119,24 @@ def report_table(reports: dict[str, Report]) -> Table:
     row("seconds: training, map", [
         f"{r.times_s['training']:.0f}, {r.times_s['map']:.2f}" for r in all_
     ])  # fmt: skip
+    return table
+
+
+def checkup_table(checkup: Checkup) -> Table:
+    """Each check with its verdict, its number and what it means."""
+    colours = {"ok": "green", "wrong": "bold red", "not checked": "dim"}
+    table = Table(
+        title=escape(f"{checkup.model} on {checkup.data}"), title_justify="left", show_lines=True
+    )
+    table.add_column("check", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("measured", justify="right", no_wrap=True)
+    table.add_column("at most", justify="right", no_wrap=True)
+    table.add_column("what it means")
+    for check in checkup.checks:
+        numbers = ("–" if n is None else f"{n:.3g}" for n in (check.measured, check.threshold))
+        verdict = f"[{colours[check.verdict]}]{check.verdict}"
+        table.add_row(check.name, verdict, *numbers, escape(check.meaning))
     return table
 
 

@@ -1,0 +1,101 @@
+"""The doctor's checks of a model of images.
+
+The checks of `checks` on the model and its training images, and two that need the images: inputs
+scaled as in training, and calibration.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spectrolite.augment import standardise
+from spectrolite.calibration import Calibration, reliability
+from spectrolite.checks import Check, Checkup, check_network, judge
+from spectrolite.errors import ImagesError, SettingsError
+from spectrolite.image_bundles import ImageBundle
+from spectrolite.image_splits import ImageSplit
+from spectrolite.images import ImageSet
+from spectrolite.predictions import predict
+from spectrolite.run_folders import Run
+
+IMAGES = 256  # training images that are looked at
+SCALING = 0.5
+"""Standard deviations that a channel's mean, and powers of two that its deviation, may lie off. On
+digits 0 over the training images; 0.8 and more with the contrast halved."""
+CALIBRATION_ERROR = 0.1
+
+
+def checkup_images(
+    run: Run | None, bundle: ImageBundle, images: ImageSet | None, test: ImageSet | None
+) -> Checkup:
+    """`doctor` of a model of images; see there."""
+    if images is None:
+        if run is None:
+            raise SettingsError("doctor: a bundle has no data of its own; name them with --images")
+        images, test = run.data()
+    elif run is not None:
+        run.check_data(images, test)
+    if images.shape != bundle.config.input_shape:
+        raise ImagesError(
+            f"{images.name}: images of shape {images.shape}, and the model was trained on "
+            f"{bundle.config.input_shape}"
+        )
+    split: ImageSplit | None = None if run is None else run.split(images, test)
+    trained = np.arange(len(images)) if split is None else split.train
+    places = np.linspace(0, len(trained) - 1, min(IMAGES, len(trained))).round().astype(np.int64)
+    pixels = torch.from_numpy(images.pixels[trained[places]])
+    measured = None if split is None else _calibration(bundle, split)
+    return Checkup(
+        model=f"{bundle.config.model} ({bundle.config.variant})",
+        data=images.name,
+        checks=(
+            *check_network(bundle.network, standardise(pixels, bundle.mean, bundle.std)),
+            _check_inputs(bundle, torch.from_numpy(images.pixels[trained])),
+            calibration_check(measured, CALIBRATION_ERROR, "images"),
+        ),
+        calibration=measured,
+    )
+
+
+def _check_inputs(bundle: ImageBundle, pixels: Tensor) -> Check:
+    """Whether the channels have mean 0 and variance 1 over the images that trained."""
+    scaled = standardise(pixels, bundle.mean, bundle.std).transpose(0, 1).flatten(1).double()
+    off = {
+        "mean": float(scaled.mean(1).abs().max()),
+        "spread": float(scaled.std(1).log2().abs().max()),
+    }
+    return judge(
+        "inputs", max(off.values()), SCALING,
+        "Over the training images every channel has mean 0 and variance 1, as in training.",
+        "The channels have other means or variances than in training: other images, or pixels that "
+        "are scaled otherwise. Give them as 8 bits, red, green, blue, as the model was trained.",
+        off,
+    )  # fmt: skip
+
+
+def _calibration(bundle: ImageBundle, split: ImageSplit) -> Calibration:
+    made = predict(bundle, split.tested.pixels[split.test], "cpu")
+    return reliability(made.confidence, made.classes == split.truth)
+
+
+def calibration_check(measured: Calibration | None, most: float, samples: str) -> Check:
+    """Whether confidence can be read as a probability; `samples` are pixels or images."""
+    if measured is None:
+        return Check(
+            name="calibration",
+            verdict="not checked",
+            meaning=f"A bundle does not know which {samples} are test {samples}: give the run.",
+        )
+    over = measured.confidence > measured.accuracy
+    figures = (
+        f"over the {measured.count:,} test {samples} the confidence is {measured.confidence:.1%} "
+        f"on average and {measured.accuracy:.1%} are right"
+    )
+    return judge(
+        "calibration", measured.error, most,
+        f"The confidence can be read as a probability: {figures}.",
+        f"The network is {'over' if over else 'under'}-confident: {figures}. Do not read its "
+        f"confidence as a probability; rank {samples} by it at most.",
+    )  # fmt: skip
