@@ -61,3 +61,12 @@ def tiny_run(tiny_files: tuple[Path, Path], tmp_path_factory: pytest.TempPathFac
     split = sl.split(labels, "random", train=0.2, seed=1)
     out = tmp_path_factory.mktemp("runs") / "tiny"
     return sl.train(scene, labels, split, out=out, components=13, epochs=30, learning_rate=1e-3)
+
+
+@pytest.fixture(scope="session")
+def digits_run(tmp_path_factory: pytest.TempPathFactory) -> sl.Run:
+    """A small network that learnt scikit-learn's digits; tests that change it work on a copy."""
+    return sl.train(
+        *sl.load("digits"), out=tmp_path_factory.mktemp("runs") / "digits", model="mobilenet_v1",
+        variant="course", width=0.25, epochs=6, batch=64, mirror="none", pad=1,
+    )  # fmt: skip

@@ -18,7 +18,8 @@ from spectrolite import cli
 from spectrolite.screen import TrainingProgress
 
 VERBS = (
-    "data", "train", "evaluate", "report", "map", "explain", "verify", "repeat", "doctor", "demo"
+    "data", "train", "evaluate", "report", "map", "classify", "explain", "verify", "repeat",
+    "doctor", "demo",
 )  # fmt: skip
 
 
@@ -88,10 +89,12 @@ def test_data_lists_and_shows_images(typed: Type) -> None:
 
 
 def test_images_where_a_scene_is_wanted(typed: Type, tmp_path: Path) -> None:
-    done = typed("train", "--data", "digits", "--out", tmp_path / "run")
+    done = typed("train", "--data", "digits", "--model", "hybridsn", "--out", tmp_path / "run")
     assert (done.code, done.err) == (
-        2, "error: --data digits: images; train and map want a scene"
-    )  # fmt: skip
+        2,
+        "error: model: hybridsn classifies scenes, and images need one of mobilenet_v1, "
+        "mobilenet_v2",
+    )
     assert not (tmp_path / "run").exists()
 
 

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from spectrolite.errors import InputError, SettingsError
 from spectrolite.settings import (
+    IMAGE_STAGES,
     STAGES,
     BandSettings,
     ModelSettings,
@@ -72,7 +73,8 @@ def test_epochs_follow_the_mode_unless_given(values: dict[str, Any], epochs: int
 )
 def test_the_variant_is_the_models_own_unless_given(values: dict[str, Any], variant: str) -> None:
     assert settings(**values).model.variant == variant
-    assert checked_settings(_manifest(model=values)).model.variant == variant
+    stages = {key: {} for key in (IMAGE_STAGES if "mobilenet" in str(values) else STAGES)}
+    assert checked_settings({**stages, "model": values}).model.variant == variant
     assert json.loads(settings(**values).model_dump_json())["model"]["variant"] == variant
 
 
@@ -94,8 +96,9 @@ def test_an_unknown_name_is_an_error_that_lists_the_known_ones() -> None:
         settings(epoch=3)
     assert str(caught.value) == (
         "epoch: no such setting; wanted one of model, variant, components, bands_from, "
-        "standardise, mode, epochs, learning_rate, weight_decay, schedule, rise, label_smoothing, "
-        "class_weights, flips, window, batch, patience, device"
+        "standardise, epochs, optimiser, momentum, learning_rate, weight_decay, decay_on, "
+        "schedule, rise, label_smoothing, class_weights, ema, batch, patience, device, mode, "
+        "flips, window"
     )
 
 
@@ -126,7 +129,8 @@ def test_an_unknown_key_of_a_manifest_is_an_error(stages: dict[str, Any], flag: 
         ("learning_rate", 0, "--learning-rate: Input should be greater than 0, got 0"),
         ("weight_decay", -0.1, "--weight-decay: Input should be greater than or equal to 0, "
          "got -0.1"),
-        ("schedule", "step", "--schedule: Input should be 'one_cycle' or 'constant', got 'step'"),
+        ("schedule", "step", "--schedule: Input should be 'one_cycle', 'cosine' or 'constant', "
+         "got 'step'"),
         ("rise", 0, "--rise: Input should be greater than 0, got 0"),
         ("rise", 1.0, "--rise: Input should be less than 1, got 1.0"),
         ("label_smoothing", 1.0, "--label-smoothing: Input should be less than 1, got 1.0"),

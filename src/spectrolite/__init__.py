@@ -24,12 +24,15 @@ if TYPE_CHECKING:
     from spectrolite.dense_form import dense
     from spectrolite.errors import SpectroliteError
     from spectrolite.explanations import explain
-    from spectrolite.image_splits import image_split
+    from spectrolite.image_reports import ImageReport
+    from spectrolite.image_splits import ImageSplit, image_split, split_images
     from spectrolite.images import ImageSet
     from spectrolite.mapping import SceneMap, classify
     from spectrolite.models import build_model
+    from spectrolite.predictions import Predictions
     from spectrolite.readers import read_labels, read_scene
     from spectrolite.readers.image_folders import read_images
+    from spectrolite.recipes import read_recipe
     from spectrolite.repetition import Repetition, repeat
     from spectrolite.reports import Report
     from spectrolite.run_folders import Run, open_run
@@ -43,8 +46,11 @@ __version__ = "0.1.0"
 _HOMES = {
     "Checkup": "checks",
     "Cost": "costs",
+    "ImageReport": "image_reports",
     "ImageSet": "images",
+    "ImageSplit": "image_splits",
     "Labels": "scene",
+    "Predictions": "predictions",
     "Repetition": "repetition",
     "Report": "reports",
     "Run": "run_folders",
@@ -70,10 +76,12 @@ _HOMES = {
     "open_run": "run_folders",
     "read_images": "readers.image_folders",
     "read_labels": "readers",
+    "read_recipe": "recipes",
     "read_scene": "readers",
     "repeat": "repetition",
     "report": "runs",
     "split": "splits",
+    "split_images": "image_splits",
     "train": "runs",
     "verify": "verification",
 }
@@ -81,8 +89,11 @@ _HOMES = {
 __all__ = [
     "Checkup",
     "Cost",
+    "ImageReport",
     "ImageSet",
+    "ImageSplit",
     "Labels",
+    "Predictions",
     "Repetition",
     "Report",
     "Run",
@@ -108,10 +119,12 @@ __all__ = [
     "open_run",
     "read_images",
     "read_labels",
+    "read_recipe",
     "read_scene",
     "repeat",
     "report",
     "split",
+    "split_images",
     "train",
     "verify",
 ]
