@@ -108,7 +108,7 @@ def own_loop(split: sl.ImageSplit, rates: list[float], ema: float) -> tuple[Stat
                 decayed = p.dim() > 1 and name not in depthwise
                 grad = p.grad + (5e-4 * p if decayed else 0)
                 speed[name] = 0.9 * speed[name] + grad
-                p -= rate * (grad + 0.9 * speed[name])
+                p.sub_(rate * (grad + 0.9 * speed[name]))
             share = min(ema, (1 + step) / (10 + step))
             for key, value in net.state_dict().items():
                 if value.is_floating_point():
@@ -117,7 +117,7 @@ def own_loop(split: sl.ImageSplit, rates: list[float], ema: float) -> tuple[Stat
 
 
 def test_the_loop_is_nesterov_with_decay_on_kernels_and_averages(split: sl.ImageSplit) -> None:
-    values = {"batch": 1000, "epochs": 4, "mirror": "none", "pad": 0, "ema": 0.3,
+    values: dict[str, Any] = {"batch": 1000, "epochs": 4, "mirror": "none", "pad": 0, "ema": 0.3,
               "schedule": "constant", "learning_rate": 1e-3, "decay_on": "kernels"}  # fmt: skip
     state, log = _fit(split, **values)
     averaged, losses = own_loop(split, [1e-3] * 4, 0.3)
@@ -144,7 +144,13 @@ def test_schedules_by_their_formulas(split: sl.ImageSplit, schedule: str) -> Non
 
 
 def test_decay_on_all_shrinks_depthwise_kernels_too(split: sl.ImageSplit) -> None:
-    plain = {"epochs": 1, "batch": 1000, "ema": 0, "schedule": "constant", "weight_decay": 0.5}
+    plain: dict[str, Any] = {
+        "epochs": 1,
+        "batch": 1000,
+        "ema": 0,
+        "schedule": "constant",
+        "weight_decay": 0.5,
+    }
     spared, _ = _fit(split, decay_on="kernels", **plain)
     shrunk, _ = _fit(split, decay_on="all", **plain)
     key = "blocks.0.depthwise.0.weight"
@@ -155,7 +161,12 @@ def test_decay_on_all_shrinks_depthwise_kernels_too(split: sl.ImageSplit) -> Non
 
 @pytest.mark.parametrize("optimiser", ["adam", "adamw", "sgd"])
 def test_every_optimiser_learns(split: sl.ImageSplit, optimiser: str) -> None:
-    plain = {"mirror": "none", "pad": 0, "label_smoothing": 0.0, "weight_decay": 0.0}
+    plain: dict[str, Any] = {
+        "mirror": "none",
+        "pad": 0,
+        "label_smoothing": 0.0,
+        "weight_decay": 0.0,
+    }
     rate = 0.05 if optimiser == "sgd" else 0.002
     _, log = _fit(split, optimiser=optimiser, epochs=25, learning_rate=rate, **plain)
     assert log[-1].training_accuracy > 0.9
@@ -272,9 +283,7 @@ def test_averages_that_are_not_there_are_missed(split: sl.ImageSplit) -> None:
     _fit(split, keep=states.append, epochs=2, ema=0)
     with pytest.raises(SettingsError) as caught:
         _fit(split, states[0], epochs=2, ema=0.9)
-    assert str(caught.value) == (
-        "progress: its averaged weights are not those that --ema asks for"
-    )
+    assert str(caught.value) == ("progress: its averaged weights are not those that --ema asks for")
 
 
 def test_the_validation_is_of_the_averages(split: sl.ImageSplit) -> None:

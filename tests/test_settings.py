@@ -73,7 +73,9 @@ def test_epochs_follow_the_mode_unless_given(values: dict[str, Any], epochs: int
 )
 def test_the_variant_is_the_models_own_unless_given(values: dict[str, Any], variant: str) -> None:
     assert settings(**values).model.variant == variant
-    stages = {key: {} for key in (IMAGE_STAGES if "mobilenet" in str(values) else STAGES)}
+    stages: dict[str, Any] = {
+        key: {} for key in (IMAGE_STAGES if "mobilenet" in str(values) else STAGES)
+    }
     assert checked_settings({**stages, "model": values}).model.variant == variant
     assert json.loads(settings(**values).model_dump_json())["model"]["variant"] == variant
 

@@ -167,7 +167,7 @@ def _notes(
         f"accuracy are {error:.2%} apart (expected calibration error, {BINS} bins)."
     )
     if protocol.skipped:
-        notes.append(f"{protocol.skipped} damaged files were left out, as --skip-damaged allows.")
+        notes.append(f"Damaged files left out, as --skip-damaged allows: {protocol.skipped}.")
     missing = [n for n, here in split.tested.take(split.test).counts().items() if not here]
     if missing:
         notes.append(

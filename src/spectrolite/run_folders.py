@@ -32,7 +32,7 @@ from safetensors.numpy import load_file, save
 
 from spectrolite import catalog, readers
 from spectrolite.bundles import load_bundle, read_json
-from spectrolite.errors import RunError
+from spectrolite.errors import RunError, SplitError
 from spectrolite.files import whole_file
 from spectrolite.image_reports import ImageReport
 from spectrolite.image_splits import ImageSplit
@@ -201,7 +201,7 @@ class RunRecord:
         try:
             parts = load_file(path)
             split = kind(*over, parts["train"], parts["validation"], parts["test"], **known)
-        except (OSError, SafetensorError, KeyError, TypeError) as error:
+        except (OSError, SafetensorError, KeyError, TypeError, SplitError) as error:
             raise RunError(f"{path}: cannot be read ({error}); train again") from error
         if split.sha256 != self.manifest["split_sha256"]:
             raise RunError(f"{path}: not the split of this run; train again")
