@@ -23,10 +23,11 @@ ORDER = (
     "metrics", "leakage", "draws", "splits", "image_splits", "bands", "tiles", "augment",
     "models.blocks", "models.hybridsn", "models.mobilenet_v1", "models.mobilenet_v2", "models",
     "models.weights", "dense_form", "costs", "cost_pictures", "explanations",
-    "settings", "recipes", "training", "image_training", "resuming", "image_bundles", "bundles",
+    "settings", "recipes", "optimisers", "training", "image_training", "resuming",
+    "image_bundles", "bundles",
     "baselines", "reports", "calibration", "image_reports", "checks",
     "predictions", "mapping", "charts", "page_parts", "pages", "image_pages", "doctor_page",
-    "run_folders", "unfinished", "run_training", "scene_runs", "image_runs", "runs",
+    "manifests", "run_folders", "unfinished", "run_training", "scene_runs", "image_runs", "runs",
     "image_checkups", "checkups", "verification", "repetition", "demonstration",
     "screen", "image_screen", "cli_parts", "cli_runs", "cli_training", "cli", "__main__",
 )  # fmt: skip

@@ -20,10 +20,12 @@ from spectrolite.settings import (
     IMAGE_STAGES,
     STAGES,
     BandSettings,
+    ImageSettings,
     ModelSettings,
     Settings,
     TrainingSettings,
     checked_settings,
+    flat_settings,
     settings,
 )
 
@@ -249,3 +251,97 @@ def test_round_trip(**values: Any) -> None:
     made = settings(**values)
     assert checked_settings(made.model_dump()) == made
     assert checked_settings(json.loads(made.model_dump_json())) == made
+
+
+# Scenes and images
+
+OLD: dict[str, dict[str, Any]] = {
+    "model": {"model": "hybridsn", "variant": "course"},
+    "bands": {"components": 30, "bands_from": "train", "standardise": False},
+    "training": {
+        "mode": "dense", "epochs": 130, "learning_rate": 0.003, "weight_decay": 0.01,
+        "schedule": "one_cycle", "rise": 0.2, "label_smoothing": 0.05, "class_weights": "none",
+        "flips": True, "window": 256, "batch": 128, "patience": None, "device": "auto",
+    },
+}  # fmt: skip
+
+
+def test_settings_stored_before_there_were_images_are_read_and_stored_as_they_were() -> None:
+    """A report's hash covers its settings: what is new may stand there only where it is used."""
+    made = checked_settings(OLD)
+    assert made == settings()
+    assert (made.training.optimiser, made.training.ema) == ("adamw", 0.0)
+    assert made.model_dump() == OLD
+    other = settings(optimiser="sgd", momentum=0.8, ema=0.5, decay_on="kernels").model_dump()
+    assert other["training"] == {
+        **OLD["training"], "optimiser": "sgd", "momentum": 0.8, "ema": 0.5, "decay_on": "kernels",
+        "learning_rate": 0.05, "weight_decay": 5e-4,
+    }  # fmt: skip
+
+
+def test_defaults_of_images() -> None:
+    made = settings(model="mobilenet_v2")
+    assert isinstance(made, ImageSettings)
+    assert (made.model.width, made.model.activation, made.model.small_images) == (1, "relu6", True)
+    assert (made.augmentation.pad, made.augmentation.mirror) == (4, "alternating")
+    training = made.training
+    assert (training.optimiser, training.momentum, training.decay_on) == ("sgd", 0.9, "kernels")
+    assert (training.epochs, training.batch, training.schedule) == (10, 128, "one_cycle")
+    assert (training.label_smoothing, training.ema) == (0.1, 0.999)
+
+
+@pytest.mark.parametrize(
+    ("model", "optimiser", "rate", "decay"),
+    [
+        ("hybridsn", "adamw", 3e-3, 1e-2), ("hybridsn", "adam", 3e-3, 0.0),
+        ("hybridsn", "sgd", 0.05, 5e-4), ("mobilenet_v1", "sgd", 0.2, 5e-4),
+        ("mobilenet_v1", "adam", 1e-3, 0.0), ("mobilenet_v1", "adamw", 3e-3, 1e-2),
+    ],
+)  # fmt: skip
+def test_rate_and_decay_suit_the_optimiser_unless_given(
+    model: str, optimiser: str, rate: float, decay: float
+) -> None:
+    made = settings(model=model, optimiser=optimiser).training
+    assert (made.learning_rate, made.weight_decay) == (rate, decay)
+    given = settings(model=model, optimiser=optimiser, learning_rate=0.5, weight_decay=0).training
+    assert (given.learning_rate, given.weight_decay) == (0.5, 0)
+
+
+@pytest.mark.parametrize("key", [k for s in STAGES.values() for k in s.model_fields])
+def test_what_does_not_go_with_images_names_the_flag(key: str) -> None:
+    if any(key in stage.model_fields for stage in IMAGE_STAGES.values()):
+        return
+    with pytest.raises(SettingsError) as caught:
+        settings(model="mobilenet_v1", **{key: 1})
+    assert str(caught.value) == (
+        f"--{key.replace('_', '-')}: does not go with mobilenet_v1, which classifies images; "
+        "leave it out"
+    )
+
+
+@pytest.mark.parametrize("key", [k for s in IMAGE_STAGES.values() for k in s.model_fields])
+def test_what_does_not_go_with_scenes_names_the_flag(key: str) -> None:
+    if any(key in stage.model_fields for stage in STAGES.values()):
+        return
+    with pytest.raises(SettingsError) as caught:
+        settings(**{key: 1})
+    assert str(caught.value) == (
+        f"--{key.replace('_', '-')}: does not go with hybridsn, which classifies scenes; "
+        "leave it out"
+    )
+
+
+@profile(deadline=None)
+@given(
+    model=st.sampled_from(["mobilenet_v1", "mobilenet_v2"]),
+    optimiser=st.sampled_from(["sgd", "adam", "adamw"]),
+    mirror=st.sampled_from(["alternating", "random", "none"]),
+    pad=st.integers(0, 9),
+    mixup=st.floats(0, 5),
+    ema=st.floats(0, 0.9999),
+    epochs=st.none() | st.integers(1, 400),
+)
+def test_round_trip_of_images(**values: Any) -> None:
+    made = settings(**values)
+    assert checked_settings(json.loads(made.model_dump_json())) == made
+    assert settings(**flat_settings(made)) == made

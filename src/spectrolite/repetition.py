@@ -21,8 +21,9 @@ from spectrolite.files import whole_file
 from spectrolite.image_reports import ImageReport
 from spectrolite.image_splits import split_images
 from spectrolite.images import ImageSet
+from spectrolite.manifests import hash_of, named_data
 from spectrolite.reports import Number, Part, Report
-from spectrolite.run_folders import Run, hash_of, named_data, open_run
+from spectrolite.run_folders import Run, open_run
 from spectrolite.run_training import EpochListener
 from spectrolite.runs import evaluate, train, with_data
 from spectrolite.scene import Labels, Scene

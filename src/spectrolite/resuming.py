@@ -21,8 +21,9 @@ from torch import Tensor, nn
 
 from spectrolite.errors import RunError
 from spectrolite.files import whole_file
+from spectrolite.optimisers import optimised
 from spectrolite.scene import array_sha256
-from spectrolite.training import Epoch, Progress, optimised
+from spectrolite.training import Epoch, Progress
 
 FORMAT = 1
 REMEDY = "start anew with --overwrite"

@@ -16,17 +16,16 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
@@ -37,6 +36,17 @@ from spectrolite.files import whole_file
 from spectrolite.image_reports import ImageReport
 from spectrolite.image_splits import ImageSplit
 from spectrolite.images import ImageSet
+from spectrolite.manifests import (
+    FORMAT,
+    IMAGE_DATA,
+    SCENE_DATA,
+    WORDS,
+    ImageManifest,
+    Manifest,
+    hash_of,
+    is_of_images,
+    named_data,
+)
 from spectrolite.readers.image_folders import read_images
 from spectrolite.reports import FORMAT as REPORT_FORMAT
 from spectrolite.reports import Report
@@ -45,71 +55,8 @@ from spectrolite.settings import ImageSettings, Settings, checked_settings
 from spectrolite.splits import Split
 from spectrolite.training import Epoch, pick_device
 
-FORMAT = 1
-SCENE_DATA, IMAGE_DATA = ("scene", "labels"), ("images", "test")
-WORDS = {"test": "test images"}  # what messages call data whose key says too little
 PARTS = ("train", "validation", "test")
 DECIDE_BITS = ("torch", "numpy", "scipy", "scikit-learn")
-
-
-class SplitRecord(BaseModel):
-    """How the split was drawn; its pixels stand in `split.safetensors`."""
-
-    method: str
-    parameters: dict[str, int | float | bool | str]
-    raised: tuple[int, ...]
-    dropped: int
-
-
-class Known(BaseModel):
-    """What is known of a run before it trains: what it takes to train it again."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    format: int
-    date: str
-    command: list[str]
-    seed: int = Field(ge=0)
-    split: SplitRecord
-    split_sha256: str
-    versions: dict[str, str]
-    machine: dict[str, str | int]
-
-
-class SceneKnown(Known):
-    """The same of a run on a scene."""
-
-    settings: Settings
-    data: dict[Literal["scene", "labels"], dict[str, str]] = Field(min_length=2)
-    scene_sha256: str
-    labels_sha256: str
-
-
-class ImageKnown(Known):
-    """The same of a run on images; `test` is empty where the split draws the test images."""
-
-    settings: ImageSettings
-    data: dict[Literal["images", "test"], dict[str, str]] = Field(min_length=2)
-    images_sha256: str
-    test_sha256: str | None
-
-
-class Manifest(SceneKnown):
-    """`manifest.json`: what it takes to train again, and to tell whether that gave the same."""
-
-    weights_sha256: str
-    map_sha256: str
-    figures_sha256: str
-    training_s: float
-
-
-class ImageManifest(ImageKnown):
-    """The same of a run on images."""
-
-    weights_sha256: str
-    predictions_sha256: str
-    figures_sha256: str
-    training_s: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,21 +193,6 @@ def open_run(path: str | Path) -> Run:
     path = folder / "manifest.json"
     kind = ImageManifest if is_of_images(read_json(path, FORMAT)) else Manifest
     return Run(folder, read_json(path, FORMAT, kind))
-
-
-def is_of_images(known: Mapping[str, Any]) -> bool:
-    """Whether a manifest, or what is known before one, is of a run on images."""
-    return "images_sha256" in known
-
-
-def hash_of(value: Scene | Labels | ImageSet | None) -> str | None:
-    """The sha256 of data; nothing of test images that the split draws."""
-    return None if value is None else value.sha256
-
-
-def named_data(known: Mapping[str, Any], data: Iterable[Any]) -> dict[str, Any]:
-    """The data of a run, each under the name that its manifest has for it."""
-    return dict(zip(IMAGE_DATA if is_of_images(known) else SCENE_DATA, data, strict=True))
 
 
 def _load_images(

@@ -9,7 +9,6 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -21,7 +20,7 @@ from torch import Tensor, nn
 from spectrolite.errors import SettingsError, TrainingError
 from spectrolite.memory import kept_memory
 from spectrolite.models import SceneNetwork
-from spectrolite.models.blocks import parameter_groups
+from spectrolite.optimisers import average, copied, holding, make_optimiser, make_schedule
 from spectrolite.settings import LoopSettings, TrainingSettings
 from spectrolite.splits import Split
 from spectrolite.tiles import Batch, TrainingScene
@@ -231,15 +230,15 @@ def fit(
         )
     device = next(net.parameters()).device
     epochs = settings.epochs
-    optimiser = _optimiser(net, settings)
-    schedule = _schedule(optimiser, settings, epochs * steps)
+    optimiser = make_optimiser(net, settings)
+    schedule = make_schedule(optimiser, settings, epochs * steps)
     criterion = nn.CrossEntropyLoss(
         weight=_class_weights(class_counts, settings.class_weights).to(device),
         label_smoothing=settings.label_smoothing,
     )
     log: list[Epoch] = []
     best_accuracy, best_epoch, best_state = -1.0, 0, net.state_dict()
-    averaged = _copied(net.state_dict()) if settings.ema else {}
+    averaged = copied(net.state_dict()) if settings.ema else {}
     kept_epoch, kept_s = 0, -math.inf
     if progress is not None:
         log, kept_epoch = list(progress.log), len(progress.log)
@@ -275,7 +274,7 @@ def fit(
             loss.backward()
             optimiser.step()
             schedule.step()
-            _average(averaged, net, settings.ema, step)
+            average(averaged, net, settings.ema, step)
             loss_sum += loss.item() * len(targets)
             truth = targets if targets.dim() == 1 else targets.argmax(1)
             right += int((logits.argmax(1) == truth).sum())
@@ -288,7 +287,7 @@ def fit(
         accuracy = None
         if validate is not None:
             net.eval()
-            with _holding(net, averaged):
+            with holding(net, averaged):
                 accuracy = validate()
                 if settings.patience and accuracy > best_accuracy:
                     best_accuracy, best_epoch = accuracy, epoch
@@ -305,71 +304,6 @@ def fit(
     net.load_state_dict(best_state if settings.patience else {**net.state_dict(), **averaged})
     net.eval()
     return log
-
-
-def optimised(net: nn.Module, decay_on: str, weight_decay: float) -> list[dict[str, Any]]:
-    """The parameters of a network in the groups, and in the order, in which they are optimised."""
-    if decay_on == "kernels":
-        return parameter_groups(net, weight_decay)
-    return [{"params": list(net.parameters()), "weight_decay": weight_decay}]
-
-
-def _optimiser(net: nn.Module, settings: LoopSettings) -> torch.optim.Optimizer:
-    groups = optimised(net, settings.decay_on, settings.weight_decay)
-    rate = settings.learning_rate
-    if settings.optimiser == "sgd":
-        # nesterov's step is one of momentum: without any there is none
-        nesterov = settings.momentum > 0
-        return torch.optim.SGD(groups, rate, momentum=settings.momentum, nesterov=nesterov)
-    return (torch.optim.Adam if settings.optimiser == "adam" else torch.optim.AdamW)(groups, rate)
-
-
-def _schedule(
-    optimiser: torch.optim.Optimizer, settings: LoopSettings, steps: int
-) -> torch.optim.lr_scheduler.LRScheduler:
-    if settings.schedule == "cosine":
-        return torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    if settings.schedule == "constant" or steps == 1:
-        return torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1.0)
-    # torch divides by the rising steps less one: exactly one of them is a division by zero
-    rise = settings.rise if abs(settings.rise * steps - 1) > 1e-9 else settings.rise * 1.01
-    return torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, settings.learning_rate, total_steps=steps, pct_start=rise,
-        cycle_momentum=settings.optimiser != "sgd",
-    )  # fmt: skip
-
-
-def _copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights and running statistics to be averaged; counters are left out."""
-    return {k: v.detach().clone() for k, v in state.items() if v.is_floating_point()}
-
-
-@torch.no_grad()
-def _average(averaged: dict[str, Tensor], net: nn.Module, decay: float, step: int) -> None:
-    """Move the averages towards the network, faster in the first steps.
-
-    Without that they would remember the initial weights: after 3,500 steps with a decay of 0.999,
-    at 3 %.
-    """
-    if averaged:
-        decay = min(decay, (1 + step) / (10 + step))
-        state = net.state_dict()
-        for key, value in averaged.items():
-            value.lerp_(state[key], 1 - decay)
-
-
-@contextmanager
-def _holding(net: nn.Module, averaged: Mapping[str, Tensor]) -> Iterator[None]:
-    """While the block runs, the network holds the averages."""
-    if not averaged:
-        yield
-        return
-    own = _copied(net.state_dict())
-    net.load_state_dict({**net.state_dict(), **averaged})
-    try:
-        yield
-    finally:
-        net.load_state_dict({**net.state_dict(), **own})
 
 
 def _load_optimiser(optimiser: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
