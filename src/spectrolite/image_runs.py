@@ -131,7 +131,7 @@ def _judge(run: Run, split: ImageSplit, train_mode: bool = False) -> ImageReport
         split,
         chosen,
         _best(log) if patience else None,
-        data=split.images.name,
+        data=split.images.name.removesuffix("/train"),
         seed=run.manifest["seed"],
         input_shape=bundle.config.input_shape,
         parameters=costs.parameters(bundle.network),
