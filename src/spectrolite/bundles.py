@@ -122,6 +122,7 @@ def load_bundle(path: str | Path) -> Bundle:
             the network that it names.
     """
     folder = Path(path)
+    manifest = folder / "manifest.json"
     if (folder / "bundle").is_dir():
         folder = folder / "bundle"
     config = Config.model_validate(read_json(folder / "config.json", FORMAT, Config))
@@ -167,7 +168,13 @@ def load_bundle(path: str | Path) -> Bundle:
         config.pixels,
         config.explained,
     )
-    return Bundle(config, bands, net.eval())
+    bundle = Bundle(config, bands, net.eval())
+    if manifest.is_file() and bundle.sha256 != read_json(manifest, FORMAT).get("weights_sha256"):
+        raise RunError(
+            f"{folder}: its weights are not those that the run trained "
+            "(weights_sha256 of manifest.json); train again"
+        )
+    return bundle
 
 
 def _check_bands(mean: Tensor, matrix: Tensor, config: Config) -> None:

@@ -110,6 +110,7 @@ def verify(
             end = f" (tolerance {tolerance:g} points; {'; '.join(elsewhere)})"
         else:
             differs = [
+                *_other_config(opened.bundle, again.bundle),
                 *_other_weights(opened.bundle, again.bundle),
                 *_other_map(stored_map, read_map(again.path / "map.tif", again.bundle)),
                 *_other_figures(report, again.report),
@@ -187,9 +188,20 @@ def _points(report: Report) -> dict[str, float]:
     return {name: 100 * value for name, value in figures.items()}
 
 
+def _other_config(one: Bundle, other: Bundle) -> list[str]:
+    """Which entries of `config.json` differ: a name or a colour is in no other hash."""
+    stored, again = one.config.model_dump(), other.config.model_dump()
+    differs = [name for name in stored if stored[name] != again[name]]
+    return [f"config.json: {listed(differs)}"] if differs else []
+
+
 def _other_weights(one: Bundle, other: Bundle) -> list[str]:
     """Which tensors differ, at how many numbers, and by how much at most."""
     differs = []
+    shapes, others = ({k: v.shape for k, v in _numbers(b).items()} for b in (one, other))
+    if shapes != others:
+        names = sorted(k for k in {**shapes, **others} if shapes.get(k) != others.get(k))
+        return [f"weights: other shapes of {listed(names, 5)}"]
     for name, stored in _numbers(one).items():
         again = _numbers(other)[name]
         apart = int((_bits(stored) != _bits(again)).sum())
@@ -209,6 +221,8 @@ def _bits(array: NDArray[Any]) -> NDArray[np.unsignedinteger]:
 
 
 def _other_map(one: SceneMap, other: SceneMap) -> list[str]:
+    if one.classes.shape != other.classes.shape:
+        return [f"map: of shape {one.classes.shape}, again {other.classes.shape}"]
     pixels = int((one.classes != other.classes).sum())
     most = float(np.abs(one.confidence - other.confidence).max())
     if one.sha256 == other.sha256:
