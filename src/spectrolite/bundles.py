@@ -122,7 +122,6 @@ def load_bundle(path: str | Path) -> Bundle:
             the network that it names.
     """
     folder = Path(path)
-    manifest = folder / "manifest.json"
     if (folder / "bundle").is_dir():
         folder = folder / "bundle"
     config = Config.model_validate(read_json(folder / "config.json", FORMAT, Config))
@@ -168,13 +167,7 @@ def load_bundle(path: str | Path) -> Bundle:
         config.pixels,
         config.explained,
     )
-    bundle = Bundle(config, bands, net.eval())
-    if manifest.is_file() and bundle.sha256 != read_json(manifest, FORMAT).get("weights_sha256"):
-        raise RunError(
-            f"{folder}: its weights are not those that the run trained "
-            "(weights_sha256 of manifest.json); train again"
-        )
-    return bundle
+    return Bundle(config, bands, net.eval())
 
 
 def _check_bands(mean: Tensor, matrix: Tensor, config: Config) -> None:
@@ -198,9 +191,16 @@ def as_bundle(model: Bundle | HasBundle | str | Path) -> Bundle:
     """The trained model that a run, a bundle or a folder of either stands for."""
     if isinstance(model, Bundle):
         return model
-    if isinstance(model, str | Path):
-        return load_bundle(model)
-    return model.bundle
+    if not isinstance(model, str | Path):
+        return model.bundle
+    bundle = load_bundle(model)
+    manifest = Path(model) / "manifest.json"
+    if manifest.is_file() and bundle.sha256 != read_json(manifest, FORMAT).get("weights_sha256"):
+        raise RunError(
+            f"{model}: its weights are not those that the run trained "
+            "(weights_sha256 of manifest.json); train again"
+        )
+    return bundle
 
 
 def read_json(
