@@ -4,7 +4,7 @@ r"""Accuracy of HybridSN on Indian Pines over several training seeds on one spli
     python benchmarks/accuracy.py hybridsn-blocks \
         --split blocks,train=0.3,side=20,guard=6,allow_missing
 
-Takes about 2 minutes a seed on two cores. Standard deviations are those of a sample (n - 1). The
+Takes 2 to 3 minutes a seed on two cores. Standard deviations are those of a sample (n - 1). The
 figures named `flips` average eight orientations and stand beside those of the one forward pass.
 """
 

@@ -3,7 +3,7 @@
     python benchmarks/choose_schedule.py
 
 A fifth of the 1,024 training pixels validates, twice drawn anew; the test pixels of the split
-are not looked at. Each candidate differs from the default in one or two settings. Takes about a
+are not looked at. Each candidate differs from the default in one setting. Takes about a
 minute a training, of which there are fourteen.
 """
 

@@ -5,8 +5,8 @@ r"""How long training takes to an overall accuracy of 98.5 on the course's split
 Whole-scene steps against one patch a training pixel, in one run, each scored on the test pixels
 after every epoch (every whole-scene step) with the clock stopped; nothing is chosen by it. Patches
 train with this package's one-cycle schedule and augmentation, which reaches the accuracy in fewer
-epochs than the paper's constant rate. A schedule is run to its end; the time to the accuracy is that
-of the first epoch that has it. Takes about 5 minutes on two cores.
+epochs than the paper's constant rate. A schedule is run to its end; the time to the accuracy is
+that of the first epoch that has it. Takes about 5 minutes on two cores.
 """
 
 from __future__ import annotations

@@ -256,6 +256,14 @@ def _other_weights(run: sl.Run) -> None:
     (run.path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
 
 
+def _other_name(run: sl.Run) -> None:
+    """In the model and nowhere else."""
+    path = run.path / "bundle" / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["class_names"][0] = "zero"
+    path.write_text(json.dumps(config), encoding="utf-8")
+
+
 def _other_predictions(run: sl.Run) -> None:
     path = run.path / "predictions.safetensors"
     state = load_file(path)
@@ -267,6 +275,7 @@ def _other_predictions(run: sl.Run) -> None:
     ("change", "words"),
     [
         (_other_weights, "weights: linear.bias at 1 of 10 numbers, by 0.25 at most"),
+        (_other_name, "training again gives something else: config.json: class_names"),
         (
             _other_predictions,
             "predictions.safetensors: not those that predictions_sha256 names",

@@ -202,8 +202,16 @@ def any_bundle(model: AnyModel) -> Bundle | ImageBundle:
     """The trained model that a run, a bundle or a folder of either stands for."""
     if isinstance(model, Bundle | ImageBundle):
         return model
-    found: Any = load_bundle(model) if isinstance(model, str | Path) else model.bundle
-    return cast(Bundle | ImageBundle, found)
+    if not isinstance(model, str | Path):
+        return cast(Bundle | ImageBundle, model.bundle)
+    bundle: Bundle | ImageBundle = load_bundle(model)
+    manifest = Path(model) / "manifest.json"
+    if manifest.is_file() and bundle.sha256 != read_json(manifest, FORMAT).get("weights_sha256"):
+        raise RunError(
+            f"{model}: its weights are not those that the run trained "
+            "(weights_sha256 of manifest.json); train again"
+        )
+    return bundle
 
 
 def as_bundle(model: AnyModel) -> Bundle:

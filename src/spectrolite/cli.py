@@ -56,6 +56,13 @@ def main() -> None:
     except SpectroliteError as error:
         messages.print(f"[bold red]error:[/] {plain(str(error))}", soft_wrap=True)
         sys.exit(error.exit_code)
+    except RuntimeError as error:
+        if "allocate" not in str(error) and "out of memory" not in str(error):
+            raise
+        messages.print(
+            "[bold red]error:[/] out of memory; a smaller --window or --batch takes less"
+        )
+        sys.exit(1)
     except (OSError, MemoryError) as error:
         messages.print(
             f"[bold red]error:[/] {plain(str(error) or 'out of memory')}", soft_wrap=True

@@ -43,7 +43,11 @@ def dense(net: SceneNetwork, memory_mib: int = 256) -> SceneNetwork:
     folded = copy.deepcopy(net).eval().requires_grad_(False)
     _fold(folded)
     for name, layer in folded.named_children():
-        if isinstance(layer, nn.Conv2d) and min(layer.kernel_size) >= LARGE_KERNEL:
+        if (
+            isinstance(layer, nn.Conv2d)
+            and _is_plain(layer)
+            and layer.kernel_size[0] >= LARGE_KERNEL
+        ):
             setattr(folded, name, FrequencyConv(layer, memory_mib).eval())
     return folded
 
@@ -65,6 +69,12 @@ def _fold(module: nn.Module) -> None:
                 _fold(layer)
                 layers.append(layer)
         setattr(module, name, nn.Sequential(*layers).eval())
+
+
+def _is_plain(conv: nn.Conv2d) -> bool:
+    """Whether it is valid, of stride 1, undilated, ungrouped and square."""
+    steps = {*conv.stride, *conv.dilation, conv.groups}
+    return steps == {1} and conv.padding == (0, 0) and len(set(conv.kernel_size)) == 1
 
 
 class FrequencyConv(nn.Conv2d):
@@ -102,9 +112,9 @@ class FrequencyConv(nn.Conv2d):
             return -(-rows // step) * -(-cols // step) * side * side
 
         best = min(self.sides, key=work)
-        # another size of scene need not mean another tile: transforming the weights costs too
+        # a function of the size alone: the same scene has the same bits whatever was mapped before
         known = self.tile is not None and self.tile.weight.device == x.device
-        if self.tile is None or not known or work(self.tile.side) > 1.1 * work(best):
+        if self.tile is None or not known or self.tile.side != best:
             self.tile = None  # its memory first
             self.tile = _Tile(self, best)
         return self.tile.convolve(x)

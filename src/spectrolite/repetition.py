@@ -29,7 +29,7 @@ from spectrolite.runs import evaluate, train, with_data
 from spectrolite.scene import Labels, Scene
 from spectrolite.settings import flat_settings
 from spectrolite.splits import split
-from spectrolite.unfinished import part_of
+from spectrolite.unfinished import BEGIN, part_of
 
 FORMAT = 1
 Vary = Literal["training", "split", "both"]
@@ -185,7 +185,7 @@ def _repeated(
     """The repetition at `path`: opened and checked where it is there, else trained."""
     if not path.exists():
         return train(
-            *data, drawn, seed=seed, out=path, resume=part_of(path).exists(),
+            *data, drawn, seed=seed, out=path, resume=(part_of(path) / BEGIN).is_file(),
             on_epoch=on_epoch, on_stage=on_stage, **flat_settings(first.settings),
         )  # fmt: skip
     run = open_run(path)
@@ -219,7 +219,9 @@ def _check_folder(folder: Path, first: Run, vary: Vary) -> None:
                 f"{folder}: holds repetitions of another run, or with --vary {content['vary']}; "
                 "take another --out"
             )
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    elif folder.exists() and (
+        not folder.is_dir() or any(not p.name.startswith(".part.") for p in folder.iterdir())
+    ):
         raise RunError(f"{folder}: is there and holds no repetitions; take another --out")
 
 

@@ -288,11 +288,14 @@ def other_machine(known: dict[str, Any]) -> list[str]:
         "device": str(pick_device(known["settings"]["training"]["device"])),
     }
     then = {**known["versions"], **known["machine"]}
-    return [
+    other = [
         f"{name} {then.get(name, 'unknown')} then, {value} now"
         for name, value in now.items()
         if then.get(name) != value
     ]
+    if now["device"] != "cpu" and not other:
+        return [f"bits are not promised on {now['device']}"]
+    return other
 
 
 @contextmanager

@@ -150,11 +150,11 @@ def repetition_tables(made: Repetition) -> list[Table]:
         shown = ("overall accuracy", "average accuracy", "kappa x 100", "seconds of training")
         figures = (f"{one.figures[name]:.2f}" for name in shown)
         split_seed = "–" if one.split_seed is None else str(one.split_seed)
-        rows.add_row(one.run, str(one.seed), split_seed, *figures)
+        rows.add_row(escape(one.run), str(one.seed), split_seed, *figures)
     for name in ("", "mean ± std", "runs"):
         summary.add_column(name, justify="right" if name else "left")
     for name, spread in made.summary.items():
-        summary.add_row(name, f"{spread.mean:.2f} ± {spread.std:.2f}", str(spread.n))
+        summary.add_row(escape(name), f"{spread.mean:.2f} ± {spread.std:.2f}", str(spread.n))
     return [rows, summary]
 
 

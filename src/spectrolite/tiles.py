@@ -59,10 +59,16 @@ class TrainingScene:
 
     def __init__(self, reduced: Tensor, targets: Tensor, halo: int) -> None:
         self.padded = torch.nn.functional.pad(reduced, (halo, halo, halo, halo))
-        reached = widened((targets >= 0)[None, None], halo)[0]
-        self.taught = torch.where(reached, self.padded, 0.0)
         self.targets = targets
         self.halo = halo
+        self.taught = self.within(targets >= 0)
+
+    def within(self, pixels: Tensor) -> Tensor:
+        """The padded scene with zeros where no patch of these pixels reaches.
+
+        `(rows, cols)` bool to `(components, rows + 2 * halo, cols + 2 * halo)`.
+        """
+        return torch.where(widened(pixels[None, None], self.halo)[0], self.padded, 0.0)
 
     def windows(self, side: int) -> list[Window]:
         """Windows of at most `side` pixels that hold a training pixel.

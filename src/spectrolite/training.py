@@ -165,12 +165,16 @@ def fit_scene(
         np.searchsorted(labels.class_ids, labels.array.ravel()[split.validation])
     )
 
+    pixels = torch.zeros(labels.array.size, dtype=torch.bool)
+    pixels[torch.from_numpy(split.validation)] = True
+    watched = tiles.within(pixels.view(labels.shape))
+
     @torch.inference_mode()
     def validate() -> float:
         """Accuracy at the validation pixels, a thousand at a time."""
         right = 0
         rows, cols = (torch.from_numpy(v) for v in np.unravel_index(split.validation, labels.shape))
-        padded = tiles.padded[None].to(device)
+        padded = watched[None].to(device)
         for part in torch.split(torch.arange(len(rows)), 1000):
             where = (torch.zeros_like(part), rows[part], cols[part])
             logits = net.at(padded, *(w.to(device) for w in where))
@@ -303,6 +307,11 @@ def fit(
         keep(stands())
     net.load_state_dict(best_state if settings.patience else {**net.state_dict(), **averaged})
     net.eval()
+    if not all(bool(p.isfinite().all()) for p in net.parameters()):
+        raise TrainingError(
+            f"weights became NaN or infinite in the last step of {epochs} epochs; "
+            f"lower --learning-rate (now {settings.learning_rate})"
+        )
     return log
 
 

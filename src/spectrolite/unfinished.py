@@ -188,6 +188,7 @@ def growing(
             stopped = open_stopped(out)
             with threads_of(stopped.manifest):
                 yield stopped
+            _check_place(out, bool(stopped.manifest["overwrite"]))
             _take_name(part, out)
         except SpectroliteError as error:
             if isinstance(error, TrainingError) or not (part / STATE).exists():
@@ -245,8 +246,9 @@ def _take_name(part: Path, out: Path) -> None:
         shutil.rmtree(replaced)
     if out.exists():
         out.rename(replaced)
-        shutil.rmtree(replaced)
     part.rename(out)
+    if (out / REPLACED).exists():
+        shutil.rmtree(out / REPLACED)
     for name in (BEGIN, STATE, LOCK):
         (out / name).unlink(missing_ok=True)
 

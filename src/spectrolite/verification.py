@@ -119,6 +119,7 @@ def verify(
             end = f" (tolerance {tolerance:g} points; {'; '.join(elsewhere)})"
         else:
             differs = [
+                *_other_config(opened.bundle, again.bundle),
                 *_other_weights(opened.bundle, again.bundle),
                 *_other_made(stored, _made(again)),
                 *_other_figures(report, again.report),
@@ -209,9 +210,20 @@ def _points(report: Report | ImageReport) -> dict[str, float]:
     return {name: 100 * value for name, value in figures.items()}
 
 
+def _other_config(one: Bundle | ImageBundle, other: Bundle | ImageBundle) -> list[str]:
+    """Which entries of `config.json` differ: a name or a colour is in no other hash."""
+    stored, again = one.config.model_dump(), other.config.model_dump()
+    differs = [name for name in stored if stored[name] != again[name]]
+    return [f"config.json: {listed(differs)}"] if differs else []
+
+
 def _other_weights(one: Bundle | ImageBundle, other: Bundle | ImageBundle) -> list[str]:
     """Which tensors differ, at how many numbers, and by how much at most."""
     differs = []
+    shapes, others = ({k: v.shape for k, v in _numbers(b).items()} for b in (one, other))
+    if shapes != others:
+        names = sorted(k for k in {**shapes, **others} if shapes.get(k) != others.get(k))
+        return [f"weights: other shapes of {listed(names, 5)}"]
     for name, stored in _numbers(one).items():
         again = _numbers(other)[name]
         apart = int((_bits(stored) != _bits(again)).sum())
@@ -234,11 +246,13 @@ def _bits(array: NDArray[Any]) -> NDArray[np.unsignedinteger]:
 
 def _other_made(one: SceneMap | Predictions, other: SceneMap | Predictions) -> list[str]:
     """Where maps or predictions differ, and how far."""
+    kind, what = ("map", "pixels") if isinstance(one, SceneMap) else ("predictions", "images")
+    if one.classes.shape != other.classes.shape:
+        return [f"{kind}: of shape {one.classes.shape}, again {other.classes.shape}"]
     if one.sha256 == other.sha256:
         return []
     apart = int((one.classes != other.classes).sum())
     most = float(np.abs(one.confidence - other.confidence).max())
-    kind, what = ("map", "pixels") if isinstance(one, SceneMap) else ("predictions", "images")
     return [
         f"{kind}: another class at {apart} of {one.classes.size} {what}, confidence apart by "
         f"{most:.3g} at most"
