@@ -34,6 +34,8 @@ def main() -> None:
     parser.add_argument("--split", required=True)
     parser.add_argument("--seeds", type=int, default=3)
     chosen = parser.parse_args()
+    if chosen.seeds < 2:
+        parser.error("--seeds: wanted 2 or more, for a standard deviation")
     scene, labels = sl.load("indian_pines")
     method, parameters = parse_split(chosen.split)
     split = sl.split(labels, method, **parameters)

@@ -20,6 +20,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import torch
 from records import RESULTS, Record, Repeat, Values, git, machine
 
 
@@ -33,6 +34,7 @@ def main() -> None:
     seed = secrets.randbelow(10_000) if chosen.seed is None else chosen.seed
     generator = np.random.default_rng(seed)
     path, record = draw(chosen.results, chosen.record, generator)
+    torch.set_num_threads(record["machine"]["threads"])  # their number decides bits
     repeat = importlib.import_module(script_of(record).stem).again(record, generator)
     print(f"draw {seed}: {path.name} of {record['date'][:10]}, commit {record['commit'][:10]}")
     print(f"  {repeat.what}")

@@ -209,14 +209,15 @@ def draw(record: dict[str, Any], path: Path) -> None:
     for y, row in enumerate(causes.values()):
         text = f"{100 * row['mean']:.2f} ± {100 * row['std']:.2f}"
         near.annotate(text, (1.01, y), xycoords=("axes fraction", "data"), va="center", fontsize=9)
-    whole.set_yticks(range(len(causes)), [_title(cause) for cause in causes])
+    whole.set_yticks(range(len(causes)), [title(cause) for cause in causes])
     whole.invert_yaxis()
     whole.set(title="all", xlabel="overall accuracy, %")
     near.set(title="the same, near the base run", xlabel="overall accuracy, %", xlim=(94, 98))
     figure.savefig(path, dpi=100, metadata={"Software": None})
 
 
-def _title(cause: str) -> str:
+def title(cause: str) -> str:
+    """A cause in the words of the page."""
     return {
         "nothing": "nothing: run twice",
         "weights": "initial weights",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+import sys
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 import spectrolite as sl
+from spectrolite import cli
 
 
 @pytest.hookimpl(wrapper=True)
@@ -70,3 +72,20 @@ def digits_run(tmp_path_factory: pytest.TempPathFactory) -> sl.Run:
         *sl.load("digits"), out=tmp_path_factory.mktemp("runs") / "digits", model="mobilenet_v1",
         variant="course", width=0.25, epochs=6, batch=64, mirror="none", pad=1,
     )  # fmt: skip
+
+
+@pytest.fixture
+def typed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str, str]]:
+    """Type a command: exit code, standard output, standard error in one line."""
+
+    def type_(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["spectrolite", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        out, err = capsys.readouterr()
+        return int(stop.value.code or 0), out, " ".join(err.split())
+
+    return type_

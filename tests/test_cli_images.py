@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,25 +12,9 @@ import pytest
 from PIL import Image
 
 import spectrolite as sl
-from spectrolite import cli
 
 Type = Callable[..., tuple[int, str, str]]
 SMALL = ("--model", "mobilenet_v1", "--variant", "course", "--width", 0.1, "--epochs", 1)
-
-
-@pytest.fixture
-def typed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Type:
-    """Type a command: exit code, standard output, standard error in one line."""
-
-    def type_(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["spectrolite", *map(str, words)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(stop.value.code or 0), out, " ".join(err.split())
-
-    return type_
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ References: the network asked with tensors made here; Pillow's own conversions.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,28 +15,12 @@ import torch
 from PIL import Image
 
 import spectrolite as sl
-from spectrolite import cli
 from spectrolite.errors import ImagesError, ReadError, SettingsError
 from spectrolite.image_bundles import ImageBundle, ImageConfig
 from spectrolite.models import build_image_model
 from spectrolite.predictions import read_predictions
 
 Type = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def typed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Type:
-    """Type a command: exit code, standard output, standard error in one line."""
-
-    def type_(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["spectrolite", *map(str, words)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(stop.value.code or 0), out, " ".join(err.split())
-
-    return type_
 
 
 def _model(channels: int, height: int, width: int) -> ImageBundle:

@@ -8,6 +8,7 @@ the package's own table.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -204,11 +205,22 @@ def any_bundle(model: AnyModel) -> Bundle | ImageBundle:
         return model
     if not isinstance(model, str | Path):
         return cast(Bundle | ImageBundle, model.bundle)
-    bundle: Bundle | ImageBundle = load_bundle(model)
     manifest = Path(model) / "manifest.json"
-    if manifest.is_file() and bundle.sha256 != read_json(manifest, FORMAT).get("weights_sha256"):
+    if manifest.is_file():
+        return load_bundle_of_run(Path(model), read_json(manifest, FORMAT))
+    return cast(Bundle | ImageBundle, load_bundle(model))
+
+
+def load_bundle_of_run(run: Path, manifest: Mapping[str, Any]) -> Bundle | ImageBundle:
+    """The trained model of a run's folder, held against its manifest.
+
+    Raises:
+        RunError: as `load_bundle`, or the weights are not those that the run trained.
+    """
+    bundle: Bundle | ImageBundle = load_bundle(run / "bundle")
+    if bundle.sha256 != manifest.get("weights_sha256"):
         raise RunError(
-            f"{model}: its weights are not those that the run trained "
+            f"{run}/bundle: its weights are not those that this run trained "
             "(weights_sha256 of manifest.json); train again"
         )
     return bundle

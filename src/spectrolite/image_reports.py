@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from spectrolite import metrics
 from spectrolite.calibration import BINS, reliability
 from spectrolite.image_splits import ImageSplit
-from spectrolite.reports import FORMAT, Figures, Interval, Number, Part, PerClass
+from spectrolite.reports import Figures, Interval, Part, PerClass
 from spectrolite.settings import ImageSettings
 
 
@@ -42,31 +42,16 @@ class TrainModeFigures(Part):
 
 
 class ImageReport(Figures):
-    """`report.json` of a run on images. Accuracies are fractions; truth along the rows."""
+    """`report.json` of a run on images."""
 
-    format: int = FORMAT
-    data: str
-    model: str
-    variant: str
-    seed: int
-    overall_accuracy: float
-    average_accuracy: float
-    kappa: Number
     interval: Interval
     calibration_error: float
     class_names: tuple[str, ...]
-    confusion: tuple[tuple[int, ...], ...]
-    per_class: tuple[PerClass, ...]
     baselines: ImageBaselines
     protocol: ImageProtocol
-    notes: tuple[str, ...]
     input_shape: tuple[int, int, int]
-    parameters: int
     macs: int
     settings: ImageSettings
-    times_s: dict[str, float]
-    versions: dict[str, str]
-    machine: dict[str, str | int]
     train_mode: TrainModeFigures | None = None
 
 

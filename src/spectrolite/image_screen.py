@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from spectrolite.screen import percent
+from spectrolite.screen import percent, side_by_side
 
 if TYPE_CHECKING:
     from spectrolite.image_reports import ImageReport
@@ -15,14 +15,7 @@ if TYPE_CHECKING:
 
 def image_report_table(reports: dict[str, ImageReport]) -> Table:
     """Runs on images side by side."""
-    table = Table(title="Accuracy in % on the test images", title_justify="left")
-    table.add_column("")
-    for name in reports:
-        table.add_column(name, justify="right")
-
-    def row(title: str, cells: list[str], end: bool = False) -> None:
-        table.add_row(title, *cells, end_section=end)
-
+    table, row = side_by_side("Accuracy in % on the test images", reports)
     all_ = list(reports.values())
     row("split", [r.protocol.split.replace(",", "\n") for r in all_], end=True)
     row(

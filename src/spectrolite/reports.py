@@ -103,7 +103,26 @@ class Protocol(Part):
 
 
 class Figures(Part):
-    """What the reports of scenes and of images have in common."""
+    """What the reports of scenes and of images have in common.
+
+    Accuracies are fractions; `confusion` has the truth along its rows.
+    """
+
+    format: int = FORMAT
+    data: str
+    model: str
+    variant: str
+    seed: int
+    overall_accuracy: float
+    average_accuracy: float
+    kappa: Number
+    confusion: tuple[tuple[int, ...], ...]
+    per_class: tuple[PerClass, ...]
+    notes: tuple[str, ...]
+    parameters: int
+    times_s: dict[str, float]
+    versions: dict[str, str]
+    machine: dict[str, str | int]
 
     @property
     def figures(self) -> dict[str, Any]:
@@ -127,32 +146,17 @@ class Figures(Part):
 
 
 class Report(Figures):
-    """`report.json`. Accuracies are fractions; `confusion` has the truth along its rows."""
+    """`report.json` of a run on a scene."""
 
-    format: int = FORMAT
-    data: str
-    model: str
-    variant: str
-    seed: int
-    overall_accuracy: float
-    average_accuracy: float
-    kappa: Number
     interval_fields: Interval
     interval_as_if_pixels_were_independent: Interval
     class_ids: tuple[int, ...]
-    confusion: tuple[tuple[int, ...], ...]
-    per_class: tuple[PerClass, ...]
     baselines: BaselineFigures
     leakage: LeakageFigures
     protocol: Protocol
-    notes: tuple[str, ...]
-    parameters: int
     macs_per_pixel: int
     macs_per_patch: int
     settings: Settings
-    times_s: dict[str, float]
-    versions: dict[str, str]
-    machine: dict[str, str | int]
     flips: FlipFigures | None = None
 
 

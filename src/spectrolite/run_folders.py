@@ -30,7 +30,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from spectrolite import catalog, readers
-from spectrolite.bundles import load_bundle, read_json
+from spectrolite.bundles import load_bundle_of_run, read_json
 from spectrolite.errors import RunError, SplitError
 from spectrolite.files import whole_file
 from spectrolite.image_reports import ImageReport
@@ -167,13 +167,7 @@ class Run(RunRecord):
     @cached_property
     def bundle(self) -> Any:
         """The trained model: a `Bundle`, or an `ImageBundle`."""
-        bundle = load_bundle(self.path / "bundle")
-        if bundle.sha256 != self.manifest["weights_sha256"]:
-            raise RunError(
-                f"{self.path}/bundle: its weights are not those that this run trained "
-                "(weights_sha256 of manifest.json); train again"
-            )
-        return bundle
+        return load_bundle_of_run(self.path, self.manifest)
 
     @property
     def report(self) -> Any:

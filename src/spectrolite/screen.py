@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -81,16 +81,22 @@ def percent(value: float) -> str:
     return f"{100 * value:.2f}"
 
 
-def report_table(reports: dict[str, Report]) -> Table:
-    """Runs side by side, each with its baselines and its leakage."""
-    table = Table(title="Accuracy in % on the test pixels", title_justify="left")
+def side_by_side(title: str, names: Iterable[str]) -> tuple[Table, Callable[..., None]]:
+    """A table with a column a name, and what adds a row: title, cells, whether a line follows."""
+    table = Table(title=title, title_justify="left")
     table.add_column("")
-    for name in reports:
+    for name in names:
         table.add_column(name, justify="right")
 
     def row(title: str, cells: list[str], end: bool = False) -> None:
         table.add_row(title, *cells, end_section=end)
 
+    return table, row
+
+
+def report_table(reports: dict[str, Report]) -> Table:
+    """Runs side by side, each with its baselines and its leakage."""
+    table, row = side_by_side("Accuracy in % on the test pixels", reports)
     all_ = list(reports.values())
     row("split", [r.protocol.split.replace(",", "\n") for r in all_], end=True)
     row(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -166,13 +166,11 @@ def norm_and_relu(layers: list[nn.Module], x: Tensor, feeds: Tensor | None) -> T
     )
     with torch.no_grad():
         n = flat.numel() // flat.shape[-1] - len(outside)
-        momentum = float(norm.momentum or 0.1)
-        running = ((norm.running_mean, mean), (norm.running_var, variance * (n / max(n - 1, 1))))
-        for kept, new in running:
-            if kept is not None:
-                kept.lerp_(new, momentum)
-        if norm.num_batches_tracked is not None:
-            norm.num_batches_tracked.add_(1)
+        # conv_norm and HybridSN make norms with running statistics and a momentum, always
+        momentum = cast(float, norm.momentum)
+        cast(Tensor, norm.running_mean).lerp_(mean, momentum)
+        cast(Tensor, norm.running_var).lerp_(variance * (n / max(n - 1, 1)), momentum)
+        cast(Tensor, norm.num_batches_tracked).add_(1)
     result: Tensor = y.view(flat.shape).movedim(-1, 1)
     return result
 
