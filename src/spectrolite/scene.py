@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import colorsys
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -90,6 +90,8 @@ class Scene:
         transform: affine transform from (col, row) to coordinates, six numbers in rasterio's
             order, or nothing.
         source: how to load it again: `{"data": "indian_pines"}` or `{"file": ..., "key": ...}`.
+        valid: `(rows, cols)` bool, false where the scene has no spectrum: its values there are 0,
+            it does not teach, and a map has no class there. Nothing where every pixel has one.
 
     Raises:
         SceneError: another number of axes, no pixel, a type that is no number, NaN or infinity.
@@ -101,6 +103,7 @@ class Scene:
     crs: str | None = None
     transform: tuple[float, ...] | None = None
     source: Mapping[str, str] = field(default_factory=dict)
+    valid: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         cube = np.asarray(self.cube)
@@ -136,6 +139,44 @@ class Scene:
     def sha256(self) -> str:
         """Hash of type, shape and values: two scenes with one hash hold the same numbers."""
         return array_sha256(self.cube)
+
+    def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        """`(rows, cols, bands)` of a window, and `(rows, cols)` bool: where there is a spectrum."""
+        cube = self.cube[window.slices]
+        valid = np.ones(window.shape, bool) if self.valid is None else self.valid[window.slices]
+        return cube, valid
+
+
+@dataclass(frozen=True, eq=False)
+class SceneFile:
+    """A hyperspectral scene that stays in its file and is read window by window.
+
+    Whatever takes a scene of any size takes this or a `Scene`: both have `shape`, `name`,
+    `wavelengths_nm`, `crs`, `transform`, `source` and `read`.
+
+    Args:
+        shape: rows, columns, bands that are read.
+        dtype: of the values that are read.
+        read: window to `(rows, cols, bands)` finite values and `(rows, cols)` bool, false where
+            the file has no spectrum; the values there are 0.
+        name: what reports call it.
+        wavelengths_nm: as of `Scene`.
+        crs: as of `Scene`.
+        transform: as of `Scene`.
+        source: as of `Scene`.
+    """
+
+    shape: tuple[int, int, int]
+    dtype: np.dtype[Any]
+    read: Callable[[Window], tuple[NDArray[np.generic], NDArray[np.bool_]]]
+    name: str = "scene"
+    wavelengths_nm: tuple[float, ...] | None = None
+    crs: str | None = None
+    transform: tuple[float, ...] | None = None
+    source: Mapping[str, str] = field(default_factory=dict)
+
+
+AnyScene = Scene | SceneFile
 
 
 def without_bands(
