@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from spectrolite.image_reports import ImageReport
     from spectrolite.image_splits import ImageSplit, image_split, split_images
     from spectrolite.images import ImageSet
-    from spectrolite.mapping import SceneMap, classify
+    from spectrolite.map_files import MapFile
+    from spectrolite.map_runs import map_scene, map_scenes
+    from spectrolite.mapping import classify
     from spectrolite.models import build_model
     from spectrolite.predictions import Predictions
     from spectrolite.readers import read_labels, read_scene
@@ -36,8 +38,9 @@ if TYPE_CHECKING:
     from spectrolite.repetition import Repetition, repeat
     from spectrolite.reports import Report
     from spectrolite.run_folders import Run, open_run
-    from spectrolite.runs import evaluate, map_scene, report, train
+    from spectrolite.runs import evaluate, report, train
     from spectrolite.scene import Labels, Scene, Window
+    from spectrolite.scene_maps import SceneMap
     from spectrolite.splits import Split, split
     from spectrolite.verification import Verification, verify
 
@@ -50,12 +53,13 @@ _HOMES = {
     "ImageSet": "images",
     "ImageSplit": "image_splits",
     "Labels": "scene",
+    "MapFile": "map_files",
     "Predictions": "predictions",
     "Repetition": "repetition",
     "Report": "reports",
     "Run": "run_folders",
     "Scene": "scene",
-    "SceneMap": "mapping",
+    "SceneMap": "scene_maps",
     "SpectroliteError": "errors",
     "Split": "splits",
     "Verification": "verification",
@@ -72,7 +76,8 @@ _HOMES = {
     "image_split": "image_splits",
     "load": "catalog",
     "load_bundle": "bundles",
-    "map_scene": "runs",
+    "map_scene": "map_runs",
+    "map_scenes": "map_runs",
     "open_run": "run_folders",
     "read_images": "readers.image_folders",
     "read_labels": "readers",
@@ -93,6 +98,7 @@ __all__ = [
     "ImageSet",
     "ImageSplit",
     "Labels",
+    "MapFile",
     "Predictions",
     "Repetition",
     "Report",
@@ -116,6 +122,7 @@ __all__ = [
     "load",
     "load_bundle",
     "map_scene",
+    "map_scenes",
     "open_run",
     "read_images",
     "read_labels",
