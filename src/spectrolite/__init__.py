@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from spectrolite.catalog import load
     from spectrolite.checks import Checkup, check_network
     from spectrolite.checkups import doctor
+    from spectrolite.class_areas import Areas, areas
     from spectrolite.costs import Cost, cost
     from spectrolite.demonstration import demo
     from spectrolite.dense_form import dense
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Areas": "class_areas",
     "Checkup": "checks",
     "Cost": "costs",
     "ImageReport": "image_reports",
@@ -64,6 +66,7 @@ _HOMES = {
     "Split": "splits",
     "Verification": "verification",
     "Window": "scene",
+    "areas": "class_areas",
     "build_model": "models",
     "check_network": "checks",
     "classify": "mapping",
@@ -92,6 +95,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Areas",
     "Checkup",
     "Cost",
     "ImageReport",
@@ -109,6 +113,7 @@ __all__ = [
     "Split",
     "Verification",
     "Window",
+    "areas",
     "build_model",
     "check_network",
     "classify",

@@ -111,9 +111,7 @@ def areas(
     rows, cols = _pixels(read, made.head)
     truth = _truth(read, made.head.class_names)
     if run is None:
-        notes += (
-            "not checked: whether points of the sample trained the model; name it with --run",
-        )
+        notes += ("not checked: whether points of the sample trained the model; give --run",)
     else:
         _check_not_trained(read, rows, cols, made.head, run)
     mapped_class = made.at(rows, cols)
@@ -193,8 +191,8 @@ def adjusted(
     for i, n, there in zip(class_names, drawn, pixels, strict=True):
         if there and n < 2:
             raise SettingsError(
-                f"--sample: wanted at least 2 points in each class of the map, got {n} of {there:,} "
-                f"pixels in {i} {class_names[i]}; "
+                f"--sample: wanted at least 2 points in each class of the map, got {n} for "
+                f"{there:,} pixels of {i} {class_names[i]}; "
                 + ("draw more of it" if design == "by-map-class" else
                    "draw more points, or draw them by-map-class")
             )  # fmt: skip
@@ -216,8 +214,6 @@ def adjusted(
 
 def _pixels(sample: Sample, head: MapHead) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Row and column of each point, all inside the map and no two alike."""
-    from rasterio import Affine
-
     if sample.in_pixels:
         whole = sample.places == np.floor(sample.places)
         if not whole.all():
@@ -231,7 +227,9 @@ def _pixels(sample: Sample, head: MapHead) -> tuple[NDArray[np.int64], NDArray[n
             raise ReadError(
                 f"{sample.name}: its points are coordinates, and the map has none; give row,col"
             )
-        cols, rows = np.floor(~Affine(*head.transform) * tuple(sample.places.T))
+        a, b, c, d, e, f = head.transform
+        offsets = sample.places - (c, f)
+        cols, rows = np.floor(np.linalg.solve(np.array([[a, b], [d, e]]), offsets.T))
     outside = ~((rows >= 0) & (rows < head.shape[0]) & (cols >= 0) & (cols < head.shape[1]))
     if outside.any():
         at = int(np.flatnonzero(outside)[0])
@@ -244,8 +242,8 @@ def _pixels(sample: Sample, head: MapHead) -> tuple[NDArray[np.int64], NDArray[n
     for row, col, line in zip(rows.astype(int), cols.astype(int), sample.lines, strict=True):
         if (row, col) in seen:
             raise ReadError(
-                f"{sample.name}: lines {seen[row, col]} and {line} lie in one pixel, row {row}, col "
-                f"{col}; keep one of them"
+                f"{sample.name}: lines {seen[row, col]} and {line} lie in one pixel, row {row}, "
+                f"col {col}; keep one of them"
             )
         seen[row, col] = line
     return rows.astype(np.int64), cols.astype(np.int64)

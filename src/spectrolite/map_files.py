@@ -120,9 +120,8 @@ def write_names(path: Path, head: MapHead) -> None:
 def write_style(path: Path, head: MapHead) -> None:
     """Write names and colours as a QGIS style."""
     entries = "".join(
-        '<paletteEntry value="{}" color="#{:02x}{:02x}{:02x}" alpha="255" label={}/>'.format(
-            i, *head.class_colours[i], quoteattr(NOT_XML.sub(" ", name))
-        )
+        f'<paletteEntry value="{i}" color="#{bytes(head.class_colours[i]).hex()}" alpha="255" '
+        f"label={quoteattr(NOT_XML.sub(' ', name))}/>"
         for i, name in head.class_names.items()
     )
     with whole_file(path) as part:
