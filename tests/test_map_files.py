@@ -1,4 +1,4 @@
-"""The files of large maps: tiles, COG, attribute table, style, ENVI; reading them a few rows at a time.
+"""The files of large maps: tiles, COG, attribute table, style, ENVI; reading by rows.
 
 Independent references: rasterio's own reading of tags, overviews and colours; an XML parser; a
 reader of ENVI headers and raw bytes of a few lines; NumPy on the whole array.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ElementTree
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -104,8 +103,6 @@ def test_a_map_is_opened_with_all_that_it_says(classes: NDArray[np.uint8], tmp_p
     out = tmp_path / "map.tif"
     write_geotiff(out, HEAD, "class", partial(_rows, classes), {"MODEL": "abc"}, cog=False)
     made = open_map(out)
-    assert made.head == replace(HEAD, class_names=made.head.class_names,
-                                class_colours=made.head.class_colours, shape=made.head.shape)  # fmt: skip
     assert (made.head.shape, made.head.crs, made.head.transform) == ((ROWS, COLS), WKT, TRANSFORM)
     assert (made.head.class_names, made.head.class_colours) == (NAMES, COLOURS)
     ids, counts = np.unique(classes, return_counts=True)
@@ -119,9 +116,10 @@ def test_a_map_is_opened_with_all_that_it_says(classes: NDArray[np.uint8], tmp_p
 
 
 def test_a_raster_of_others_is_a_map_too(tmp_path: Path) -> None:
-    with rasterio.open(tmp_path / "m.tif", "w", driver="GTiff", height=2, width=3, count=1,
-                       dtype="uint16", crs="EPSG:32633", transform=rasterio.Affine(*TRANSFORM)) as f:  # fmt: skip
-        f.write(np.array([[0, 7, 7], [300, 7, 0]], np.uint16), 1)
+    profile = {"driver": "GTiff", "height": 2, "width": 3, "count": 1, "dtype": "uint16"}
+    place = {"crs": WKT, "transform": rasterio.Affine(*TRANSFORM)}
+    with rasterio.open(tmp_path / "m.tif", "w", **profile, **place) as file:
+        file.write(np.array([[0, 7, 7], [300, 7, 0]], np.uint16), 1)
     made = open_map(tmp_path / "m.tif")
     assert made.head.class_names == {7: "class 7", 300: "class 300"}
     assert made.counts == {0: 2, 7: 3, 300: 1}
