@@ -289,6 +289,22 @@ def test_resume_refuses_another_model_scene_or_setting(
     assert not part.exists()
 
 
+def test_as_many_threads_as_before(tiny_run: sl.Run, file: Path, tmp_path: Path) -> None:
+    """Their number decides bits."""
+    flags: dict[str, Any] = {"out": tmp_path / "map.tif", "window": 20}
+    with pytest.raises(KeyboardInterrupt):
+        map_scene(tiny_run, file, on_window=_stop_after(1), **flags)
+    path = tmp_path / "map.tif.part" / "begin.json"
+    begun = json.loads(path.read_text())
+    begun["machine"]["threads"] = 3
+    path.write_text(json.dumps(begun))
+    before, heard = torch.get_num_threads(), set()
+    map_scene(tiny_run, file, resume=True,
+              on_window=lambda *_: heard.add(torch.get_num_threads()), **flags)  # fmt: skip
+    assert heard == {3}
+    assert torch.get_num_threads() == before
+
+
 def test_a_map_that_replaces_another_replaces_it_last(
     tiny_run: sl.Run, file: Path, tmp_path: Path
 ) -> None:

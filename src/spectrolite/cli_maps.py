@@ -58,6 +58,9 @@ def map_(
         int | None, typer.Option(min=1, help="Side in pixels of what is computed at a time.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    bands: Annotated[
+        str, typer.Option(help="Of confidence,entropy: float bands to write beside the classes.")
+    ] = "confidence,entropy",
     cog: Annotated[
         bool, typer.Option("--cog", help="Cloud-optimised GeoTIFFs, with overviews.")
     ] = False,
@@ -75,7 +78,7 @@ def map_(
     settings: dict[str, Any] = {
         "scene_key": scene_key, "drop_bands": band_numbers(drop_bands), "resume": resume,
         "overwrite": overwrite, "flips": flips, "window": window or MAP_WINDOW,
-        "device": device, "cog": cog, "envi": envi,
+        "device": device, "bands": tuple(filter(None, bands.split(","))), "cog": cog, "envi": envi,
     }  # fmt: skip
     given = scene or []
     one = not given or (len(given) == 1 and scenes_named(given) == [Path(given[0])])

@@ -31,7 +31,7 @@ from spectrolite.map_files import (
 from spectrolite.map_pictures import thinning, write_picture
 from spectrolite.mapping import Layers, class_type, classify_windows, windows_of
 from spectrolite.run_folders import Run, open_run, threads_of, versions_and_machine
-from spectrolite.scene import AnyScene, Scene, Window
+from spectrolite.scene import AnyScene, Scene, Window, array_sha256
 from spectrolite.staging import FORMAT, StagedMap, staged
 
 MAP_WINDOW = 128  # side in pixels: with HybridSN all takes 900 MiB, with 192 a tenth less time
@@ -249,6 +249,7 @@ def _identity(scene: AnyScene) -> dict[str, Any]:
     known["values"] = digest.hexdigest()
     if isinstance(scene, Scene) and not file:
         known["values"] = scene.sha256
+        known["valid"] = None if scene.valid is None else array_sha256(scene.valid)
     return known
 
 
