@@ -28,7 +28,7 @@ from spectrolite.tiles import orient
 from spectrolite.training import pick_device
 
 WINDOW = 192  # side in pixels; HybridSN holds about 400 MiB for one
-STRIP_MIB = 48  # raw values of one strip; where a single window has more, it is a strip
+STRIP_MIB = 32  # raw values of one strip; where a single window has more, it is a strip
 AT_A_TIME = 8192  # pixels reduced at a time: their copies are float64
 
 Numbered = tuple[int, Window]
@@ -153,25 +153,32 @@ def classify_windows(
     net = bundle.dense.to(target)
     ids = np.asarray(bundle.config.class_ids, class_type(bundle))
     halo = bundle.config.patch // 2
+    tiles = windows_of(scene, window)
+    # all are computed at the size of the largest, one pixel more than the smallest: for each size
+    # the dense form may transform its weights anew
+    side = max(t.shape[0] for t in tiles), max(t.shape[1] for t in tiles)
     todo = [s for s in strips(scene, window, halo) if any(number in wanted for number, _ in s)]
     with kept_memory(), ThreadPoolExecutor(1) as reader:
-        ahead = [reader.submit(_reduced, bundle, scene, s) for s in todo[:1]]
+        ahead = [reader.submit(_reduced, bundle, scene, s, side) for s in todo[:1]]
         for n, strip in enumerate(todo):
             reduced, valid = ahead.pop().result()
-            ahead = [reader.submit(_reduced, bundle, scene, s) for s in todo[n + 1 : n + 2]]
+            ahead = [reader.submit(_reduced, bundle, scene, s, side) for s in todo[n + 1 : n + 2]]
             left = strip[0][1].col_start
             for number, tile in strip:
                 if number not in wanted:
                     continue
                 cols = slice(tile.col_start - left, tile.col_stop - left)
-                around = reduced[:, cols.start : cols.stop + 2 * halo]
+                around = reduced[:, cols.start : cols.start + side[1] + 2 * halo]
                 inputs = torch.from_numpy(np.ascontiguousarray(around.transpose(2, 0, 1)))
-                index, confidence, entropy = _scores(net, inputs.to(target), flips)
+                scores = _scores(net, inputs.to(target), flips)
+                index, confidence, entropy = (
+                    layer[: tile.shape[0], : tile.shape[1]].cpu().numpy() for layer in scores
+                )
                 known = valid[:, cols]
                 keep(number, tile, {
-                    "class": np.where(known, ids[index.cpu().numpy()], ids.dtype.type(0)),
-                    "confidence": np.where(known, confidence.cpu().numpy(), np.float32(0)),
-                    "entropy": np.where(known, entropy.cpu().numpy(), np.float32(0)),
+                    "class": np.where(known, ids[index], ids.dtype.type(0)),
+                    "confidence": np.where(known, confidence, np.float32(0)),
+                    "entropy": np.where(known, entropy, np.float32(0)),
                 })  # fmt: skip
 
 
@@ -199,12 +206,12 @@ def _orient_back(image: Tensor, orientation: int) -> Tensor:
 
 
 def _reduced(
-    bundle: Bundle, scene: AnyScene, strip: list[Numbered]
+    bundle: Bundle, scene: AnyScene, strip: list[Numbered], side: tuple[int, int]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """A strip as the network wants it, and where it has a spectrum.
 
     `(rows + 2 * halo, cols + 2 * halo, components)`, zeros outside the scene and where there is no
-    spectrum; and `(rows, cols)`.
+    spectrum, with room for a last window of the rows and columns of `side`; and `(rows, cols)`.
     """
     halo = bundle.config.patch // 2
     rows, cols, _ = scene.shape
@@ -213,7 +220,8 @@ def _reduced(
     bottom, right = last.row_stop + halo, last.col_stop + halo
     inside = Window(max(top, 0), min(bottom, rows), max(left, 0), min(right, cols))
     cube, valid = scene.read(inside)
-    reduced = np.zeros((bottom - top, right - left, len(bundle.bands.matrix)), np.float32)
+    room = last.col_start + side[1] + halo - left
+    reduced = np.zeros((side[0] + 2 * halo, room, len(bundle.bands.matrix)), np.float32)
     here = reduced[
         inside.row_start - top : inside.row_stop - top,
         inside.col_start - left : inside.col_stop - left,
