@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import spectrolite as sl
-from spectrolite.mapping import paint
+from spectrolite.map_pictures import paint
 from spectrolite.pages import false_colour, split_picture
 
 

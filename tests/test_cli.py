@@ -18,8 +18,8 @@ from spectrolite import cli
 from spectrolite.screen import TrainingProgress
 
 VERBS = (
-    "data", "train", "evaluate", "report", "map", "classify", "explain", "verify", "repeat",
-    "doctor", "demo",
+    "data", "train", "evaluate", "report", "map", "areas", "classify", "explain", "verify",
+    "repeat", "doctor", "demo",
 )  # fmt: skip
 
 

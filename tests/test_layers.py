@@ -17,19 +17,23 @@ import spectrolite
 ROOT = Path(spectrolite.__file__).parent
 
 ORDER = (
-    "errors", "files", "memory", "scene", "images",
+    "errors", "files", "locks", "memory", "scene", "images",
     "readers.shapes", "readers.npy", "readers.matlab", "readers",
-    "readers.archives", "readers.pictures", "readers.image_folders", "readers.cifar", "catalog",
+    "readers.archives", "readers.pictures", "readers.image_folders", "readers.cifar",
+    "readers.samples", "catalog",
     "metrics", "leakage", "draws", "splits", "image_splits", "bands", "tiles", "augment",
     "models.blocks", "models.hybridsn", "models.mobilenet_v1", "models.mobilenet_v2", "models",
     "models.weights", "dense_form", "costs", "cost_pictures", "explanations",
     "settings", "recipes", "optimisers", "training", "image_training", "resuming",
     "image_bundles", "bundles",
     "baselines", "reports", "calibration", "image_reports", "checks",
-    "predictions", "mapping", "charts", "page_parts", "pages", "image_pages", "doctor_page",
-    "manifests", "run_folders", "unfinished", "run_training", "scene_runs", "image_runs", "runs",
+    "predictions", "map_pictures", "map_files", "scene_maps", "mapping",
+    "charts", "page_parts", "pages", "image_pages", "doctor_page",
+    "manifests", "run_folders", "staging", "map_runs", "class_areas", "unfinished",
+    "run_training", "scene_runs", "image_runs", "runs",
     "image_checkups", "checkups", "verification", "repetition", "demonstration",
-    "screen", "image_screen", "cli_parts", "cli_runs", "cli_training", "cli", "__main__",
+    "screen", "image_screen", "cli_parts", "cli_runs", "cli_maps", "cli_training", "cli",
+    "__main__",
 )  # fmt: skip
 
 HEAVY = (
@@ -98,10 +102,10 @@ def test_only_readers_and_the_catalog_open_data_files() -> None:
         for opener in openers
         if opener in path.read_text(encoding="utf-8")
     }
-    # mapping writes the map, and reads back only what it wrote
+    # the last three write maps, and read back what they wrote
     assert found == {
         "readers.npy", "readers.matlab", "readers.archives", "readers.pictures", "readers.cifar",
-        "catalog", "mapping",
+        "catalog", "map_files", "scene_maps", "staging",
     }  # fmt: skip
 
 

@@ -31,9 +31,11 @@ import spectrolite as sl
 from spectrolite.bands import Bands
 from spectrolite.bundles import Bundle, Config
 from spectrolite.errors import ReadError, RunError, SceneError, SettingsError
-from spectrolite.mapping import SceneMap, classify, paint, read_map
+from spectrolite.map_pictures import paint
+from spectrolite.mapping import classify
 from spectrolite.models.hybridsn import HybridSN
 from spectrolite.scene import Scene
+from spectrolite.scene_maps import SceneMap, read_map
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 ROWS, COLS, BANDS, COMPONENTS, IDS = 11, 9, 15, 13, (2, 5, 9)
@@ -281,7 +283,7 @@ def test_a_geotiff_is_read_back_whole(tmp_path: Path, placed: bool) -> None:
     made = _map(crs=WKT, transform=TRANSFORM) if placed else _map()
     made.write_geotiff(tmp_path / "map.tif")
     assert {p.name for p in tmp_path.iterdir()} == {
-        "map.tif", "map.tif.aux.xml", "map_confidence.tif",
+        "map.tif", "map.tif.aux.xml", "map.qml", "map_confidence.tif",
     }  # fmt: skip
     with rasterio.open(tmp_path / "map.tif") as file:
         assert (file.driver, file.count, file.dtypes, file.nodata) == ("GTiff", 1, ("uint8",), 0)
@@ -317,10 +319,12 @@ def test_characters_that_xml_does_not_allow_become_blanks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Control characters, half a surrogate pair and two that are no characters; others stay."""
-    monkeypatch.setattr("spectrolite.mapping._write_band", lambda _made, part, *_: part.touch())
+    monkeypatch.setattr("spectrolite.scene_maps.geotiff_bytes", lambda *_: b"")
     codes = [*range(32), *range(127, 160), 0xD800, 0xFFFE, 0xFFFF]
     names = [*(f"a{chr(code)}<b" for code in codes), "Grünland", "麦"]
-    _map(class_names=dict(enumerate(names, start=1))).write_geotiff(tmp_path / "map.tif")
+    named = dict(enumerate(names, start=1))
+    made = _map(class_names=named, class_colours=dict.fromkeys(named, (0, 0, 0)))
+    made.write_geotiff(tmp_path / "map.tif")
     got = _categories(tmp_path / "map.tif.aux.xml")
     assert got == ["", *["a <b"] * len(codes), "Grünland", "麦"]
 
@@ -333,7 +337,7 @@ def test_a_map_with_a_control_character_in_a_name_is_written(
     assert _categories(tmp_path / "map.tif.aux.xml") == [*[""] * 2, "a b ", *[""] * 2, " [31m",
                                                          *[""] * 3, "c"]  # fmt: skip
     assert np.array_equal(read_map(tmp_path / "map.tif", bundle).classes, made.classes)
-    assert len(list(tmp_path.iterdir())) == 3
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
@@ -357,7 +361,7 @@ def test_folders_of_a_map_are_made(tmp_path: Path) -> None:
     _map().write_geotiff(tmp_path / "new" / "maps" / "map.tif")
     _map().write_png(tmp_path / "other" / "map.png")
     assert {p.name for p in (tmp_path / "new" / "maps").iterdir()} == {
-        "map.tif", "map.tif.aux.xml", "map_confidence.tif",
+        "map.tif", "map.tif.aux.xml", "map.qml", "map_confidence.tif",
     }  # fmt: skip
     assert [p.name for p in (tmp_path / "other").iterdir()] == ["map.png"]
 
@@ -367,7 +371,7 @@ def test_a_map_is_replaced_as_a_whole(tmp_path: Path) -> None:
     second.classes[:] = 5
     first.write_geotiff(tmp_path / "map.tif")
     second.write_geotiff(str(tmp_path / "map.tif"))
-    assert len(list(tmp_path.iterdir())) == 3
+    assert len(list(tmp_path.iterdir())) == 4
     assert (_read(tmp_path / "map.tif") == 5).all()
 
 
@@ -375,11 +379,11 @@ def _fail_at(monkeypatch: pytest.MonkeyPatch, dtype: str) -> None:
     """Writing of the file with values of that type fails after half of its rows."""
     write = rasterio.io.DatasetWriter.write
 
-    def half(writer: Any, array: NDArray[Any], *rest: Any) -> None:
+    def half(writer: Any, array: NDArray[Any], *rest: Any, **named: Any) -> None:
         if array.dtype != dtype:
-            write(writer, array, *rest)
+            write(writer, array, *rest, **named)
             return
-        write(writer, np.where(np.arange(len(array))[:, None] < 2, array, 0), *rest)
+        write(writer, np.where(np.arange(len(array))[:, None] < 2, array, 0), *rest, **named)
         raise OSError("No space left on device")
 
     monkeypatch.setattr(rasterio.io.DatasetWriter, "write", half)
@@ -394,7 +398,7 @@ def test_a_disk_that_fills_up_leaves_no_map(
     with pytest.raises(OSError, match="No space left"):
         made.write_geotiff(tmp_path / "map.tif")
     there = {p.name for p in tmp_path.iterdir()}
-    assert there <= {"map.tif.aux.xml", "map_confidence.tif"}
+    assert there <= {"map.tif.aux.xml", "map.qml", "map_confidence.tif"}
     if "map_confidence.tif" in there:  # whole, or not at all
         assert np.array_equal(_read(tmp_path / "map_confidence.tif"), made.confidence)
 
@@ -421,7 +425,7 @@ def test_a_disk_that_fills_up_leaves_the_map_that_was_there(
     with pytest.raises(OSError, match="No space left"):
         _map(classes=np.full((4, 5), 9, np.uint8)).write_geotiff(tmp_path / "map.tif")
     assert (tmp_path / "map.tif").read_bytes() == before
-    assert len(list(tmp_path.iterdir())) == 3
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 # PNG and colours

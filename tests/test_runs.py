@@ -22,7 +22,7 @@ from spectrolite.errors import RunError, SceneError, SettingsError, SplitError
 
 FILES = {
     "manifest.json", "log.jsonl", "split.safetensors", "bundle", "report.json", "report.html",
-    "map.tif", "map.tif.aux.xml", "map_confidence.tif", "map.png",
+    "map.tif", "map.tif.aux.xml", "map.qml", "map_confidence.tif", "map.png",
 }  # fmt: skip
 
 
@@ -155,7 +155,8 @@ def test_map_scene_maps_another_file(
     out = tmp_path / "new" / "map.tif"
     made = sl.map_scene(tiny_run.path, tiny_files[0], out=out)
     assert {p.name for p in out.parent.iterdir()} == {
-        "map.tif", "map.tif.aux.xml", "map.png", "map_confidence.tif",
+        "map.tif", "map.tif.aux.xml", "map.qml", "map.png", "map_confidence.tif",
+        "map_entropy.tif",
     }  # fmt: skip
     own = sl.map_scene(tiny_run, out=tmp_path / "m.tif")
     np.testing.assert_array_equal(made.classes, own.classes)

@@ -20,8 +20,8 @@ import spectrolite as sl
 from spectrolite import verification
 from spectrolite.bundles import load_bundle
 from spectrolite.errors import RunError, SettingsError, VerifyError
-from spectrolite.mapping import read_map
 from spectrolite.reports import Report
+from spectrolite.scene_maps import read_map
 from spectrolite.verification import Verification
 
 FLAGS: dict[str, Any] = {"components": 13, "epochs": 2}

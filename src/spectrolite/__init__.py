@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from spectrolite.catalog import load
     from spectrolite.checks import Checkup, check_network
     from spectrolite.checkups import doctor
+    from spectrolite.class_areas import Areas, areas
     from spectrolite.costs import Cost, cost
     from spectrolite.demonstration import demo
     from spectrolite.dense_form import dense
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from spectrolite.image_reports import ImageReport
     from spectrolite.image_splits import ImageSplit, image_split, split_images
     from spectrolite.images import ImageSet
-    from spectrolite.mapping import SceneMap, classify
+    from spectrolite.map_files import MapFile
+    from spectrolite.map_runs import map_scene, map_scenes
+    from spectrolite.mapping import classify
     from spectrolite.models import build_model
     from spectrolite.predictions import Predictions
     from spectrolite.readers import read_labels, read_scene
@@ -36,30 +39,34 @@ if TYPE_CHECKING:
     from spectrolite.repetition import Repetition, repeat
     from spectrolite.reports import Report
     from spectrolite.run_folders import Run, open_run
-    from spectrolite.runs import evaluate, map_scene, report, train
+    from spectrolite.runs import evaluate, report, train
     from spectrolite.scene import Labels, Scene, Window
+    from spectrolite.scene_maps import SceneMap
     from spectrolite.splits import Split, split
     from spectrolite.verification import Verification, verify
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Areas": "class_areas",
     "Checkup": "checks",
     "Cost": "costs",
     "ImageReport": "image_reports",
     "ImageSet": "images",
     "ImageSplit": "image_splits",
     "Labels": "scene",
+    "MapFile": "map_files",
     "Predictions": "predictions",
     "Repetition": "repetition",
     "Report": "reports",
     "Run": "run_folders",
     "Scene": "scene",
-    "SceneMap": "mapping",
+    "SceneMap": "scene_maps",
     "SpectroliteError": "errors",
     "Split": "splits",
     "Verification": "verification",
     "Window": "scene",
+    "areas": "class_areas",
     "build_model": "models",
     "check_network": "checks",
     "classify": "mapping",
@@ -72,7 +79,8 @@ _HOMES = {
     "image_split": "image_splits",
     "load": "catalog",
     "load_bundle": "bundles",
-    "map_scene": "runs",
+    "map_scene": "map_runs",
+    "map_scenes": "map_runs",
     "open_run": "run_folders",
     "read_images": "readers.image_folders",
     "read_labels": "readers",
@@ -87,12 +95,14 @@ _HOMES = {
 }
 
 __all__ = [
+    "Areas",
     "Checkup",
     "Cost",
     "ImageReport",
     "ImageSet",
     "ImageSplit",
     "Labels",
+    "MapFile",
     "Predictions",
     "Repetition",
     "Report",
@@ -103,6 +113,7 @@ __all__ = [
     "Split",
     "Verification",
     "Window",
+    "areas",
     "build_model",
     "check_network",
     "classify",
@@ -116,6 +127,7 @@ __all__ = [
     "load",
     "load_bundle",
     "map_scene",
+    "map_scenes",
     "open_run",
     "read_images",
     "read_labels",

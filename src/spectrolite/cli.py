@@ -14,12 +14,10 @@ from typing import Annotated, Any
 
 import typer
 
+from spectrolite.cli_maps import areas, map_
 from spectrolite.cli_parts import (
-    DropBands,
     Json,
     Overwrite,
-    SceneKey,
-    band_numbers,
     console,
     messages,
     plain,
@@ -104,42 +102,8 @@ app.command()(evaluate)
 app.command()(report)
 
 
-@app.command("map")
-def map_(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run or of a bundle.")],
-    out: Annotated[Path, typer.Option(help="GeoTIFF to write; PNG and confidence beside it.")],
-    scene: Annotated[
-        Path | None, typer.Option(help="Scene from a file; without it the run's own.")
-    ] = None,
-    scene_key: SceneKey = None,
-    drop_bands: DropBands = "",
-    overwrite: Overwrite = False,
-    as_json: Json = False,
-) -> None:
-    """Classify a whole scene into a GeoTIFF with colours and class names.
-
-    Example: `spectrolite map runs/ip --scene other.npy --out map.tif`
-    """
-    from spectrolite import runs
-    from spectrolite.mapping import files_of_map
-
-    with TrainingProgress(messages).shown() as progress:
-        progress.stage("mapping")
-        made = runs.map_scene(
-            run, scene, out=out, scene_key=scene_key, drop_bands=band_numbers(drop_bands),
-            overwrite=overwrite, on_window=progress.window,
-        )  # fmt: skip
-    _, _, confidence, picture = files_of_map(out)
-    counts = {i: int((made.classes == i).sum()) for i in made.class_names}
-    if as_json:
-        print_json({
-            "map": str(out), "picture": str(picture), "confidence": str(confidence),
-            "shape": made.classes.shape, "pixels": counts,
-        })  # fmt: skip
-        return
-    for i, name in made.class_names.items():
-        console.print(f"{i:>4}  {name:<32} {counts[i]:>12,} pixels")
-    console.print(f"{out}, {picture}, {confidence}")
+app.command("map")(map_)
+app.command()(areas)
 
 
 @app.command()

@@ -1,14 +1,16 @@
-"""From a trained model and a scene to a map, window by window."""
+"""From a trained model and a scene of any size to classes, window by window.
+
+A scene is read in strips: neighbouring windows of a row of windows, with their surroundings, as
+many as a fixed amount of memory holds. The next strip is read and reduced in a thread while the
+network works on this one. Strips and windows follow from the sizes alone, so that a window has the
+same bits whichever others were computed before it.
+"""
 
 from __future__ import annotations
 
-import re
-import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from typing import overload
-from xml.sax.saxutils import escape
 
 import numpy as np
 import torch
@@ -16,124 +18,27 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spectrolite.bundles import AnyModel, Bundle, as_bundle
-from spectrolite.errors import ReadError, SettingsError
-from spectrolite.files import whole_file
+from spectrolite.errors import SettingsError
 from spectrolite.memory import kept_memory
+from spectrolite.models import SceneNetwork
 from spectrolite.predictions import Images, Predictions, classify_images
-from spectrolite.scene import Colour, Scene, Window, array_sha256, windows
+from spectrolite.scene import AnyScene, Scene, SceneFile, Window, windows
+from spectrolite.scene_maps import SceneMap
 from spectrolite.tiles import orient
 from spectrolite.training import pick_device
 
 WINDOW = 192  # side in pixels; HybridSN holds about 400 MiB for one
+STRIP_MIB = 32  # raw values of one strip; where a single window has more, it is a strip
+AT_A_TIME = 8192  # pixels reduced at a time: their copies are float64
 
-NOT_XML = re.compile("[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
-
-
-@dataclass(frozen=True, eq=False)
-class SceneMap:
-    """A class for every pixel of a scene.
-
-    Attributes:
-        classes: `(rows, cols)` class ids as the labels had them; uint8 where they fit, else uint16.
-        confidence: `(rows, cols)` float32, the softmax of the class that was chosen, 0 to 1.
-        class_names: id to name.
-        class_colours: id to red, green, blue.
-        crs: coordinate reference system as WKT, or nothing.
-        transform: affine transform, six numbers, or nothing.
-    """
-
-    classes: NDArray[np.unsignedinteger]
-    confidence: NDArray[np.float32]
-    class_names: Mapping[int, str]
-    class_colours: Mapping[int, Colour]
-    crs: str | None = None
-    transform: tuple[float, ...] | None = None
-
-    @property
-    def sha256(self) -> str:
-        """Hash of classes and confidence."""
-        return array_sha256(self.classes, self.confidence)
-
-    def write_geotiff(self, path: str | Path) -> None:
-        """Write the classes as a GeoTIFF with colour table and class names, 0 meaning none.
-
-        Beside it stand `NAME.tif.aux.xml`, where GDAL and QGIS look for class names, and
-        `NAME_confidence.tif`. Each appears under its name only when complete.
-        """
-        path, aux, confidence, _ = files_of_map(Path(path))
-        colours = {0: (0, 0, 0, 0), **{i: (*c, 255) for i, c in self.class_colours.items()}}
-        tags = {f"CLASS_{i}": name for i, name in self.class_names.items()}
-        names = (
-            NOT_XML.sub(" ", self.class_names.get(i, "")) for i in range(max(self.class_names) + 1)
-        )
-        categories = "".join(
-            f"<Category>{escape(NOT_XML.sub(' ', name))}</Category>" for name in names
-        )
-        with whole_file(confidence) as part:
-            _write_band(self, part, self.confidence, None, {})
-        with whole_file(aux) as part:
-            part.write_text(
-                '<PAMDataset><PAMRasterBand band="1"><CategoryNames>'
-                f"{categories}</CategoryNames></PAMRasterBand></PAMDataset>\n",
-                encoding="utf-8",
-            )
-        with whole_file(path) as part:
-            _write_band(self, part, self.classes, colours, tags)
-
-    def write_png(self, path: str | Path) -> None:
-        """Write the map as a picture with a legend of the classes."""
-        from matplotlib.figure import Figure  # here: it takes half a second to import
-        from matplotlib.patches import Patch
-
-        path = Path(path)
-        rows, cols = self.classes.shape
-        height = 6.0
-        figure = Figure(figsize=(height * min(max(cols / rows, 0.3), 3) + 3.2, height))
-        axes = figure.add_subplot()
-        axes.imshow(paint(self.classes, self.class_colours), interpolation="nearest")
-        axes.set_axis_off()
-        counts = np.bincount(self.classes.ravel(), minlength=max(self.class_names) + 1)
-        handles = [
-            Patch(
-                facecolor="#{:02x}{:02x}{:02x}".format(*self.class_colours[i]),
-                edgecolor="#888888",
-                label=f"{i}  {name}  ({counts[i]:,})",
-            )
-            for i, name in self.class_names.items()
-        ]
-        legend = axes.legend(
-            handles=handles, title="class (pixels)", loc="center left", bbox_to_anchor=(1.01, 0.5),
-            fontsize=8, frameon=False,
-        )  # fmt: skip
-        for text in legend.get_texts():
-            text.set_parse_math(False)  # a name may hold dollar signs
-        with whole_file(path) as part:
-            figure.savefig(part, format="png", dpi=120, bbox_inches="tight")
-
-
-def files_of_map(path: Path) -> tuple[Path, Path, Path, Path]:
-    """The GeoTIFF of that name, and its class names, confidence and picture beside it."""
-    return (
-        path,
-        path.with_name(f"{path.name}.aux.xml"),
-        path.with_name(f"{path.stem}_confidence.tif"),
-        path.with_suffix(".png"),
-    )
-
-
-def paint(classes: NDArray[np.integer], colours: Mapping[int, Colour]) -> NDArray[np.uint8]:
-    """`(rows, cols)` class ids to `(rows, cols, 3)` colours; 0 becomes black."""
-    table = np.zeros((max(int(classes.max()), *colours) + 1, 3), np.uint8)
-    for i, colour in colours.items():
-        table[i] = colour
-    painted: NDArray[np.uint8] = table[classes]
-    return painted
+Numbered = tuple[int, Window]
+Layers = dict[str, NDArray[np.generic]]  # `class`, `confidence` and `entropy` of a window
 
 
 @overload
 def classify(
     model: AnyModel,
-    scene: Scene,
+    scene: AnyScene,
     window: int = WINDOW,
     device: str = "auto",
     on_window: Callable[[int, int], None] = lambda _done, _all: None,
@@ -143,7 +48,7 @@ def classify(
 def classify(model: AnyModel, scene: Images, *, device: str = "auto") -> Predictions: ...
 def classify(
     model: AnyModel,
-    scene: Scene | Images,
+    scene: AnyScene | Images,
     window: int = WINDOW,
     device: str = "auto",
     on_window: Callable[[int, int], None] = lambda _done, _all: None,
@@ -151,8 +56,9 @@ def classify(
 ) -> SceneMap | Predictions:
     """Label every pixel of a scene, or say what images show.
 
-    Pixels outside a scene count as the mean spectrum. Of images, the rest is that of
-    `classify_images`, which the verb `classify` calls.
+    Pixels outside a scene count as the mean spectrum, and so do those without a spectrum, which
+    get class 0 and confidence 0. Of images, the rest is that of `classify_images`, which the verb
+    `classify` calls.
 
     Args:
         model: a run, a bundle, or the folder of either.
@@ -171,30 +77,125 @@ def classify(
     """
     if window < 1:
         raise SettingsError(f"window: wanted a side of 1 pixel or more, got {window}")
-    if not isinstance(scene, Scene):
+    if not isinstance(scene, Scene | SceneFile):
         return classify_images(model, scene, device)
     bundle = as_bundle(model)
     config = bundle.config
     rows, cols, _ = scene.shape
-    target = pick_device(device)
-    net = bundle.dense.to(target)
-    ids = np.asarray(config.class_ids)
-    classes = np.empty((rows, cols), np.min_scalar_type(int(ids.max())))
+    classes = np.empty((rows, cols), class_type(bundle))
     confidence = np.empty((rows, cols), np.float32)
-    tiles = list(windows(rows, cols, window))
-    with kept_memory(), torch.inference_mode():
-        for done, tile in enumerate(tiles, start=1):
-            inputs = torch.from_numpy(_with_halo(bundle, scene.cube, tile)).to(target)
-            softmax = net(inputs[None])[0].softmax(0)  # (classes, rows, cols)
-            for k in range(1, 8) if flips else ():
-                softmax += _orient_back(net(orient(inputs, k)[None])[0].softmax(0), k)
-            best, index = (softmax / (8 if flips else 1)).max(0)
-            confidence[tile.slices] = best.cpu().numpy()
-            classes[tile.slices] = ids[index.cpu().numpy()]
-            on_window(done, len(tiles))
+    tiles = windows_of(scene, window)
+    done = 0
+
+    def keep(_number: int, tile: Window, layers: Layers) -> None:
+        nonlocal done
+        done += 1
+        classes[tile.slices], confidence[tile.slices] = layers["class"], layers["confidence"]
+        on_window(done, len(tiles))
+
+    classify_windows(bundle, scene, range(len(tiles)), keep, window, device, flips)
     return SceneMap(
         classes, confidence, config.class_names, config.class_colours, scene.crs, scene.transform
     )
+
+
+def class_type(bundle: Bundle) -> np.dtype[np.unsignedinteger]:
+    """The smallest type that holds the model's class ids: uint8 or uint16."""
+    return np.dtype(np.min_scalar_type(max(bundle.config.class_ids)))
+
+
+def windows_of(scene: AnyScene, window: int) -> list[Window]:
+    """What is computed at a time, row by row; a window's number is its place in the list."""
+    rows, cols, _ = scene.shape
+    return list(windows(rows, cols, window))
+
+
+def strips(scene: AnyScene, window: int, halo: int) -> list[list[Numbered]]:
+    """Windows with their numbers, grouped as they are read: neighbours of one row of windows."""
+    dtype = scene.dtype if isinstance(scene, SceneFile) else scene.cube.dtype
+    a_pixel = scene.shape[2] * dtype.itemsize
+    grouped: list[list[Numbered]] = []
+    for number, tile in enumerate(windows_of(scene, window)):
+        if grouped:
+            first = grouped[-1][0][1]
+            height = first.row_stop - first.row_start + 2 * halo
+            width = tile.col_stop - first.col_start + 2 * halo
+            fits = height * width * a_pixel <= STRIP_MIB << 20
+            if fits and first.row_start == tile.row_start:
+                grouped[-1].append((number, tile))
+                continue
+        grouped.append([(number, tile)])
+    return grouped
+
+
+def classify_windows(
+    bundle: Bundle,
+    scene: AnyScene,
+    wanted: Collection[int],
+    keep: Callable[[int, Window, Layers], None],
+    window: int = WINDOW,
+    device: str = "auto",
+    flips: bool = False,
+) -> None:
+    """Compute some windows of a scene, in the order of their numbers.
+
+    Args:
+        bundle: the trained model.
+        scene: the scene.
+        wanted: numbers of the windows, as `windows_of` counts them.
+        keep: called with number, window and layers of each: `class` ids, `confidence`, and
+            `entropy` as a share of that of an even softmax; all 0 where there is no spectrum.
+        window: as in `classify`.
+        device: as in `classify`.
+        flips: as in `classify`.
+    """
+    target = pick_device(device)
+    net = bundle.dense.to(target)
+    ids = np.asarray(bundle.config.class_ids, class_type(bundle))
+    halo = bundle.config.patch // 2
+    tiles = windows_of(scene, window)
+    # all are computed at the size of the largest, one pixel more than the smallest: for each size
+    # the dense form may transform its weights anew
+    side = max(t.shape[0] for t in tiles), max(t.shape[1] for t in tiles)
+    todo = [s for s in strips(scene, window, halo) if any(number in wanted for number, _ in s)]
+    with kept_memory(), ThreadPoolExecutor(1) as reader:
+        ahead = [reader.submit(_reduced, bundle, scene, s, side) for s in todo[:1]]
+        for n, strip in enumerate(todo):
+            reduced, valid = ahead.pop().result()
+            ahead = [reader.submit(_reduced, bundle, scene, s, side) for s in todo[n + 1 : n + 2]]
+            left = strip[0][1].col_start
+            for number, tile in strip:
+                if number not in wanted:
+                    continue
+                cols = slice(tile.col_start - left, tile.col_stop - left)
+                around = reduced[:, cols.start : cols.start + side[1] + 2 * halo]
+                inputs = torch.from_numpy(np.ascontiguousarray(around.transpose(2, 0, 1)))
+                scores = _scores(net, inputs.to(target), flips)
+                index, confidence, entropy = (
+                    layer[: tile.shape[0], : tile.shape[1]].cpu().numpy() for layer in scores
+                )
+                known = valid[:, cols]
+                keep(number, tile, {
+                    "class": np.where(known, ids[index], ids.dtype.type(0)),
+                    "confidence": np.where(known, confidence, np.float32(0)),
+                    "entropy": np.where(known, entropy, np.float32(0)),
+                })  # fmt: skip
+
+
+@torch.inference_mode()
+def _scores(net: SceneNetwork, inputs: Tensor, flips: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Index of the likeliest class, its softmax, and the entropy: each `(rows, cols)`.
+
+    `inputs` are `(components, rows + 2 * halo, cols + 2 * halo)`.
+    """
+    softmax = net(inputs[None])[0].softmax(0)  # (classes, rows, cols)
+    for k in range(1, 8) if flips else ():
+        softmax += _orient_back(net(orient(inputs, k)[None])[0].softmax(0), k)
+    if flips:
+        softmax /= 8
+    best, index = softmax.max(0)
+    entropy = torch.special.entr(softmax).sum(0) / np.log(len(softmax))
+    return index, best, entropy.clamp(0, 1)  # an even softmax may sum to more by rounding
 
 
 def _orient_back(image: Tensor, orientation: int) -> Tensor:
@@ -204,74 +205,33 @@ def _orient_back(image: Tensor, orientation: int) -> Tensor:
     return orient(image, orientation & 3)
 
 
-def _with_halo(bundle: Bundle, cube: NDArray[np.generic], tile: Window) -> NDArray[np.float32]:
-    """Reduced input of a window: `(components, rows + 2 * halo, cols + 2 * halo)`."""
-    halo = bundle.config.patch // 2
-    rows, cols, _ = cube.shape
-    top, left = tile.row_start - halo, tile.col_start - halo
-    bottom, right = tile.row_stop + halo, tile.col_stop + halo
-    inside = cube[max(top, 0) : min(bottom, rows), max(left, 0) : min(right, cols)]
-    around = (
-        (max(-top, 0), max(bottom - rows, 0)),
-        (max(-left, 0), max(right - cols, 0)),
-        (0, 0),
-    )
-    reduced = np.pad(bundle.bands.reduce(inside), around)
-    return np.ascontiguousarray(reduced.transpose(2, 0, 1))
+def _reduced(
+    bundle: Bundle, scene: AnyScene, strip: list[Numbered], side: tuple[int, int]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """A strip as the network wants it, and where it has a spectrum.
 
-
-def read_map(path: Path, bundle: Bundle) -> SceneMap:
-    """Read back a map that `write_geotiff` wrote, with the classes of the model that made it.
-
-    Raises:
-        ReadError: one of the two files is missing or damaged.
+    `(rows + 2 * halo, cols + 2 * halo, components)`, zeros outside the scene and where there is no
+    spectrum, with room for a last window of the rows and columns of `side`; and `(rows, cols)`.
     """
-    import rasterio
-    from rasterio.errors import NotGeoreferencedWarning
-
-    bands = []
-    for file in (path, files_of_map(path)[2]):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", NotGeoreferencedWarning)
-                with rasterio.open(file) as source:
-                    bands.append(source.read(1))
-                    crs = source.crs.to_wkt() if source.crs else None
-                    transform = (
-                        None if source.transform.is_identity else tuple(source.transform)[:6]
-                    )
-        except rasterio.RasterioIOError as error:
-            raise ReadError(f"{file}: cannot be read ({error}); run evaluate") from error
-    config = bundle.config
-    return SceneMap(bands[0], bands[1], config.class_names, config.class_colours, crs, transform)
-
-
-def _write_band(
-    made: SceneMap,
-    path: Path,
-    band: NDArray[np.generic],
-    colours: Mapping[int, tuple[int, ...]] | None,
-    tags: Mapping[str, str],
-) -> None:
-    import rasterio
-    from rasterio.errors import NotGeoreferencedWarning
-    from rasterio.io import MemoryFile
-
-    profile = {
-        "driver": "GTiff", "height": band.shape[0], "width": band.shape[1], "count": 1,
-        "dtype": band.dtype.name, "compress": "deflate", "crs": made.crs,
-    }  # fmt: skip
-    if made.transform is not None:
-        profile["transform"] = rasterio.Affine(*made.transform)
-    if colours is not None:
-        profile["nodata"] = 0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # a scene need not lie on Earth
-        with MemoryFile() as memory:  # GDAL closes a file on a full disk without an error
-            with memory.open(**profile) as file:
-                file.write(band, 1)
-                if colours is not None:
-                    file.write_colormap(1, colours)
-                    file.update_tags(1, **tags)
-                    file.set_band_description(1, "class")
-            path.write_bytes(memory.read())
+    halo = bundle.config.patch // 2
+    rows, cols, _ = scene.shape
+    first, last = strip[0][1], strip[-1][1]
+    top, left = first.row_start - halo, first.col_start - halo
+    bottom, right = last.row_stop + halo, last.col_stop + halo
+    inside = Window(max(top, 0), min(bottom, rows), max(left, 0), min(right, cols))
+    cube, valid = scene.read(inside)
+    room = last.col_start + side[1] + halo - left
+    reduced = np.zeros((side[0] + 2 * halo, room, len(bundle.bands.matrix)), np.float32)
+    here = reduced[
+        inside.row_start - top : inside.row_stop - top,
+        inside.col_start - left : inside.col_stop - left,
+    ]
+    step = max(AT_A_TIME // inside.shape[1], 1)
+    for start in range(0, len(here), step):
+        part = slice(start, start + step)
+        here[part] = bundle.bands.reduce(cube[part])
+    here[~valid] = 0
+    known = valid[first.row_start - inside.row_start :, first.col_start - inside.col_start :][
+        : first.row_stop - first.row_start, : last.col_stop - first.col_start
+    ]
+    return reduced, known

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spectrolite.charts import APART, INSIDE, OVERLAPPING, distance_histogram, training_curve
 from spectrolite.leakage import check_patch
-from spectrolite.mapping import SceneMap, paint
+from spectrolite.map_pictures import paint
 from spectrolite.page_parts import (
     bars,
     boxes,
@@ -22,6 +22,7 @@ from spectrolite.page_parts import (
 )
 from spectrolite.reports import LeakageFigures, Report
 from spectrolite.scene import Colour, Scene
+from spectrolite.scene_maps import SceneMap
 from spectrolite.splits import Split
 from spectrolite.training import Epoch
 

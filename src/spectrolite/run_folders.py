@@ -238,7 +238,6 @@ def what_is_known(
         chosen: the settings.
         seed: of the training.
     """
-    packages = ("spectrolite", *DECIDE_BITS)
     data = dict(
         zip(IMAGE_DATA if isinstance(one, ImageSet) else SCENE_DATA, (one, other), strict=True)
     )
@@ -257,6 +256,14 @@ def what_is_known(
             "dropped": split.dropped,
         },
         "split_sha256": split.sha256,
+        **versions_and_machine(chosen.training.device),
+    }
+
+
+def versions_and_machine(device: str) -> dict[str, Any]:
+    """`versions` and `machine` of what is computed here, on the device of that name."""
+    packages = ("spectrolite", *DECIDE_BITS)
+    return {
         "versions": {
             "python": platform.python_version(),
             **{p: metadata.version(p) for p in packages},
@@ -266,21 +273,23 @@ def what_is_known(
             "processors": os.cpu_count() or 1,
             "threads": torch.get_num_threads(),
             "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-            "device": str(pick_device(chosen.training.device)),
+            "device": str(pick_device(device)),
         },
     }
 
 
-def other_machine(known: dict[str, Any]) -> list[str]:
+def other_machine(known: dict[str, Any], device: str | None = None) -> list[str]:
     """What differs here from where a run was trained, of all that decides its bits.
 
     The thread count is left out: `threads_of` sets it.
+
+    Args:
+        known: what is known of a run; or `versions` and `machine` alone.
+        device: name of the device to compute on; without it, that of the run's settings.
     """
-    now = {
-        **{p: metadata.version(p) for p in ("spectrolite", *DECIDE_BITS)},
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "device": str(pick_device(known["settings"]["training"]["device"])),
-    }
+    here = versions_and_machine(device or known["settings"]["training"]["device"])
+    now = {p: here["versions"][p] for p in ("spectrolite", *DECIDE_BITS)}
+    now |= {key: here["machine"][key] for key in ("cpu_capability", "device")}
     then = {**known["versions"], **known["machine"]}
     other = [
         f"{name} {then.get(name, 'unknown')} then, {value} now"

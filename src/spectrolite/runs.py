@@ -1,18 +1,15 @@
-"""What one does with a run: train, evaluate, report, map. What the data are decides the kind."""
+"""What one does with a run: train, evaluate, report. What the data are decides the kind."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from spectrolite import readers
-from spectrolite.bundles import AnyModel, as_bundle
-from spectrolite.errors import RunError, SettingsError
+from spectrolite.errors import SettingsError
 from spectrolite.image_runs import evaluate_images, report_images, train_images
 from spectrolite.image_splits import ImageSplit, split_images
 from spectrolite.images import ImageSet
-from spectrolite.mapping import SceneMap, classify, files_of_map
 from spectrolite.models import IMAGE_MODELS, SCENE_MODELS
 from spectrolite.run_folders import Run, open_run
 from spectrolite.run_training import EpochListener
@@ -145,59 +142,6 @@ def report(
     """
     opened, data = with_data(run, scene, labels)
     return (report_images if opened.on_images else report_scene)(opened, *data)
-
-
-def map_scene(
-    model: AnyModel | Run,
-    scene: str | Path | Scene | None = None,
-    *,
-    out: str | Path,
-    scene_key: str | None = None,
-    drop_bands: tuple[int, ...] = (),
-    overwrite: bool = False,
-    on_window: Callable[[int, int], None] = lambda _done, _all: None,
-) -> SceneMap:
-    """Classify a scene file into a GeoTIFF, with a picture and the confidence beside it.
-
-    Args:
-        model: a run, a bundle, or the folder of either.
-        scene: a file, or a scene in memory; without it the scene of the run.
-        out: the GeoTIFF to write, ending in `.tif`; `NAME.png` and `NAME_confidence.tif` appear
-            beside it.
-        scene_key: name of the array in the file, where several fit.
-        drop_bands: bands of the file to leave out, counted from 0.
-        overwrite: replace a map that is there.
-        on_window: called after each window with how many are done, and how many there are.
-
-    Raises:
-        RunError: no model, no scene to map, or a file in the way.
-        ReadError: the scene cannot be read.
-        SceneError: other bands than the model's.
-    """
-    out = Path(out)
-    if out.suffix.lower() not in (".tif", ".tiff"):
-        raise RunError(f"--out: wanted a name that ends in .tif, got {out}")
-    there = [path for path in files_of_map(out) if path.exists()]
-    if there and not overwrite:
-        raise RunError(f"{there[0]} exists; take another --out, or --overwrite")
-    bundle = as_bundle(model)
-    if isinstance(scene, str | Path):
-        scene = readers.read_scene(scene, scene_key, drop_bands)
-    elif scene is None:
-        opened = model if isinstance(model, Run) else None
-        if isinstance(model, str | Path):
-            opened = open_run(model)
-        if opened is None:
-            raise RunError("map: a bundle has no scene of its own; name one with --scene")
-        scene = cast(Scene, opened.data()[0])
-    made = classify(bundle, scene, on_window=on_window)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        made.write_geotiff(out)
-        made.write_png(out.with_suffix(".png"))
-    except PermissionError as error:
-        raise RunError(f"{out}: no permission to write there; take another --out") from error
-    return made
 
 
 def with_data(

@@ -18,12 +18,13 @@ from spectrolite.bundles import FORMAT as BUNDLE_FORMAT
 from spectrolite.bundles import Bundle, Config
 from spectrolite.errors import SceneError, SplitError
 from spectrolite.files import whole_file
-from spectrolite.mapping import SceneMap, classify, read_map
+from spectrolite.mapping import classify
 from spectrolite.models import build_scene_model
 from spectrolite.reports import Report, flip_figures, make_report
 from spectrolite.run_folders import Run, open_run, threads_of, what_is_known, write_json
 from spectrolite.run_training import EpochListener, fit_in, seeds
 from spectrolite.scene import Labels, Scene, check_pair
+from spectrolite.scene_maps import SceneMap, read_map
 from spectrolite.settings import Settings, settings
 from spectrolite.splits import Split
 from spectrolite.training import fit_scene

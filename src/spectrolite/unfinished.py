@@ -12,9 +12,7 @@ one in which nothing has begun.
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import os
 import shlex
 import shutil
 from collections.abc import Iterator
@@ -26,18 +24,14 @@ from typing import Any
 from spectrolite.bundles import read_json
 from spectrolite.errors import RunError, SettingsError, SpectroliteError, TrainingError
 from spectrolite.image_splits import ImageSplit
+from spectrolite.locks import LOCK, locked
 from spectrolite.manifests import FORMAT, WORDS, ImageKnown, SceneKnown, is_of_images
 from spectrolite.resuming import epochs_kept
 from spectrolite.run_folders import RunRecord, other_machine, save_split, threads_of, write_json
 from spectrolite.settings import checked_settings, flat_settings
 from spectrolite.splits import Split
 
-try:
-    import fcntl
-except ImportError:  # not on Windows: there two processes are not kept apart
-    fcntl = None  # type: ignore[assignment]
-
-BEGIN, STATE, LOCK, REPLACED = "begin.json", "resume.safetensors", "lock", "replaced"
+BEGIN, STATE, REPLACED = "begin.json", "resume.safetensors", "replaced"
 REMEDY = "start anew with --overwrite"
 
 
@@ -175,7 +169,7 @@ def growing(
             raise RunError(
                 f"{out}: cannot be made ({error.strerror}); take another --out"
             ) from error
-    with _locked(part):
+    with locked(part):
         if resume:  # read anew, for another process may have been here before the lock was ours
             open_stopped(out).check_same(known)
         else:
@@ -251,31 +245,3 @@ def _take_name(part: Path, out: Path) -> None:
         shutil.rmtree(out / REPLACED)
     for name in (BEGIN, STATE, LOCK):
         (out / name).unlink(missing_ok=True)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock while the block runs.
-
-    Raises:
-        RunError: another process holds it, or took the folder away in the meantime.
-    """
-    if fcntl is None:
-        yield
-        return
-    busy = RunError(f"{folder}: another process is writing there; wait for it, or stop it")
-    try:
-        file = (folder / LOCK).open("a")
-    except FileNotFoundError as error:
-        raise busy from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not os.path.samestat(os.fstat(file.fileno()), (folder / LOCK).stat()):
-                raise busy
-        except (BlockingIOError, FileNotFoundError) as error:
-            raise busy from error
-        except OSError as error:
-            if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):  # a file system without locks
-                raise
-        yield
