@@ -274,8 +274,9 @@ def _compute(
 
     try:
         classify_windows(
-            bundle, scene, wanted, keep, settings["window"], settings["device"], settings["flips"]
-        )
+            bundle, scene, wanted, keep, settings["window"], settings["device"], settings["flips"],
+            entropy="entropy" in settings["bands"],
+        )  # fmt: skip
     except (KeyboardInterrupt, OSError, MemoryError, RuntimeError) as error:
         error.add_note(f"stopped after window {done} of {len(tiles)}; go on with the same command "
                        "and --resume")  # fmt: skip

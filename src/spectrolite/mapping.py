@@ -136,6 +136,7 @@ def classify_windows(
     window: int = WINDOW,
     device: str = "auto",
     flips: bool = False,
+    entropy: bool = False,
 ) -> None:
     """Compute some windows of a scene, in the order of their numbers.
 
@@ -144,10 +145,11 @@ def classify_windows(
         scene: the scene.
         wanted: numbers of the windows, as `windows_of` counts them.
         keep: called with number, window and layers of each: `class` ids, `confidence`, and
-            `entropy` as a share of that of an even softmax; all 0 where there is no spectrum.
+            `entropy` where it is asked for; all 0 where there is no spectrum.
         window: as in `classify`.
         device: as in `classify`.
         flips: as in `classify`.
+        entropy: compute it too, as a share of that of an even softmax.
     """
     target = pick_device(device)
     net = bundle.dense.to(target)
@@ -170,20 +172,19 @@ def classify_windows(
                 cols = slice(tile.col_start - left, tile.col_stop - left)
                 around = reduced[:, cols.start : cols.start + side[1] + 2 * halo]
                 inputs = torch.from_numpy(np.ascontiguousarray(around.transpose(2, 0, 1)))
-                scores = _scores(net, inputs.to(target), flips)
-                index, confidence, entropy = (
-                    layer[: tile.shape[0], : tile.shape[1]].cpu().numpy() for layer in scores
-                )
-                known = valid[:, cols]
-                keep(number, tile, {
-                    "class": np.where(known, ids[index], ids.dtype.type(0)),
-                    "confidence": np.where(known, confidence, np.float32(0)),
-                    "entropy": np.where(known, entropy, np.float32(0)),
-                })  # fmt: skip
+                scores = _scores(net, inputs.to(target), flips, entropy)
+                layers: Layers = {
+                    name: layer[: tile.shape[0], : tile.shape[1]].cpu().numpy()
+                    for name, layer in scores.items()
+                }
+                layers["class"] = ids[layers["class"]]
+                for layer in layers.values():
+                    layer[~valid[:, cols]] = 0
+                keep(number, tile, layers)
 
 
 @torch.inference_mode()
-def _scores(net: SceneNetwork, inputs: Tensor, flips: bool) -> tuple[Tensor, Tensor, Tensor]:
+def _scores(net: SceneNetwork, inputs: Tensor, flips: bool, entropy: bool) -> dict[str, Tensor]:
     """Index of the likeliest class, its softmax, and the entropy: each `(rows, cols)`.
 
     `inputs` are `(components, rows + 2 * halo, cols + 2 * halo)`.
@@ -194,8 +195,11 @@ def _scores(net: SceneNetwork, inputs: Tensor, flips: bool) -> tuple[Tensor, Ten
     if flips:
         softmax /= 8
     best, index = softmax.max(0)
-    entropy = torch.special.entr(softmax).sum(0) / np.log(len(softmax))
-    return index, best, entropy.clamp(0, 1)  # an even softmax may sum to more by rounding
+    scores = {"class": index, "confidence": best}
+    if entropy:  # an even softmax may sum to more by rounding
+        spread = torch.special.entr(softmax).sum(0) / np.log(len(softmax))
+        scores["entropy"] = spread.clamp(0, 1)
+    return scores
 
 
 def _orient_back(image: Tensor, orientation: int) -> Tensor:
