@@ -1,0 +1,77 @@
+"""Boxes of a plain array in a file, without reading or mapping the rest.
+
+Mapped files would be simpler, but a failing disk kills a process that has one, and the system
+maps 64 KiB around each byte that is touched, which counts as memory of ours.
+"""
+
+from __future__ import annotations
+
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectrolite.errors import ReadError
+from spectrolite.files import naming
+
+Box = tuple[slice, slice, slice]
+
+WASTE = 8  # so many times the wanted bytes are read rather than one run after the other
+
+
+def read_box(
+    path: Path, dtype: np.dtype[Any], offset: int, shape: tuple[int, int, int], box: Box
+) -> NDArray[np.generic]:
+    """Part of an array of three axes that lies in a file in C order.
+
+    Args:
+        path: the file.
+        dtype: of the values, with its byte order.
+        offset: bytes before the array.
+        shape: of the whole array.
+        box: a start and a stop along each axis, inside the shape.
+
+    Raises:
+        ReadError: the file has become shorter.
+        OSError: the disk fails.
+    """
+    (_, b, c), wanted = _collapsed(shape, box)
+    first, second, third = wanted
+    out = np.empty(tuple(s.stop - s.start for s in wanted), dtype)
+    width = third.stop - third.start
+    slab = np.empty((out.shape[1], c), dtype) if width < c <= WASTE * width else None
+    with naming(path), path.open("rb", buffering=0) as file:
+        for n, i in enumerate(range(first.start, first.stop)):
+            if slab is not None:
+                _fill(file, path, offset + (i * b + second.start) * c * dtype.itemsize, slab)
+                out[n] = slab[:, third]
+                continue
+            for m, j in enumerate(range(second.start, second.stop)):
+                start = ((i * b + j) * c + third.start) * dtype.itemsize
+                _fill(file, path, offset + start, out[n, m])
+    return out.reshape(tuple(s.stop - s.start for s in box))
+
+
+def _collapsed(shape: tuple[int, int, int], box: Box) -> tuple[tuple[int, int, int], Box]:
+    """The same bytes with the axes joined that are read from end to end: fewer, longer runs."""
+    a, b, c = shape
+    first, second, third = box
+    if third != slice(0, c):
+        return shape, box
+    if second != slice(0, b):
+        return (a, 1, b * c), (first, slice(0, 1), slice(second.start * c, second.stop * c))
+    run = slice(first.start * b * c, first.stop * b * c)
+    return (1, 1, a * b * c), (slice(0, 1), slice(0, 1), run)
+
+
+def _fill(file: FileIO, path: Path, start: int, array: NDArray[np.generic]) -> None:
+    """Read an array that is contiguous from a place in the file."""
+    buffer = memoryview(array.reshape(-1).view(np.uint8).data)
+    file.seek(start)
+    while len(buffer):
+        read = file.readinto(buffer)
+        if not read:
+            raise ReadError(f"{path}: {len(buffer)} bytes have gone since it was opened")
+        buffer = buffer[read:]

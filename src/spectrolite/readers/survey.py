@@ -1,0 +1,141 @@
+"""One look at the values of a cube: where there is a spectrum, and which bands say little.
+
+A pixel has no spectrum where any band is NaN, infinite or the value that stands for none. Where
+that value is 0, every band must be 0: a single 0 is what dark water gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectrolite.readers.cubes import Numbers
+from spectrolite.scene import Window, windows
+
+NOISY = 0.5
+"""A band is called noisy from here on: where half of its variance lies between neighbours.
+
+The measure is von Neumann's: half the mean squared difference of pixels side by side, over the
+variance; 1 where pixels know nothing of their neighbours, near 0 where the band is a smooth image.
+"""
+
+VALUES = 1 << 21  # looked at in one go: 16 MiB as float64, of which there are a few copies
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What was found in some windows of a cube.
+
+    Attributes:
+        pixels: how many were looked at.
+        without: how many of them have no spectrum.
+        missing: `(bands,)`, how many values are NaN, infinite or stand for none.
+        low: `(bands,)`, the lowest of the other values; NaN where there is none.
+        high: `(bands,)`, the highest.
+        roughness: `(bands,)`, see `NOISY`; NaN where the band is constant.
+    """
+
+    pixels: int
+    without: int
+    missing: NDArray[np.int64]
+    low: Numbers
+    high: Numbers
+    roughness: Numbers
+
+    @property
+    def constant(self) -> tuple[int, ...]:
+        """Bands that have one value throughout, or none."""
+        return tuple(int(b) for b in np.flatnonzero(~(self.low < self.high)))
+
+    @property
+    def noisy(self) -> tuple[int, ...]:
+        """Bands whose pixels hardly know their neighbours."""
+        return tuple(int(b) for b in np.flatnonzero(self.roughness >= NOISY))
+
+
+def missing_values(values: NDArray[np.generic], nodata: Numbers | None) -> NDArray[np.bool_]:
+    """Where `(..., bands)` values are NaN, infinite or the value that stands for none."""
+    missing: NDArray[np.bool_] = np.zeros(values.shape, bool)
+    if values.dtype.kind == "f":
+        missing = np.asarray(~np.isfinite(values))
+    if nodata is not None:
+        kind: Any = values.dtype.type
+        # as the file's own type has it: -3.4e38 is written in float64 and stored in float32
+        cast = nodata.astype(kind) if values.dtype.kind == "f" else nodata
+        missing = missing | np.asarray(values == cast)
+    return missing
+
+
+def has_spectrum(values: NDArray[np.generic], nodata: Numbers | None) -> NDArray[np.bool_]:
+    """`(rows, cols)` bool of `(rows, cols, bands)` values: the rule of this module."""
+    if nodata is None or not (nodata == 0).any():
+        valid: NDArray[np.bool_] = ~missing_values(values, nodata).any(-1)
+        return valid
+    zero = nodata == 0
+    other = np.where(zero, np.nan, nodata)
+    filled = (values[..., zero] == 0).all(-1)
+    return np.asarray(~filled & ~missing_values(values, other).any(-1))
+
+
+def survey(
+    read: Callable[[Window], NDArray[np.generic]], parts: Iterable[Window], nodata: Numbers | None
+) -> Survey:
+    """Look at the values in some windows.
+
+    Args:
+        read: window to stored values.
+        parts: the windows; `pieces` makes small ones.
+        nodata: as of `Cube`.
+    """
+    pixels = without = 0
+    columns: list[Any] = []
+    for part in parts:
+        values = read(part)
+        missing = missing_values(values, nodata)
+        numbers = values.astype(np.float64)
+        numbers[missing] = np.nan
+        if not columns:
+            bands = numbers.shape[-1]
+            # a value near all others is taken off, so that squares keep their digits
+            near = np.nan_to_num(numbers.reshape(-1, bands)[0])
+            columns = [np.zeros(bands, np.int64), np.full(bands, np.inf), np.full(bands, -np.inf),
+                       *(np.zeros(bands) for _ in range(5))]  # fmt: skip
+        numbers -= near
+        pixels += missing.shape[0] * missing.shape[1]
+        without += int((~has_spectrum(values, nodata)).sum())
+        columns[0] += missing.sum((0, 1))
+        columns[1] = np.fmin(columns[1], np.where(missing, np.inf, numbers).min((0, 1)))
+        columns[2] = np.fmax(columns[2], np.where(missing, -np.inf, numbers).max((0, 1)))
+        steps = np.diff(numbers, axis=1)
+        for i, array in enumerate((~missing, numbers, numbers**2, np.isfinite(steps), steps**2), 3):
+            columns[i] += np.nansum(array, (0, 1))
+    gone, low, high, n, total, squares, pairs, jumps = columns
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variance = squares / n - (total / n) ** 2
+        roughness = np.where(high > low, jumps / pairs / 2 / variance, np.nan)
+    found = n > 0
+    low, high = np.where(found, low + near, np.nan), np.where(found, high + near, np.nan)
+    return Survey(pixels, without, gone, low, high, roughness)
+
+
+def pieces(rows: int, cols: int, bands: int, itemsize: int, budget: int) -> tuple[Window, ...]:
+    """Small windows over the whole scene, evenly spaced where all would be too much.
+
+    Args:
+        rows: of the scene.
+        cols: of the scene.
+        bands: of the scene.
+        itemsize: bytes a value in the file.
+        budget: bytes that may be read; 0 where all shall be.
+    """
+    side = max(1, int((VALUES / bands) ** 0.5))
+    every = list(windows(rows, cols, side))
+    largest = bands * itemsize * max(w.shape[0] * w.shape[1] for w in every)
+    most = max(1, budget // largest) if budget else len(every)
+    if most >= len(every):
+        return tuple(every)
+    return tuple(every[int(i)] for i in np.linspace(0, len(every) - 1, most).round())
