@@ -27,6 +27,7 @@ from spectrolite.cli_parts import (
     wide,
 )
 from spectrolite.cli_runs import doctor, evaluate, repeat, report, verify
+from spectrolite.cli_scenes import info
 from spectrolite.cli_training import train
 from spectrolite.errors import SpectroliteError
 from spectrolite.image_screen import predictions_table
@@ -99,6 +100,7 @@ def data(
     console.print(class_table(known))
 
 
+app.command()(info)
 app.command()(train)
 app.command()(evaluate)
 app.command()(report)
@@ -113,6 +115,12 @@ def map_(
     ] = None,
     scene_key: SceneKey = None,
     drop_bands: DropBands = "",
+    match_wavelengths: Annotated[
+        bool,
+        typer.Option(
+            "--match-wavelengths", help="Interpolate a scene of other wavelengths than the model's."
+        ),
+    ] = False,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
@@ -127,7 +135,7 @@ def map_(
         progress.stage("mapping")
         made = runs.map_scene(
             run, scene, out=out, scene_key=scene_key, drop_bands=band_numbers(drop_bands),
-            overwrite=overwrite, on_window=progress.window,
+            match_wavelengths=match_wavelengths, overwrite=overwrite, on_window=progress.window,
         )  # fmt: skip
     _, _, confidence, picture = files_of_map(out)
     counts = {i: int((made.classes == i).sum()) for i in made.class_names}

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spectrolite.band_matching import at_wavelengths
 from spectrolite.bundles import AnyModel, Bundle, as_bundle
 from spectrolite.errors import ReadError, SettingsError
 from spectrolite.files import whole_file
@@ -138,6 +139,7 @@ def classify(
     device: str = "auto",
     on_window: Callable[[int, int], None] = lambda _done, _all: None,
     flips: bool = False,
+    match_wavelengths: bool = False,
 ) -> SceneMap: ...
 @overload
 def classify(model: AnyModel, scene: Images, *, device: str = "auto") -> Predictions: ...
@@ -148,6 +150,7 @@ def classify(
     device: str = "auto",
     on_window: Callable[[int, int], None] = lambda _done, _all: None,
     flips: bool = False,
+    match_wavelengths: bool = False,
 ) -> SceneMap | Predictions:
     """Label every pixel of a scene, or say what images show.
 
@@ -163,10 +166,11 @@ def classify(
         on_window: called after each window with how many are done, and how many there are.
         flips: look at each window in its eight orientations and average the softmax, which takes
             eight times as long.
+        match_wavelengths: interpolate a scene of other wavelengths, as `at_wavelengths` does.
 
     Raises:
         RunError: the folder is no model.
-        SceneError: another number of bands.
+        SceneError: another number of bands, or other wavelengths.
         SettingsError: no such device, or a window without pixels.
     """
     if window < 1:
@@ -175,6 +179,7 @@ def classify(
         return classify_images(model, scene, device)
     bundle = as_bundle(model)
     config = bundle.config
+    scene = at_wavelengths(scene, config.wavelengths_nm, match_wavelengths)
     rows, cols, _ = scene.shape
     target = pick_device(device)
     net = bundle.dense.to(target)
@@ -184,7 +189,7 @@ def classify(
     tiles = list(windows(rows, cols, window))
     with kept_memory(), torch.inference_mode():
         for done, tile in enumerate(tiles, start=1):
-            inputs = torch.from_numpy(_with_halo(bundle, scene.cube, tile)).to(target)
+            inputs = torch.from_numpy(_with_halo(bundle, scene, tile)).to(target)
             softmax = net(inputs[None])[0].softmax(0)  # (classes, rows, cols)
             for k in range(1, 8) if flips else ():
                 softmax += _orient_back(net(orient(inputs, k)[None])[0].softmax(0), k)
@@ -192,6 +197,8 @@ def classify(
             confidence[tile.slices] = best.cpu().numpy()
             classes[tile.slices] = ids[index.cpu().numpy()]
             on_window(done, len(tiles))
+    if scene.valid is not None:
+        classes[~scene.valid], confidence[~scene.valid] = 0, 0
     return SceneMap(
         classes, confidence, config.class_names, config.class_colours, scene.crs, scene.transform
     )
@@ -204,19 +211,21 @@ def _orient_back(image: Tensor, orientation: int) -> Tensor:
     return orient(image, orientation & 3)
 
 
-def _with_halo(bundle: Bundle, cube: NDArray[np.generic], tile: Window) -> NDArray[np.float32]:
+def _with_halo(bundle: Bundle, scene: Scene, tile: Window) -> NDArray[np.float32]:
     """Reduced input of a window: `(components, rows + 2 * halo, cols + 2 * halo)`."""
     halo = bundle.config.patch // 2
-    rows, cols, _ = cube.shape
+    rows, cols, _ = scene.shape
     top, left = tile.row_start - halo, tile.col_start - halo
     bottom, right = tile.row_stop + halo, tile.col_stop + halo
-    inside = cube[max(top, 0) : min(bottom, rows), max(left, 0) : min(right, cols)]
+    inside, valid = scene.read(
+        Window(max(top, 0), min(bottom, rows), max(left, 0), min(right, cols))
+    )
     around = (
         (max(-top, 0), max(bottom - rows, 0)),
         (max(-left, 0), max(right - cols, 0)),
         (0, 0),
     )
-    reduced = np.pad(bundle.bands.reduce(inside), around)
+    reduced = np.pad(bundle.bands.reduce(inside, valid), around)
     return np.ascontiguousarray(reduced.transpose(2, 0, 1))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -153,7 +153,8 @@ def map_scene(
     *,
     out: str | Path,
     scene_key: str | None = None,
-    drop_bands: tuple[int, ...] = (),
+    drop_bands: Sequence[int | str] = (),
+    match_wavelengths: bool = False,
     overwrite: bool = False,
     on_window: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> SceneMap:
@@ -165,14 +166,15 @@ def map_scene(
         out: the GeoTIFF to write, ending in `.tif`; `NAME.png` and `NAME_confidence.tif` appear
             beside it.
         scene_key: name of the array in the file, where several fit.
-        drop_bands: bands of the file to leave out, counted from 0.
+        drop_bands: bands of the file to leave out, as of `read_scene`.
+        match_wavelengths: interpolate a scene of other wavelengths between its bands.
         overwrite: replace a map that is there.
         on_window: called after each window with how many are done, and how many there are.
 
     Raises:
         RunError: no model, no scene to map, or a file in the way.
         ReadError: the scene cannot be read.
-        SceneError: other bands than the model's.
+        SceneError: other bands than the model's, or other wavelengths.
     """
     out = Path(out)
     if out.suffix.lower() not in (".tif", ".tiff"):
@@ -182,7 +184,7 @@ def map_scene(
         raise RunError(f"{there[0]} exists; take another --out, or --overwrite")
     bundle = as_bundle(model)
     if isinstance(scene, str | Path):
-        scene = readers.read_scene(scene, scene_key, drop_bands)
+        scene = readers.read_scene(scene, scene_key, drop_bands, scale=bundle.config.scaled)
     elif scene is None:
         opened = model if isinstance(model, Run) else None
         if isinstance(model, str | Path):
@@ -190,7 +192,7 @@ def map_scene(
         if opened is None:
             raise RunError("map: a bundle has no scene of its own; name one with --scene")
         scene = cast(Scene, opened.data()[0])
-    made = classify(bundle, scene, on_window=on_window)
+    made = classify(bundle, scene, on_window=on_window, match_wavelengths=match_wavelengths)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         made.write_geotiff(out)

@@ -105,7 +105,10 @@ def open_scene(
     dtype, scales = cube.dtype, None
     if scale:
         if cube.scale is None and cube.offset is None:
-            raise ReadError(f"{path}: it states no scale factor; leave out --scale")
+            raise ReadError(
+                f"{path}: it states no scale factor, and --scale, or a model that was trained "
+                "with it, needs one"
+            )
         ones = np.ones(cube.shape[2])
         factor = ones if cube.scale is None else cube.scale
         added = 0 * ones if cube.offset is None else cube.offset

@@ -59,14 +59,14 @@ class Survey:
 
 def missing_values(values: NDArray[np.generic], nodata: Numbers | None) -> NDArray[np.bool_]:
     """Where `(..., bands)` values are NaN, infinite or the value that stands for none."""
-    missing: NDArray[np.bool_] = np.zeros(values.shape, bool)
+    missing = np.zeros(values.shape, bool)
     if values.dtype.kind == "f":
-        missing = np.asarray(~np.isfinite(values))
+        np.logical_not(np.isfinite(values), out=missing)
     if nodata is not None:
-        kind: Any = values.dtype.type
         # as the file's own type has it: -3.4e38 is written in float64 and stored in float32
-        cast = nodata.astype(kind) if values.dtype.kind == "f" else nodata
-        missing = missing | np.asarray(values == cast)
+        kind: Any = values.dtype.type
+        none = nodata.astype(kind) if values.dtype.kind == "f" else nodata
+        np.logical_or(missing, values == none, out=missing)
     return missing
 
 
