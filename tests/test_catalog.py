@@ -117,7 +117,10 @@ def test_a_data_set_is_known_by_its_name() -> None:
     assert dataset("indian_pines") is INDIAN_PINES
     assert all(name == known.name for name, known in DATASETS.items())
     assert all(k.licence and k.source and k.notes for k in DATASETS.values())
-    assert list(DATASETS) == ["indian_pines", "cifar10", "cifar100", "digits"]
+    assert list(DATASETS) == [
+        "indian_pines", "pavia_university", "pavia_centre", "salinas", "salinas_a", "ksc",
+        "botswana", "houston_2013", "cifar10", "cifar100", "digits",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("ask", [dataset, load])
@@ -125,9 +128,7 @@ def test_an_unknown_name_lists_the_known_ones(ask: object) -> None:
     assert callable(ask)
     with pytest.raises(SettingsError) as caught:
         ask("indian_pine")
-    assert str(caught.value) == (
-        "data: wanted one of indian_pines, cifar10, cifar100, digits, got 'indian_pine'"
-    )
+    assert str(caught.value) == (f"data: wanted one of {', '.join(DATASETS)}, got 'indian_pine'")
 
 
 @pytest.mark.parametrize("spec", [None, SimpleNamespace(origin=None)])

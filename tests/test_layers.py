@@ -18,9 +18,13 @@ ROOT = Path(spectrolite.__file__).parent
 
 ORDER = (
     "errors", "files", "memory", "scene", "images",
-    "readers.shapes", "readers.npy", "readers.matlab", "readers",
-    "readers.archives", "readers.pictures", "readers.image_folders", "readers.cifar", "catalog",
-    "metrics", "leakage", "draws", "splits", "image_splits", "bands", "tiles", "augment",
+    "readers.shapes", "readers.cubes", "readers.raw", "readers.survey", "readers.npy",
+    "readers.envi", "readers.rasters", "readers.cf", "readers.hdf5", "readers.netcdf",
+    "readers.zarr_stores", "readers.matlab", "readers.scene_files", "readers",
+    "readers.archives", "readers.pictures", "readers.image_folders", "readers.cifar",
+    "known_scenes", "downloads", "catalog", "scene_facts",
+    "metrics", "leakage", "draws", "splits", "image_splits", "bands", "band_matching",
+    "tiles", "augment",
     "models.blocks", "models.hybridsn", "models.mobilenet_v1", "models.mobilenet_v2", "models",
     "models.weights", "dense_form", "costs", "cost_pictures", "explanations",
     "settings", "recipes", "optimisers", "training", "image_training", "resuming",
@@ -29,12 +33,13 @@ ORDER = (
     "predictions", "mapping", "charts", "page_parts", "pages", "image_pages", "doctor_page",
     "manifests", "run_folders", "unfinished", "run_training", "scene_runs", "image_runs", "runs",
     "image_checkups", "checkups", "verification", "repetition", "demonstration",
-    "screen", "image_screen", "cli_parts", "cli_runs", "cli_training", "cli", "__main__",
+    "screen", "image_screen", "cli_parts", "cli_runs", "cli_scenes", "cli_training", "cli",
+    "__main__",
 )  # fmt: skip
 
 HEAVY = (
     "torch", "numpy", "scipy", "sklearn", "rasterio", "matplotlib", "pydantic", "tensorly", "PIL",
-    "pooch",
+    "pooch", "h5py", "zarr",
 )  # fmt: skip
 
 
@@ -90,7 +95,8 @@ def test_the_check_sees_every_spelling(source: str) -> None:
 def test_only_readers_and_the_catalog_open_data_files() -> None:
     openers = (
         "np.load(", "open_memmap(", "io.loadmat(", "rasterio.open(", "Image.open(",
-        "tarfile.open(", "ZipFile(", "np.frombuffer(",
+        "tarfile.open(", "ZipFile(", "np.frombuffer(", "h5py.File(", "zarr.open(",
+        "netcdf_file(", "readinto(",
     )  # fmt: skip
     found = {
         name
@@ -100,8 +106,9 @@ def test_only_readers_and_the_catalog_open_data_files() -> None:
     }
     # mapping writes the map, and reads back only what it wrote
     assert found == {
-        "readers.npy", "readers.matlab", "readers.archives", "readers.pictures", "readers.cifar",
-        "catalog", "mapping",
+        "readers.npy", "readers.matlab", "readers.raw", "readers.envi", "readers.rasters",
+        "readers.hdf5", "readers.netcdf", "readers.zarr_stores", "readers.archives",
+        "readers.pictures", "readers.cifar", "catalog", "mapping",
     }  # fmt: skip
 
 

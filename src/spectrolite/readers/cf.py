@@ -82,7 +82,7 @@ class Variable:
         return self.read((slice(None),) * len(self.shape))
 
 
-def cube(path: Path, form: str, variables: Sequence[Variable], key: str | None) -> Cube:
+def cube_among(path: Path, form: str, variables: Sequence[Variable], key: str | None) -> Cube:
     """The cube of that name, or the only one.
 
     Raises:

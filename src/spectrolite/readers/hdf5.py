@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.errors import ReadError
-from spectrolite.readers import cf
+from spectrolite.readers.cf import Variable, cube_among
 from spectrolite.readers.cubes import Cube
 
 HDF4 = b"\x0e\x03\x13\x01"
@@ -29,10 +29,10 @@ def cube(path: Path, key: str | None) -> Cube:
         if file.read(4) == HDF4:
             raise ReadError(f"{path}: this is HDF4, which is not read; convert it to HDF5 or ENVI")
     form = "NetCDF 4" if path.suffix.lower().startswith((".nc", ".cdf")) else "HDF5"
-    return cf.cube(path, form, variables(path), key)
+    return cube_among(path, form, variables(path), key)
 
 
-def variables(path: Path) -> list[cf.Variable]:
+def variables(path: Path) -> list[Variable]:
     """Every array of the file, in all its groups.
 
     Raises:
@@ -40,7 +40,7 @@ def variables(path: Path) -> list[cf.Variable]:
     """
     import h5py
 
-    found: list[cf.Variable] = []
+    found: list[Variable] = []
 
     def visit(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset) and item.shape is not None:
@@ -49,7 +49,7 @@ def variables(path: Path) -> list[cf.Variable]:
             dims = tuple(_dim(item, axis) for axis in range(item.ndim))
             attrs = {k: _attribute(item, k) for k in item.attrs}
             read = partial(read_part, path, name)
-            found.append(cf.Variable(name, item.shape, item.dtype, dims, attrs, read))
+            found.append(Variable(name, item.shape, item.dtype, dims, attrs, read))
 
     with opened(path) as file:
         file.visititems(visit)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy import io
 
 from spectrolite.errors import ReadError, SceneError
-from spectrolite.readers import hdf5
 from spectrolite.readers.cubes import Cube
+from spectrolite.readers.hdf5 import read_part, variables
 from spectrolite.readers.shapes import ArrayShape, check_fits_memory, choose
 from spectrolite.scene import Window
 
@@ -34,12 +34,12 @@ def shapes(path: Path) -> list[ArrayShape]:
     if is_hdf5(path):
         return list(_variables(path))
     try:
-        variables = io.whosmat(path)
+        whos = io.whosmat(path)
     except Exception as error:  # SciPy lets many kinds through for a damaged file
         raise _damaged(path, error) from error
     return [
         ArrayShape(name, tuple(shape), kind, NUMBERS.get(kind, 1), kind in NUMBERS)
-        for name, shape, kind in variables
+        for name, shape, kind in whos
     ]
 
 
@@ -51,7 +51,7 @@ def read(path: Path, key: str) -> NDArray[np.generic]:
         OSError: the disk fails while it is read.
     """
     if is_hdf5(path):
-        return np.asarray(hdf5.read_part(path, key, ())).T
+        return np.asarray(read_part(path, key, ())).T
     try:
         return np.asarray(io.loadmat(path, variable_names=[key])[key])
     except OSError as error:
@@ -84,7 +84,7 @@ def cube(path: Path, key: str | None) -> Cube:
             "MATLAB 7.3", found.key, (rows, cols, bands), dtype,
             partial(_read_window, path, found.key, bands),
         )  # fmt: skip
-    check_fits_memory(path, found, remedy="save it with -v7.3, or cut the scene into parts")
+    check_fits_memory(path, found, remedy="cut the scene into parts, or save it with -v7.3")
     whole: Callable[[], NDArray[np.generic]] = cache(partial(read, path, found.key))
     dtype = np.dtype(NUMPY.get(found.dtype, found.dtype))
     return Cube(
@@ -103,7 +103,7 @@ def is_hdf5(path: Path) -> bool:
 def _variables(path: Path) -> dict[ArrayShape, np.dtype[Any]]:
     """Variables of version 7.3 with the types of their values; their axes run backwards there."""
     found = {}
-    for v in hdf5.variables(path):
+    for v in variables(path):
         if v.key.startswith("#"):  # where cells keep what they point to
             continue
         kind = v.text("MATLAB_class") or v.dtype.name
@@ -115,7 +115,7 @@ def _variables(path: Path) -> dict[ArrayShape, np.dtype[Any]]:
 
 def _read_window(path: Path, key: str, bands: int, window: Window) -> NDArray[np.generic]:
     down, across = window.slices
-    return hdf5.read_part(path, key, (slice(0, bands), across, down)).transpose(2, 1, 0)
+    return read_part(path, key, (slice(0, bands), across, down)).transpose(2, 1, 0)
 
 
 def _damaged(path: Path, error: Exception) -> ReadError:

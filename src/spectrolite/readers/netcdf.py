@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from scipy import io
 
 from spectrolite.errors import ReadError
-from spectrolite.readers import cf, hdf5
+from spectrolite.readers.cf import Variable, cube_among
 from spectrolite.readers.cubes import Cube
+from spectrolite.readers.hdf5 import cube as hdf5
 
 
 def cube(path: Path, key: str | None) -> Cube:
@@ -26,23 +27,23 @@ def cube(path: Path, key: str | None) -> Cube:
     with path.open("rb") as file:
         head = file.read(4)
     if not head.startswith(b"CDF"):
-        return hdf5.cube(path, key)
+        return hdf5(path, key)
     if head[3:] not in (b"\x01", b"\x02"):
         raise ReadError(
             f"{path}: NetCDF version {head[3:].hex()} is not read; convert it to NetCDF 4: "
             "nccopy -k nc4 OLD NEW"
         )
-    return cf.cube(path, "NetCDF 3", _variables(path), key)
+    return cube_among(path, "NetCDF 3", _variables(path), key)
 
 
-def _variables(path: Path) -> list[cf.Variable]:
+def _variables(path: Path) -> list[Variable]:
     found = []
     with _opened(path) as file:
         for name, item in file.variables.items():
             dtype = np.dtype(item.data.dtype)
             read = partial(_read_part, path, name)
             attrs = dict(item._attributes)
-            found.append(cf.Variable(name, item.shape, dtype, tuple(item.dimensions), attrs, read))
+            found.append(Variable(name, item.shape, dtype, tuple(item.dimensions), attrs, read))
             del item  # SciPy unmaps the file only when nothing points into it
     return found
 

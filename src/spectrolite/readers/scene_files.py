@@ -20,10 +20,16 @@ from numpy.typing import NDArray
 
 from spectrolite.errors import ReadError, SceneError, SettingsError
 from spectrolite.files import naming
-from spectrolite.readers import envi, hdf5, matlab, netcdf, npy, rasters, zarr_stores
 from spectrolite.readers.cubes import Cube, Numbers
+from spectrolite.readers.envi import cube as envi
+from spectrolite.readers.hdf5 import cube as hdf5
+from spectrolite.readers.matlab import cube as matlab
+from spectrolite.readers.netcdf import cube as netcdf
+from spectrolite.readers.npy import cube as npy
+from spectrolite.readers.rasters import cube as rasters
 from spectrolite.readers.shapes import ArrayShape, check_fits_memory
 from spectrolite.readers.survey import has_spectrum, pieces, survey
+from spectrolite.readers.zarr_stores import cube as zarr
 from spectrolite.scene import Scene, SceneFile, Window, listed, ranges, without_bands
 
 FORMATS = {
@@ -33,9 +39,9 @@ FORMATS = {
     matlab: (".mat",),
     hdf5: (".h5", ".hdf5", ".he5", ".hdf"),
     netcdf: (".nc", ".nc4", ".cdf"),
-    zarr_stores: (".zarr",),
+    zarr: (".zarr",),
 }
-BY_ENDING = {ending: module for module, endings in FORMATS.items() for ending in endings}
+BY_ENDING = {ending: reader for reader, endings in FORMATS.items() for ending in endings}
 
 WORDS = ("bad", "constant", "noisy")
 STRIP = 64 << 20  # bytes of a scene that are read at a time
@@ -55,14 +61,13 @@ def open_cube(path: str | Path, key: str | None = None) -> Cube:
     reader = BY_ENDING.get(path.suffix.lower())
     if reader is None and path.is_file() and path.with_name(f"{path.name}.hdr").is_file():
         reader = envi  # such a name may have dots of its own: f970619t01p02_r02_sc03.a.rfl
-    if not (path.is_dir() if reader is zarr_stores else path.is_file()):
-        raise ReadError(f"{path}: no such {'folder' if reader is zarr_stores else 'file'}")
+    if not (path.is_dir() if reader is zarr else path.is_file()):
+        raise ReadError(f"{path}: no such {'folder' if reader is zarr else 'file'}")
     if reader is None:
         endings = ", ".join(filter(None, BY_ENDING))
         raise ReadError(f"{path}: wanted one of {endings}, got {path.suffix or 'no ending'}")
     with naming(path):
-        cube: Cube = reader.cube(path, key)
-    return cube
+        return reader(path, key)
 
 
 def open_scene(

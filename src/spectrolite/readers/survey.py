@@ -73,8 +73,7 @@ def missing_values(values: NDArray[np.generic], nodata: Numbers | None) -> NDArr
 def has_spectrum(values: NDArray[np.generic], nodata: Numbers | None) -> NDArray[np.bool_]:
     """`(rows, cols)` bool of `(rows, cols, bands)` values: the rule of this module."""
     if nodata is None or not (nodata == 0).any():
-        valid: NDArray[np.bool_] = ~missing_values(values, nodata).any(-1)
-        return valid
+        return np.asarray(~missing_values(values, nodata).any(-1))
     zero = nodata == 0
     other = np.where(zero, np.nan, nodata)
     filled = (values[..., zero] == 0).all(-1)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.errors import MissingExtraError, ReadError
-from spectrolite.readers import cf
+from spectrolite.readers.cf import Variable, cube_among
 from spectrolite.readers.cubes import Cube
 
 
@@ -33,7 +33,7 @@ def cube(path: Path, key: str | None) -> Cube:
         arrays = {"array": root} if isinstance(root, zarr.Array) else _arrays(root)
     except Exception as error:  # zarr lets many kinds through for what is no store
         raise _damaged(path, error) from error
-    return cf.cube(path, "Zarr", [_variable(path, k, a) for k, a in arrays.items()], key)
+    return cube_among(path, "Zarr", [_variable(path, k, a) for k, a in arrays.items()], key)
 
 
 def _arrays(root: Any) -> dict[str, Any]:
@@ -42,14 +42,14 @@ def _arrays(root: Any) -> dict[str, Any]:
     return {k: v for k, v in root.members(max_depth=None) if isinstance(v, zarr.Array)}
 
 
-def _variable(path: Path, key: str, array: Any) -> cf.Variable:
+def _variable(path: Path, key: str, array: Any) -> Variable:
     attrs = dict(array.attrs)
     dims = getattr(array.metadata, "dimension_names", None) or attrs.get("_ARRAY_DIMENSIONS") or ()
     named = tuple(str(d or "") for d in dims)
     group = key.rpartition("/")[0]
     whole = tuple(f"{group}/{d}".strip("/") if d else "" for d in named) or ("",) * array.ndim
     read = partial(_read_part, path, array)
-    return cf.Variable(key, array.shape, np.dtype(array.dtype), whole, attrs, read)
+    return Variable(key, array.shape, np.dtype(array.dtype), whole, attrs, read)
 
 
 def _read_part(path: Path, array: Any, part: tuple[slice, ...]) -> NDArray[np.generic]:
