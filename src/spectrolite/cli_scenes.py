@@ -22,7 +22,7 @@ def info(
 ) -> None:
     """Say what a scene's file is: size, wavelengths, place, values, and what is odd about it.
 
-    Files above 256 MiB are looked at in windows all over them; how much that was is said.
+    Files above 64 MiB are looked at in windows all over them; how much that was is said.
 
     Example: `spectrolite info field.hdr`
     """

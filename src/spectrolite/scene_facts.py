@@ -14,7 +14,7 @@ from spectrolite.readers.scene_files import open_cube
 from spectrolite.readers.survey import Survey, pieces, survey
 from spectrolite.scene import listed, ranges
 
-BUDGET = 256 << 20  # bytes of a file that are looked at; of a larger one, windows all over it
+BUDGET = 64 << 20  # bytes of a file that are looked at; of a larger one, windows all over it
 SMALLEST = 25  # pixels, the patch of HybridSN
 
 
@@ -85,7 +85,7 @@ class SceneInfo:
 def scene_info(path: str | Path, key: str | None = None) -> SceneInfo:
     """Look at a scene's file: what it says, and windows all over it, never more at a time.
 
-    Files of up to 256 MiB are looked at whole; of larger ones, so many bytes in small windows that
+    Files of up to 64 MiB are looked at whole; of larger ones, so many bytes in small windows that
     are evenly spread. `looked_at` says what share that was.
 
     Args:

@@ -18,7 +18,7 @@ from spectrolite.files import naming
 
 Box = tuple[slice, slice, slice]
 
-WASTE = 8  # so many times the wanted bytes are read rather than one run after the other
+GAP = 16 << 10  # bytes: gaps up to it are read too, which is faster than to read run after run
 
 
 def read_box(
@@ -40,17 +40,20 @@ def read_box(
     (_, b, c), wanted = _collapsed(shape, box)
     first, second, third = wanted
     out = np.empty(tuple(s.stop - s.start for s in wanted), dtype)
-    width = third.stop - third.start
-    slab = np.empty((out.shape[1], c), dtype) if width < c <= WASTE * width else None
+    size, width = dtype.itemsize, third.stop - third.start
+    slab = np.empty((out.shape[1], c), dtype) if 0 < (c - width) * size <= GAP else None
+    buffer = _bytes_of(out if slab is None else slab)
+    run = width * size if slab is None else slab.nbytes
     with naming(path), path.open("rb", buffering=0) as file:
         for n, i in enumerate(range(first.start, first.stop)):
             if slab is not None:
-                _fill(file, path, offset + (i * b + second.start) * c * dtype.itemsize, slab)
+                _fill(file, path, offset + (i * b + second.start) * c * size, buffer)
                 out[n] = slab[:, third]
                 continue
             for m, j in enumerate(range(second.start, second.stop)):
-                start = ((i * b + j) * c + third.start) * dtype.itemsize
-                _fill(file, path, offset + start, out[n, m])
+                k = (n * out.shape[1] + m) * run
+                start = offset + ((i * b + j) * c + third.start) * size
+                _fill(file, path, start, buffer[k : k + run])
     return out.reshape(tuple(s.stop - s.start for s in box))
 
 
@@ -66,12 +69,16 @@ def _collapsed(shape: tuple[int, int, int], box: Box) -> tuple[tuple[int, int, i
     return (1, 1, a * b * c), (slice(0, 1), slice(0, 1), run)
 
 
-def _fill(file: FileIO, path: Path, start: int, array: NDArray[np.generic]) -> None:
-    """Read an array that is contiguous from a place in the file."""
-    buffer = memoryview(array.reshape(-1).view(np.uint8).data)
+def _bytes_of(array: NDArray[np.generic]) -> memoryview:
+    return memoryview(array.reshape(-1).view(np.uint8).data)
+
+
+def _fill(file: FileIO, path: Path, start: int, buffer: memoryview) -> None:
+    """Read so many bytes from a place in the file."""
     file.seek(start)
-    while len(buffer):
-        read = file.readinto(buffer)
-        if not read:
-            raise ReadError(f"{path}: {len(buffer)} bytes have gone since it was opened")
-        buffer = buffer[read:]
+    read = file.readinto(buffer)
+    while read < len(buffer):
+        more = file.readinto(buffer[read:])
+        if not more:
+            raise ReadError(f"{path}: {len(buffer) - read} bytes have gone since it was opened")
+        read += more

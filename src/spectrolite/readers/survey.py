@@ -95,8 +95,10 @@ def survey(
     for part in parts:
         values = read(part)
         missing = missing_values(values, nodata)
+        holes = bool(missing.any())
         numbers = values.astype(np.float64)
-        numbers[missing] = np.nan
+        if holes:
+            numbers[missing] = np.nan
         if not columns:
             bands = numbers.shape[-1]
             # a value near all others is taken off, so that squares keep their digits
@@ -104,20 +106,27 @@ def survey(
             columns = [np.zeros(bands, np.int64), np.full(bands, np.inf), np.full(bands, -np.inf),
                        *(np.zeros(bands) for _ in range(5))]  # fmt: skip
         numbers -= near
+        there = ~missing
         pixels += missing.shape[0] * missing.shape[1]
-        without += int((~has_spectrum(values, nodata)).sum())
+        without += int((~has_spectrum(values, nodata)).sum()) if holes else 0
         columns[0] += missing.sum((0, 1))
-        columns[1] = np.fmin(columns[1], np.where(missing, np.inf, numbers).min((0, 1)))
-        columns[2] = np.fmax(columns[2], np.where(missing, -np.inf, numbers).max((0, 1)))
+        columns[1] = np.minimum(columns[1], numbers.min((0, 1), initial=np.inf, where=there))
+        columns[2] = np.maximum(columns[2], numbers.max((0, 1), initial=-np.inf, where=there))
+        if holes:
+            numbers[missing] = 0
         steps = np.diff(numbers, axis=1)
-        for i, array in enumerate((~missing, numbers, numbers**2, np.isfinite(steps), steps**2), 3):
-            columns[i] += np.nansum(array, (0, 1))
+        both = there[:, 1:] & there[:, :-1]
+        if holes:
+            steps[~both] = 0
+        squares, jumps = (np.einsum("ijk,ijk->k", a, a) for a in (numbers, steps))
+        found = (there.sum((0, 1)), numbers.sum((0, 1)), squares, both.sum((0, 1)), jumps)
+        for i, more in enumerate(found, start=3):
+            columns[i] += more
     gone, low, high, n, total, squares, pairs, jumps = columns
     with np.errstate(divide="ignore", invalid="ignore"):
         variance = squares / n - (total / n) ** 2
         roughness = np.where(high > low, jumps / pairs / 2 / variance, np.nan)
-    found = n > 0
-    low, high = np.where(found, low + near, np.nan), np.where(found, high + near, np.nan)
+    low, high = (np.where(n > 0, end + near, np.nan) for end in (low, high))
     return Survey(pixels, without, gone, low, high, roughness)
 
 
