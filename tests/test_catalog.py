@@ -39,7 +39,8 @@ from spectrolite.catalog import (
 )
 from spectrolite.errors import DownloadError, MissingExtraError, ReadError, SettingsError
 from spectrolite.images import ImageSet
-from spectrolite.known_scenes import DOWNLOADED, FILES
+from spectrolite.known_scenes import DOWNLOADED
+from spectrolite.known_scenes import FILES as REMOTE
 from spectrolite.readers.cifar import CIFAR10
 from spectrolite.scene import Labels, Scene, check_pair
 
@@ -193,7 +194,7 @@ def test_published_counts_of_the_downloaded_scenes() -> None:
         761, 243, 256, 252, 161, 229, 105, 431, 520, 404, 419, 503, 927,
     ]  # fmt: skip
     assert DOWNLOADED["salinas_a"].class_names[14] == "Lettuce_romaine_7wk"
-    assert list(DOWNLOADED) == list(FILES)
+    assert list(DOWNLOADED) == list(REMOTE)
 
 
 CUBE = np.arange(2 * 3 * 4, dtype=np.uint16).reshape(2, 3, 4)
@@ -307,8 +308,8 @@ def test_other_scenes_and_labels_than_the_known_ones(tiny_scene: Path) -> None:
     with pytest.raises(ReadError) as caught:
         load("salinas_a", tiny_scene)
     assert str(caught.value) == (
-        f"{tiny_scene / 'SalinasA_gt.mat'}: not the known labels of salinas_a: 2 unknown: 2 pixels, "
-        "known are 0, 10 ten: 0 pixels, known are 2"
+        f"{tiny_scene / 'SalinasA_gt.mat'}: not the known labels of salinas_a: 2 unknown: 2 "
+        "pixels, known are 0, 10 ten: 0 pixels, known are 2"
     )
     savemat(tiny_scene / "SalinasA_corrected.mat", {"salinasA_corrected": CUBE[:, :2]})
     with pytest.raises(ReadError) as caught:

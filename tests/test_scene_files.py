@@ -51,7 +51,7 @@ def envi(folder: Path, header: str = HEADER, size: int = 24) -> Path:
             "offset 0), the file holds 24; it was cut off, or the header is another file's",
         ),
         ("samples = 2", "", "{hdr}: samples: wanted a whole number from 1 up, got nothing"),
-        ("samples = 2", "samples = two", "{hdr}: samples: wanted a whole number from 1 up, got two"),
+        ("samples = 2", "samples = -", "{hdr}: samples: wanted a whole number from 1 up, got -"),
         ("lines = 3", "lines = 0", "{hdr}: lines: wanted a whole number from 1 up, got 0"),
         ("type = 2", "type = 6", "{hdr}: data type 6 is complex; wanted real numbers"),
         (
@@ -276,8 +276,8 @@ def test_a_survey_against_numpy_and_the_words_it_gives(tmp_path: Path) -> None:
     np.save(tmp_path / "s.npy", cube)
     opened = open_cube(tmp_path / "s.npy")
     found = survey(opened.read, pieces(*opened.shape, 4, 0), None)
-    np.testing.assert_array_equal(found.low, np.nanmin(cube, (0, 1), initial=np.inf)[:3].tolist()
-                                  + [np.nan, cube[..., 4].min()])  # fmt: skip
+    lows = [np.nanmin(cube[..., b]) for b in (0, 1, 2)]
+    np.testing.assert_array_equal(found.low, [*lows, np.nan, cube[..., 4].min()])
     np.testing.assert_array_equal(found.missing, [5, 0, 0, 2000, 0])
     assert (found.pixels, found.without) == (2000, 2000)
     noise = cube[..., 1].astype(float)

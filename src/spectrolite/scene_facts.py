@@ -165,8 +165,8 @@ def _warnings(cube: Cube, found: Survey, back: int) -> list[str]:
     if back and cube.wavelengths_nm is not None:
         first = int(np.flatnonzero(np.diff(cube.wavelengths_nm) <= 0)[0]) + 1
         said.append(
-            f"wavelengths do not ascend: {back} of {bands} are not above the one before, the first is "
-            f"band {first}, from 0; spectrometers that overlap do that"
+            f"wavelengths do not ascend: {back} of {bands} are not above the one before, the first "
+            f"is band {first}, from 0; spectrometers that overlap do that"
         )
     if cube.crs is None:
         said.append("no CRS: a map of it has no place on Earth")
