@@ -38,8 +38,9 @@ def test_interpolation_is_that_of_numpy(data: st.DataObject) -> None:
     if made is scene:  # its own bands, to a nanometre
         return
     for r, c in np.ndindex(3, 4):
-        theirs = np.interp(wanted, np.array(there)[order], scene.cube[r, c, order])
-        np.testing.assert_allclose(made.cube[r, c], theirs, rtol=1e-6, atol=1e-3)
+        spectrum = scene.cube[r, c, order].astype(float)
+        theirs = np.interp(wanted, np.array(there)[order], spectrum)
+        np.testing.assert_allclose(made.cube[r, c].astype(float), theirs, rtol=1e-6, atol=1e-3)
     assert made.wavelengths_nm == tuple(wanted)
 
 
@@ -50,7 +51,7 @@ def test_a_scene_in_a_file_stays_there(tmp_path: Path) -> None:
         "byte order = 0\nwavelength units = nm\nwavelength = {400, 500, 600}\n"
     )
     made = at_wavelengths(open_scene(tmp_path / "s.hdr"), (450.0, 600.0), match=True)
-    assert (made.shape, made.dtype) == ((2, 2, 2), np.float32)
+    assert (made.shape, made.dtype.name) == ((2, 2, 2), "float32")
     values, valid = made.read(Window(1, 2, 0, 2))
     assert values.tolist() == [[[6.5, 8.0], [9.5, 11.0]]]
     assert valid.all()

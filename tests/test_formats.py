@@ -26,7 +26,7 @@ from rasterio.crs import CRS
 from rasterio.errors import NotGeoreferencedWarning
 from scipy import io
 
-from spectrolite.readers import open_cube, open_scene, read_scene
+from spectrolite.readers import open_cube, open_scene, read_labels, read_scene
 from spectrolite.readers.raw import read_box
 from spectrolite.scene import Window
 
@@ -124,7 +124,7 @@ def hdf5(folder: Path, cube: NDArray[Any]) -> Path:
     return path
 
 
-def netcdf(version: str, dims: tuple[str, str, str] = ("wavelength", "y", "x")) -> Write:
+def netcdf(version: Any, dims: tuple[str, str, str] = ("wavelength", "y", "x")) -> Write:
     """With CF's coordinates and a grid mapping, bands first as most writers have it."""
 
     def write(folder: Path, cube: NDArray[Any]) -> Path:
@@ -158,7 +158,7 @@ def zarr_store(version: Any) -> Write:
         path = folder / "scene.zarr"
         root = zarr.open_group(path, mode="w", zarr_format=version)
         dims = ("band", "y", "x")
-        named = {"dimension_names": dims} if version == 3 else {}
+        named: dict[str, Any] = {"dimension_names": dims} if version == 3 else {}
         array = root.create_array(
             "cube", data=cube.transpose(2, 0, 1).copy(), chunks=(2, 3, 3), **named
         )
@@ -237,6 +237,12 @@ def test_a_whole_scene_and_its_source_give_the_same_numbers(tmp_path: Path, name
     assert (again.sha256, again.source) == (scene.sha256, scene.source)
     if scene.wavelengths_nm:
         np.testing.assert_allclose(scene.wavelengths_nm, [NM[b] for b in (0, 2, 3)], rtol=1e-6)
+
+
+def test_labels_of_matlab_7_3(tmp_path: Path) -> None:
+    labels = read_labels(mat_73(tmp_path, CUBE))
+    np.testing.assert_array_equal(labels.array, CUBE[:, :, 0])
+    assert labels.source["key"] == "gt"
 
 
 TYPES = {1: "u1", 2: "i2", 3: "i4", 4: "f4", 5: "f8", 12: "u2", 13: "u4", 14: "i8", 15: "u8"}
@@ -326,7 +332,7 @@ def test_what_an_envi_header_says_besides(tmp_path: Path) -> None:
     assert scene.transform == PLACE
     scaled = read_scene(tmp_path / "scene.hdr", scale=True)
     assert scaled.cube.dtype == np.float32
-    np.testing.assert_array_equal(scaled.cube[0, 1], np.float32([3e-4, 4e-4, 5e-4]))
+    np.testing.assert_array_equal(scaled.cube[0, 1], np.array([3e-4, 4e-4, 5e-4], np.float32))
     assert scaled.source["scale"] == "true"
 
 
@@ -351,12 +357,13 @@ def test_packed_values_and_fill_of_netcdf(tmp_path: Path) -> None:
     scene = read_scene(path, scale=True)
     assert scene.valid is not None
     np.testing.assert_array_equal(scene.valid, ~theirs.mask.any(-1))
-    np.testing.assert_allclose(scene.cube[scene.valid], theirs.data[scene.valid], rtol=1e-6)
+    unpacked = scene.cube[scene.valid].astype(float)
+    np.testing.assert_allclose(unpacked, theirs.data[scene.valid], rtol=1e-6)
     assert scene.wavelengths_nm == (450.0, 550.0, 650.0)
     stored = read_scene(path)
     assert stored.cube.dtype == np.int16
     np.testing.assert_allclose(
-        stored.cube[scene.valid] * 0.0001 + 0.5, theirs.data[scene.valid], rtol=1e-6
+        stored.cube[scene.valid].astype(float) * 0.0001 + 0.5, theirs.data[scene.valid], rtol=1e-6
     )
 
 

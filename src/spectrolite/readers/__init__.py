@@ -29,7 +29,7 @@ def read_labels(
     """Read a label map from a file.
 
     Args:
-        path: `.npy`, or `.mat` up to version 7.
+        path: `.npy` or `.mat`.
         key: name of the array in the file; found by its two axes where only one has them.
         class_names: id to name, where they are known.
 
