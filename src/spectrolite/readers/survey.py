@@ -6,7 +6,7 @@ that value is 0, every band must be 0: a single 0 is what dark water gives.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,7 +130,7 @@ def survey(
     return Survey(pixels, without, gone, low, high, roughness)
 
 
-def pieces(rows: int, cols: int, bands: int, itemsize: int, budget: int) -> tuple[Window, ...]:
+def pieces(rows: int, cols: int, bands: int, itemsize: int, budget: int) -> Iterator[Window]:
     """Small windows over the whole scene, evenly spaced where all would be too much.
 
     Args:
@@ -141,9 +141,15 @@ def pieces(rows: int, cols: int, bands: int, itemsize: int, budget: int) -> tupl
         budget: bytes that may be read; 0 where all shall be.
     """
     side = max(1, int((VALUES / bands) ** 0.5))
-    every = list(windows(rows, cols, side))
-    largest = bands * itemsize * max(w.shape[0] * w.shape[1] for w in every)
-    most = max(1, budget // largest) if budget else len(every)
-    if most >= len(every):
-        return tuple(every)
-    return tuple(every[int(i)] for i in np.linspace(0, len(every) - 1, most).round())
+    down, across = -(-rows // side), -(-cols // side)
+    largest = bands * itemsize * -(-rows // down) * -(-cols // across)
+    most = max(1, budget // largest) if budget else down * across
+    if most >= down * across:
+        yield from windows(rows, cols, side)
+        return
+    for n in range(most):  # as `windows` has them, of which a huge file would have a huge list
+        i, j = divmod(n * (down * across - 1) // max(most - 1, 1), across)
+        yield Window(
+            i * rows // down, (i + 1) * rows // down,
+            j * cols // across, (j + 1) * cols // across,
+        )  # fmt: skip
