@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import pickle
 import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +24,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorly
+from scipy.io import savemat
 from sklearn.datasets import load_digits
 from tensorly.datasets import load_indian_pines
 
@@ -35,8 +37,10 @@ from spectrolite.catalog import (
     dataset,
     load,
 )
-from spectrolite.errors import MissingExtraError, ReadError, SettingsError
+from spectrolite.errors import DownloadError, MissingExtraError, ReadError, SettingsError
 from spectrolite.images import ImageSet
+from spectrolite.known_scenes import DOWNLOADED
+from spectrolite.known_scenes import FILES as REMOTE
 from spectrolite.readers.cifar import CIFAR10
 from spectrolite.scene import Labels, Scene, check_pair
 
@@ -117,7 +121,10 @@ def test_a_data_set_is_known_by_its_name() -> None:
     assert dataset("indian_pines") is INDIAN_PINES
     assert all(name == known.name for name, known in DATASETS.items())
     assert all(k.licence and k.source and k.notes for k in DATASETS.values())
-    assert list(DATASETS) == ["indian_pines", "cifar10", "cifar100", "digits"]
+    assert list(DATASETS) == [
+        "indian_pines", "pavia_university", "pavia_centre", "salinas", "salinas_a", "ksc",
+        "botswana", "houston_2013", "cifar10", "cifar100", "digits",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("ask", [dataset, load])
@@ -125,9 +132,7 @@ def test_an_unknown_name_lists_the_known_ones(ask: object) -> None:
     assert callable(ask)
     with pytest.raises(SettingsError) as caught:
         ask("indian_pine")
-    assert str(caught.value) == (
-        "data: wanted one of indian_pines, cifar10, cifar100, digits, got 'indian_pine'"
-    )
+    assert str(caught.value) == (f"data: wanted one of {', '.join(DATASETS)}, got 'indian_pine'")
 
 
 @pytest.mark.parametrize("spec", [None, SimpleNamespace(origin=None)])
@@ -173,6 +178,175 @@ def test_other_bytes_than_the_published_ones_are_refused(installed_elsewhere: Pa
         f"{path}: other bytes than the published file (sha256 8f038e4d8156… wanted); "
         "reinstall: pip install --force-reinstall tensorly==0.10.0"
     )
+
+
+# Scenes that are downloaded
+
+
+def test_published_counts_of_the_downloaded_scenes() -> None:
+    """Against the totals and counts of the sources, typed in again here."""
+    labelled = {name: d.labelled for name, d in DOWNLOADED.items()}
+    assert labelled == {
+        "pavia_university": 42_776, "pavia_centre": 148_152, "salinas": 54_129,
+        "salinas_a": 5_348, "ksc": 5_211, "botswana": 3_248, "houston_2013": 2_832 + 12_197,
+    }  # fmt: skip
+    assert list(DOWNLOADED["ksc"].counts.values()) == [
+        761, 243, 256, 252, 161, 229, 105, 431, 520, 404, 419, 503, 927,
+    ]  # fmt: skip
+    assert DOWNLOADED["salinas_a"].class_names[14] == "Lettuce_romaine_7wk"
+    assert list(DOWNLOADED) == list(REMOTE)
+
+
+CUBE = np.arange(2 * 3 * 4, dtype=np.uint16).reshape(2, 3, 4)
+IDS = np.array([[0, 10, 10], [1, 0, 1]], np.uint8)
+
+
+@pytest.fixture
+def tiny_scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a tiny Salinas-A, which the table then knows instead of the real one."""
+    known = replace(
+        DOWNLOADED["salinas_a"], shape=(2, 3, 4), counts={"one": 2, "ten": 2}, class_ids=(1, 10)
+    )
+    monkeypatch.setitem(DATASETS, "salinas_a", known)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "far").mkdir()
+    savemat(tmp_path / "far" / "SalinasA_corrected.mat", {"salinasA_corrected": CUBE, "x": CUBE})
+    savemat(tmp_path / "far" / "SalinasA_gt.mat", {"salinasA_gt": IDS})
+    return tmp_path / "far"
+
+
+@pytest.fixture
+def mirror(tiny_scene: Path) -> Iterator[tuple[str, list[str]]]:
+    """That folder on a server of this machine: its address, and the paths that were asked for."""
+    asked: list[str] = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *words: object) -> None:
+            asked.append(self.path)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(tiny_scene)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/", asked
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def check_tiny_scene(scene: Scene, labels: Labels, **source: str) -> None:
+    np.testing.assert_array_equal(scene.cube, CUBE)
+    np.testing.assert_array_equal(labels.array, IDS)
+    assert labels.class_names == {1: "one", 10: "ten"}
+    assert scene.source == labels.source == {"data": "salinas_a", **source}
+
+
+def test_a_scene_from_a_folder(tiny_scene: Path) -> None:
+    check_tiny_scene(*load("salinas_a", tiny_scene), root=str(tiny_scene.resolve()))
+    (tiny_scene / "SalinasA_gt.mat").unlink()
+    with pytest.raises(ReadError) as caught:
+        load("salinas_a", tiny_scene)
+    assert str(caught.value) == (
+        f"{tiny_scene / 'SalinasA_gt.mat'}: no such file; --root wants a folder with "
+        "SalinasA_corrected.mat and SalinasA_gt.mat"
+    )
+
+
+def test_the_first_download_is_recorded_and_later_ones_are_held_against_it(
+    tiny_scene: Path, mirror: tuple[str, list[str]], tmp_path: Path
+) -> None:
+    url, asked = mirror
+    told: list[str] = []
+    check_tiny_scene(*load("salinas_a", mirror_url=url, tell=told.append), mirror_url=url)
+    folder = tmp_path / "cache" / "spectrolite" / "salinas_a"
+    record = folder / "SalinasA_gt.mat.sha256.json"
+    sha256 = hashlib.sha256((tiny_scene / "SalinasA_gt.mat").read_bytes()).hexdigest()
+    assert json.loads(record.read_text())["sha256"] == sha256
+    assert told[2:] == [
+        f"downloading {url}SalinasA_gt.mat",
+        "SalinasA_gt.mat: no checksum is published; recorded that of this download, "
+        f"{sha256}, in {record}",
+    ]
+    load("salinas_a", mirror_url=url, tell=told.append)
+    assert len(told) == 4
+    assert asked == ["/SalinasA_corrected.mat", "/SalinasA_gt.mat"]
+    (folder / "SalinasA_gt.mat").unlink()
+    savemat(tiny_scene / "SalinasA_gt.mat", {"salinasA_gt": IDS, "more": IDS})
+    with pytest.raises(DownloadError) as caught:
+        load("salinas_a", mirror_url=url)
+    assert str(caught.value) == (
+        f"{url}SalinasA_gt.mat: other bytes than the first download had, as {record} recorded "
+        "(delete that record to accept them, or put SalinasA_corrected.mat and SalinasA_gt.mat "
+        "into a folder and give it with --root DIR (root=DIR in Python))"
+    )
+    record.write_text("{}")
+    with pytest.raises(DownloadError) as damaged:
+        load("salinas_a", mirror_url=url)
+    assert str(damaged.value) == (f"{record}: damaged: no sha256 in it; delete it to record anew")
+
+
+def test_no_network_for_a_scene(
+    tiny_scene: Path, typed: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    said = (
+        "http://127.0.0.1:1/SalinasA_corrected.mat: no download (ConnectionError); put "
+        "SalinasA_corrected.mat and SalinasA_gt.mat into a folder and give it with --root DIR "
+        "(root=DIR in Python), or another --mirror-url"
+    )
+    with pytest.raises(DownloadError) as caught:
+        load("salinas_a", mirror_url="http://127.0.0.1:1")
+    assert str(caught.value) == said
+    code, _, err = typed(
+        "train", "--data", "salinas_a", "--mirror-url", "http://127.0.0.1:1", "--out",
+        tmp_path / "run",
+    )  # fmt: skip
+    assert code == 1
+    assert err.endswith(f"error: {said}")
+
+
+def test_other_scenes_and_labels_than_the_known_ones(tiny_scene: Path) -> None:
+    savemat(tiny_scene / "SalinasA_gt.mat", {"salinasA_gt": IDS.clip(0, 2)})
+    with pytest.raises(ReadError) as caught:
+        load("salinas_a", tiny_scene)
+    assert str(caught.value) == (
+        f"{tiny_scene / 'SalinasA_gt.mat'}: not the known labels of salinas_a: 2 unknown: 2 "
+        "pixels, known are 0, 10 ten: 0 pixels, known are 2"
+    )
+    savemat(tiny_scene / "SalinasA_corrected.mat", {"salinasA_corrected": CUBE[:, :2]})
+    with pytest.raises(ReadError) as caught:
+        load("salinas_a", tiny_scene)
+    assert str(caught.value) == (
+        f"{tiny_scene / 'SalinasA_corrected.mat'}: wanted salinas_a of shape (2, 3, 4), got "
+        "(2, 2, 4)"
+    )
+
+
+def test_published_checksums_hold_for_a_folder_too(tmp_path: Path) -> None:
+    savemat(tmp_path / "PaviaU.mat", {"paviaU": CUBE})
+    savemat(tmp_path / "PaviaU_gt.mat", {"paviaU_gt": IDS})
+    with pytest.raises(ReadError) as caught:
+        load("pavia_university", tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path / 'PaviaU_gt.mat'}: other bytes than the published file (sha256 23f6a426928f… "
+        "wanted)"
+    )
+
+
+def test_houston_is_not_downloaded() -> None:
+    with pytest.raises(ReadError) as caught:
+        load("houston_2013")
+    assert str(caught.value) == (
+        "houston_2013: it is not downloaded; put 2013_IEEE_GRSS_DF_Contest_CASI.tif and "
+        "Houston_2013_gt.npy into a folder and give it with --root DIR (root=DIR in Python)"
+    )
+
+
+def test_a_mirror_for_what_is_not_downloaded(tmp_path: Path) -> None:
+    for name, root in (("digits", None), ("ksc", tmp_path)):
+        with pytest.raises(SettingsError) as caught:
+            load(name, root, mirror_url="http://127.0.0.1:1")
+        assert str(caught.value) == (
+            "--mirror-url: goes with scenes that are downloaded, and without --root"
+        )
 
 
 # Images

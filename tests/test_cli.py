@@ -15,6 +15,7 @@ import pytest
 
 import spectrolite as sl
 from spectrolite import cli
+from spectrolite.catalog import DATASETS
 from spectrolite.screen import TrainingProgress
 
 VERBS = (
@@ -266,7 +267,7 @@ WRONG = {
     ),
     "unknown data": (
         ["data", "mars"],
-        "data: wanted one of indian_pines, cifar10, cifar100, digits, got 'mars'",
+        f"data: wanted one of {', '.join(DATASETS)}, got 'mars'",
     ),
     "unknown method": (
         ["train", "--data", "indian_pines", "--split", "lucky", "--out", "x"],
@@ -284,7 +285,7 @@ WRONG = {
     ),
     "bad bands": (
         ["map", "run", "--drop-bands", "3-x", "--out", "m.tif"],
-        "--drop-bands: wanted numbers and ranges as 3,7-9, got '3-x'",
+        "--drop-bands: wanted numbers and ranges as 3,7-9, or bad, constant, noisy, got '3-x'",
     ),
     "bands of a named set": (
         ["train", "--data", "indian_pines", "--drop-bands", "3", "--out", "x"],
@@ -339,14 +340,14 @@ def test_bands_with_nan_are_named_and_can_be_dropped(
     typed: Type, tiny_files: tuple[Path, Path], tmp_path: Path
 ) -> None:
     cube = np.load(tiny_files[0]).astype(np.float32)
-    cube[3, 4, 5:7] = np.nan
+    cube[:, :, 5:7] = np.nan
     cube[:, :, 9] = 1
     np.save(tmp_path / "bad.npy", cube)
     words = [
         "train", "--scene", tmp_path / "bad.npy", "--labels", tiny_files[1], "--components", 13,
         "--epochs", 1, "--out", tmp_path / "run",
     ]  # fmt: skip
-    told = "NaN or infinite values in 2 of 16 bands, from 0: 5, 6; drop them (--drop-bands 5-6)"
+    told = "infinite or nodata in 2 of 16 bands, from 0: 5, 6; drop them (--drop-bands 5-6)"
     assert told in typed(*words).err
     assert "1 of 14 bands have one value" in typed(*words, "--drop-bands", "5-6").err
     done = typed(*words, "--drop-bands", "5,6,9")

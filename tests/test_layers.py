@@ -18,10 +18,14 @@ ROOT = Path(spectrolite.__file__).parent
 
 ORDER = (
     "errors", "files", "locks", "memory", "scene", "images",
-    "readers.shapes", "readers.npy", "readers.matlab", "readers",
+    "readers.shapes", "readers.cubes", "readers.raw", "readers.survey", "readers.npy",
+    "readers.envi", "readers.rasters", "readers.cf", "readers.hdf5", "readers.netcdf",
+    "readers.zarr_stores", "readers.matlab", "readers.scene_files", "readers",
     "readers.archives", "readers.pictures", "readers.image_folders", "readers.cifar",
-    "readers.samples", "catalog",
-    "metrics", "leakage", "draws", "splits", "image_splits", "bands", "tiles", "augment",
+    "readers.samples",
+    "known_scenes", "downloads", "catalog", "scene_facts",
+    "metrics", "leakage", "draws", "splits", "image_splits", "bands", "band_matching",
+    "tiles", "augment",
     "models.blocks", "models.hybridsn", "models.mobilenet_v1", "models.mobilenet_v2", "models",
     "models.weights", "dense_form", "costs", "cost_pictures", "explanations",
     "settings", "recipes", "optimisers", "training", "image_training", "resuming",
@@ -32,13 +36,14 @@ ORDER = (
     "manifests", "run_folders", "staging", "map_runs", "class_areas", "unfinished",
     "run_training", "scene_runs", "image_runs", "runs",
     "image_checkups", "checkups", "verification", "repetition", "demonstration",
-    "screen", "image_screen", "cli_parts", "cli_runs", "cli_maps", "cli_training", "cli",
+    "screen", "image_screen", "cli_parts", "cli_runs", "cli_scenes", "cli_maps", "cli_training",
+    "cli",
     "__main__",
 )  # fmt: skip
 
 HEAVY = (
     "torch", "numpy", "scipy", "sklearn", "rasterio", "matplotlib", "pydantic", "tensorly", "PIL",
-    "pooch",
+    "pooch", "h5py", "zarr",
 )  # fmt: skip
 
 
@@ -94,7 +99,8 @@ def test_the_check_sees_every_spelling(source: str) -> None:
 def test_only_readers_and_the_catalog_open_data_files() -> None:
     openers = (
         "np.load(", "open_memmap(", "io.loadmat(", "rasterio.open(", "Image.open(",
-        "tarfile.open(", "ZipFile(", "np.frombuffer(",
+        "tarfile.open(", "ZipFile(", "np.frombuffer(", "h5py.File(", "zarr.open(",
+        "netcdf_file(", "readinto(",
     )  # fmt: skip
     found = {
         name
@@ -104,8 +110,9 @@ def test_only_readers_and_the_catalog_open_data_files() -> None:
     }
     # the last three write maps, and read back what they wrote
     assert found == {
-        "readers.npy", "readers.matlab", "readers.archives", "readers.pictures", "readers.cifar",
-        "catalog", "map_files", "scene_maps", "staging",
+        "readers.npy", "readers.matlab", "readers.raw", "readers.envi", "readers.rasters",
+        "readers.hdf5", "readers.netcdf", "readers.zarr_stores", "readers.archives",
+        "readers.pictures", "readers.cifar", "catalog", "map_files", "scene_maps", "staging",
     }  # fmt: skip
 
 

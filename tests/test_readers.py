@@ -174,12 +174,12 @@ def test_a_missing_file_and_a_folder(tmp_path: Path, read: Any) -> None:
         assert str(caught.value) == f"{path}: no such file"
 
 
-@pytest.mark.parametrize(("name", "said"), [("scene.tif", ".tif"), ("scene", "no ending")])
-def test_an_unknown_ending(tmp_path: Path, name: str, said: str) -> None:
+@pytest.mark.parametrize(("name", "said"), [("map.xyz", ".xyz"), ("map", "no ending")])
+def test_labels_with_an_unknown_ending(tmp_path: Path, name: str, said: str) -> None:
     path = tmp_path / name
     path.touch()
     with pytest.raises(ReadError) as caught:
-        read_scene(path)
+        read_labels(path)
     assert str(caught.value) == f"{path}: wanted one of .mat, .npy, got {said}"
     assert sorted(FORMATS) == [".mat", ".npy"]
 
@@ -290,13 +290,14 @@ def test_bad_values_are_named_with_their_file(tmp_path: Path) -> None:
     assert str(bad_labels.value) == (
         "gt.npy: wanted ids from 0 (unlabelled) up, got -1 at 2 pixels; set them to 0"
     )
-    np.save(tmp_path / "cube.npy", np.where(CUBE == 5, np.inf, CUBE))
-    with pytest.raises(SceneError) as bad_scene:
-        read_scene(tmp_path / "cube.npy")
-    assert str(bad_scene.value) == (
-        "cube.npy: NaN or infinite values in 1 of 4 bands, from 0: 1; "
-        "drop them (--drop-bands 1) or fill them"
-    )
+    for where in (np.arange(4) == 1, CUBE % 4 == 1):  # every pixel of one band
+        np.save(tmp_path / "cube.npy", np.where(where, np.inf, CUBE))
+        with pytest.raises(SceneError) as bad_scene:
+            read_scene(tmp_path / "cube.npy")
+        assert str(bad_scene.value) == (
+            "cube.npy: no pixel has a value in every band: NaN, infinite or nodata in 1 of 4 "
+            "bands, from 0: 1; drop them (--drop-bands 1) or fill them"
+        )
 
 
 def test_bands_that_the_file_does_not_have(tmp_path: Path) -> None:
@@ -465,14 +466,16 @@ def test_a_text_with_the_ending_npy(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("head", [b"MATLAB 7.3 MAT-file, Platform: GLNXA64", b"\x89HDF\r\n\x1a\n"])
-def test_matlab_7_3_is_named_with_the_remedy(tmp_path: Path, head: bytes) -> None:
+def test_a_head_of_matlab_7_3_without_a_body(tmp_path: Path, head: bytes) -> None:
     path = tmp_path / "cube.mat"
     path.write_bytes(head.ljust(512))
-    with pytest.raises(ReadError) as caught:
-        read_scene(path)
-    assert str(caught.value) == (
-        f"{path}: MATLAB version 7.3 is not read; save it in MATLAB with -v7"
-    )
+    for read in (read_scene, read_labels):
+        with pytest.raises(ReadError) as caught:
+            read(path)
+        assert re.fullmatch(
+            re.escape(f"{path}: not a readable HDF5 file (") + ".+" + re.escape(")"),
+            str(caught.value),
+        )
 
 
 @pytest.mark.parametrize(

@@ -33,14 +33,15 @@ if TYPE_CHECKING:
     from spectrolite.mapping import classify
     from spectrolite.models import build_model
     from spectrolite.predictions import Predictions
-    from spectrolite.readers import read_labels, read_scene
+    from spectrolite.readers import open_scene, read_labels, read_scene
     from spectrolite.readers.image_folders import read_images
     from spectrolite.recipes import read_recipe
     from spectrolite.repetition import Repetition, repeat
     from spectrolite.reports import Report
     from spectrolite.run_folders import Run, open_run
     from spectrolite.runs import evaluate, report, train
-    from spectrolite.scene import Labels, Scene, Window
+    from spectrolite.scene import Labels, Scene, SceneFile, Window
+    from spectrolite.scene_facts import SceneInfo, scene_info
     from spectrolite.scene_maps import SceneMap
     from spectrolite.splits import Split, split
     from spectrolite.verification import Verification, verify
@@ -61,6 +62,8 @@ _HOMES = {
     "Report": "reports",
     "Run": "run_folders",
     "Scene": "scene",
+    "SceneFile": "scene",
+    "SceneInfo": "scene_facts",
     "SceneMap": "scene_maps",
     "SpectroliteError": "errors",
     "Split": "splits",
@@ -82,12 +85,14 @@ _HOMES = {
     "map_scene": "map_runs",
     "map_scenes": "map_runs",
     "open_run": "run_folders",
+    "open_scene": "readers",
     "read_images": "readers.image_folders",
     "read_labels": "readers",
     "read_recipe": "recipes",
     "read_scene": "readers",
     "repeat": "repetition",
     "report": "runs",
+    "scene_info": "scene_facts",
     "split": "splits",
     "split_images": "image_splits",
     "train": "runs",
@@ -108,6 +113,8 @@ __all__ = [
     "Report",
     "Run",
     "Scene",
+    "SceneFile",
+    "SceneInfo",
     "SceneMap",
     "SpectroliteError",
     "Split",
@@ -129,12 +136,14 @@ __all__ = [
     "map_scene",
     "map_scenes",
     "open_run",
+    "open_scene",
     "read_images",
     "read_labels",
     "read_recipe",
     "read_scene",
     "repeat",
     "report",
+    "scene_info",
     "split",
     "split_images",
     "train",

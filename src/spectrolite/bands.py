@@ -20,7 +20,7 @@ from spectrolite.leakage import check_patch
 from spectrolite.scene import Scene, listed, ranges
 from spectrolite.splits import Split
 
-CHUNK = 65536  # pixels reduced at a time, so that float64 copies stay small
+CHUNK = 8192  # pixels reduced at a time, so that float64 copies stay small and in the cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +41,12 @@ class Bands:
     pixels: int
     explained: float
 
-    def reduce(self, cube: NDArray[np.generic]) -> NDArray[np.float32]:
+    def reduce(
+        self, cube: NDArray[np.generic], valid: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.float32]:
         """`(..., bands) -> (..., components)` float32; the mean spectrum becomes zeros.
+
+        So does a pixel without a spectrum, where `valid` says which have one.
 
         Raises:
             SceneError: another number of bands than it was fitted on.
@@ -56,6 +60,8 @@ class Bands:
         for start in range(0, len(spectra), CHUNK):
             part = slice(start, start + CHUNK)
             reduced[part] = (spectra[part].astype(np.float64) - self.mean) @ self.matrix.T
+        if valid is not None:
+            reduced[~valid.ravel()] = 0
         return reduced.reshape(*cube.shape[:-1], len(self.matrix))
 
 
@@ -91,7 +97,10 @@ def fit_bands(
             f"components: {scene.name} has {bands} bands, fewer than the {components} components; "
             f"lower --components to {bands} or less (0 keeps all bands)"
         )
-    spectra = scene.cube.reshape(-1, bands)[fitted_pixels(split, fitted_on, patch)]
+    chosen = fitted_pixels(split, fitted_on, patch)
+    if scene.valid is not None:
+        chosen &= scene.valid.ravel()
+    spectra = scene.cube.reshape(-1, bands)[chosen]
     spectra = spectra.astype(np.float64)
     constant = np.flatnonzero(np.ptp(spectra, axis=0) == 0).tolist()
     if constant:

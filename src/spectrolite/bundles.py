@@ -53,6 +53,7 @@ class Config(BaseModel):
     pixels: int = Field(ge=1)
     explained: float = Field(ge=0, le=1 + 1e-6)
     wavelengths_nm: tuple[float, ...] | None
+    scaled: bool = False  # whether the file's scale factor was applied; older bundles lack it
 
     @model_validator(mode="after")
     def _classes_agree(self) -> Config:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
@@ -12,54 +13,12 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from spectrolite.downloads import load_scene
 from spectrolite.errors import MissingExtraError, ReadError, SettingsError
 from spectrolite.images import ImageSet
+from spectrolite.known_scenes import DOWNLOADED, Dataset
 from spectrolite.readers.cifar import CIFAR10, CIFAR100, CifarFiles, read_cifar
 from spectrolite.scene import Labels, Scene
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """What is known of a scene without opening it."""
-
-    name: str
-    title: str
-    sensor: str
-    shape: tuple[int, int, int]
-    pixel_m: float
-    counts: dict[str, int]  # class name to labelled pixels; the first class has id 1
-    source: str
-    licence: str
-    obtained: str
-    notes: str
-
-    @property
-    def class_names(self) -> dict[int, str]:
-        """Class id to name."""
-        return dict(enumerate(self.counts, start=1))
-
-    @property
-    def labelled(self) -> int:
-        """Labelled pixels."""
-        return sum(self.counts.values())
-
-    @property
-    def samples(self) -> str:
-        """How much of it there is."""
-        return f"{self.labelled:,} pixels"
-
-    def facts(self) -> dict[str, str]:
-        """What a reader wants to know, by title."""
-        rows, cols, bands = self.shape
-        return {
-            "shape": f"{rows} rows, {cols} cols, {bands} bands, {self.pixel_m:g} m pixels",
-            "sensor": self.sensor,
-            "labelled": f"{self.labelled:,} of {rows * cols:,} pixels, {len(self.counts)} classes",
-            "source": self.source,
-            "licence": self.licence,
-            "obtained from": self.obtained,
-            "notes": self.notes,
-        }
 
 
 @dataclass(frozen=True)
@@ -176,7 +135,9 @@ CIFAR100_IMAGES = ImageDataset(
 )
 
 DATASETS: dict[str, Dataset | ImageDataset] = {
-    d.name: d for d in (INDIAN_PINES, CIFAR10_IMAGES, CIFAR100_IMAGES, DIGITS)
+    INDIAN_PINES.name: INDIAN_PINES,
+    **DOWNLOADED,
+    **{d.name: d for d in (CIFAR10_IMAGES, CIFAR100_IMAGES, DIGITS)},
 }
 
 INDIAN_PINES_SHA256 = {  # of the files Indian_pines_*.npy
@@ -212,9 +173,17 @@ def load(
 @overload
 def load(name: Literal["indian_pines"]) -> tuple[Scene, Labels]: ...
 @overload
-def load(name: str, root: str | Path | None = None) -> tuple[Scene | Any, Labels | Any]: ...
 def load(
-    name: str, root: str | Path | None = None
+    name: str,
+    root: str | Path | None = None,
+    mirror_url: str | None = None,
+    tell: Callable[[str], None] = ...,
+) -> tuple[Scene | Any, Labels | Any]: ...
+def load(
+    name: str,
+    root: str | Path | None = None,
+    mirror_url: str | None = None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> tuple[Scene, Labels] | tuple[ImageSet, ImageSet]:
     """Load a data set by name: a scene and its labels, or training and test images.
 
@@ -228,16 +197,26 @@ def load(
     Args:
         name: one of those that `spectrolite data` lists.
         root: of CIFAR, the archive of the binary version, the folder that it unpacks to, or a
-            folder that holds one of the two. Without it the archive is downloaded, once, into the
-            user's cache.
+            folder that holds one of the two; of a scene, a folder that holds its two files under
+            their published names. Without it they are downloaded, once, into the user's cache.
+        mirror_url: of a scene, the address below which its two files lie instead.
+        tell: called with what the user should know, as a checksum that was recorded because none
+            is published.
 
     Raises:
-        SettingsError: no such data set, or a folder for one that needs none.
+        SettingsError: no such data set, or a folder or a mirror for one that needs none.
         MissingExtraError: the package that holds its files is not installed.
-        ReadError: a file is missing, cannot be downloaded, or has other bytes than the published
-            ones.
+        ReadError: a file is missing, or has other bytes than the published ones.
+        DownloadError: a file of a scene cannot be downloaded.
     """
     known = dataset(name)
+    if mirror_url is not None and (name not in DOWNLOADED or root is not None):
+        raise SettingsError(
+            "--mirror-url: goes with scenes that are downloaded, and without --root"
+        )
+    if isinstance(known, Dataset) and name in DOWNLOADED:
+        counts = dict(zip(known.class_names, known.counts.values(), strict=True))
+        return load_scene(name, known.shape, known.class_names, counts, root, mirror_url, tell)
     if name in CIFAR:
         return _cifar(name, root)
     if root is not None:

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spectrolite.band_matching import at_wavelengths
 from spectrolite.bands import fitted_pixels
 from spectrolite.bundles import AnyModel, Bundle, any_bundle
 from spectrolite.calibration import Calibration, reliability
@@ -35,7 +36,7 @@ from spectrolite.images import ImageSet
 from spectrolite.leakage import Pixels
 from spectrolite.mapping import WINDOW, classify
 from spectrolite.run_folders import Run, open_run
-from spectrolite.scene import Labels, Scene, Window, check_pair, windows
+from spectrolite.scene import Labels, Scene, Window, windows
 from spectrolite.splits import Split
 
 PATCHES = 128  # training pixels whose patches are looked at
@@ -95,9 +96,10 @@ def _checkup_scene(
     run: Run | None, bundle: Bundle, scene: Scene | None, labels: Labels | None
 ) -> Checkup:
     scene, labels = _data(run, scene, labels)
+    scene = at_wavelengths(scene, bundle.config.wavelengths_nm)
     split = run.split(labels) if run is not None else None
     labelled = np.flatnonzero(labels.array)
-    reduced = bundle.bands.reduce(scene.cube)
+    reduced = bundle.bands.reduce(scene.cube, scene.valid)
     padded = _padded(reduced, bundle.config.patch // 2)
     pixels = _evenly(labelled if split is None else split.train, PATCHES)
     patches = _patches(padded, pixels, bundle.config.patch)
@@ -126,7 +128,7 @@ def _data(run: Run | None, scene: Scene | None, labels: Labels | None) -> tuple[
             )
         data: tuple[Scene, Labels] = run.data()
         return data
-    check_pair(scene, labels)
+    labels = labels.on(scene)
     if run is not None and labels.sha256 != run.manifest["labels_sha256"]:
         raise RunError(
             f"{run.path}: the labels ({labels.name}) differ from those of the run, whose split "

@@ -25,6 +25,7 @@ from spectrolite.cli_parts import (
     wide,
 )
 from spectrolite.cli_runs import doctor, evaluate, repeat, report, verify
+from spectrolite.cli_scenes import info
 from spectrolite.cli_training import train
 from spectrolite.errors import SpectroliteError
 from spectrolite.image_screen import predictions_table
@@ -97,6 +98,7 @@ def data(
     console.print(class_table(known))
 
 
+app.command()(info)
 app.command()(train)
 app.command()(evaluate)
 app.command()(report)

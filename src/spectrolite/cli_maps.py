@@ -47,6 +47,12 @@ def map_(
     ] = None,
     scene_key: SceneKey = None,
     drop_bands: DropBands = "",
+    match_wavelengths: Annotated[
+        bool,
+        typer.Option(
+            "--match-wavelengths", help="Interpolate a scene of other wavelengths than the model's."
+        ),
+    ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with what was stopped; leave what is complete.")
     ] = False,
@@ -76,8 +82,9 @@ def map_(
     from spectrolite.map_runs import MAP_WINDOW, Failed, map_scene, map_scenes, scenes_named
 
     settings: dict[str, Any] = {
-        "scene_key": scene_key, "drop_bands": band_numbers(drop_bands), "resume": resume,
-        "overwrite": overwrite, "flips": flips, "window": window or MAP_WINDOW,
+        "scene_key": scene_key, "drop_bands": band_numbers(drop_bands),
+        "match_wavelengths": match_wavelengths, "resume": resume, "overwrite": overwrite,
+        "flips": flips, "window": window or MAP_WINDOW,
         "device": device, "bands": tuple(filter(None, bands.split(","))), "cog": cog, "envi": envi,
     }  # fmt: skip
     given = scene or []

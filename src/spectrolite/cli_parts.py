@@ -19,11 +19,18 @@ console = Console(highlight=False)
 wide = Console(width=400, highlight=False)
 messages = Console(stderr=True, highlight=False)
 
+WORDS = ("bad", "constant", "noisy")  # of readers.scene_files, which takes a second to import
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Overwrite = Annotated[bool, typer.Option(help="Replace what is there under this name.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
 DropBands = Annotated[
-    str, typer.Option(metavar="BANDS", help="Bands of --scene to leave out, from 0: 3,7-9.")
+    str,
+    typer.Option(
+        metavar="BANDS",
+        help="Bands of --scene to leave out, from 0: 3,7-9; also the words bad (marked by the "
+        "file), constant and noisy.",
+    ),
 ]
 SceneKey = Annotated[str | None, typer.Option(help="Name of the array in the scene's file.")]
 LabelsKey = Annotated[str | None, typer.Option(help="Name of the array in the labels' file.")]
@@ -35,13 +42,19 @@ MovedImages = Annotated[
 ]
 
 
-def band_numbers(text: str) -> tuple[int, ...]:
-    """`3,7-9` as 3, 7, 8, 9."""
-    bands: list[int] = []
+def band_numbers(text: str) -> tuple[int | str, ...]:
+    """`3,7-9,bad` as 3, 7, 8, 9 and the word."""
+    bands: list[int | str] = []
     for part in filter(None, text.split(",")):
+        if part in WORDS:
+            bands.append(part)
+            continue
         first, _, last = part.partition("-")
         if not first.isdecimal() or (last and not last.isdecimal()):
-            raise SettingsError(f"--drop-bands: wanted numbers and ranges as 3,7-9, got {text!r}")
+            raise SettingsError(
+                f"--drop-bands: wanted numbers and ranges as 3,7-9, or {', '.join(WORDS)}, "
+                f"got {text!r}"
+            )
         bands.extend(range(int(first), int(last or first) + 1))
     return tuple(bands)
 

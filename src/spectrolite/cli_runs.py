@@ -174,7 +174,7 @@ def doctor(
     Example: `spectrolite doctor runs/ip`
     """
     from spectrolite import checkups, readers
-    from spectrolite.bundles import as_image_bundle
+    from spectrolite.bundles import as_bundle, as_image_bundle
     from spectrolite.readers.image_folders import read_images
 
     given: tuple[Any, Any] = (None, None)
@@ -185,7 +185,9 @@ def doctor(
         if images is not None:
             raise SettingsError("--images: goes with runs on images, without --scene and --labels")
         given = (
-            readers.read_scene(scene, scene_key, band_numbers(drop_bands)),
+            readers.read_scene(
+                scene, scene_key, band_numbers(drop_bands), scale=as_bundle(run).config.scaled
+            ),
             readers.read_labels(labels, labels_key),
         )
     elif drop_bands or scene_key or labels_key:

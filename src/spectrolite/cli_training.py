@@ -29,12 +29,23 @@ def train(
     data: Annotated[
         str | None, typer.Option(help="Data set by name: spectrolite data lists them.")
     ] = None,
-    root: Annotated[Path | None, typer.Option(help="Folder with CIFAR's archive.")] = None,
-    scene: Annotated[Path | None, typer.Option(help="Scene from a file: .npy, .mat.")] = None,
+    root: Annotated[
+        Path | None, typer.Option(help="Folder that holds the files of --data.")
+    ] = None,
+    mirror_url: Annotated[
+        str | None, typer.Option(help="Address to download a scene of --data from instead.")
+    ] = None,
+    scene: Annotated[
+        Path | None,
+        typer.Option(help="Scene from a file: ENVI, GeoTIFF, .npy, .mat, HDF5, NetCDF, Zarr."),
+    ] = None,
     labels: Annotated[Path | None, typer.Option(help="Its label map: .npy, .mat.")] = None,
     scene_key: SceneKey = None,
     labels_key: LabelsKey = None,
     drop_bands: DropBands = "",
+    scale: Annotated[
+        bool, typer.Option("--scale", help="Apply the scale factor that --scene states.")
+    ] = False,
     images: Annotated[
         Path | None, typer.Option(help="Images: a folder a class, or an archive of it.")
     ] = None,
@@ -152,9 +163,10 @@ def train(
     stopped = open_stopped(out) if resume else None
     if stopped is None or any(source is not None for source in (data, scene, labels, images)):
         of_scene = {"scene": scene, "labels": labels, "scene_key": scene_key,
-                    "labels_key": labels_key, "drop_bands": drop_bands or None}  # fmt: skip
+                    "labels_key": labels_key, "drop_bands": drop_bands or None,
+                    "scale": scale or None}  # fmt: skip
         of_images = {"image_size": image_size, "skip_damaged": skip_damaged or None}
-        loaded = _load(data, root, images, of_scene, of_images)
+        loaded = _load(data, {"root": root, "mirror_url": mirror_url}, images, of_scene, of_images)
     else:
         loaded = stopped.data()
     if stopped is None or any(flag is not None for flag in (split, train, split_seed)):
@@ -178,7 +190,7 @@ def train(
 
 def _load(
     data: str | None,
-    root: Path | None,
+    of_data: dict[str, Any],
     images: Path | None,
     of_scene: dict[str, Any],
     of_images: dict[str, Any],
@@ -194,7 +206,7 @@ def _load(
     for owner, beside in (
         ("--scene", of_scene),
         ("--images", of_images),
-        ("--data", {"root": root}),
+        ("--data", of_data),
     ):
         for key, value in beside.items():
             if value is not None and named[0] != owner:
@@ -202,19 +214,42 @@ def _load(
                 raise SettingsError(f"--{flag} goes with {owner}, not with {named[0]}")
     loaded: tuple[Any, Any]
     if data is not None:
-        return catalog.load(data, root)
+        loaded = catalog.load(
+            data, **of_data, tell=lambda text: messages.print(plain(text), soft_wrap=True)
+        )
+        return _on_spectra(*loaded)
     if images is not None:
         loaded = read_images(images, of_images["image_size"], bool(of_images["skip_damaged"]))
         for part in filter(None, loaded):
             for file in part.skipped:
                 messages.print(f"left out: {plain(file)}", soft_wrap=True)
         return loaded
-    return (
+    for note in readers.open_cube(of_scene["scene"], of_scene["scene_key"]).notes:
+        messages.print(plain(f"{of_scene['scene']}: {note}"), soft_wrap=True)
+    return _on_spectra(
         readers.read_scene(
-            of_scene["scene"], of_scene["scene_key"], band_numbers(of_scene["drop_bands"] or "")
+            of_scene["scene"], of_scene["scene_key"], band_numbers(of_scene["drop_bands"] or ""),
+            scale=bool(of_scene["scale"]),
         ),
         readers.read_labels(of_scene["labels"], of_scene["labels_key"]),
+    )  # fmt: skip
+
+
+def _on_spectra(scene: Any, labels: Any) -> tuple[Any, Any]:
+    """Both, the labels less those on pixels without a spectrum, which are counted and told."""
+    valid = getattr(scene, "valid", None)
+    if valid is None:
+        return scene, labels
+    kept = labels.on(scene)
+    lost = kept.source.get("without_spectrum", "0")
+    messages.print(
+        plain(
+            f"{scene.name}: {int((~valid).sum())} of {valid.size} pixels have no spectrum; {lost} "
+            f"labelled pixels of {labels.name} are among them and are left out"
+        ),
+        soft_wrap=True,
     )
+    return scene, kept
 
 
 def _draw(loaded: tuple[Any, Any], text: str, train: float | None, split_seed: int | None) -> Any:

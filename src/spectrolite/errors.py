@@ -2,6 +2,7 @@
 
     SpectroliteError          exit code 1
     ├── TrainingError         the loss is no longer finite
+    ├── DownloadError         a file that cannot be downloaded
     ├── VerifyError           a run that is not what its manifest says, or not what training gives
     └── InputError            exit code 2; also a ValueError
         ├── SceneError        a cube that is no scene
@@ -31,6 +32,10 @@ class TrainingError(SpectroliteError):
 
 class VerifyError(SpectroliteError):
     """A run that is not what its manifest says, or not what training again gives."""
+
+
+class DownloadError(SpectroliteError):
+    """A file that cannot be downloaded."""
 
 
 class InputError(SpectroliteError, ValueError):

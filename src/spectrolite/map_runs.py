@@ -14,6 +14,7 @@ import numpy as np
 import rasterio
 
 from spectrolite import readers
+from spectrolite.band_matching import at_wavelengths
 from spectrolite.bundles import AnyModel, Bundle, as_bundle
 from spectrolite.errors import ReadError, RunError, SceneError, SettingsError, SpectroliteError
 from spectrolite.map_files import (
@@ -66,7 +67,8 @@ def map_scene(
     cog: bool = False,
     envi: bool = False,
     scene_key: str | None = None,
-    drop_bands: tuple[int, ...] = (),
+    drop_bands: Sequence[int | str] = (),
+    match_wavelengths: bool = False,
     overwrite: bool = False,
     resume: bool = False,
     on_window: OnWindow = lambda _done, _all: None,
@@ -90,7 +92,8 @@ def map_scene(
         cog: make the GeoTIFFs cloud-optimised, with overviews.
         envi: write an ENVI classification too, `NAME_classes.dat` and `.hdr`.
         scene_key: name of the array in the file, where several fit.
-        drop_bands: bands of the file to leave out, counted from 0.
+        drop_bands: bands of the file to leave out, as of `read_scene`.
+        match_wavelengths: interpolate a scene of other wavelengths between its bands.
         overwrite: replace a map that is there, and discard a stopped one.
         resume: go on with a stopped map; begin where there is none; leave one that is complete.
             Model, scene and settings must be those it began with.
@@ -102,7 +105,7 @@ def map_scene(
     Raises:
         RunError: no model, no scene to map, a file in the way, or another process at it.
         ReadError: the scene cannot be read.
-        SceneError: other bands than the model's.
+        SceneError: other bands than the model's, or other wavelengths.
         SettingsError: a stopped map that was begun with something else; an unknown band or device.
         OSError: a full disk and the like; the finished windows stay.
     """
@@ -115,10 +118,11 @@ def map_scene(
     if unknown:
         raise SettingsError(f"--bands: wanted any of {', '.join(DOUBTS)}, got {unknown[0]!r}")
     bundle = as_bundle(model)
-    opened = _opened(model, scene, scene_key, drop_bands)
+    opened = _opened(model, bundle, scene, scene_key, drop_bands)
     file = opened.source.get("file")
     if file and Path(file).resolve() in {path.resolve() for path in files.all()}:
         raise RunError(f"--out: {file} is the scene itself; take another name")
+    opened = at_wavelengths(opened, bundle.config.wavelengths_nm, match_wavelengths)
     if opened.shape[2] != len(bundle.bands.mean):
         raise SceneError(
             f"the model was fitted on {len(bundle.bands.mean)} bands, the scene has "
@@ -127,6 +131,7 @@ def map_scene(
     settings: dict[str, Any] = {
         "window": window, "device": device, "flips": flips,
         "bands": [name for name in DOUBTS if name in bands], "cog": cog, "envi": envi,
+        "match_wavelengths": match_wavelengths,
     }  # fmt: skip
     known = {
         "format": FORMAT,
@@ -209,12 +214,13 @@ def scenes_named(patterns: Sequence[str | Path]) -> list[Path]:
 
 def _opened(
     model: AnyModel | Run,
+    bundle: Bundle,
     scene: str | Path | AnyScene | None,
     key: str | None,
-    drop_bands: tuple[int, ...],
+    drop_bands: Sequence[int | str],
 ) -> AnyScene:
     if isinstance(scene, str | Path):
-        return readers.read_scene(scene, key, drop_bands)
+        return readers.open_scene(scene, key, drop_bands, scale=bundle.config.scaled)
     if scene is not None:
         return scene
     run = model if isinstance(model, Run) else None

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spectrolite.band_matching import at_wavelengths
 from spectrolite.bundles import AnyModel, Bundle, as_bundle
 from spectrolite.errors import SettingsError
 from spectrolite.memory import kept_memory
@@ -29,7 +30,6 @@ from spectrolite.training import pick_device
 
 WINDOW = 192  # side in pixels; HybridSN holds about 400 MiB for one
 STRIP_MIB = 32  # raw values of one strip; where a single window has more, it is a strip
-AT_A_TIME = 8192  # pixels reduced at a time: their copies are float64
 
 Numbered = tuple[int, Window]
 Layers = dict[str, NDArray[np.generic]]  # `class`, `confidence` and `entropy` of a window
@@ -43,6 +43,7 @@ def classify(
     device: str = "auto",
     on_window: Callable[[int, int], None] = lambda _done, _all: None,
     flips: bool = False,
+    match_wavelengths: bool = False,
 ) -> SceneMap: ...
 @overload
 def classify(model: AnyModel, scene: Images, *, device: str = "auto") -> Predictions: ...
@@ -53,6 +54,7 @@ def classify(
     device: str = "auto",
     on_window: Callable[[int, int], None] = lambda _done, _all: None,
     flips: bool = False,
+    match_wavelengths: bool = False,
 ) -> SceneMap | Predictions:
     """Label every pixel of a scene, or say what images show.
 
@@ -69,10 +71,11 @@ def classify(
         on_window: called after each window with how many are done, and how many there are.
         flips: look at each window in its eight orientations and average the softmax, which takes
             eight times as long.
+        match_wavelengths: interpolate a scene of other wavelengths, as `at_wavelengths` does.
 
     Raises:
         RunError: the folder is no model.
-        SceneError: another number of bands.
+        SceneError: another number of bands, or other wavelengths.
         SettingsError: no such device, or a window without pixels.
     """
     if window < 1:
@@ -81,6 +84,7 @@ def classify(
         return classify_images(model, scene, device)
     bundle = as_bundle(model)
     config = bundle.config
+    scene = at_wavelengths(scene, config.wavelengths_nm, match_wavelengths)
     rows, cols, _ = scene.shape
     classes = np.empty((rows, cols), class_type(bundle))
     confidence = np.empty((rows, cols), np.float32)
@@ -230,11 +234,7 @@ def _reduced(
         inside.row_start - top : inside.row_stop - top,
         inside.col_start - left : inside.col_stop - left,
     ]
-    step = max(AT_A_TIME // inside.shape[1], 1)
-    for start in range(0, len(here), step):
-        part = slice(start, start + step)
-        here[part] = bundle.bands.reduce(cube[part])
-    here[~valid] = 0
+    here[:] = bundle.bands.reduce(cube, valid)
     known = valid[first.row_start - inside.row_start :, first.col_start - inside.col_start :][
         : first.row_stop - first.row_start, : last.col_stop - first.col_start
     ]

@@ -119,7 +119,7 @@ class RunRecord:
         scene, labels = (_load_source(sources[kind], kind, self.path) for kind in SCENE_DATA)
         if not isinstance(scene, Scene) or not isinstance(labels, Labels):
             raise RunError(f"{self.path}/manifest.json: damaged: data; train again")
-        return scene, labels
+        return scene, labels.on(scene)
 
     def check_data(self, *data: Any) -> None:
         """Refuse data other than those of the run.
@@ -209,7 +209,7 @@ def _load_images(
 
 def _load_source(source: dict[str, str], kind: str, run: Path) -> Scene | Labels:
     if "data" in source:
-        scene, labels = catalog.load(source["data"])
+        scene, labels = catalog.load(source["data"], source.get("root"), source.get("mirror_url"))
         return scene if kind == "scene" else labels
     if "file" not in source:
         raise RunError(
@@ -219,7 +219,7 @@ def _load_source(source: dict[str, str], kind: str, run: Path) -> Scene | Labels
     if kind == "labels":
         return readers.read_labels(source["file"], source.get("key"))
     dropped = tuple(int(b) for b in source.get("drop_bands", "").split(",") if b)
-    return readers.read_scene(source["file"], source.get("key"), dropped)
+    return readers.read_scene(source["file"], source.get("key"), dropped, scale="scale" in source)
 
 
 def what_is_known(

@@ -13,7 +13,7 @@ from __future__ import annotations
 import colorsys
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -138,7 +138,7 @@ class Scene:
     @cached_property
     def sha256(self) -> str:
         """Hash of type, shape and values: two scenes with one hash hold the same numbers."""
-        return array_sha256(self.cube)
+        return array_sha256(*(a for a in (self.cube, self.valid) if a is not None))
 
     def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         """`(rows, cols, bands)` of a window, and `(rows, cols)` bool: where there is a spectrum."""
@@ -286,6 +286,27 @@ class Labels:
             fields[numbered > 0] = numbered[numbered > 0] + count
             count += found
         return fields
+
+    def on(self, scene: Scene) -> Labels:
+        """The labels less those of pixels where the scene has no spectrum: nothing to learn there.
+
+        How many those were stands in the source, as `without_spectrum`.
+
+        Raises:
+            LabelsError: not on the scene's grid, or nothing is left.
+        """
+        check_pair(scene, self)
+        valid = True if scene.valid is None else scene.valid
+        array = np.where(valid, self.array, 0)
+        lost = int((self.array != array).sum())
+        if not lost:
+            return self
+        if not array.any():
+            raise LabelsError(
+                f"{self.name}: none of its {lost} labelled pixels has a spectrum in {scene.name}"
+            )
+        source = {**self.source, "without_spectrum": str(lost)}
+        return replace(self, array=array, source=source)
 
     @cached_property
     def sha256(self) -> str:

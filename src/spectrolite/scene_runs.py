@@ -23,7 +23,7 @@ from spectrolite.models import build_scene_model
 from spectrolite.reports import Report, flip_figures, make_report
 from spectrolite.run_folders import Run, open_run, threads_of, what_is_known, write_json
 from spectrolite.run_training import EpochListener, fit_in, seeds
-from spectrolite.scene import Labels, Scene, check_pair
+from spectrolite.scene import Labels, Scene
 from spectrolite.scene_maps import SceneMap, read_map
 from spectrolite.settings import Settings, settings
 from spectrolite.splits import Split
@@ -47,7 +47,11 @@ def train_scene(
 ) -> Run:
     """`train` of a scene; see there."""
     chosen: Settings = settings(model=model, **flags)
-    check_pair(scene, labels)
+    if labels.on(scene) is not labels:
+        raise SplitError(
+            f"{labels.name}: labels on pixels without a spectrum in {scene.name}; leave them out "
+            "before the split is drawn: labels = labels.on(scene)"
+        )
     if split.labels is not labels and split.labels.sha256 != labels.sha256:
         raise SplitError("split: drawn from other labels than those given; draw it from these")
     weights, order, dropout, judge = seeds(seed)
@@ -72,7 +76,7 @@ def train_scene(
             scene, split, chosen.bands.components, chosen.bands.bands_from,
             chosen.bands.standardise, patch,
         )  # fmt: skip
-        reduced = bands.reduce(scene.cube)
+        reduced = bands.reduce(scene.cube, scene.valid)
         on_stage("training")
         fit = partial(fit_scene, net, reduced, split, chosen.training, order, dropout)
         log = fit_in(stopped, net, fit, chosen.training.epochs, on_epoch)
@@ -99,8 +103,9 @@ def evaluate_scene(opened: Run, scene: Scene, labels: Labels, *, flips: bool) ->
     with threads_of(opened.manifest):
         start = time.perf_counter()
         baselines = measure_baselines(
-            bundle.bands.reduce(scene.cube), split, leakage, np.random.default_rng(judge)
-        )
+            bundle.bands.reduce(scene.cube, scene.valid), split, leakage,
+            np.random.default_rng(judge),
+        )  # fmt: skip
         baselines_s = time.perf_counter() - start
         return _judge(opened, scene, split, baselines, baselines_s, flips=flips)
 
@@ -179,4 +184,5 @@ def _config(scene: Scene, labels: Labels, bands: Bands, chosen: Settings, patch:
         pixels=bands.pixels,
         explained=bands.explained,
         wavelengths_nm=scene.wavelengths_nm,
+        scaled="scale" in scene.source,
     )

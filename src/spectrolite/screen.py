@@ -14,9 +14,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from spectrolite.catalog import Dataset, ImageDataset
+    from spectrolite.catalog import ImageDataset
     from spectrolite.checks import Checkup
     from spectrolite.costs import Cost
+    from spectrolite.known_scenes import Dataset
     from spectrolite.repetition import Repetition
     from spectrolite.reports import Report
     from spectrolite.training import Epoch

@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spectrolite.errors import ReadError
-from spectrolite.readers.shapes import ArrayShape
+from spectrolite.errors import ReadError, SceneError
+from spectrolite.readers.cubes import Cube
+from spectrolite.readers.raw import read_box
+from spectrolite.readers.shapes import ArrayShape, choose
+from spectrolite.scene import Window
 
 Memmap = np.memmap[Any, np.dtype[np.generic]]
 
@@ -44,6 +47,31 @@ def read(path: Path, key: str) -> NDArray[np.generic]:
     if read < array.nbytes:
         raise ReadError(f"{path}: {array.nbytes - read} bytes have gone since it was opened")
     return array
+
+
+def cube(path: Path, key: str | None) -> Cube:
+    """The cube of the file, in either order of axes.
+
+    Raises:
+        ReadError: as `shapes`, or an array that is no cube.
+    """
+    chosen = choose(path, shapes(path), key, 3, "a cube of rows, cols, bands", "--scene-key")
+    array = _open(path)
+    if array.ndim != 3:
+        raise SceneError(
+            f"{path.name}: wanted a cube of rows, cols, bands, got shape {array.shape}"
+        )
+    rows, cols, bands = array.shape
+    dtype, offset, backwards = array.dtype, array.offset, not array.flags.c_contiguous
+
+    def read_window(window: Window) -> NDArray[np.generic]:
+        down, across = window.slices
+        if backwards:
+            box = (slice(0, bands), across, down)
+            return read_box(path, dtype, offset, (bands, cols, rows), box).transpose(2, 1, 0)
+        return read_box(path, dtype, offset, (rows, cols, bands), (down, across, slice(0, bands)))
+
+    return Cube("NumPy array", chosen.key, (rows, cols, bands), dtype, read_window)
 
 
 def _open(path: Path) -> Memmap:

@@ -41,3 +41,46 @@ def check_fits_memory(path: Path, array: ArrayShape, remedy: str) -> None:
             f"{path}: {array} takes {array.nbytes / 2**30:.1f} GiB, more than half of this "
             f"machine's {memory / 2**30:.1f} GiB; {remedy}"
         )
+
+
+def choose(
+    path: Path, arrays: list[ArrayShape], key: str | None, axes: int, wanted: str, flag: str
+) -> ArrayShape:
+    """The array of that name, or the only one that fits.
+
+    Args:
+        path: the file, for messages.
+        arrays: all that it holds.
+        key: name of the one to take; found by its axes where only one fits.
+        axes: how many axes fit.
+        wanted: what they are, in words.
+        flag: where the user can name one.
+
+    Raises:
+        ReadError: none or several that fit, none of that name, or one that holds no numbers.
+    """
+    if key is None:
+        return _only_fit(path, arrays, axes, wanted, flag)
+    named = [a for a in arrays if a.key == key]
+    if not named:
+        raise ReadError(f"{path}: no array {key!r} in it, only {_listed(arrays)}")
+    if not named[0].numeric:
+        raise ReadError(f"{path}: {named[0]} holds no numbers; wanted {wanted}")
+    return named[0]
+
+
+def _only_fit(
+    path: Path, arrays: list[ArrayShape], axes: int, wanted: str, flag: str
+) -> ArrayShape:
+    fits = [a for a in arrays if len(a.shape) == axes and a.numeric and min(a.shape) > 0]
+    if axes == 2:  # MATLAB keeps numbers and texts as matrices of one row: no maps
+        fits = [a for a in fits if min(a.shape) > 1] or fits
+    if not fits:
+        raise ReadError(f"{path}: wanted {wanted}, found only {_listed(arrays)}")
+    if len(fits) > 1:
+        raise ReadError(f"{path}: several arrays fit: {_listed(fits)}; choose one with {flag}")
+    return fits[0]
+
+
+def _listed(arrays: list[ArrayShape]) -> str:
+    return ", ".join(str(a) for a in arrays) or "nothing"
