@@ -112,3 +112,31 @@ def test_position_alone_scores_what_was_measured_before(scene: str) -> None:
         assert shown in (ROOT / "docs" / "splits.md").read_text(encoding="utf-8")
     raised = [r["raised"] for r in record["rows"] if r["scene"] == "indian_pines"]
     assert [r for r in raised if r] == [[7, 9]] * 5  # at 1 %
+
+
+def test_the_front_page_says_what_the_records_of_random_splits_say() -> None:
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    records = [record_of(f"hybridsn-random-{share}") for share in (30, 10, 5)]
+    seeds = [
+        f"{share} % ({len(r['seeds'])} seeds)"
+        for share, r in zip((30, 10, 5), records, strict=True)
+    ]
+    assert f"| random split of | {' | '.join(seeds)} |" in page
+    for title, figure in (
+        ("**HybridSN**", "overall_accuracy"),
+        ("its average accuracy", "average_accuracy"),
+        ("its kappa × 100", "kappa"),
+        ("eight orientations averaged", "flips_overall_accuracy"),
+    ):
+        bold = "**" if title.startswith("**") else ""
+        cells = []
+        for record in records:
+            values = [100 * row[figure] for row in record["seeds"]]
+            cells.append(f"{bold}{np.mean(values):.2f} ± {np.std(values, ddof=1):.2f}{bold}")
+        assert f"| {title} | {' | '.join(cells)} |" in page
+    for title, baseline in (
+        ("SVM on the pixel and its patch's mean", "svm_context"),
+        ("position alone, never sees the image", "position"),
+    ):
+        cells = [f"{100 * record['baselines'][baseline]:.2f}" for record in records]
+        assert f"| {title} | {' | '.join(cells)} |" in page
