@@ -17,8 +17,10 @@ import spectrolite
 ROOT = Path(spectrolite.__file__).parent
 
 ORDER = (
-    "errors", "files", "memory", "scene", "images",
-    "readers.shapes", "readers.npy", "readers.matlab", "readers",
+    "errors", "files", "memory", "scene", "grids", "images",
+    "readers.shapes", "readers.npy", "readers.matlab", "readers.class_fields", "readers.placed",
+    "readers.vectors", "readers.label_rasters", "readers.label_tables", "readers.envi_rois",
+    "readers",
     "readers.archives", "readers.pictures", "readers.image_folders", "readers.cifar", "catalog",
     "metrics", "leakage", "draws", "splits", "image_splits", "bands", "tiles", "augment",
     "models.blocks", "models.hybridsn", "models.mobilenet_v1", "models.mobilenet_v2", "models",
@@ -101,7 +103,7 @@ def test_only_readers_and_the_catalog_open_data_files() -> None:
     # mapping writes the map, and reads back only what it wrote
     assert found == {
         "readers.npy", "readers.matlab", "readers.archives", "readers.pictures", "readers.cifar",
-        "catalog", "mapping",
+        "readers.label_rasters", "catalog", "mapping",
     }  # fmt: skip
 
 

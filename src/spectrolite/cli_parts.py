@@ -26,7 +26,13 @@ DropBands = Annotated[
     str, typer.Option(metavar="BANDS", help="Bands of --scene to leave out, from 0: 3,7-9.")
 ]
 SceneKey = Annotated[str | None, typer.Option(help="Name of the array in the scene's file.")]
-LabelsKey = Annotated[str | None, typer.Option(help="Name of the array in the labels' file.")]
+LabelsKey = Annotated[
+    str | None, typer.Option(help="Name of the array in the labels' file, or number of the band.")
+]
+ClassField = Annotated[
+    str | None, typer.Option(help="Field of --labels that says the class: polygons, points, .csv.")
+]
+Layer = Annotated[str | None, typer.Option(help="Layer of --labels, where it has several.")]
 
 MovedScene = Annotated[Path | None, typer.Option(help="The run's scene, where it was moved.")]
 MovedLabels = Annotated[Path | None, typer.Option(help="The run's labels, where they were moved.")]
@@ -44,6 +50,18 @@ def band_numbers(text: str) -> tuple[int, ...]:
             raise SettingsError(f"--drop-bands: wanted numbers and ranges as 3,7-9, got {text!r}")
         bands.extend(range(int(first), int(last or first) + 1))
     return tuple(bands)
+
+
+def labels_on(
+    scene: Any, labels: Path, key: str | None, layer: str | None, class_field: str | None
+) -> Any:
+    """Labels from a file on the scene's grid; what reading them had to decide is told."""
+    from spectrolite import readers
+
+    made = readers.read_labels(labels, key, scene=scene, layer=layer, class_field=class_field)
+    for note in made.notes:
+        messages.print(f"{plain(made.name)}: {plain(note)}", soft_wrap=True)
+    return made
 
 
 def moved(

@@ -8,12 +8,15 @@ from typing import Annotated, Any
 import typer
 
 from spectrolite.cli_parts import (
+    ClassField,
     DropBands,
     Json,
     LabelsKey,
+    Layer,
     Overwrite,
     SceneKey,
     band_numbers,
+    labels_on,
     messages,
     plain,
     print_report,
@@ -31,9 +34,14 @@ def train(
     ] = None,
     root: Annotated[Path | None, typer.Option(help="Folder with CIFAR's archive.")] = None,
     scene: Annotated[Path | None, typer.Option(help="Scene from a file: .npy, .mat.")] = None,
-    labels: Annotated[Path | None, typer.Option(help="Its label map: .npy, .mat.")] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="Its labels: .npy, .mat, raster, polygons (.gpkg, .shp, ...), .csv."),
+    ] = None,
     scene_key: SceneKey = None,
     labels_key: LabelsKey = None,
+    class_field: ClassField = None,
+    layer: Layer = None,
     drop_bands: DropBands = "",
     images: Annotated[
         Path | None, typer.Option(help="Images: a folder a class, or an archive of it.")
@@ -47,8 +55,8 @@ def train(
     split: Annotated[
         str | None,
         typer.Option(
-            help="random (without it), per_class, blocks, blocks_by_class, fields or given, with "
-            "keywords: "
+            help="random (without it), per_class, blocks, blocks_by_class, fields, polygons or "
+            "given, with keywords: "
             "blocks,train=0.3,side=20,guard=6,seed=1,allow_missing. Images: "
             "random,validation=0.1,test=0.2,seed=0; test= only where there is no test set."
         ),
@@ -152,7 +160,8 @@ def train(
     stopped = open_stopped(out) if resume else None
     if stopped is None or any(source is not None for source in (data, scene, labels, images)):
         of_scene = {"scene": scene, "labels": labels, "scene_key": scene_key,
-                    "labels_key": labels_key, "drop_bands": drop_bands or None}  # fmt: skip
+                    "labels_key": labels_key, "drop_bands": drop_bands or None,
+                    "class_field": class_field, "layer": layer}  # fmt: skip
         of_images = {"image_size": image_size, "skip_damaged": skip_damaged or None}
         loaded = _load(data, root, images, of_scene, of_images)
     else:
@@ -209,11 +218,11 @@ def _load(
             for file in part.skipped:
                 messages.print(f"left out: {plain(file)}", soft_wrap=True)
         return loaded
-    return (
-        readers.read_scene(
-            of_scene["scene"], of_scene["scene_key"], band_numbers(of_scene["drop_bands"] or "")
-        ),
-        readers.read_labels(of_scene["labels"], of_scene["labels_key"]),
+    read = readers.read_scene(
+        of_scene["scene"], of_scene["scene_key"], band_numbers(of_scene["drop_bands"] or "")
+    )
+    return read, labels_on(
+        read, of_scene["labels"], of_scene["labels_key"], of_scene["layer"], of_scene["class_field"]
     )
 
 

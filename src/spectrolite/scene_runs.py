@@ -23,7 +23,7 @@ from spectrolite.models import build_scene_model
 from spectrolite.reports import Report, flip_figures, make_report
 from spectrolite.run_folders import Run, open_run, threads_of, what_is_known, write_json
 from spectrolite.run_training import EpochListener, fit_in, seeds
-from spectrolite.scene import Labels, Scene, check_pair
+from spectrolite.scene import Labels, Scene
 from spectrolite.settings import Settings, settings
 from spectrolite.splits import Split
 from spectrolite.training import fit_scene
@@ -46,7 +46,11 @@ def train_scene(
 ) -> Run:
     """`train` of a scene; see there."""
     chosen: Settings = settings(model=model, **flags)
-    check_pair(scene, labels)
+    if labels.on(scene) is not labels:
+        raise SplitError(
+            f"{labels.name}: labels on pixels without a spectrum in {scene.name}; leave them out "
+            "before the split is drawn: labels = labels.on(scene)"
+        )
     if split.labels is not labels and split.labels.sha256 != labels.sha256:
         raise SplitError("split: drawn from other labels than those given; draw it from these")
     weights, order, dropout, judge = seeds(seed)
