@@ -38,6 +38,8 @@ def read_scene(path: str | Path, key: str | None = None, drop_bands: tuple[int, 
         SceneError: the array is no scene.
     """
     path = Path(path)
+    if path.suffix.lower() in (".tif", ".tiff") and path.is_file():
+        return _read_geotiff(path)
     found, array = _read(
         path, key, axes=3, wanted="a cube of rows, cols, bands", flag="--scene-key"
     )
@@ -47,6 +49,18 @@ def read_scene(path: str | Path, key: str | None = None, drop_bands: tuple[int, 
     if drop_bands:
         source["drop_bands"] = ",".join(map(str, drop_bands))
     return Scene(array, name=path.name, source=source)
+
+
+def _read_geotiff(path: Path) -> Scene:
+    """All bands of a GeoTIFF, until the readers of georeferenced scenes take its place."""
+    with label_rasters.opened(path) as source:
+        return Scene(
+            source.read().transpose(1, 2, 0),
+            name=path.name,
+            crs=source.crs.to_wkt() if source.crs else None,
+            transform=tuple(source.transform)[:6],
+            source={"file": str(path.resolve())},
+        )
 
 
 def read_labels(

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.errors import LabelsError, ReadError
-from spectrolite.grids import check_crs, grid_of, same_crs
+from spectrolite.grids import Grid, check_crs, grid_of, same_crs
 from spectrolite.readers.shapes import ArrayShape, check_fits_memory
 from spectrolite.scene import AnyScene, Colour, Labels
 
@@ -52,7 +52,7 @@ def read(path: Path, scene: AnyScene | None, key: str | None = None) -> Labels:
         LabelsError: no label map, one that cannot be placed, or one that lies outside the scene.
     """
     path = _data_file(path)
-    with _opened(path) as source:
+    with opened(path) as source:
         band = _band(path, key, source.count)
         kind = source.dtypes[band - 1]
         if "complex" in kind:
@@ -98,10 +98,9 @@ def _on_grid(
     check_crs(grid, crs, str(path))
     if crs is None or grid.crs is None or transform is None:
         raise LabelsError(f"{path}: does not say where its pixels lie (no transform)")
-    if same_shape and same_crs(crs, grid.crs, str(path)):
-        apart = _corners_apart(transform, grid.transform, labels.shape)
-        if apart <= SAME_PLACE:
-            return labels
+    own = Grid(labels.shape, transform, crs, path.name)
+    if same_shape and same_crs(crs, grid.crs, str(path)) and _corners_apart(own, grid) < SAME_PLACE:
+        return labels
     taken = _resampled(labels.array, transform, crs, grid.shape, grid.transform, grid.crs)
     ones = np.ones(grid.shape, np.uint8)
     inside = _resampled(ones, grid.transform, grid.crs, labels.shape, transform, crs) > 0
@@ -115,8 +114,8 @@ def _on_grid(
     lost = count - kept
     note = (
         f"another grid than the scene's, taken to the nearest pixel: {kept:,} of {count:,} "
-        f"labelled pixels ({kept / count:.1%}) lie in the scene, {lost:,} ({lost / count:.1%}) outside "
-        f"are lost; {int((taken > 0).sum()):,} pixels of the scene are labelled"
+        f"labelled pixels ({kept / count:.1%}) lie in the scene, {lost:,} ({lost / count:.1%}) "
+        f"outside are lost; {int((taken > 0).sum()):,} pixels of the scene are labelled"
     )
     return _with(labels, taken, notes=(note,))
 
@@ -155,16 +154,11 @@ def _resampled(
     return made
 
 
-def _corners_apart(
-    one: tuple[float, ...], other: tuple[float, ...], shape: tuple[int, int]
-) -> float:
-    """How far apart the corners of two grids lie, in pixels of the second."""
-    from rasterio import Affine
-
-    back = ~Affine(*other) * Affine(*one)
-    corners = [(c, r) for c in (0, shape[1]) for r in (0, shape[0])]
-    apart = (abs(a - b) for at in corners for a, b in zip(back * at, at, strict=True))
-    return float(max(apart))
+def _corners_apart(one: Grid, other: Grid) -> float:
+    """How far apart the corners of two grids of one shape lie, in pixels of the second."""
+    rows, cols = (np.array(n) for n in ([0, 0, one.shape[0]] * 2, [0, one.shape[1]] * 3))
+    there = other.positions(*one.centres(rows - 0.5, cols - 0.5))
+    return float(max(np.abs(there[0] - rows).max(), np.abs(there[1] - cols).max()))
 
 
 def _data_file(path: Path) -> Path:
@@ -190,7 +184,12 @@ def _band(path: Path, key: str | None, count: int) -> int:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def opened(path: Path) -> Iterator[Any]:
+    """The raster, open while the block runs.
+
+    Raises:
+        ReadError: it is damaged, or no raster.
+    """
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
