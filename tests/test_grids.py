@@ -136,6 +136,16 @@ def test_a_scene_without_a_place() -> None:
     )
 
 
+def test_a_scene_whose_pixels_lie_on_a_line() -> None:
+    flat = Scene(np.ones((2, 3, 4)), name="field", transform=(1.0, 2.0, 0.0, 2.0, 4.0, 0.0))
+    with pytest.raises(LabelsError) as caught:
+        grid_of(flat, "plots.gpkg")
+    assert str(caught.value) == (
+        "plots.gpkg: cannot be placed, for the transform of field puts all pixels on a line: "
+        "(1.0, 2.0, 0.0, 2.0, 4.0, 0.0); give the scene its place"
+    )
+
+
 def test_one_reference_system_without_the_other() -> None:
     with pytest.raises(LabelsError) as caught:
         check_crs(Grid((2, 3), NORTH_UP, None, "field"), "EPSG:4326", "plots.gpkg")

@@ -436,7 +436,7 @@ def test_polygons_of_one_class_that_overlap_are_one(tmp_path: Path) -> None:
 def test_layers(tmp_path: Path) -> None:
     path = vector(tmp_path / "two.gpkg", [square(1, 1)], [4], layer="south")
     vector(path, [square(5, 5), square(8, 8)], [1, 2], layer="north", append=True)
-    known = {"scene": scene(), "class_field": "crop"}
+    known: dict[str, Any] = {"scene": scene(), "class_field": "crop"}
     refused(
         ReadError, f"{path}: several layers: south, north; choose one with --layer", path, **known
     )
@@ -515,7 +515,7 @@ def test_words_that_are_numbers_are_numbers_and_codes_are_words(tmp_path: Path) 
 
 
 def test_shapes_that_cannot_be_placed(tmp_path: Path) -> None:
-    known = {"scene": scene(), "class_field": "crop"}
+    known: dict[str, Any] = {"scene": scene(), "class_field": "crop"}
     away = vector(tmp_path / "away.gpkg", [square(500, 500), square(510, 500)], [1, 2])
     refused(
         LabelsError,
@@ -646,6 +646,8 @@ TABLES: list[tuple[list[str], type[Exception], str]] = [
      "line 4: 2 cells, the header has 3; 1 lines are so"),
     (["row,col,class", "1,2.5,3"], ReadError,
      "line 2: column col: wanted a whole number from 0 up, got 2.5"),
+    (["lon,lat,class", "10.3,46.9,1", "600000,46.9,3"], ReadError,
+     "line 3: column lon: wanted degrees from -180 to 180, got 600000; 1 lines are so"),
     (["row,col,class", "1,2,"], LabelsError,
      "column class is empty in 1 of 1, first in line 2; fill it, or remove them"),
     (["row,col,crop", "1,2,3"], LabelsError,
@@ -739,6 +741,9 @@ ROI_ERRORS: list[tuple[str, str, type[Exception], str]] = [
      "its header promises 5 points, the file holds 4; it was cut off, or edited"),
     ("     1   15 ", "     1    0 ", ReadError,
      "line 20: wanted a pixel number from 1 up, got '1 0 12 600145.00 5199885.00 12'"),
+    ("     1   15 ", "     1   9999999999999999999 ", ReadError,
+     "line 20: wanted a pixel number from 1 up, got '1 9999999999999999999 12 600145.00 5199885.00 "
+     "12'"),
     ("     1   15 ", "     1   16 ", LabelsError,
      "1 of its points lie outside field; take the scene that it was drawn on"),
     (";   ID    X    Y ", ";   B1   B2   B3 ", LabelsError,

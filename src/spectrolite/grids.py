@@ -54,7 +54,7 @@ class Grid:
     def pixels_at(self, x: NDArray[Any], y: NDArray[Any]) -> Pixels:
         """Flat index of the pixel that each place lies in; -1 outside the scene or at no place."""
         rows, cols = self.positions(x, y)
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore"):  # a place that the system has not is infinite
             inside = (rows >= 0) & (rows < self.shape[0]) & (cols >= 0) & (cols < self.shape[1])
         flat = np.full(np.shape(x), -1, np.int64)
         flat[inside] = np.floor(rows[inside]) * self.shape[1] + np.floor(cols[inside])
@@ -65,7 +65,8 @@ class Grid:
         from rasterio import Affine
 
         back = ~Affine(*self.transform)
-        cols, rows = back.a * x + back.b * y + back.c, back.d * x + back.e * y + back.f
+        with np.errstate(over="ignore", invalid="ignore"):
+            cols, rows = back.a * x + back.b * y + back.c, back.d * x + back.e * y + back.f
         return rows, cols
 
     def bounds(self) -> tuple[float, float, float, float]:
@@ -98,12 +99,18 @@ def grid_of(scene: AnyScene, labels: str) -> Grid:
     """The grid of a scene, on which `labels` are to be placed.
 
     Raises:
-        LabelsError: the scene does not say where it lies.
+        LabelsError: the scene does not say where it lies, or nowhere.
     """
     if scene.transform is None:
         raise LabelsError(
             f"{labels}: holds places, but {scene.name} does not say where its pixels lie (no "
             "transform); give the scene its place, or take labels that are a raster on its grid"
+        )
+    a, b, _, d, e, _ = scene.transform
+    if a * e == b * d:
+        raise LabelsError(
+            f"{labels}: cannot be placed, for the transform of {scene.name} puts all pixels on a "
+            f"line: {tuple(scene.transform)}; give the scene its place"
         )
     return Grid(scene.shape[:2], tuple(scene.transform), scene.crs, scene.name)
 
@@ -137,13 +144,12 @@ def reproject_places(
         LabelsError: one of the two systems is not understood.
     """
     from rasterio import warp
-    from rasterio.errors import RasterioError
 
     if same_crs(source, target, labels):
         return np.asarray(x, np.float64), np.asarray(y, np.float64)
     try:
         xs, ys = warp.transform(source, target, np.asarray(x, float), np.asarray(y, float))
-    except (RasterioError, ValueError) as error:
+    except Exception as error:  # rasterio lets GDAL's own through, which are of no public kind
         raise LabelsError(f"{labels}: cannot be put into the scene's system ({error})") from error
     return np.asarray(xs, np.float64), np.asarray(ys, np.float64)
 

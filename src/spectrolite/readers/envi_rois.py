@@ -127,9 +127,10 @@ def _pixels(path: Path, rows: list[tuple[int, list[str]]], column: int) -> NDArr
     """A column of pixel numbers, counted from 0 instead of 1."""
     numbers = np.empty(len(rows), np.int64)
     for n, (line, cells) in enumerate(rows):
-        if len(cells) <= column or not cells[column].isdecimal() or int(cells[column]) < 1:
+        cell = cells[column] if len(cells) > column else ""
+        if not re.fullmatch(r"0*[1-9]\d{0,8}", cell, re.ASCII):
             raise ReadError(
                 f"{path}: line {line}: wanted a pixel number from 1 up, got {' '.join(cells)!r}"
             )
-        numbers[n] = int(cells[column])
+        numbers[n] = int(cell)
     return numbers - 1

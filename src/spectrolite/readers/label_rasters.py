@@ -99,11 +99,11 @@ def _on_grid(
     if crs is None or grid.crs is None or transform is None:
         raise LabelsError(f"{path}: does not say where its pixels lie (no transform)")
     own = Grid(labels.shape, transform, crs, path.name)
-    if same_shape and same_crs(crs, grid.crs, str(path)) and _corners_apart(own, grid) < SAME_PLACE:
+    if same_crs(crs, grid.crs, str(path)) and same_shape and _corners_apart(own, grid) < SAME_PLACE:
         return labels
-    taken = _resampled(labels.array, transform, crs, grid.shape, grid.transform, grid.crs)
+    taken = _resampled(path, labels.array, transform, crs, grid.shape, grid.transform, grid.crs)
     ones = np.ones(grid.shape, np.uint8)
-    inside = _resampled(ones, grid.transform, grid.crs, labels.shape, transform, crs) > 0
+    inside = _resampled(path, ones, grid.transform, grid.crs, labels.shape, transform, crs) > 0
     count = int((labels.array > 0).sum())
     kept = int(((labels.array > 0) & inside).sum())
     if not taken.any():
@@ -129,6 +129,7 @@ def _with(labels: Labels, array: NDArray[Any], **others: Any) -> Labels:
 
 
 def _resampled(
+    path: Path,
     array: NDArray[Any],
     transform: tuple[float, ...],
     crs: str,
@@ -137,20 +138,18 @@ def _resampled(
     to_crs: str,
 ) -> NDArray[Any]:
     import rasterio
-    from rasterio.errors import RasterioError
     from rasterio.warp import Resampling, reproject
 
     made = np.zeros(shape, array.dtype)
     try:
-        with rasterio.Env():
-            reproject(
-                np.ascontiguousarray(array), made,
-                src_transform=rasterio.Affine(*transform), src_crs=crs,
-                dst_transform=rasterio.Affine(*to), dst_crs=to_crs,
-                resampling=Resampling.nearest, tolerance=0,
-            )  # fmt: skip
-    except RasterioError as error:
-        raise LabelsError(f"labels cannot be put on the scene's grid ({error})") from error
+        reproject(
+            np.ascontiguousarray(array), made,
+            src_transform=rasterio.Affine(*transform), src_crs=crs,
+            dst_transform=rasterio.Affine(*to), dst_crs=to_crs,
+            resampling=Resampling.nearest, tolerance=0,
+        )  # fmt: skip
+    except Exception as error:  # rasterio lets GDAL's own through, which are of no public kind
+        raise LabelsError(f"{path}: cannot be put on the scene's grid ({error})") from error
     return made
 
 

@@ -73,6 +73,13 @@ def read(path: Path, scene: AnyScene, class_field: str | None = None) -> Labels:
                     f"{path}: has {pair[0]} and {pair[1]}, but the scene {grid.name} has no "
                     "coordinate reference system; give it one, or take row,col"
                 )
+            for name, found, most in ((pair[0], first, 180), (pair[1], second, 90)):
+                wrong = np.flatnonzero(np.abs(found) > most)
+                if len(wrong):
+                    raise ReadError(
+                        f"{path}: {place(int(wrong[0]))}: column {name}: wanted degrees from "
+                        f"-{most} to {most}, got {found[wrong[0]]:g}; {len(wrong)} lines are so"
+                    )
             first, second = reproject_places(first, second, "EPSG:4326", grid.crs, str(path))
         pixels = grid.pixels_at(first, second)
     absent = pixels < 0
@@ -152,7 +159,8 @@ def _positions(
                 f"got {found[odd[0]]:g}"
             )
     inside = (rows < scene.shape[0]) & (cols < scene.shape[1])
-    return np.where(inside, rows * scene.shape[1] + cols, -1).astype(np.int64)
+    at = np.where(inside, rows, -1) * scene.shape[1] + np.where(inside, cols, scene.shape[1] - 1)
+    return at.astype(np.int64)
 
 
 def _together(

@@ -53,17 +53,17 @@ def read(
         ) from error
     grid = grid_of(scene, str(path))
     try:
-        layer = _layer(path, layer, pyogrio.list_layers(path))
-        field = _field(path, class_field, list(pyogrio.read_info(path, layer=layer)["fields"]))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # GDAL's, of what concerns neither shapes nor classes
+            layer = _layer(path, layer, pyogrio.list_layers(path))
+            field = _field(path, class_field, list(pyogrio.read_info(path, layer=layer)["fields"]))
             meta, _, shapes, columns = pyogrio.raw.read(
                 path, layer=layer, columns=[field], force_2d=True
             )
         drawn = shapely.from_wkb(shapes)
     except (
         errors.DataSourceError, errors.DataLayerError, errors.FeatureError, errors.GeometryError,
-        shapely.errors.ShapelyError,
+        errors.CRSError, shapely.errors.ShapelyError, UnicodeDecodeError,
     ) as error:  # fmt: skip
         said = " ".join(str(error).split())
         raise ReadError(f"{path}: not a readable file of polygons or points ({said})") from error
