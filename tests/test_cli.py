@@ -412,6 +412,6 @@ def test_the_doctor_says_ok_and_wrong_by_its_exit_code(
     assert (half.code, half.err) == (2, "error: give both --scene and --labels, or neither")
     keys = typed("doctor", tmp_path / "run", "--drop-bands", 3)
     assert (keys.code, keys.err) == (
-        2, "error: --drop-bands and the keys go with --scene and --labels",
+        2, "error: --drop-bands, --class-field, --layer and the keys go with --scene and --labels",
     )  # fmt: skip
     assert typed("doctor", tmp_path).code == 2

@@ -17,10 +17,12 @@ import spectrolite
 ROOT = Path(spectrolite.__file__).parent
 
 ORDER = (
-    "errors", "files", "locks", "memory", "scene", "images",
+    "errors", "files", "locks", "memory", "scene", "grids", "images",
     "readers.shapes", "readers.cubes", "readers.raw", "readers.survey", "readers.npy",
     "readers.envi", "readers.rasters", "readers.cf", "readers.hdf5", "readers.netcdf",
-    "readers.zarr_stores", "readers.matlab", "readers.scene_files", "readers",
+    "readers.zarr_stores", "readers.matlab", "readers.scene_files",
+    "readers.class_fields", "readers.placed", "readers.vectors", "readers.label_rasters",
+    "readers.label_tables", "readers.envi_rois", "readers",
     "readers.archives", "readers.pictures", "readers.image_folders", "readers.cifar",
     "readers.samples",
     "known_scenes", "downloads", "catalog", "scene_facts",
@@ -112,7 +114,8 @@ def test_only_readers_and_the_catalog_open_data_files() -> None:
     assert found == {
         "readers.npy", "readers.matlab", "readers.raw", "readers.envi", "readers.rasters",
         "readers.hdf5", "readers.netcdf", "readers.zarr_stores", "readers.archives",
-        "readers.pictures", "readers.cifar", "catalog", "map_files", "scene_maps", "staging",
+        "readers.pictures", "readers.cifar", "readers.label_rasters", "catalog",
+        "map_files", "scene_maps", "staging",
     }  # fmt: skip
 
 

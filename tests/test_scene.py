@@ -424,3 +424,41 @@ def test_ranges_say_exactly_the_numbers(numbers: set[int]) -> None:
 def test_a_class_name_that_is_no_text_is_refused() -> None:
     with pytest.raises(LabelsError, match=r"^labels: class name '\\ud800' is no valid text$"):
         Labels(np.ones((2, 2), np.uint8), class_names={1: "\ud800"})
+
+
+# Polygons and notes
+
+
+def test_polygons_are_kept_and_hashed() -> None:
+    array = np.array([[1, 1, 0], [0, 4, 4]])
+    polygons = np.array([[3, 3, 0], [0, 1, 9]], np.uint16)
+    plain, drawn = Labels(array), Labels(array, polygons=polygons)
+    assert plain.polygons is None
+    assert drawn.polygons is not None
+    assert drawn.polygons.dtype == np.int32
+    np.testing.assert_array_equal(drawn.polygons, polygons)
+    with pytest.raises(ValueError, match="read-only"):
+        drawn.polygons[0, 0] = 5
+    other = Labels(array, polygons=np.where(polygons == 9, 1, polygons))
+    assert len({plain.sha256, drawn.sha256, other.sha256}) == 3
+
+
+@pytest.mark.parametrize(
+    ("polygons", "said"),
+    [
+        (np.ones((2, 2), int), "wanted polygons as whole numbers of shape (1, 3), got int64 of "
+         "shape (2, 2)"),
+        (np.array([[1.0, 2.0, 0.0]]), "wanted polygons as whole numbers of shape (1, 3), got "
+         "float64 of shape (1, 3)"),
+        (np.array([[1, 0, 0]]), "wanted a polygon number from 1 up at each labelled pixel and 0 "
+         "elsewhere"),
+        (np.array([[1, 2, -1]]), "wanted a polygon number from 1 up at each labelled pixel and 0 "
+         "elsewhere"),
+        (np.array([[6, 6, 0]]), "polygon 6 holds pixels of the classes 2, 5; wanted one class a "
+         "polygon"),
+    ],
+)  # fmt: skip
+def test_polygons_that_are_none_of_the_labels(polygons: NDArray[Any], said: str) -> None:
+    with pytest.raises(LabelsError) as caught:
+        Labels(np.array([[5, 2, 0]]), polygons=polygons, name="plots")
+    assert str(caught.value) == f"plots: {said}"

@@ -2,7 +2,8 @@
 
 References: scikit-learn's `train_test_split`, to the pixel, on Indian Pines; set arithmetic and
 distances over all pairs for disjoint parts and the guard; the draw of blocks, and of validation
-blocks, written out as a plain loop; fields by a flood fill, their draw by a plain loop over lists;
+blocks, written out as a plain loop; fields by a flood fill, their draw and that of polygons by a
+plain loop over lists;
 figures of Indian Pines measured before this package existed.
 """
 
@@ -27,6 +28,7 @@ from spectrolite.draws import (
     classes_kept,
     draw_validation_blocks,
     draw_validation_fields,
+    draw_validation_polygons,
 )
 from spectrolite.errors import LabelsError, ReadError, SplitError
 from spectrolite.scene import Labels
@@ -40,6 +42,7 @@ DRAWN: list[tuple[str, dict[str, Any]]] = [
     ("blocks", {"train": 0.3, "side": 4}),
     ("blocks_by_class", {"train": 0.3, "side": 3}),
     ("fields", {"train": 0.3}),
+    ("polygons", {"train": 0.3}),
 ]
 
 
@@ -47,7 +50,9 @@ def scattered(rows: int = 20, cols: int = 24, seed: int = 0) -> Labels:
     """Patches of 2 x 2 pixels of the ids 2, 5, 6 and 9, and of nothing."""
     generator = np.random.default_rng(seed)
     coarse = generator.choice([0, 2, 5, 6, 9], size=(rows // 2, cols // 2))
-    return Labels(np.kron(coarse, np.ones((2, 2), int)), name="scattered")
+    array = np.kron(coarse, np.ones((2, 2), int))
+    patch = np.kron(np.arange(1, coarse.size + 1).reshape(coarse.shape), np.ones((2, 2), int))
+    return Labels(array, name="scattered", polygons=np.where(array, patch, 0))
 
 
 def sized(*counts: int) -> Labels:
@@ -145,7 +150,7 @@ def test_a_split_is_drawn_again_from_its_own_words(
     assert split(scattered(), word, **keywords).sha256 == drawn.sha256
 
 
-@pytest.mark.parametrize("method", [m for m in METHODS if m != "given"])
+@pytest.mark.parametrize("method", [m for m in METHODS if m not in ("given", "polygons")])
 def test_the_documented_defaults_are_used(method: str, indian_pines: Labels) -> None:
     plain = split(indian_pines, method, allow_missing=True)
     said = split(indian_pines, method, allow_missing=True, seed=0, guard=0, **METHODS[method])
@@ -178,7 +183,9 @@ def test_what_stands_at_test_pixels_cannot_reach_the_choice_of_validation_pixels
         given_pixels.append(pixels)
         array = np.full(labels.shape, 3)
         array.flat[pixels] = labels.array.flat[pixels]
-        return Labels(array)
+        polygons = np.full(labels.shape, 10**6)
+        polygons.flat[pixels] = np.asarray(labels.polygons).flat[pixels]
+        return Labels(array, polygons=polygons)
 
     def draw_among_others(
         labels: Labels, pixels: NDArray[np.int64], values: Any, seed: int, kept: Any
@@ -195,6 +202,7 @@ def test_what_stands_at_test_pixels_cannot_reach_the_choice_of_validation_pixels
     monkeypatch.setitem(DRAWS, method, draw_among_others)
     monkeypatch.setattr(splits, "draw_validation_blocks", among_others(draw_validation_blocks))
     monkeypatch.setattr(splits, "draw_validation_fields", among_others(draw_validation_fields))
+    monkeypatch.setattr(splits, "draw_validation_polygons", among_others(draw_validation_polygons))
     drawn = split(scattered(), method, seed=5, validation=0.4, **parameters)
     assert drawn.sha256 == plain.sha256
     assert len(given_pixels) == 2
@@ -247,7 +255,7 @@ def test_a_guard_that_drops_everything_says_how_many(
         str(caught.value),
     )
     assert found is not None
-    if method not in ("blocks", "fields"):  # without a guard others are chosen
+    if method not in ("blocks", "fields", "polygons"):  # without a guard others are chosen
         assert int(found.group(1)) == left
     with pytest.raises(SplitError) as wider:
         split(labels, method, guard=10**30, **parameters)
@@ -947,6 +955,112 @@ def test_fields_of_indian_pines(indian_pines: Labels, seed: int) -> None:
     assert leakage.position < 0.15  # where fields are whole, their places say next to nothing
 
 
+# polygons
+
+
+def drawn_as(*shapes: tuple[int, int]) -> Labels:
+    """A row a polygon, of the class and as many pixels as asked for."""
+    array = np.zeros((2 * len(shapes), 12), int)
+    polygons = np.zeros_like(array)
+    for n, (i, size) in enumerate(shapes):
+        array[2 * n, :size], polygons[2 * n, :size] = i, n + 1
+    return Labels(array, polygons=polygons, name="drawn")
+
+
+def naive_polygons(
+    labels: Labels, pixels: set[int], share: float, seed: int, guard: int, least: int
+) -> set[int]:
+    """The pixels of `_whole_polygons`, drawn over lists of pixels."""
+    array, polygons = labels.array.ravel().tolist(), np.asarray(labels.polygons).ravel().tolist()
+    shapes: dict[int, list[int]] = {}
+    for pixel in sorted(pixels):
+        shapes.setdefault(polygons[pixel], []).append(pixel)
+    listed = [shapes[number] for number in sorted(shapes)]
+    best: tuple[int, float, set[int]] | None = None
+    for child in np.random.SeedSequence(seed).spawn(64):
+        order = [listed[n] for n in np.random.default_rng(child).permutation(len(listed))]
+        taken: set[int] = set()
+        off = 0.0
+        for i in sorted({array[shape[0]] for shape in listed}):
+            mine = [shape for shape in order if array[shape[0]] == i]
+            n = max(least, min(round(share * len(mine)), len(mine) - 1))
+            taken.update(*mine[:n])
+            off += abs(sum(map(len, mine[:n])) / sum(map(len, mine)) - share)
+        rest = np.array(sorted(pixels - taken), np.int64)
+        if guard and len(rest) and taken:
+            rest = rest[distance(labels, rest, np.array(sorted(taken))) > guard]
+        kept = len({array[p] for p in taken} & {array[p] for p in rest.tolist()})
+        if best is None or (kept, -off) > (best[0], best[1]):
+            best = (kept, -off, taken)
+    assert best is not None
+    return best[2]
+
+
+@settings(deadline=None, max_examples=25, derandomize=True)
+@given(
+    st.lists(st.tuples(st.sampled_from([2, 5, 9]), st.integers(1, 12)), min_size=4, max_size=12),
+    st.sampled_from([0.1, 0.5, 0.8]), st.integers(0, 1000), st.integers(0, 2),
+    st.sampled_from([0.0, 0.4]),
+)  # fmt: skip
+def test_polygons_are_those_of_a_plain_loop_and_stay_whole(
+    shapes: list[tuple[int, int]], share: float, seed: int, guard: int, validation: float
+) -> None:
+    labels = drawn_as(*shapes)
+    try:
+        drawn = split(
+            labels, "polygons", train=share, seed=seed, guard=guard, validation=validation,
+            allow_missing=True,
+        )  # fmt: skip
+    except SplitError as error:
+        if "is left" not in str(error) and "two classes" not in str(error):
+            raise
+        reject()
+    every = set(np.flatnonzero(labels.array).tolist())
+    seen = naive_polygons(labels, every, share, seed, guard, least=1)
+    assert set(drawn.seen.tolist()) == seen
+    kept = naive_polygons(labels, seen, validation, seed, 0, least=0) if validation else set()
+    assert set(drawn.validation.tolist()) == kept
+    whole = np.asarray(labels.polygons).ravel()
+    sides = [set(whole[part].tolist()) for part in (drawn.train, drawn.validation, drawn.test)]
+    assert sum(map(len, sides)) == len(set.union(*sides))
+    assert (distance(labels, drawn.test, drawn.seen) > guard).all()
+
+
+def test_half_of_the_polygons_of_each_class_train() -> None:
+    labels = drawn_as(*[(1, 6)] * 8, *[(4, 3)] * 5)
+    drawn = split(labels, "polygons", train=0.5, seed=3)
+    assert counts_of(drawn, drawn.train) == {1: 4 * 6, 4: 2 * 3}
+    assert counts_of(drawn, drawn.test) == {1: 4 * 6, 4: 3 * 3}
+    assert str(drawn) == "polygons,train=0.5,seed=3"
+
+
+def test_a_class_of_one_polygon_is_an_error_unless_it_is_accepted() -> None:
+    labels = drawn_as((1, 6), (1, 5), (4, 3), (4, 2), (7, 9))
+    with pytest.raises(SplitError) as caught:
+        split(labels, "polygons", train=0.5)
+    assert str(caught.value) == (
+        "polygons,train=0.5,seed=0: 7 class 7 has no test pixel, being one polygon; "
+        "change the split, or accept it with allow_missing"
+    )
+    drawn = split(labels, "polygons", train=0.5, allow_missing=True)
+    assert drawn.missing == {7: "test"}
+    with pytest.raises(SplitError) as lone:
+        split(drawn_as((1, 6), (4, 3)), "polygons", allow_missing=True)
+    assert str(lone.value) == (
+        "polygons,train=0.3,seed=0,allow_missing: no test pixel is left: every class is one "
+        "polygon and trains; take another split"
+    )
+
+
+def test_labels_that_were_not_drawn_have_no_polygons_to_keep() -> None:
+    with pytest.raises(SplitError) as caught:
+        split(sized(9, 9), "polygons")
+    assert str(caught.value) == (
+        "polygons: sized knows no polygons; take labels that were drawn as polygons (.gpkg, "
+        ".geojson, .shp, or a .csv with a column polygon), or the split fields"
+    )
+
+
 # given
 
 GROUND = Labels(np.array([[1, 1, 2, 2, 0, 5], [1, 1, 2, 2, 0, 5]]), name="gt")
@@ -1115,8 +1229,8 @@ def test_an_unknown_method_lists_the_known_ones() -> None:
     with pytest.raises(SplitError) as caught:
         split(scattered(), "fourths")
     assert str(caught.value) == (
-        "--split: wanted one of random, per_class, blocks, blocks_by_class, fields, given, "
-        "got 'fourths'"
+        "--split: wanted one of random, per_class, blocks, blocks_by_class, fields, polygons, "
+        "given, got 'fourths'"
     )
 
 
@@ -1128,6 +1242,7 @@ def test_an_unknown_method_lists_the_known_ones() -> None:
         ("blocks", {"sid": 4}, "no keyword sid; wanted train, side"),
         ("blocks_by_class", {"n": 4}, "no keyword n; wanted train, side"),
         ("fields", {"side": 4}, "no keyword side; wanted train"),
+        ("polygons", {"n": 4}, "no keyword n; wanted train"),
     ],
 )
 def test_an_unknown_keyword_lists_the_known_ones(
@@ -1138,7 +1253,7 @@ def test_an_unknown_keyword_lists_the_known_ones(
     assert str(caught.value) == f"{method}: {said}, seed, guard, validation, allow_missing"
 
 
-@pytest.mark.parametrize("method", ["random", "blocks", "blocks_by_class", "fields"])
+@pytest.mark.parametrize("method", ["random", "blocks", "blocks_by_class", "fields", "polygons"])
 @pytest.mark.parametrize(
     "train",
     [

@@ -33,7 +33,13 @@ DropBands = Annotated[
     ),
 ]
 SceneKey = Annotated[str | None, typer.Option(help="Name of the array in the scene's file.")]
-LabelsKey = Annotated[str | None, typer.Option(help="Name of the array in the labels' file.")]
+LabelsKey = Annotated[
+    str | None, typer.Option(help="Name of the array in the labels' file, or number of the band.")
+]
+ClassField = Annotated[
+    str | None, typer.Option(help="Field of --labels that says the class: polygons, points, .csv.")
+]
+Layer = Annotated[str | None, typer.Option(help="Layer of --labels, where it has several.")]
 
 MovedScene = Annotated[Path | None, typer.Option(help="The run's scene, where it was moved.")]
 MovedLabels = Annotated[Path | None, typer.Option(help="The run's labels, where they were moved.")]
@@ -57,6 +63,22 @@ def band_numbers(text: str) -> tuple[int | str, ...]:
             )
         bands.extend(range(int(first), int(last or first) + 1))
     return tuple(bands)
+
+
+def labels_on(
+    scene: Any, labels: Path, key: str | None, layer: str | None, class_field: str | None
+) -> Any:
+    """Labels from a file on the scene's grid; what reading them had to decide is told."""
+    from spectrolite import readers
+
+    return told(readers.read_labels(labels, key, scene=scene, layer=layer, class_field=class_field))
+
+
+def told(labels: Any) -> Any:
+    """The labels; what reading them had to decide is told."""
+    for note in labels.notes:
+        messages.print(f"{plain(labels.name)}: {plain(note)}", soft_wrap=True)
+    return labels
 
 
 def moved(

@@ -10,9 +10,11 @@ from typing import Annotated, Any, cast
 import typer
 
 from spectrolite.cli_parts import (
+    ClassField,
     DropBands,
     Json,
     LabelsKey,
+    Layer,
     MovedImages,
     MovedLabels,
     MovedScene,
@@ -20,6 +22,7 @@ from spectrolite.cli_parts import (
     SceneKey,
     band_numbers,
     console,
+    labels_on,
     messages,
     moved,
     print_json,
@@ -159,6 +162,8 @@ def doctor(
     ] = None,
     scene_key: SceneKey = None,
     labels_key: LabelsKey = None,
+    class_field: ClassField = None,
+    layer: Layer = None,
     drop_bands: DropBands = "",
     images: Annotated[
         Path | None,
@@ -184,14 +189,14 @@ def doctor(
     if scene is not None and labels is not None:
         if images is not None:
             raise SettingsError("--images: goes with runs on images, without --scene and --labels")
-        given = (
-            readers.read_scene(
-                scene, scene_key, band_numbers(drop_bands), scale=as_bundle(run).config.scaled
-            ),
-            readers.read_labels(labels, labels_key),
+        read = readers.read_scene(
+            scene, scene_key, band_numbers(drop_bands), scale=as_bundle(run).config.scaled
         )
-    elif drop_bands or scene_key or labels_key:
-        raise SettingsError("--drop-bands and the keys go with --scene and --labels")
+        given = (read, labels_on(read, labels, labels_key, layer, class_field))
+    elif drop_bands or scene_key or labels_key or class_field or layer:
+        raise SettingsError(
+            "--drop-bands, --class-field, --layer and the keys go with --scene and --labels"
+        )
     elif images is not None and is_run:
         given = moved(run, None, None, images)
     elif images is not None:

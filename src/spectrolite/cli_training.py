@@ -8,15 +8,19 @@ from typing import Annotated, Any
 import typer
 
 from spectrolite.cli_parts import (
+    ClassField,
     DropBands,
     Json,
     LabelsKey,
+    Layer,
     Overwrite,
     SceneKey,
     band_numbers,
+    labels_on,
     messages,
     plain,
     print_report,
+    told,
 )
 from spectrolite.errors import SettingsError, SplitError
 from spectrolite.screen import TrainingProgress
@@ -39,9 +43,14 @@ def train(
         Path | None,
         typer.Option(help="Scene from a file: ENVI, GeoTIFF, .npy, .mat, HDF5, NetCDF, Zarr."),
     ] = None,
-    labels: Annotated[Path | None, typer.Option(help="Its label map: .npy, .mat.")] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="Its labels: .npy, .mat, raster, polygons (.gpkg, .shp, ...), .csv."),
+    ] = None,
     scene_key: SceneKey = None,
     labels_key: LabelsKey = None,
+    class_field: ClassField = None,
+    layer: Layer = None,
     drop_bands: DropBands = "",
     scale: Annotated[
         bool, typer.Option("--scale", help="Apply the scale factor that --scene states.")
@@ -58,8 +67,8 @@ def train(
     split: Annotated[
         str | None,
         typer.Option(
-            help="random (without it), per_class, blocks, blocks_by_class, fields or given, with "
-            "keywords: "
+            help="random (without it), per_class, blocks, blocks_by_class, fields, polygons or "
+            "given, with keywords: "
             "blocks,train=0.3,side=20,guard=6,seed=1,allow_missing. Images: "
             "random,validation=0.1,test=0.2,seed=0; test= only where there is no test set."
         ),
@@ -164,7 +173,7 @@ def train(
     if stopped is None or any(source is not None for source in (data, scene, labels, images)):
         of_scene = {"scene": scene, "labels": labels, "scene_key": scene_key,
                     "labels_key": labels_key, "drop_bands": drop_bands or None,
-                    "scale": scale or None}  # fmt: skip
+                    "class_field": class_field, "layer": layer, "scale": scale or None}  # fmt: skip
         of_images = {"image_size": image_size, "skip_damaged": skip_damaged or None}
         loaded = _load(data, {"root": root, "mirror_url": mirror_url}, images, of_scene, of_images)
     else:
@@ -198,6 +207,7 @@ def _load(
     """Scene and labels, or images and test images; each flag must go with where they come from."""
     from spectrolite import catalog, readers
     from spectrolite.readers.image_folders import read_images
+    from spectrolite.scene import Labels
 
     sources = {"--data": data, "--scene": of_scene["scene"], "--images": images}
     named = [flag for flag, value in sources.items() if value is not None]
@@ -217,7 +227,8 @@ def _load(
         loaded = catalog.load(
             data, **of_data, tell=lambda text: messages.print(plain(text), soft_wrap=True)
         )
-        return _on_spectra(*loaded)
+        first, second = loaded
+        return (first, told(second.on(first))) if isinstance(second, Labels) else loaded
     if images is not None:
         loaded = read_images(images, of_images["image_size"], bool(of_images["skip_damaged"]))
         for part in filter(None, loaded):
@@ -226,30 +237,13 @@ def _load(
         return loaded
     for note in readers.open_cube(of_scene["scene"], of_scene["scene_key"]).notes:
         messages.print(plain(f"{of_scene['scene']}: {note}"), soft_wrap=True)
-    return _on_spectra(
-        readers.read_scene(
-            of_scene["scene"], of_scene["scene_key"], band_numbers(of_scene["drop_bands"] or ""),
-            scale=bool(of_scene["scale"]),
-        ),
-        readers.read_labels(of_scene["labels"], of_scene["labels_key"]),
+    read = readers.read_scene(
+        of_scene["scene"], of_scene["scene_key"], band_numbers(of_scene["drop_bands"] or ""),
+        scale=bool(of_scene["scale"]),
     )  # fmt: skip
-
-
-def _on_spectra(scene: Any, labels: Any) -> tuple[Any, Any]:
-    """Both, the labels less those on pixels without a spectrum, which are counted and told."""
-    valid = getattr(scene, "valid", None)
-    if valid is None:
-        return scene, labels
-    kept = labels.on(scene)
-    lost = kept.source.get("without_spectrum", "0")
-    messages.print(
-        plain(
-            f"{scene.name}: {int((~valid).sum())} of {valid.size} pixels have no spectrum; {lost} "
-            f"labelled pixels of {labels.name} are among them and are left out"
-        ),
-        soft_wrap=True,
+    return read, labels_on(
+        read, of_scene["labels"], of_scene["labels_key"], of_scene["layer"], of_scene["class_field"]
     )
-    return scene, kept
 
 
 def _draw(loaded: tuple[Any, Any], text: str, train: float | None, split_seed: int | None) -> Any:

@@ -174,12 +174,57 @@ def _whole_fields(
     return max(draws, key=lambda draw: draw[:2])[2]
 
 
+def draw_polygons(
+    labels: Labels, pixels: Pixels, values: Values, seed: int, fits: Fits
+) -> tuple[Pixels, set[int]]:
+    """A share of the polygons of each class, whole; a class of one polygon trains."""
+    return _whole_polygons(labels, pixels, values, seed, fits, least=1), set()
+
+
+def draw_validation_polygons(labels: Labels, train: Pixels, values: Values, seed: int) -> Pixels:
+    """Whole polygons out of the training ones; one of each class at least is left to train."""
+    fits = classes_kept(labels, train, 0)
+    return _whole_polygons(labels, train, values, seed, fits, least=0)
+
+
+def _whole_polygons(
+    labels: Labels, pixels: Pixels, values: Values, seed: int, fits: Fits, least: int
+) -> Pixels:
+    """Of several draws the one with most classes on both sides, then the nearest in pixels.
+
+    Of n polygons of a class round(share * n) are taken, `least` or more, and never all but where
+    `least` is all there are.
+    """
+    if labels.polygons is None:
+        raise SplitError(
+            f"polygons: {labels.name} knows no polygons; take labels that were drawn as polygons "
+            "(.gpkg, .geojson, .shp, or a .csv with a column polygon), or the split fields"
+        )
+    numbers, first, polygon, sizes = np.unique(
+        labels.polygons.ravel()[pixels], return_index=True, return_inverse=True, return_counts=True
+    )
+    class_of = labels.array.ravel()[pixels[first]]
+    draws: list[tuple[int, float, Pixels]] = []
+    for child in np.random.SeedSequence(seed).spawn(TRIES):
+        order = np.random.default_rng(child).permutation(len(numbers))
+        taken, off = np.zeros(len(numbers), bool), 0.0
+        for i in np.unique(class_of):
+            mine = order[class_of[order] == i]
+            n = max(least, min(round(values["train"] * len(mine)), len(mine) - 1))
+            taken[mine[:n]] = True
+            off += abs(float(sizes[mine[:n]].sum() / sizes[mine].sum()) - values["train"])
+        drawn = pixels[taken[polygon]]
+        draws.append((fits(drawn), -off, drawn))
+    return max(draws, key=lambda draw: draw[:2])[2]
+
+
 DRAWS = {
     "random": draw_random,
     "per_class": draw_per_class,
     "blocks": draw_blocks,
     "blocks_by_class": draw_blocks_by_class,
     "fields": draw_fields,
+    "polygons": draw_polygons,
 }
 
 

@@ -293,6 +293,7 @@ def _notes(
     if split.raised:
         raised = ", ".join(names[i] for i in split.raised)
         notes.append(f"Too small for their share, given one training pixel: {raised}.")
+    notes.extend(f"Labels: {note}." for note in split.labels.notes)
     if settings.bands.bands_from == "scene":
         notes.append("The reduction of bands was fitted on the whole scene, test pixels included.")
     if baselines.fitted_pixels < len(split.train) or baselines.scored_pixels < len(split.test):

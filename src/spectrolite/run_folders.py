@@ -116,7 +116,9 @@ class RunRecord:
             kind: {**source, **({"file": str(places[kind])} if places.get(kind) else {})}
             for kind, source in self.manifest["data"].items()
         }
-        scene, labels = (_load_source(sources[kind], kind, self.path) for kind in SCENE_DATA)
+        scene = _load_source(sources["scene"], "scene", self.path)
+        on = scene if isinstance(scene, Scene) else None
+        labels = _load_source(sources["labels"], "labels", self.path, on)
         if not isinstance(scene, Scene) or not isinstance(labels, Labels):
             raise RunError(f"{self.path}/manifest.json: damaged: data; train again")
         return scene, labels.on(scene)
@@ -207,7 +209,9 @@ def _load_images(
     return images, None if manifest["test_sha256"] is None else test
 
 
-def _load_source(source: dict[str, str], kind: str, run: Path) -> Scene | Labels:
+def _load_source(
+    source: dict[str, str], kind: str, run: Path, scene: Scene | None = None
+) -> Scene | Labels:
     if "data" in source:
         scene, labels = catalog.load(source["data"], source.get("root"), source.get("mirror_url"))
         return scene if kind == "scene" else labels
@@ -217,7 +221,10 @@ def _load_source(source: dict[str, str], kind: str, run: Path) -> Scene | Labels
             "give scene and labels"
         )
     if kind == "labels":
-        return readers.read_labels(source["file"], source.get("key"))
+        return readers.read_labels(
+            source["file"], source.get("key"), scene=scene, layer=source.get("layer"),
+            class_field=source.get("class_field"),
+        )  # fmt: skip
     dropped = tuple(int(b) for b in source.get("drop_bands", "").split(",") if b)
     return readers.read_scene(source["file"], source.get("key"), dropped, scale="scale" in source)
 

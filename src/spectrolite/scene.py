@@ -35,6 +35,7 @@ PALETTE: tuple[Colour, ...] = (
 
 
 MAX_ID = 65535  # the largest class id that a map with a colour table can hold
+LOOKED_AT = 128  # side in pixels of what is read at a time to see where a scene has a spectrum
 
 
 @dataclass(frozen=True)
@@ -209,9 +210,13 @@ class Labels:
         class_colours: id to red, green, blue (0 to 255); ids without one take the palette's.
         name: what messages call it.
         source: how to load it again.
+        polygons: `(rows, cols)` number of the polygon that each pixel was drawn with, from 1; 0
+            where unlabelled. A polygon has one class. Kept as int32, or nothing.
+        notes: what reading it had to decide, a sentence each.
 
     Raises:
-        LabelsError: another number of axes, fractions, negative ids, nothing labelled.
+        LabelsError: another number of axes, fractions, negative ids, nothing labelled, polygons
+            that are not those of the labelled pixels.
     """
 
     array: NDArray[np.int32] | NDArray[Any]
@@ -219,6 +224,8 @@ class Labels:
     class_colours: Mapping[int, Colour] = field(default_factory=dict)
     name: str = "labels"
     source: Mapping[str, str] = field(default_factory=dict)
+    polygons: NDArray[np.int32] | NDArray[Any] | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         array = np.asarray(self.array)
@@ -254,6 +261,9 @@ class Labels:
             i: tuple(self.class_colours.get(i, default_colour(n))) for n, i in enumerate(names)
         }
         object.__setattr__(self, "array", array)
+        if self.polygons is not None:
+            polygons = _checked_polygons(np.asarray(self.polygons), array, self.name)
+            object.__setattr__(self, "polygons", polygons)
         object.__setattr__(self, "class_names", names)
         object.__setattr__(self, "class_colours", colours)
 
@@ -287,34 +297,77 @@ class Labels:
             count += found
         return fields
 
-    def on(self, scene: Scene) -> Labels:
+    def on(self, scene: AnyScene) -> Labels:
         """The labels less those of pixels where the scene has no spectrum: nothing to learn there.
 
-        How many those were stands in the source, as `without_spectrum`.
+        How many those were stands in the notes, and in the source as `without_spectrum`.
 
         Raises:
             LabelsError: not on the scene's grid, or nothing is left.
         """
         check_pair(scene, self)
-        valid = True if scene.valid is None else scene.valid
-        array = np.where(valid, self.array, 0)
-        lost = int((self.array != array).sum())
-        if not lost:
+        lost = (self.array != 0) & ~_valid(scene, self.array != 0)
+        count = int(lost.sum())
+        if not count:
             return self
-        if not array.any():
+        labelled = int((self.array != 0).sum())
+        if count == labelled:
             raise LabelsError(
-                f"{self.name}: none of its {lost} labelled pixels has a spectrum in {scene.name}"
+                f"{self.name}: none of its {count} labelled pixels has a spectrum in {scene.name}"
             )
-        source = {**self.source, "without_spectrum": str(lost)}
-        return replace(self, array=array, source=source)
+        note = (
+            f"{count:,} of {labelled:,} labelled pixels have no spectrum in the scene (nodata or "
+            "NaN) and are dropped"
+        )
+        return replace(
+            self,
+            array=np.where(lost, 0, self.array),
+            polygons=None if self.polygons is None else np.where(lost, 0, self.polygons),
+            source={**self.source, "without_spectrum": str(count)},
+            notes=(*self.notes, note),
+        )
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of shape and ids."""
-        return array_sha256(self.array)
+        """Hash of shape and ids, and of the polygons where there are any."""
+        return array_sha256(*(a for a in (self.array, self.polygons) if a is not None))
 
 
-def check_pair(scene: Scene, labels: Labels) -> None:
+def _checked_polygons(
+    polygons: NDArray[Any], array: NDArray[np.int32], name: str
+) -> NDArray[np.int32]:
+    if polygons.shape != array.shape or polygons.dtype.kind not in "iu":
+        raise LabelsError(
+            f"{name}: wanted polygons as whole numbers of shape {array.shape}, got "
+            f"{polygons.dtype} of shape {polygons.shape}"
+        )
+    if not np.array_equal(polygons > 0, array > 0) or int(polygons.min()) < 0:
+        raise LabelsError(
+            f"{name}: wanted a polygon number from 1 up at each labelled pixel and 0 elsewhere"
+        )
+    pairs = np.unique(np.stack([polygons[array > 0], array[array > 0]]), axis=1)
+    numbers, classes = np.unique(pairs[0], return_counts=True)
+    if (classes > 1).any():
+        several = int(numbers[classes > 1][0])
+        raise LabelsError(
+            f"{name}: polygon {several} holds pixels of the classes "
+            f"{listed(pairs[1][pairs[0] == several].tolist())}; wanted one class a polygon"
+        )
+    return _read_only(polygons.astype(np.int32))
+
+
+def _valid(scene: AnyScene, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where the scene has a spectrum, looked up in the windows that hold a wanted pixel."""
+    if isinstance(scene, Scene):
+        return np.ones(wanted.shape, bool) if scene.valid is None else scene.valid
+    valid = np.ones(wanted.shape, bool)
+    for window in windows(wanted.shape[0], wanted.shape[1], LOOKED_AT):
+        if wanted[window.slices].any():
+            valid[window.slices] = scene.read(window)[1]
+    return valid
+
+
+def check_pair(scene: AnyScene, labels: Labels) -> None:
     """Refuse labels that do not lie on the scene's grid.
 
     Raises:

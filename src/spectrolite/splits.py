@@ -25,6 +25,7 @@ from spectrolite.draws import (
     classes_kept,
     draw_validation_blocks,
     draw_validation_fields,
+    draw_validation_polygons,
 )
 from spectrolite.errors import LabelsError, SplitError
 from spectrolite.leakage import Leakage, Pixels
@@ -40,9 +41,12 @@ METHODS: dict[str, dict[str, Parameter]] = {
     "blocks": {"train": 0.3, "side": 20},
     "blocks_by_class": {"train": 0.3, "side": 10},
     "fields": {"train": 0.3},
+    "polygons": {"train": 0.3},
     "given": {},
 }
 
+
+WHOLE = {"fields": "field", "polygons": "polygon"}  # what these methods keep whole
 
 COMMON = ("seed", "guard", "validation", "allow_missing")
 KEYWORDS = ("train", "test", "n", "side", *COMMON)
@@ -167,6 +171,11 @@ def split(
             is not tested: an error unless `allow_missing`. Of 64 seeded draws the one that keeps
             most classes on both sides, and among those comes nearest to the share (the least sum
             over the classes of |share taken - train|).
+        polygons: `train`, a share. Whole polygons, as they were drawn (`Labels.polygons`): of the n
+            polygons of each class round(train * n) train, at least one and never all. A class that
+            is one polygon trains and is not tested: an error unless `allow_missing`. Of 64 seeded
+            draws the one that keeps most classes on both sides, and among those comes nearest to
+            the share in pixels.
         given: `train` and `test`, label maps or files of them; `validation` may be one too.
 
     Args:
@@ -227,8 +236,12 @@ def _set_aside(
     labels: Labels, method: str, side: Pixels, values: Values, share: float, seed: int
 ) -> tuple[Pixels, Pixels, set[int]]:
     """Divide the training side into training and validation by the split's own method."""
-    if method in ("blocks", "fields"):
-        whole = draw_validation_blocks if method == "blocks" else draw_validation_fields
+    whole = {
+        "blocks": draw_validation_blocks,
+        "fields": draw_validation_fields,
+        "polygons": draw_validation_polygons,
+    }.get(method)
+    if whole is not None:
         kept = whole(labels, side, {**values, "train": share}, seed)
         return np.setdiff1d(side, kept), kept, set()
     smaller = {**values, "train": 1 - share}
@@ -239,7 +252,7 @@ def _set_aside(
 
 
 def _check(drawn: Split, allow_missing: bool, validation: bool) -> None:
-    names, whole_fields = drawn.labels.class_names, drawn.method == "fields"
+    names, whole = drawn.labels.class_names, WHOLE.get(drawn.method)
     if len(drawn.classes_of(drawn.train)) < 2:
         raise SplitError(
             f"{drawn}: wanted at least two classes with training pixels, got "
@@ -249,25 +262,26 @@ def _check(drawn: Split, allow_missing: bool, validation: bool) -> None:
     if not len(drawn.test):
         if drawn.dropped:
             why = f"the guard dropped all {drawn.dropped}; lower guard, train or n"
-        elif whole_fields:
-            why = "every class is one field and trains; take another split"
+        elif whole:
+            why = f"every class is one {whole} and trains; take another split"
         else:
             why = "everything trains; lower train, n or side"
         raise SplitError(f"{drawn}: no test pixel is left: {why}")
     if validation and not len(drawn.validation):
-        remedy = "raise train" if whole_fields else "raise validation, or take smaller blocks"
+        remedy = "raise train" if whole else "raise validation, or take smaller blocks"
         raise SplitError(f"{drawn}: no validation pixel is left; {remedy}")
     if drawn.missing and not allow_missing:
-        lone = _classes_of_one_field(drawn.labels) if whole_fields else set()
+        lone = _classes_of_one(drawn.labels, whole) if whole else set()
         lost = "; ".join(
-            f"{i} {names[i]} has no {side} pixel" + (", being one field" if i in lone else "")
+            f"{i} {names[i]} has no {side} pixel" + (f", being one {whole}" if i in lone else "")
             for i, side in drawn.missing.items()
         )
         raise SplitError(f"{drawn}: {lost}; change the split, or accept it with allow_missing")
 
 
-def _classes_of_one_field(labels: Labels) -> set[int]:
-    _, first = np.unique(labels.fields, return_index=True)
+def _classes_of_one(labels: Labels, whole: str) -> set[int]:
+    numbers = labels.fields if whole == "field" else labels.polygons
+    _, first = np.unique(np.zeros(1) if numbers is None else numbers, return_index=True)
     ids, counts = np.unique(labels.array.ravel()[first], return_counts=True)
     return {int(i) for i in ids[counts == 1]}
 

@@ -7,52 +7,115 @@ holds without reading it and how to read a window; a new format is a new module 
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from spectrolite.errors import ReadError
+from spectrolite.errors import LabelsError, ReadError
 from spectrolite.files import naming
-from spectrolite.readers import matlab, npy
+from spectrolite.readers import envi_rois, label_rasters, label_tables, matlab, npy, vectors
 from spectrolite.readers.scene_files import open_cube, open_scene, read_scene
 from spectrolite.readers.shapes import check_fits_memory, choose
-from spectrolite.scene import Labels
+from spectrolite.scene import AnyScene, Labels
 
 __all__ = ["open_cube", "open_scene", "read_labels", "read_scene"]
 
 FORMATS = {".npy": npy, ".mat": matlab}
+LABEL_ENDINGS = (
+    *FORMATS, *label_rasters.ENDINGS, *vectors.ENDINGS, *label_tables.ENDINGS, *envi_rois.ENDINGS
+)  # fmt: skip
 
 
 def read_labels(
-    path: str | Path, key: str | None = None, class_names: dict[int, str] | None = None
+    path: str | Path,
+    key: str | None = None,
+    class_names: dict[int, str] | None = None,
+    *,
+    scene: AnyScene | None = None,
+    layer: str | None = None,
+    class_field: str | None = None,
 ) -> Labels:
-    """Read a label map from a file.
+    """Read labels from a file, and put them on a scene's grid.
 
     Args:
-        path: `.npy` or `.mat`.
-        key: name of the array in the file; found by its two axes where only one has them.
-        class_names: id to name, where they are known.
+        path: `.npy`, `.mat`; a raster (GeoTIFF, ENVI classification, what rasterio
+            opens); polygons or points (`.gpkg`, `.geojson`, `.shp`, `.fgb`); `.csv` of x, y, class;
+            `.txt` or `.roi` with ENVI's regions of interest as text.
+        key: name of the array in the file; found by its two axes where only one has them. Of a
+            raster, the number of the band.
+        class_names: id to name, where they are known; they come before those of the file.
+        scene: whose grid the labels are put on, and whose pixels without a spectrum lose theirs.
+            Polygons, points and tables need it; a raster without it is taken as it is.
+        layer: of a file of polygons, where there are several.
+        class_field: field of polygons and points, or column of a table, that says the class.
 
     Raises:
-        ReadError: no such file, another format, no array or several that fit, a damaged file.
-        LabelsError: the array is no label map.
+        ReadError: no such file, another format, no array, band or layer, or several that fit, a
+            damaged file.
+        LabelsError: no label map, no such field, values that are no classes, or nothing that can
+            be put on the scene's grid.
+        MissingExtraError: polygons, and pyogrio or shapely is not installed.
     """
     path = Path(path)
-    found, array = _read(path, key, axes=2, wanted="a map of rows, cols", flag="--labels-key")
+    if not path.is_file():
+        raise ReadError(f"{path}: no such file")
+    ending = path.suffix.lower()
+    placed = (*vectors.ENDINGS, *label_tables.ENDINGS, *envi_rois.ENDINGS)
+    for flag, value, wanted in (
+        ("layer", layer, vectors.ENDINGS),
+        ("class-field", class_field, (*vectors.ENDINGS, *label_tables.ENDINGS)),
+        ("labels-key", key, (*FORMATS, *label_rasters.ENDINGS)),
+    ):
+        if value is not None and ending not in wanted and ending in LABEL_ENDINGS:
+            raise LabelsError(f"{path}: --{flag} {value} does not go with {ending} files")
+    if ending in placed and scene is None:
+        raise LabelsError(
+            f"{path}: holds places and needs the scene's grid: read_labels(path, scene=scene); or "
+            "take a raster"
+        )
+    with naming(path):
+        if ending in label_rasters.ENDINGS:
+            labels = label_rasters.read(path, scene, key)
+        elif ending in placed and scene is not None:
+            if ending in vectors.ENDINGS:
+                labels = vectors.read(path, scene, layer, class_field)
+            elif ending in label_tables.ENDINGS:
+                labels = label_tables.read(path, scene, class_field)
+            else:
+                labels = envi_rois.read(path, scene)
+        else:
+            labels = _read_array(path, key, class_names or {})
+            if scene is not None and labels.shape == scene.shape[:2]:
+                labels = labels.on(scene)
+    if ending not in FORMATS and class_names:
+        labels = replace(labels, class_names={**labels.class_names, **class_names})
+    return labels
+
+
+def _read_array(path: Path, key: str | None, names: dict[int, str]) -> Labels:
+    found, array = _read(
+        path, key, axes=2, wanted="a map of rows, cols", flag="--labels-key", formats=LABEL_ENDINGS
+    )
     source = {"file": str(path.resolve()), "key": found}
-    return Labels(array, class_names=class_names or {}, name=path.name, source=source)
+    return Labels(array, class_names=names, name=path.name, source=source)
 
 
 def _read(
-    path: Path, key: str | None, axes: int, wanted: str, flag: str
+    path: Path,
+    key: str | None,
+    axes: int,
+    wanted: str,
+    flag: str,
+    formats: Collection[str] = (".mat", ".npy"),
 ) -> tuple[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]:
     if not path.is_file():
         raise ReadError(f"{path}: no such file")
     reader = FORMATS.get(path.suffix.lower())
     if reader is None:
-        raise ReadError(
-            f"{path}: wanted one of {', '.join(sorted(FORMATS))}, got {path.suffix or 'no ending'}"
-        )
+        wanted_endings = ", ".join(sorted(filter(None, formats)))
+        raise ReadError(f"{path}: wanted one of {wanted_endings}, got {path.suffix or 'no ending'}")
     chosen = choose(path, reader.shapes(path), key, axes, wanted, flag)
     check_fits_memory(path, chosen, remedy="cut the scene into parts")
     with naming(path):
