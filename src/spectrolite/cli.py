@@ -173,7 +173,8 @@ def classify(
 @app.command()
 def explain(
     name: Annotated[
-        str, typer.Argument(help="hybridsn, mobilenet_v1, mobilenet_v2, or depthwise: an example.")
+        str, typer.Argument(help="A network (hybridsn, mobilesn, mobilenet_v1, mobilenet_v2), or "
+                                 "depthwise: an example.")  # fmt: skip
     ],
     input_: Annotated[
         str | None,
@@ -182,7 +183,12 @@ def explain(
         ),
     ] = None,
     variant: Annotated[str | None, typer.Option(help="paper or course.")] = None,
-    width: Annotated[float | None, typer.Option(help="Width multiplier of a MobileNet.")] = None,
+    width: Annotated[
+        float | None, typer.Option(help="Width multiplier of a MobileNet, or of mobilesn.")
+    ] = None,
+    receptive_field: Annotated[
+        int | None, typer.Option(help="Odd side in pixels, of mobilesn.")
+    ] = None,
     classes: Annotated[int | None, typer.Option(help="Number of classes.")] = None,
     activation: Annotated[str | None, typer.Option(help="relu6 or relu.")] = None,
     small_images: Annotated[
@@ -202,7 +208,7 @@ def explain(
 
     flags: dict[str, Any] = {
         "variant": variant, "width": width, "classes": classes, "activation": activation,
-        "small_images": small_images,
+        "small_images": small_images, "receptive_field": receptive_field,
     }  # fmt: skip
     made = count(
         name, input_, picture=picture, overwrite=overwrite,
