@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from spectrolite.catalog import load
     from spectrolite.checks import Checkup, check_network
     from spectrolite.checkups import doctor
+    from spectrolite.comparison import compare
     from spectrolite.costs import Cost, cost
     from spectrolite.demonstration import demo
     from spectrolite.dense_form import dense
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from spectrolite.image_reports import ImageReport
     from spectrolite.image_splits import ImageSplit, image_split, split_images
     from spectrolite.images import ImageSet
+    from spectrolite.leagues import League
     from spectrolite.mapping import SceneMap, classify
     from spectrolite.models import build_model
     from spectrolite.predictions import Predictions
@@ -50,6 +52,7 @@ _HOMES = {
     "ImageSet": "images",
     "ImageSplit": "image_splits",
     "Labels": "scene",
+    "League": "leagues",
     "Predictions": "predictions",
     "Repetition": "repetition",
     "Report": "reports",
@@ -63,6 +66,7 @@ _HOMES = {
     "build_model": "models",
     "check_network": "checks",
     "classify": "mapping",
+    "compare": "comparison",
     "cost": "costs",
     "demo": "demonstration",
     "dense": "dense_form",
@@ -93,6 +97,7 @@ __all__ = [
     "ImageSet",
     "ImageSplit",
     "Labels",
+    "League",
     "Predictions",
     "Repetition",
     "Report",
@@ -106,6 +111,7 @@ __all__ = [
     "build_model",
     "check_network",
     "classify",
+    "compare",
     "cost",
     "demo",
     "dense",

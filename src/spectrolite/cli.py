@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from spectrolite.cli_compare import compare
 from spectrolite.cli_parts import (
     DropBands,
     Json,
@@ -173,8 +174,11 @@ def classify(
 @app.command()
 def explain(
     name: Annotated[
-        str, typer.Argument(help="A network (hybridsn, mobilesn, mobilenet_v1, mobilenet_v2), or "
-                                 "depthwise: an example.")  # fmt: skip
+        str,
+        typer.Argument(
+            help="A network (hybridsn, mobilesn, mobilenet_v1, mobilenet_v2), or "
+            "depthwise: an example."
+        ),
     ],
     input_: Annotated[
         str | None,
@@ -229,6 +233,7 @@ def explain(
 app.command()(verify)
 app.command()(repeat)
 app.command()(doctor)
+app.command()(compare)
 
 
 @app.command()

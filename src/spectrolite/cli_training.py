@@ -95,7 +95,8 @@ def train(
     mixup: Annotated[Number, typer.Option(help="Images: blend pairs, Beta(mixup, mixup).")] = None,
     mode: Annotated[str | None, typer.Option(help="Scenes: dense or patches.")] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Of hybridsn 130, of mobilesn 200; where patches 100, images 10.")
+        int | None,
+        typer.Option(help="Of hybridsn 130, of mobilesn 200; where patches 100, images 10."),
     ] = None,
     optimiser: Annotated[
         str | None, typer.Option(help="adamw (scenes), sgd with Nesterov (images) or adam.")
@@ -143,7 +144,8 @@ def train(
 
     flags: dict[str, Any] = {
         "model": model, "seed": seed, "variant": variant, "width": width,
-        "receptive_field": receptive_field, "activation": activation, "small_images": small_images, "components": components,
+        "receptive_field": receptive_field, "activation": activation,
+        "small_images": small_images, "components": components,
         "bands_from": bands_from, "standardise": standardise, "pad": pad, "fill": fill,
         "mirror": mirror, "cutout": cutout, "mixup": mixup, "mode": mode, "epochs": epochs,
         "optimiser": optimiser, "momentum": momentum, "learning_rate": learning_rate,
