@@ -23,7 +23,7 @@ from spectrolite.settings import (
     SUITED,
     BandSettings,
     ImageSettings,
-    ModelSettings,
+    SceneModelSettings,
     Settings,
     TrainingSettings,
     checked_settings,
@@ -39,7 +39,7 @@ def _manifest(**stages: Any) -> dict[str, Any]:
 
 def test_defaults() -> None:
     made = settings()
-    assert made.model == ModelSettings(model="hybridsn", variant="course")
+    assert made.model == SceneModelSettings(model="hybridsn", variant="course")
     assert (made.bands.components, made.bands.bands_from) == (30, "train")
     training = made.training
     assert (training.mode, training.epochs, training.schedule) == ("dense", 130, "one_cycle")
@@ -101,8 +101,8 @@ def test_an_unknown_name_is_an_error_that_lists_the_known_ones() -> None:
     with pytest.raises(SettingsError) as caught:
         settings(epoch=3)
     assert str(caught.value) == (
-        "epoch: no such setting; wanted one of model, variant, components, bands_from, "
-        "standardise, epochs, optimiser, momentum, learning_rate, weight_decay, decay_on, "
+        "epoch: no such setting; wanted one of model, variant, width, receptive_field, "
+        "components, bands_from, standardise, epochs, optimiser, momentum, learning_rate, weight_decay, decay_on, "
         "schedule, rise, label_smoothing, class_weights, ema, batch, patience, device, mode, "
         "flips, window"
     )
@@ -381,6 +381,9 @@ def test_defaults_that_are_mobilesns_own() -> None:
     assert differ == {**SUITED["mobilesn"], "epochs": EPOCHS["mobilesn"]}
     assert settings(model="mobilesn", mode="patches").training.epochs == EPOCHS["patches"]
     assert settings(model="mobilesn", components=30).bands.components == 30
+    for flags in ({"mode": "patches"}, {"optimiser": "sgd"}):  # the rate is that of the others
+        rate = settings(model="mobilesn", **flags).training.learning_rate
+        assert rate == settings(**flags).training.learning_rate
 
 
 def test_what_hybridsn_stores_has_no_width_and_no_field() -> None:

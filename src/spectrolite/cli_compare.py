@@ -46,8 +46,9 @@ def compare(
     labels_key: LabelsKey = None,
     drop_bands: DropBands = "",
     seeds: Annotated[
-        int, typer.Option(help="Seeds 0, 1, 2, ... of the split and of the training.")
+        int, typer.Option(help="How many seeds, each the split's and the training's.")
     ] = 10,
+    first_seed: Annotated[int, typer.Option(help="The seed to count up from.")] = 0,
     seeds_for: Annotated[
         list[str] | None, typer.Option(metavar="MODEL=N", help="Fewer seeds for a slow model.")
     ] = None,
@@ -67,8 +68,8 @@ def compare(
     try:
         with TrainingProgress(messages).shown() as progress:
             league = comparison.compare(
-                *loaded, models=model, splits=split, seeds=seeds, seeds_for=fewer, out=out,
-                on_epoch=progress.epoch, on_stage=progress.stage,
+                *loaded, models=model, splits=split, seeds=seeds, seeds_for=fewer,
+                first_seed=first_seed, out=out, on_epoch=progress.epoch, on_stage=progress.stage,
             )  # fmt: skip
     except KeyboardInterrupt as stop:
         messages.print("stopped; the same command goes on from here")

@@ -69,11 +69,12 @@ def compare(
     splits: Sequence[str],
     seeds: int = 10,
     seeds_for: Mapping[str, int] | None = None,
+    first_seed: int = 0,
     out: str | Path,
     on_epoch: EpochListener = lambda _epoch, _all: None,
     on_stage: Callable[[str], None] = lambda _: None,
 ) -> League:
-    """Put classifiers side by side: every one on every split, with seeds 0, 1, 2, ...
+    """Put classifiers side by side: every one on every split, with seeds counted up.
 
     Seed k is the split's and the training's, so that the spread is that of both. Differences are
     taken pairwise on the same splits.
@@ -86,6 +87,7 @@ def compare(
         splits: in the grammar of `--split`, without a seed: `"random,train=0.1"`.
         seeds: how many seeds each split is drawn with.
         seeds_for: fewer seeds for some models, by name or by the whole of what `models` says.
+        first_seed: of the seeds, the rest following it.
         out: folder of cells, runs, `league.json` and `league.html`.
         on_epoch: as in `train`.
         on_stage: as in `train`; the words begin with the cell.
@@ -102,15 +104,17 @@ def compare(
     entries = _entries(models, scene, labels)
     counts = _counts(entries, seeds, seeds_for or {})
     protocols = _protocols(splits)
+    if first_seed < 0:
+        raise SettingsError(f"--first-seed: wanted 0 or more, got {first_seed}")
     folder = Path(out)
     if folder.exists() and (not folder.is_dir() or _holds_something_else(folder)):
         raise RunError(f"{folder}: is there and holds no comparison; take another --out")
     wanted = [
-        (entry, text, seed)
+        (entry, text, first_seed + k)
         for text in protocols
-        for seed in range(seeds)
+        for k in range(seeds)
         for entry in entries
-        if seed < counts[entry.text]
+        if k < counts[entry.text]
     ]
     drawn: dict[tuple[str, int], Split] = {}
     for _, text, seed in wanted:  # all of them before the first training: a bad one costs nothing

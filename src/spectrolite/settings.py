@@ -18,9 +18,10 @@ EPOCHS = {"dense": 130, "patches": 100, "images": 10, "mobilesn": 200}
 for whole-scene steps of HybridSN, the paper's for patches, the course's for images; `mobilesn` are
 the whole-scene steps of that network."""
 
-SUITED: dict[str, dict[str, Any]] = {"mobilesn": {"components": 60}}
+SUITED: dict[str, dict[str, Any]] = {"mobilesn": {"components": 60, "learning_rate": 6e-3}}
 """Settings whose default is a network's own, where it differs from that of its kind: chosen on
-validation pixels inside the training part of split 345."""
+validation pixels inside the training part of split 345, rate and epochs for whole-scene steps of
+AdamW."""
 
 Optimiser = Literal["adamw", "adam", "sgd"]
 
@@ -280,8 +281,11 @@ def _suited(model: Any, values: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(model, str) or model not in SUITED:
         return values
     suited = dict(SUITED[model])
-    if values.get("mode") in (None, "dense"):
+    dense = values.get("mode") in (None, "dense")
+    if dense:
         suited["epochs"] = EPOCHS[model]
+    if not dense or values.get("optimiser") not in (None, "adamw"):
+        suited.pop("learning_rate", None)
     return {**values, **{k: v for k, v in suited.items() if values.get(k) is None}}
 
 
