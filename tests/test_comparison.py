@@ -254,7 +254,8 @@ def test_an_interrupt_between_cells_loses_nothing(
         "compare", "--scene", tiny_files[0], "--labels", tiny_files[1], "--model", SMALL,
         "--model", "position", "--split", RANDOM, "--seeds", 2, "--out", tmp_path / "league",
     )  # fmt: skip
-    original, computed = comparison.map_with_baseline, []
+    original = map_with_baseline
+    computed: list[str] = []
 
     def interrupted(*rest: Any, **keywords: Any) -> Any:
         if len(computed) == 1:

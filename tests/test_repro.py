@@ -281,7 +281,7 @@ def test_a_cell_of_the_league_is_made_again(
     seed = next(s for what, s in drawn.items() if what.startswith(f"{small} on random"))
     repeat = league.again(record, np.random.default_rng(seed))
     assert repeat.make() == repeat.stored
-    monkeypatch.setattr(repro, "draw", lambda *_: ("league", record))
+    monkeypatch.setattr(repro, "draw", lambda *_: (path, record))
     assert repeat_it(results, monkeypatch, capsys, 0)[0] == 0
 
 

@@ -102,7 +102,8 @@ def test_an_unknown_name_is_an_error_that_lists_the_known_ones() -> None:
         settings(epoch=3)
     assert str(caught.value) == (
         "epoch: no such setting; wanted one of model, variant, width, receptive_field, "
-        "components, bands_from, standardise, epochs, optimiser, momentum, learning_rate, weight_decay, decay_on, "
+        "components, bands_from, standardise, epochs, optimiser, momentum, learning_rate, "
+        "weight_decay, decay_on, "
         "schedule, rise, label_smoothing, class_weights, ema, batch, patience, device, mode, "
         "flips, window"
     )

@@ -145,9 +145,12 @@ def test_no_test_label_and_no_label_of_validation_is_looked_at(
 def test_folds_leave_out_what_the_split_leaves_out(seed: int, side: int, method: str) -> None:
     ids = np.kron(np.random.default_rng(seed % 7).integers(0, 4, (6, 6)), np.ones((4, 4), int))
     labels = sl.Labels(ids)
-    own: dict[str, Any] = {"random": {"train": 0.3}, "per_class": {"n": 4}, "fields": {}}.get(
-        method, {"train": 0.4, "side": side}
-    )
+    keywords: dict[str, dict[str, Any]] = {
+        "random": {"train": 0.3},
+        "per_class": {"n": 4},
+        "fields": {},
+    }
+    own = keywords.get(method, {"train": 0.4, "side": side})
     try:
         drawn = split(labels, method, seed=seed % 5, allow_missing=True, **own)
     except sl.SpectroliteError:

@@ -45,7 +45,7 @@ class Config(BaseModel):
     format: int = Field(ge=1)
     model: str
     variant: str
-    width: float | None = Field(None, exclude_if=lambda value: value is None)
+    width: float | None = Field(default=None, exclude_if=lambda value: value is None)
     patch: int = Field(ge=1)
     class_ids: tuple[ClassId, ...] = Field(min_length=2)
     class_names: dict[ClassId, str]

@@ -18,7 +18,7 @@ EPOCHS = {"dense": 130, "patches": 100, "images": 10, "mobilesn": 200}
 for whole-scene steps of HybridSN, the paper's for patches, the course's for images; `mobilesn` are
 the whole-scene steps of that network."""
 
-SUITED: dict[str, dict[str, Any]] = {"mobilesn": {"components": 60, "learning_rate": 6e-3}}
+SUITED: dict[str, dict[str, Any]] = {"mobilesn": {"components": 60, "learning_rate": 1e-2}}
 """Settings whose default is a network's own, where it differs from that of its kind: chosen on
 validation pixels inside the training part of split 345, rate and epochs for whole-scene steps of
 AdamW."""
@@ -175,9 +175,9 @@ class SceneModelSettings(ModelSettings):
     """Which network, for scenes; bands and classes are those of the scene."""
 
     # left out of what is stored where the network has none: HybridSN's runs keep their hashes
-    width: float | None = Field(None, exclude_if=lambda value: value is None)
+    width: float | None = Field(default=None, exclude_if=lambda value: value is None)
     """Multiplier of every layer's channels."""
-    receptive_field: int | None = Field(None, exclude_if=lambda value: value is None)
+    receptive_field: int | None = Field(default=None, exclude_if=lambda value: value is None)
     """Odd side in pixels of what the class of a pixel is decided by."""
 
     @model_validator(mode="before")
