@@ -37,7 +37,7 @@ from spectrolite.errors import SettingsError
         ("hybridsn", None, {}, (5_122_416, 247_683_392), "hybridsn (course), 16 classes"),
         ("mobilesn", None, {}, (38_608, 2_261_184),
          "mobilesn (plain), 16 classes, width 1, receptive field 13"),
-        ("mobilesn", "60x5x5", {"width": 0.5, "receptive_field": 5}, (11_968, 115_152),
+        ("mobilesn", "60x5x5", {"width": 0.5, "receptive_field": 5}, (10_432, 93_744),
          "mobilesn (plain), 16 classes, width 0.5, receptive field 5"),
         ("depthwise", None, {}, (39, 39), "depthwise-separable convolution"),
     ],
