@@ -34,7 +34,7 @@ from spectrolite.bands import Bands
 from spectrolite.bundles import Bundle
 from spectrolite.costs import macs, macs_per_patch, macs_per_pixel
 from spectrolite.memory import kept_memory
-from spectrolite.models import SceneNetwork
+from spectrolite.models.hybridsn import HybridSN
 
 EPOCHS = 20
 BATCHES = (64, 256, 1024)
@@ -46,7 +46,7 @@ PICTURE = Path(__file__).parent.parent / "docs" / "scene-map.png"
 class AsPublished(nn.Module):
     """The folded network with ordinary layers: 3-D convolutions, then linear layers on a patch."""
 
-    def __init__(self, folded: SceneNetwork) -> None:
+    def __init__(self, folded: HybridSN) -> None:
         super().__init__()
         self.conv3d = nn.Sequential(folded.conv3d_1, folded.conv3d_2, folded.conv3d_3)
         self.conv2d = folded.conv2d_4
@@ -168,7 +168,7 @@ def measure() -> tuple[Record, tuple[dict[str, str], ...]]:
         )[0]
         first_plain_s = timed(lambda: plain(padded[None]))[0]
         plain_s = timed(lambda: plain(padded[None]), 5)
-        fast: list[SceneNetwork] = []
+        fast: list[HybridSN] = []
         first_s = timed(lambda: fast.extend([sl.dense(bundle.network)]))[0]
         first_s += timed(lambda: fast[0](padded[None]))[0]
         steady_s = timed(lambda: fast[0](padded[None]), 30)
@@ -249,7 +249,7 @@ def again(record: Record, generator: np.random.Generator) -> Repeat:
 class _Trunk(nn.Module):
     """The convolutions alone, for the counter."""
 
-    def __init__(self, net: SceneNetwork) -> None:
+    def __init__(self, net: HybridSN) -> None:
         super().__init__()
         self.net = net
 

@@ -16,20 +16,23 @@ from spectrolite.tiles import marked, widened
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
 
-def _gathered(norm: nn.BatchNorm2d | nn.BatchNorm3d, x: Tensor, feeds: Tensor) -> Tensor:
-    """`(positions, C)`: torch's BatchNorm and ReLU of the positions that count, and no others."""
+def _gathered(
+    norm: nn.BatchNorm2d | nn.BatchNorm3d, x: Tensor, feeds: Tensor, activation: nn.Module
+) -> Tensor:
+    """`(positions, C)`: torch's layers on the positions that count, and no others."""
     lines = x.movedim(1, -1)
     there = feeds if x.dim() == 5 else feeds[:, 0]
     flat = lines[there.expand(lines.shape[:-1])]
     one_dimensional = nn.BatchNorm1d(x.shape[1], eps=norm.eps, momentum=norm.momentum)
     one_dimensional.load_state_dict(norm.state_dict())
-    y: Tensor = one_dimensional(flat).relu()
+    y: Tensor = activation(one_dimensional(flat))
     norm.load_state_dict(one_dimensional.state_dict())
     return y
 
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("deep", [True, False])
+@pytest.mark.parametrize("activation", [nn.ReLU(), nn.ReLU6(), nn.Identity()], ids=str)
 @settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 2**31),
@@ -37,7 +40,12 @@ def _gathered(norm: nn.BatchNorm2d | nn.BatchNorm3d, x: Tensor, feeds: Tensor) -
     share=st.sampled_from([0.1, 0.5, 1.0]),
 )
 def test_statistics_are_those_of_the_positions_that_count(
-    device: str, deep: bool, seed: int, shape: tuple[int, int, int, int], share: float
+    device: str,
+    activation: nn.Module,
+    deep: bool,
+    seed: int,
+    shape: tuple[int, int, int, int],
+    share: float,
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
     n, channels, rows, cols = shape
@@ -57,10 +65,12 @@ def test_statistics_are_those_of_the_positions_that_count(
     pull = torch.randn(size, generator=generator).to(device)
 
     given_x, wanted_x = x.clone().requires_grad_(), x.clone().requires_grad_()
-    y = norm_and_relu([norm, nn.ReLU()], given_x, feeds)
+    y = norm_and_relu(
+        [norm, *([] if isinstance(activation, nn.Identity) else [activation])], given_x, feeds
+    )
     assert y.isfinite().all()
     torch.autograd.backward((y * pull).movedim(1, -1)[there].sum())
-    wanted = _gathered(reference, wanted_x, feeds)
+    wanted = _gathered(reference, wanted_x, feeds, activation)
     torch.autograd.backward((wanted * pull.movedim(1, -1)[there]).sum())
 
     torch.testing.assert_close(y.movedim(1, -1)[there], wanted, rtol=1e-4, atol=1e-4)
@@ -70,7 +80,8 @@ def test_statistics_are_those_of_the_positions_that_count(
     assert int(norm.num_batches_tracked or 0) == 1
 
 
-def test_gradients_are_those_of_finite_differences() -> None:
+@pytest.mark.parametrize("ceiling", [float("inf"), 1.1, None])
+def test_gradients_are_those_of_finite_differences(ceiling: float | None) -> None:
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(4, 3, 2, dtype=torch.float64, generator=generator).requires_grad_()
     weight = torch.tensor([1.5, -0.7], dtype=torch.float64).requires_grad_()
@@ -78,7 +89,7 @@ def test_gradients_are_those_of_finite_differences() -> None:
     outside = torch.tensor([1, 7])
 
     def counted(*arguments: Tensor) -> Tensor:
-        y = _NormRelu.apply(*arguments, outside, 1e-5)[0]  # type: ignore[no-untyped-call]
+        y = _NormRelu.apply(*arguments, outside, 1e-5, ceiling)[0]  # type: ignore[no-untyped-call]
         keep = torch.ones(12, 1, dtype=torch.float64).index_fill_(0, outside, 0)
         result: Tensor = y.view(12, 2) * keep
         return result

@@ -524,11 +524,11 @@ def test_weights_that_are_no_file_are_refused(saved: Path, tmp_path: Path, make:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"model": "resnet"}, "(model: wanted one of hybridsn, got 'resnet')"),
-        ({"model": "os.system"}, "(model: wanted one of hybridsn, got 'os.system')"),
+        ({"model": "resnet"}, "(model: wanted one of hybridsn, mobilesn, got 'resnet')"),
+        ({"model": "os.system"}, "(model: wanted one of hybridsn, mobilesn, got 'os.system')"),
         (
             {"model": "spectrolite.models.hybridsn.HybridSN"},
-            "(model: wanted one of hybridsn, got 'spectrolite.models.hybridsn.HybridSN')",
+            "(model: wanted one of hybridsn, mobilesn, got 'spectrolite.models.hybridsn.HybridSN')",
         ),
         ({"variant": "v2"}, "(variant: wanted one of course, paper for hybridsn, got 'v2')"),
         ({"variant": "paper"}, "Unexpected key(s) in state_dict"),

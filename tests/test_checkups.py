@@ -23,6 +23,7 @@ from spectrolite.bundles import Bundle
 from spectrolite.calibration import reliability
 from spectrolite.errors import LabelsError, RunError, SettingsError
 from spectrolite.models import SceneNetwork
+from spectrolite.models.hybridsn import HybridSN
 
 NAMES = [
     "evaluation mode", "batch size", "same bits twice", "normalisation", "inputs", "dense form",
@@ -90,6 +91,7 @@ def _statistics_of_other_data(net: SceneNetwork) -> None:
 
 def _ten_times_the_logits(net: SceneNetwork) -> None:
     """Over-confident, and wrong where it was in doubt: noise decides."""
+    assert isinstance(net, HybridSN)
     with torch.no_grad():
         net.fc3.weight.normal_(generator=torch.Generator().manual_seed(0)).mul_(10)
 

@@ -299,15 +299,16 @@ WRONG = {
     "unknown flag": (["train", "--speed", "11"], "No such option: --speed"),
     "a network for images": (
         ["train", "--data", "indian_pines", "--model", "mobilenet_v1", "--out", "x"],
-        "model: mobilenet_v1 classifies images, and a scene needs one of hybridsn",
+        "model: mobilenet_v1 classifies images, and a scene needs one of hybridsn, mobilesn",
     ),
     "an unknown network": (
         ["train", "--data", "indian_pines", "--model", "resnet", "--out", "x"],
-        "model: wanted one of hybridsn, got 'resnet'",
+        "model: wanted one of hybridsn, mobilesn, got 'resnet'",
     ),
     "nothing to explain": (
         ["explain", "resnet"],
-        "explain: wanted one of depthwise, hybridsn, mobilenet_v1, mobilenet_v2, got 'resnet'",
+        "explain: wanted one of depthwise, hybridsn, mobilesn, mobilenet_v1, "
+        "mobilenet_v2, got 'resnet'",
     ),
     "two sizes": (["explain", "mobilenet_v1", "--input", "3x32"], "got '3x32'"),
     "huge sizes": (

@@ -35,6 +35,10 @@ from spectrolite.errors import SettingsError
         ("hybridsn", "30x25x25", {"variant": "paper"}, (5_122_176, 247_683_392),
          "hybridsn (paper), 16 classes"),
         ("hybridsn", None, {}, (5_122_416, 247_683_392), "hybridsn (course), 16 classes"),
+        ("mobilesn", None, {}, (38_608, 2_261_184),
+         "mobilesn (plain), 16 classes, width 1, receptive field 13"),
+        ("mobilesn", "60x5x5", {"width": 0.5, "receptive_field": 5}, (10_432, 93_744),
+         "mobilesn (plain), 16 classes, width 0.5, receptive field 5"),
         ("depthwise", None, {}, (39, 39), "depthwise-separable convolution"),
     ],
 )  # fmt: skip
@@ -79,7 +83,7 @@ def test_the_largest_sizes_take_no_memory() -> None:
     assert grown_kib < 300_000
 
 
-KNOWN = "depthwise, hybridsn, mobilenet_v1, mobilenet_v2"
+KNOWN = "depthwise, hybridsn, mobilesn, mobilenet_v1, mobilenet_v2"
 SIZES = (
     "--input: wanted CHANNELSxROWSxCOLS as 3x32x32, bands first for a scene network as 30x25x25, "
     "got "

@@ -665,18 +665,18 @@ def test_scenes_refuse_networks_for_images(name: str) -> None:
     with pytest.raises(SettingsError) as caught:
         build_scene_model(name, bands=30, classes=16)
     assert str(caught.value) == (
-        f"model: {name} classifies images, and a scene needs one of hybridsn"
+        f"model: {name} classifies images, and a scene needs one of hybridsn, mobilesn"
     )
 
 
 def test_the_default_variant_is_the_networks_own() -> None:
     assert {name: default_variant(name) for name in MODELS} == {
-        "hybridsn": "course", "mobilenet_v1": "paper", "mobilenet_v2": "paper",
+        "hybridsn": "course", "mobilesn": "plain", "mobilenet_v1": "paper", "mobilenet_v2": "paper",
     }  # fmt: skip
     for name, kind in IMAGE_MODELS.items():
         assert kind(width=0.05).variant == default_variant(name)
     with pytest.raises(SettingsError) as caught:
         default_variant("resnet")
     assert str(caught.value) == (
-        "model: wanted one of hybridsn, mobilenet_v1, mobilenet_v2, got 'resnet'"
+        "model: wanted one of hybridsn, mobilesn, mobilenet_v1, mobilenet_v2, got 'resnet'"
     )

@@ -20,7 +20,13 @@ from spectrolite.settings import settings
 from spectrolite.splits import Split
 from spectrolite.training import fit_scene
 
-ROWS, COLS, BANDS, PATCH = 44, 40, 16, 25
+ROWS, COLS, BANDS = 44, 40, 16
+NETWORKS: dict[str, tuple[dict[str, Any], int]] = {  # settings, and the patch that they give
+    "hybridsn course": ({"model": "hybridsn", "variant": "course"}, 25),
+    "hybridsn paper": ({"model": "hybridsn", "variant": "paper"}, 25),
+    "mobilesn": ({"model": "mobilesn", "width": 0.5}, 13),
+    "mobilesn 5": ({"model": "mobilesn", "width": 0.5, "receptive_field": 5}, 5),
+}
 MODES: dict[str, dict[str, Any]] = {
     "dense": {"mode": "dense", "epochs": 3, "window": 32},
     "patches": {"mode": "patches", "epochs": 2, "batch": 5},
@@ -42,66 +48,72 @@ def _scene_and_split() -> tuple[sl.Scene, Split]:
     return sl.Scene(cube), Split(known, train, none, test, "given", {}, (), 0)
 
 
-def _outside(split: Split) -> NDArray[np.bool_]:
+def _outside(split: Split, patch: int) -> NDArray[np.bool_]:
     """Pixels that no training pixel's patch reaches, marked one patch at a time."""
-    outside = np.ones((ROWS, COLS), bool)
+    outside, reach = np.ones((ROWS, COLS), bool), patch // 2
     for pixel in split.train:
         row, col = divmod(int(pixel), COLS)
-        outside[max(row - 12, 0) : row + 13, max(col - 12, 0) : col + 13] = False
+        rows = slice(max(row - reach, 0), row + reach + 1)
+        outside[rows, max(col - reach, 0) : col + reach + 1] = False
     return outside
 
 
 def _learned(
-    cube: NDArray[np.float32], split: Split, flags: dict[str, Any], variant: str, bands_from: str
+    cube: NDArray[np.float32], split: Split, flags: dict[str, Any], network: str, bands_from: str
 ) -> dict[str, bytes]:
     scene = sl.Scene(np.zeros((ROWS, COLS, BANDS), np.float32))
     object.__setattr__(scene, "cube", cube)  # past the check of the input
-    chosen = settings(variant=variant, bands_from=bands_from, components=14, **flags)
-    bands = fit_bands(scene, split, 14, bands_from, False, PATCH)
+    of_network, patch = NETWORKS[network]
+    chosen = settings(bands_from=bands_from, components=14, **of_network, **flags)
+    bands = fit_bands(scene, split, 14, bands_from, False, patch)
     net = build_scene_model(
-        "hybridsn", bands=14, classes=2, variant=variant,
+        chosen.model.model, bands=14, classes=2, **chosen.model.shape,
         generator=torch.Generator().manual_seed(0),
     )  # fmt: skip
+    assert 2 * net.halo + 1 == patch
     fit_scene(net, bands.reduce(scene.cube), split, chosen.training, order=1, dropout=2)
     learned = {key: value.numpy().tobytes() for key, value in net.state_dict().items()}
     return {**learned, "mean": bands.mean.tobytes(), "matrix": bands.matrix.tobytes()}
 
 
 @pytest.mark.parametrize("bands_from", ["train", "patches"])
-@pytest.mark.parametrize("variant", ["course", "paper"])
+@pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("mode", MODES)
 def test_what_lies_outside_the_training_patches_leaves_no_trace(
-    mode: str, variant: str, bands_from: str
+    mode: str, network: str, bands_from: str
 ) -> None:
     scene, split = _scene_and_split()
-    outside = _outside(split)
-    assert 0.3 < outside.mean() < 0.9
-    known = _learned(np.array(scene.cube, np.float32), split, MODES[mode], variant, bands_from)
+    outside = _outside(split, NETWORKS[network][1])
+    assert 0.3 < outside.mean() < 0.98
+    known = _learned(np.array(scene.cube, np.float32), split, MODES[mode], network, bands_from)
     for strange in (1e6, np.nan):
         changed = np.array(scene.cube, np.float32)
         changed[outside] = strange
-        learned = _learned(changed, split, MODES[mode], variant, bands_from)
+        learned = _learned(changed, split, MODES[mode], network, bands_from)
         assert [key for key in known if learned[key] != known[key]] == []
 
 
+@pytest.mark.parametrize("network", ["hybridsn course", "mobilesn", "mobilesn 5"])
 @pytest.mark.parametrize("mode", MODES)
-def test_what_lies_inside_them_does_leave_one(mode: str) -> None:
+def test_what_lies_inside_them_does_leave_one(mode: str, network: str) -> None:
     """The check above can fail: one pixel at the edge of one patch is enough."""
     scene, split = _scene_and_split()
-    known = _learned(np.array(scene.cube, np.float32), split, MODES[mode], "course", "train")
+    known = _learned(np.array(scene.cube, np.float32), split, MODES[mode], network, "train")
     changed = np.array(scene.cube, np.float32)
-    row, col = (int(v) for v in np.argwhere(~_outside(split))[-1])
-    assert (row, col) == (5 + 12, 8 + 12)
+    patch = NETWORKS[network][1]
+    row, col = (int(v) for v in np.argwhere(~_outside(split, patch))[-1])
+    assert (row, col) == (5 + patch // 2, 8 + patch // 2)
     changed[row, col] += 1
-    learned = _learned(changed, split, MODES[mode], "course", "train")
-    assert learned["conv3d_1.0.weight"] != known["conv3d_1.0.weight"]
+    learned = _learned(changed, split, MODES[mode], network, "train")
+    first = next(key for key in known if key.endswith("weight"))
+    assert learned[first] != known[first]
     assert learned["matrix"] == known["matrix"]
 
 
 def test_bands_fitted_on_the_scene_are_what_they_say() -> None:
     scene, split = _scene_and_split()
     changed = np.array(scene.cube, np.float32)
-    changed[_outside(split)] = 7
-    one, other = (fit_bands(sl.Scene(c), split, 14, "scene", False, PATCH).matrix
+    changed[_outside(split, 25)] = 7
+    one, other = (fit_bands(sl.Scene(c), split, 14, "scene", False, 25).matrix
                   for c in (scene.cube, changed))  # fmt: skip
     assert not np.array_equal(one, other)

@@ -16,6 +16,7 @@ from typing import Any
 
 import accuracy
 import choose_schedule
+import league
 import numpy as np
 import position_baseline
 import pytest
@@ -248,6 +249,40 @@ def test_the_choice_of_the_schedule_is_made_again(
     assert "weights" not in said
     assert said.splitlines()[-1].startswith("NOT made again: other bits")
     assert code == 1
+
+
+def test_a_cell_of_the_league_is_made_again(
+    results: Path,
+    tmp_path: Path,
+    tiny_everywhere: tuple[sl.Scene, sl.Labels],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    small = "mobilesn,components=5,epochs=2,width=0.25,receptive_field=3"
+    for name, value in (
+        ("SLOW", small), ("SLOW_SEEDS", 1), ("MODELS", ("position",)),
+        ("WITH_HYBRIDSN", ("random,train=0.2",)), ("WITHOUT", ("per_class,n=5",)),
+    ):  # fmt: skip
+        monkeypatch.setattr(league, name, value)
+    argv = ["benchmarks/league.py", "--cells", str(tmp_path / "cells"), "--seeds", "2"]
+    with monkeypatch.context() as typed:
+        typed.setattr(sys, "argv", argv)
+        league.main()
+    path = results / "league.json"
+    record = json.loads(path.read_text())
+    assert [(c["model"], c["split"], c["seed"]) for c in record["cells"]] == [
+        (small, "random,train=0.2", 0), ("position", "random,train=0.2", 0),
+        ("position", "random,train=0.2", 1), ("position", "per_class,n=5", 0),
+        ("position", "per_class,n=5", 1),
+    ]  # fmt: skip
+    assert list(record["inputs"]["weights"]) == [f"{small} on random,train=0.2, seed 0"]
+    assert len(record["inputs"]["split"]) == 4
+    drawn = {league.again(record, np.random.default_rng(s)).what: s for s in range(20)}
+    seed = next(s for what, s in drawn.items() if what.startswith(f"{small} on random"))
+    repeat = league.again(record, np.random.default_rng(seed))
+    assert repeat.make() == repeat.stored
+    monkeypatch.setattr(repro, "draw", lambda *_: (path, record))
+    assert repeat_it(results, monkeypatch, capsys, 0)[0] == 0
 
 
 def test_position_alone_is_made_again_for_the_scenes_that_are_there(

@@ -17,11 +17,13 @@ from pydantic import ValidationError
 
 from spectrolite.errors import InputError, SettingsError
 from spectrolite.settings import (
+    EPOCHS,
     IMAGE_STAGES,
     STAGES,
+    SUITED,
     BandSettings,
     ImageSettings,
-    ModelSettings,
+    SceneModelSettings,
     Settings,
     TrainingSettings,
     checked_settings,
@@ -37,7 +39,7 @@ def _manifest(**stages: Any) -> dict[str, Any]:
 
 def test_defaults() -> None:
     made = settings()
-    assert made.model == ModelSettings(model="hybridsn", variant="course")
+    assert made.model == SceneModelSettings(model="hybridsn", variant="course")
     assert (made.bands.components, made.bands.bands_from) == (30, "train")
     training = made.training
     assert (training.mode, training.epochs, training.schedule) == ("dense", 130, "one_cycle")
@@ -99,8 +101,9 @@ def test_an_unknown_name_is_an_error_that_lists_the_known_ones() -> None:
     with pytest.raises(SettingsError) as caught:
         settings(epoch=3)
     assert str(caught.value) == (
-        "epoch: no such setting; wanted one of model, variant, components, bands_from, "
-        "standardise, epochs, optimiser, momentum, learning_rate, weight_decay, decay_on, "
+        "epoch: no such setting; wanted one of model, variant, width, receptive_field, "
+        "components, bands_from, standardise, epochs, optimiser, momentum, learning_rate, "
+        "weight_decay, decay_on, "
         "schedule, rise, label_smoothing, class_weights, ema, batch, patience, device, mode, "
         "flips, window"
     )
@@ -345,3 +348,53 @@ def test_round_trip_of_images(**values: Any) -> None:
     made = settings(**values)
     assert checked_settings(json.loads(made.model_dump_json())) == made
     assert settings(**flat_settings(made)) == made
+
+
+@profile(deadline=None)
+@given(
+    receptive_field=st.none() | st.integers(0, 12).map(lambda halo: 2 * halo + 1),
+    width=st.none() | st.floats(0.05, 8),
+    components=st.none() | st.integers(0, 60),
+    epochs=st.none() | st.integers(1, 400),
+    mode=st.none() | st.sampled_from(["dense", "patches"]),
+    decay_on=st.none() | st.sampled_from(["all", "kernels"]),
+)
+def test_round_trip_of_mobilesn(**flags: Any) -> None:
+    values = {key: value for key, value in flags.items() if value is not None}
+    made = settings(model="mobilesn", **values)
+    assert checked_settings(json.loads(made.model_dump_json())) == made
+    assert settings(**flat_settings(made)) == made
+    for key, value in values.items():
+        assert flat_settings(made)[key] == value
+
+
+def test_defaults_that_are_mobilesns_own() -> None:
+    made, other = settings(model="mobilesn"), settings()
+    assert (made.model.width, made.model.receptive_field) == (1.0, 13)
+    assert made.model.shape == {"variant": "plain", "width": 1.0, "receptive_field": 13}
+    assert other.model.shape == {"variant": "course"}
+    differ = {
+        key: value
+        for stage in ("bands", "training")
+        for key, value in getattr(made, stage).model_dump().items()
+        if value != getattr(other, stage).model_dump()[key]
+    }
+    assert differ == {**SUITED["mobilesn"], "epochs": EPOCHS["mobilesn"]}
+    assert settings(model="mobilesn", mode="patches").training.epochs == EPOCHS["patches"]
+    assert settings(model="mobilesn", components=30).bands.components == 30
+    for flags in ({"mode": "patches"}, {"optimiser": "sgd"}):  # the rate is that of the others
+        rate = settings(model="mobilesn", **flags).training.learning_rate
+        assert rate == settings(**flags).training.learning_rate
+
+
+def test_what_hybridsn_stores_has_no_width_and_no_field() -> None:
+    assert settings().model.model_dump() == {"model": "hybridsn", "variant": "course"}
+
+
+@pytest.mark.parametrize("key", ["width", "receptive_field"])
+def test_a_shape_that_is_fixed_is_refused(key: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings(**{key: 1})
+    assert str(caught.value) == (
+        f"--{key.replace('_', '-')}: does not go with hybridsn, where it is fixed; leave it out"
+    )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from spectrolite.checks import Checkup, check_network
     from spectrolite.checkups import doctor
     from spectrolite.class_areas import Areas, areas
+    from spectrolite.comparison import compare
     from spectrolite.costs import Cost, cost
     from spectrolite.demonstration import demo
     from spectrolite.dense_form import dense
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from spectrolite.image_reports import ImageReport
     from spectrolite.image_splits import ImageSplit, image_split, split_images
     from spectrolite.images import ImageSet
+    from spectrolite.leagues import League
     from spectrolite.map_files import MapFile
     from spectrolite.map_runs import map_scene, map_scenes
     from spectrolite.mapping import classify
@@ -56,6 +58,7 @@ _HOMES = {
     "ImageSet": "images",
     "ImageSplit": "image_splits",
     "Labels": "scene",
+    "League": "leagues",
     "MapFile": "map_files",
     "Predictions": "predictions",
     "Repetition": "repetition",
@@ -73,6 +76,7 @@ _HOMES = {
     "build_model": "models",
     "check_network": "checks",
     "classify": "mapping",
+    "compare": "comparison",
     "cost": "costs",
     "demo": "demonstration",
     "dense": "dense_form",
@@ -107,6 +111,7 @@ __all__ = [
     "ImageSet",
     "ImageSplit",
     "Labels",
+    "League",
     "MapFile",
     "Predictions",
     "Repetition",
@@ -124,6 +129,7 @@ __all__ = [
     "build_model",
     "check_network",
     "classify",
+    "compare",
     "cost",
     "demo",
     "dense",

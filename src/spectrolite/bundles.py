@@ -26,7 +26,7 @@ from spectrolite.dense_form import dense
 from spectrolite.errors import RunError, SettingsError
 from spectrolite.files import whole_file
 from spectrolite.image_bundles import ImageBundle, ImageConfig, image_bundle
-from spectrolite.models import IMAGE_MODELS, SceneNetwork, build_scene_model
+from spectrolite.models import IMAGE_MODELS, SceneNetwork, build_scene_model, scene_shape
 from spectrolite.models.weights import load_weights, network_weights
 from spectrolite.scene import MAX_ID, array_sha256
 
@@ -45,6 +45,7 @@ class Config(BaseModel):
     format: int = Field(ge=1)
     model: str
     variant: str
+    width: float | None = Field(default=None, exclude_if=lambda value: value is None)
     patch: int = Field(ge=1)
     class_ids: tuple[ClassId, ...] = Field(min_length=2)
     class_names: dict[ClassId, str]
@@ -164,11 +165,16 @@ def _scene_bundle(config: Config, state: dict[str, Tensor]) -> Bundle:
     mean, matrix = state.pop("bands.mean"), state.pop("bands.matrix")
     _check_bands(mean, matrix, config)
     weights = network_weights(state, "bands")
+    own = scene_shape(config.model)
+    if ("width" in own) != (config.width is not None):
+        raise ValueError(f"width: {config.width}, for {config.model}")
+    shape = {"width": config.width, "receptive_field": config.patch}
     net = build_scene_model(
         config.model,
         bands=len(matrix),
         classes=len(config.class_ids),
         variant=config.variant,
+        **{key: shape[key] for key in own},
     )
     load_weights(net, weights, {"bands.mean": mean, "bands.matrix": matrix})
     if config.patch != 2 * net.halo + 1:

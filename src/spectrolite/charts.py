@@ -5,15 +5,20 @@ from __future__ import annotations
 import base64
 import io
 from contextlib import AbstractContextManager
+from html import escape
+from itertools import cycle
 
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from spectrolite.leagues import Protocol, Row
 from spectrolite.leakage import check_patch
 from spectrolite.reports import LeakageFigures
 from spectrolite.training import Epoch
 
 INSIDE, OVERLAPPING, APART = "#c2502e", "#e0b074", "#1f6f8b"
+COLOURS = ("#1f6f8b", "#c2502e", "#1e7d4f", "#9a5b00", "#6a4c93", "#3a3f44", "#b0467a", "#7a8b1f")
 
 
 def training_curve(log: list[Epoch]) -> str:
@@ -67,6 +72,41 @@ def distance_histogram(leakage: LeakageFigures) -> str:
         )
         axes.spines[["top", "right"]].set_visible(False)
         return _image(figure, "test pixels at each distance from the training")
+
+
+def accuracy_against_cost(protocol: Protocol) -> str:
+    """Overall accuracy against parameters, and against seconds, as one picture.
+
+    What has no parameters is a line across the first diagram.
+    """
+    with _style():
+        figure = Figure(figsize=(9.6, 4.2), layout="constrained")
+        left, right = figure.subplots(1, 2, sharey=True)
+        for row, colour in zip(protocol.rows, cycle(COLOURS)):
+            seconds = max(row.training_s.mean + row.map_s.mean, 1e-3)
+            if row.parameters is None:
+                left.axhline(row.overall_accuracy.mean, color=colour, linestyle="--", linewidth=1)
+            else:
+                _point(left, row, row.parameters, colour)
+            _point(right, row, seconds, colour, row.model)
+        left.set(xscale="log", xlabel="parameters; dashed: has none", ylabel="overall accuracy, %")
+        right.set(xscale="log", xlabel="seconds of training and map")
+        if all(row.parameters is None for row in protocol.rows):
+            left.set_xlim(1, 10)
+        for axes in (left, right):
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.grid(color="#dfe3e6", linewidth=0.6)
+        legend = figure.legend(loc="outside lower center", ncols=4, frameon=False)
+        for text in legend.get_texts():
+            text.set_parse_math(False)
+        figure.suptitle(protocol.title, parse_math=False)
+        return _image(figure, f"accuracy against parameters and seconds, {escape(protocol.title)}")
+
+
+def _point(axes: Axes, row: Row, x: float, colour: str, label: str | None = None) -> None:
+    spread = row.overall_accuracy
+    error = spread.std if spread.n > 1 else None
+    axes.errorbar(x, spread.mean, yerr=error, fmt="o", color=colour, capsize=3, label=label)
 
 
 def _style() -> AbstractContextManager[None]:

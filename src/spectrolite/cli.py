@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from spectrolite.cli_compare import compare
 from spectrolite.cli_maps import areas, map_
 from spectrolite.cli_parts import (
     Json,
@@ -139,7 +140,11 @@ def classify(
 @app.command()
 def explain(
     name: Annotated[
-        str, typer.Argument(help="hybridsn, mobilenet_v1, mobilenet_v2, or depthwise: an example.")
+        str,
+        typer.Argument(
+            help="A network (hybridsn, mobilesn, mobilenet_v1, mobilenet_v2), or "
+            "depthwise: an example."
+        ),
     ],
     input_: Annotated[
         str | None,
@@ -148,7 +153,12 @@ def explain(
         ),
     ] = None,
     variant: Annotated[str | None, typer.Option(help="paper or course.")] = None,
-    width: Annotated[float | None, typer.Option(help="Width multiplier of a MobileNet.")] = None,
+    width: Annotated[
+        float | None, typer.Option(help="Width multiplier of a MobileNet, or of mobilesn.")
+    ] = None,
+    receptive_field: Annotated[
+        int | None, typer.Option(help="Odd side in pixels, of mobilesn.")
+    ] = None,
     classes: Annotated[int | None, typer.Option(help="Number of classes.")] = None,
     activation: Annotated[str | None, typer.Option(help="relu6 or relu.")] = None,
     small_images: Annotated[
@@ -168,7 +178,7 @@ def explain(
 
     flags: dict[str, Any] = {
         "variant": variant, "width": width, "classes": classes, "activation": activation,
-        "small_images": small_images,
+        "small_images": small_images, "receptive_field": receptive_field,
     }  # fmt: skip
     made = count(
         name, input_, picture=picture, overwrite=overwrite,
@@ -189,6 +199,7 @@ def explain(
 app.command()(verify)
 app.command()(repeat)
 app.command()(doctor)
+app.command()(compare)
 
 
 @app.command()

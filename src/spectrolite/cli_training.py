@@ -84,7 +84,12 @@ def train(
         typer.Option(help="Network; without it hybridsn for scenes, mobilenet_v2 for images."),
     ] = None,
     variant: Annotated[str | None, typer.Option(help="course or paper.")] = None,
-    width: Annotated[Number, typer.Option(help="Images: multiplier of all channels.")] = None,
+    width: Annotated[
+        Number, typer.Option(help="Multiplier of all channels: images, and mobilesn.")
+    ] = None,
+    receptive_field: Annotated[
+        int | None, typer.Option(help="mobilesn: odd side in pixels of what it sees.")
+    ] = None,
     activation: Annotated[str | None, typer.Option(help="Images: relu6 or relu.")] = None,
     small_images: Annotated[
         bool | None, typer.Option(help="Images: strides for 32x32 pixels, or for 224x224.")
@@ -110,7 +115,8 @@ def train(
     mixup: Annotated[Number, typer.Option(help="Images: blend pairs, Beta(mixup, mixup).")] = None,
     mode: Annotated[str | None, typer.Option(help="Scenes: dense or patches.")] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="130 where dense, 100 where patches, 10 for images.")
+        int | None,
+        typer.Option(help="Of hybridsn 130, of mobilesn 200; where patches 100, images 10."),
     ] = None,
     optimiser: Annotated[
         str | None, typer.Option(help="adamw (scenes), sgd with Nesterov (images) or adam.")
@@ -158,7 +164,8 @@ def train(
 
     flags: dict[str, Any] = {
         "model": model, "seed": seed, "variant": variant, "width": width,
-        "activation": activation, "small_images": small_images, "components": components,
+        "receptive_field": receptive_field, "activation": activation,
+        "small_images": small_images, "components": components,
         "bands_from": bands_from, "standardise": standardise, "pad": pad, "fill": fill,
         "mirror": mirror, "cutout": cutout, "mixup": mixup, "mode": mode, "epochs": epochs,
         "optimiser": optimiser, "momentum": momentum, "learning_rate": learning_rate,

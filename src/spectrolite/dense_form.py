@@ -11,6 +11,7 @@ gain without changing its numbers:
 from __future__ import annotations
 
 import copy
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from spectrolite.models import SceneNetwork
 
+Network = TypeVar("Network", bound=SceneNetwork)
 NORMS = (nn.BatchNorm2d, nn.BatchNorm3d)
 LARGE_KERNEL = 9  # side from which the frequency domain pays
 SMALL_OUTPUT = 256  # pixels below which it does not
@@ -27,7 +29,7 @@ TILES = range(32, 49)  # sides to choose among: smaller ones repeat more, larger
 AT_A_TIME = 32  # tiles: for memory
 
 
-def dense(net: SceneNetwork, memory_mib: int = 256) -> SceneNetwork:
+def dense(net: Network, memory_mib: int = 256) -> Network:
     """A copy of `net` for inference: exact, in evaluation mode, without gradients.
 
     Args:
@@ -40,7 +42,8 @@ def dense(net: SceneNetwork, memory_mib: int = 256) -> SceneNetwork:
         network's in evaluation mode by rounding only, less than 1e-5 of the largest. Weights are
         transformed when it first meets a scene of a size, and kept.
     """
-    folded = copy.deepcopy(net).eval().requires_grad_(False)
+    folded = copy.deepcopy(net)
+    folded.eval().requires_grad_(False)
     _fold(folded)
     for name, layer in folded.named_children():
         if (

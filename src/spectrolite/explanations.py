@@ -18,12 +18,13 @@ from spectrolite.cost_pictures import draw
 from spectrolite.costs import Cost, cost
 from spectrolite.errors import SettingsError
 from spectrolite.models import IMAGE_MODELS, MODELS, ImageNetwork, build_model
+from spectrolite.models.mobilesn import MobileSN
 
 LESSON = "depthwise"
 LARGEST_SIDE = 100_000
 LARGEST_CLASSES = 1_000_000
 IMAGE_INPUT = (3, 32, 32)
-SCENE_INPUT, SCENE_CLASSES = (30, 25, 25), 16  # HybridSN's paper on Indian Pines
+SCENE_BANDS, SCENE_CLASSES = 30, 16  # HybridSN's paper on Indian Pines
 
 
 def explain(
@@ -40,7 +41,7 @@ def explain(
         name: one of `MODELS`, or `depthwise`: the course's example of a depthwise-separable
             convolution, 3 channels, 4 output maps, 3x3, at one position.
         input_shape: `(channels, rows, cols)`, or `"3x32x32"`; the channels of a scene network are
-            its bands. 3x32x32 and 30x25x25 where none is given.
+            its bands. 3x32x32, and 30 bands of the receptive field, where none is given.
         picture: PNG to write.
         overwrite: replace a picture that is there.
         **arguments: those of the network but channels and bands; a scene network has 16 classes
@@ -73,18 +74,24 @@ def _explain_network(
     name: str, input_shape: str | Sequence[int] | None, arguments: dict[str, Any]
 ) -> Cost:
     images = name in IMAGE_MODELS
-    default = IMAGE_INPUT if images else SCENE_INPUT
-    shape = _shape(default if input_shape is None else input_shape)
-    first = {"channels": shape[0]} if images else {"bands": shape[0], "classes": SCENE_CLASSES}
+    asked = None if input_shape is None else _shape(input_shape)
+    channels = asked[0] if asked else IMAGE_INPUT[0] if images else SCENE_BANDS
+    first = {"channels": channels} if images else {"bands": channels, "classes": SCENE_CLASSES}
     classes = arguments.get("classes", 2)
     if isinstance(classes, int) and classes > LARGEST_CLASSES:
         raise SettingsError(f"classes: wanted at most {LARGEST_CLASSES:,}, got {classes:,}")
     with torch.device("meta"):
         net = build_model(name, **{**first, **arguments})
+    if isinstance(net, ImageNetwork):
+        shape = asked or IMAGE_INPUT
+    else:
+        shape = asked or (channels, *[2 * net.halo + 1] * 2)
     words = [f"{name} ({net.variant})", f"{net.classes} classes"]
     if isinstance(net, ImageNetwork):
         strides = "small images" if net.small_images else "224 pixels"
         words += [f"width {net.width:g}", net.activation, f"strides for {strides}"]
+    elif isinstance(net, MobileSN):
+        words += [f"width {net.width:g}", f"receptive field {net.receptive_field}"]
     return replace(cost(net, shape), network=", ".join(words))
 
 

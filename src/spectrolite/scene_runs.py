@@ -63,7 +63,7 @@ def train_scene(
             model,
             bands=chosen.bands.components or scene.shape[2],
             classes=len(labels.class_ids),
-            variant=chosen.model.variant,
+            **chosen.model.shape,
             generator=torch.Generator().manual_seed(weights),
         )
         patch = 2 * net.halo + 1
@@ -176,6 +176,7 @@ def _config(scene: Scene, labels: Labels, bands: Bands, chosen: Settings, patch:
         format=BUNDLE_FORMAT,
         model=chosen.model.model,
         variant=chosen.model.variant,
+        width=chosen.model.width,
         patch=patch,
         class_ids=labels.class_ids,
         class_names=dict(labels.class_names),

@@ -11,11 +11,17 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from spectrolite.errors import SettingsError
-from spectrolite.models import IMAGE_MODELS, MODELS, default_variant
+from spectrolite.models import IMAGE_MODELS, MODELS, SCENE_MODELS, default_variant, scene_shape
 
-EPOCHS = {"dense": 130, "patches": 100, "images": 10}
+EPOCHS = {"dense": 130, "patches": 100, "images": 10, "mobilesn": 200}
 """Passes over the training part where none are asked for: chosen by benchmarks/choose_schedule.py
-for whole-scene steps, the paper's for patches, the course's for images."""
+for whole-scene steps of HybridSN, the paper's for patches, the course's for images; `mobilesn` are
+the whole-scene steps of that network."""
+
+SUITED: dict[str, dict[str, Any]] = {"mobilesn": {"components": 60, "learning_rate": 1e-2}}
+"""Settings whose default is a network's own, where it differs from that of its kind: chosen on
+validation pixels inside the training part of split 345, rate and epochs for whole-scene steps of
+AdamW."""
 
 Optimiser = Literal["adamw", "adam", "sgd"]
 
@@ -165,6 +171,38 @@ class ModelSettings(Stage):
         return values
 
 
+class SceneModelSettings(ModelSettings):
+    """Which network, for scenes; bands and classes are those of the scene."""
+
+    # left out of what is stored where the network has none: HybridSN's runs keep their hashes
+    width: float | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Multiplier of every layer's channels."""
+    receptive_field: int | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Odd side in pixels of what the class of a pixel is decided by."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shape_of_the_model(cls, values: Any) -> Any:
+        model = _of(values, "model", "hybridsn")
+        if not isinstance(values, dict) or not isinstance(model, str) or model not in SCENE_MODELS:
+            return values
+        own = scene_shape(model)
+        for key in ("width", "receptive_field"):
+            if values.get(key) is not None and key not in own:
+                raise ValueError(
+                    f"--{key.replace('_', '-')}: does not go with {model}, where it is fixed; "
+                    "leave it out"
+                )
+        given = {k: v for k, v in values.items() if v is not None}
+        return {**own, **given}
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        """Arguments of the network's class that decide its shape."""
+        of_some = {"width": self.width, "receptive_field": self.receptive_field}
+        return {"variant": self.variant, **{k: v for k, v in of_some.items() if v is not None}}
+
+
 class ImageModelSettings(ModelSettings):
     """Which network, for images; channels and classes are those of the images."""
 
@@ -178,7 +216,7 @@ class ImageModelSettings(ModelSettings):
 class Settings(Stage):
     """Everything that a training run on a scene depends on beside data, split and seed."""
 
-    model: ModelSettings
+    model: SceneModelSettings
     bands: BandSettings
     training: TrainingSettings
 
@@ -192,7 +230,7 @@ class ImageSettings(Stage):
 
 
 STAGES: dict[str, type[Stage]] = {
-    "model": ModelSettings,
+    "model": SceneModelSettings,
     "bands": BandSettings,
     "training": TrainingSettings,
 }
@@ -221,7 +259,7 @@ def settings(**values: Any) -> Any:
     images = isinstance(model, str) and model in IMAGE_MODELS
     own, others = (IMAGE_STAGES, STAGES) if images else (STAGES, IMAGE_STAGES)
     stages: dict[str, dict[str, Any]] = {name: {} for name in own}
-    for key, value in values.items():
+    for key, value in _suited(model, values).items():
         homes = [name for name, stage in own.items() if key in stage.model_fields]
         if not homes:
             if any(key in stage.model_fields for stage in others.values()):
@@ -233,6 +271,22 @@ def settings(**values: Any) -> Any:
             raise SettingsError(f"{key}: no such setting; wanted one of {known}")
         stages[homes[0]][key] = value
     return checked_settings(stages)
+
+
+def _suited(model: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """`values` with the network's own defaults where nobody gave any.
+
+    Not part of the models above: what is stored says all that differs from theirs.
+    """
+    if not isinstance(model, str) or model not in SUITED:
+        return values
+    suited = dict(SUITED[model])
+    dense = values.get("mode") in (None, "dense")
+    if dense:
+        suited["epochs"] = EPOCHS[model]
+    if not dense or values.get("optimiser") not in (None, "adamw"):
+        suited.pop("learning_rate", None)
+    return {**values, **{k: v for k, v in suited.items() if values.get(k) is None}}
 
 
 def flat_settings(chosen: Settings | ImageSettings) -> dict[str, Any]:

@@ -11,12 +11,13 @@ from spectrolite.errors import SettingsError
 from spectrolite.models.hybridsn import HybridSN
 from spectrolite.models.mobilenet_v1 import MobileNetV1
 from spectrolite.models.mobilenet_v2 import MobileNetV2
+from spectrolite.models.mobilesn import MobileSN
 
-SceneNetwork = HybridSN
+SceneNetwork = HybridSN | MobileSN
 ImageNetwork = MobileNetV1 | MobileNetV2
 Network = TypeVar("Network", bound=SceneNetwork | ImageNetwork)
 
-SCENE_MODELS: dict[str, type[SceneNetwork]] = {"hybridsn": HybridSN}
+SCENE_MODELS: dict[str, type[SceneNetwork]] = {"hybridsn": HybridSN, "mobilesn": MobileSN}
 IMAGE_MODELS: dict[str, type[ImageNetwork]] = {
     "mobilenet_v1": MobileNetV1,
     "mobilenet_v2": MobileNetV2,
@@ -30,7 +31,8 @@ def build_model(name: str, **arguments: Any) -> SceneNetwork | ImageNetwork:
     Args:
         name: one of `MODELS`.
         **arguments: those of the network's class: for every scene network `bands`, `classes`,
-            `variant` and `generator`; for every image network `variant`, `width`, `classes`,
+            `variant` and `generator`, for `mobilesn` also `width` and `receptive_field`; for every
+            image network `variant`, `width`, `classes`,
             `activation`, `small_images`, `channels` and `generator`.
 
     Returns:
@@ -78,6 +80,22 @@ def default_variant(name: str) -> str:
         SettingsError: an unknown name.
     """
     return str(inspect.signature(_named(name, MODELS)).parameters["variant"].default)
+
+
+def scene_shape(name: str) -> dict[str, float | int]:
+    """What decides a scene network's shape beside its variant: arguments with their defaults.
+
+    >>> scene_shape("mobilesn")
+    {'width': 1.0, 'receptive_field': 13}
+    >>> scene_shape("hybridsn")
+    {}
+
+    Raises:
+        SettingsError: an unknown name.
+    """
+    parameters = inspect.signature(_named(name, SCENE_MODELS)).parameters
+    named = ("width", "receptive_field")
+    return {key: parameters[key].default for key in named if key in parameters}
 
 
 def _named(name: str, models: dict[str, type[Network]]) -> type[Network]:

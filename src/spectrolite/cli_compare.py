@@ -1,0 +1,117 @@
+"""The verb `compare`: classifiers side by side on the same splits."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from spectrolite.cli_parts import (
+    DropBands,
+    Json,
+    LabelsKey,
+    SceneKey,
+    band_numbers,
+    console,
+    messages,
+    print_json,
+    wide,
+)
+from spectrolite.errors import SettingsError
+from spectrolite.league_screen import league_tables
+from spectrolite.screen import TrainingProgress
+
+
+def compare(
+    model: Annotated[
+        list[str],
+        typer.Option(
+            help="Once a model: hybridsn, mobilesn, svm, svm_context, random_forest or position, "
+            "with settings of its own: svm_context,side=13 or mobilesn,epochs=100."
+        ),
+    ],
+    split: Annotated[
+        list[str],
+        typer.Option(help="Once a protocol, without a seed: random,train=0.1 as in train."),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of cells, runs, league.json, league.html.")],
+    data: Annotated[
+        str | None, typer.Option(help="Scene by name: spectrolite data lists them.")
+    ] = None,
+    scene: Annotated[Path | None, typer.Option(help="Scene from a file: .npy, .mat.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="Its label map: .npy, .mat.")] = None,
+    scene_key: SceneKey = None,
+    labels_key: LabelsKey = None,
+    drop_bands: DropBands = "",
+    seeds: Annotated[
+        int, typer.Option(help="How many seeds, each the split's and the training's.")
+    ] = 10,
+    first_seed: Annotated[int, typer.Option(help="The seed to count up from.")] = 0,
+    seeds_for: Annotated[
+        list[str] | None, typer.Option(metavar="MODEL=N", help="Fewer seeds for a slow model.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare networks and tuned baselines on the same splits: the league table.
+
+    Typed again, it goes on where it was stopped; more models, splits or seeds add to what is there.
+
+    Example: `spectrolite compare --data indian_pines --model mobilesn --model svm
+    --split random,train=0.1 --seeds 3 --out league`
+    """
+    from spectrolite import comparison
+
+    loaded = _load(data, scene, labels, scene_key, labels_key, drop_bands)
+    fewer = dict(_fewer(text) for text in seeds_for or ())
+    try:
+        with TrainingProgress(messages).shown() as progress:
+            league = comparison.compare(
+                *loaded, models=model, splits=split, seeds=seeds, seeds_for=fewer,
+                first_seed=first_seed, out=out, on_epoch=progress.epoch, on_stage=progress.stage,
+            )  # fmt: skip
+    except KeyboardInterrupt as stop:
+        messages.print("stopped; the same command goes on from here")
+        raise typer.Exit(130) from stop
+    if as_json:
+        print_json(json.loads(league.model_dump_json()))
+        return
+    for table in league_tables(league):
+        wide.print(table)
+    for note in league.notes:
+        console.print(f"- {note}", soft_wrap=True, markup=False)
+    console.print(f"{out}/league.html, {out}/league.json", markup=False, soft_wrap=True)
+
+
+def _load(
+    data: str | None,
+    scene: Path | None,
+    labels: Path | None,
+    scene_key: str | None,
+    labels_key: str | None,
+    drop_bands: str,
+) -> tuple[Any, Any]:
+    from spectrolite import catalog, readers
+    from spectrolite.images import ImageSet
+
+    if (data is None) == (scene is None) or (scene is None) != (labels is None):
+        raise SettingsError("give --data NAME, or --scene FILE and --labels FILE")
+    if scene is not None and labels is not None:
+        return (
+            readers.read_scene(scene, scene_key, band_numbers(drop_bands)),
+            readers.read_labels(labels, labels_key),
+        )
+    if scene_key or labels_key or drop_bands:
+        raise SettingsError("--drop-bands and the keys go with --scene and --labels")
+    loaded: tuple[Any, Any] = catalog.load(str(data))
+    if isinstance(loaded[0], ImageSet):
+        raise SettingsError(f"--data: {data} are images, and compare takes a scene")
+    return loaded
+
+
+def _fewer(text: str) -> tuple[str, int]:
+    name, _, count = text.rpartition("=")
+    if not name or not count.isdecimal():
+        raise SettingsError(f"--seeds-for: wanted MODEL=N as hybridsn=3, got {text!r}")
+    return name, int(count)

@@ -1,0 +1,385 @@
+"""Several classifiers on the same splits, drawn again and again: the league.
+
+A cell is one classifier on one split with one seed, which is the split's and the training's. It is
+a file in `DIR/cells`, written whole, whose name holds a hash over all that decides it: data, split,
+settings, seed. What is there is checked and kept, so a comparison that was stopped goes on when it
+is asked for again, and one with more models, splits or seeds adds to what is there. Networks leave
+their runs in `DIR/runs`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from spectrolite import metrics
+from spectrolite.bundles import read_json
+from spectrolite.costs import parameters
+from spectrolite.errors import RunError, SettingsError, SplitError
+from spectrolite.files import whole_file
+from spectrolite.league_pages import league_page
+from spectrolite.leagues import Cell, League, made_league
+from spectrolite.models import IMAGE_MODELS, SCENE_MODELS, build_scene_model
+from spectrolite.run_folders import DECIDE_BITS, Run, open_run
+from spectrolite.run_training import EpochListener
+from spectrolite.run_training import seeds as seeds_of
+from spectrolite.runs import train
+from spectrolite.scene import Labels, Scene, check_pair
+from spectrolite.settings import flat_settings, settings
+from spectrolite.splits import Split, parse_split, split
+from spectrolite.tuned_baselines import TUNED, checked_baseline, field_of, map_with_baseline
+from spectrolite.unfinished import BEGIN, part_of
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One classifier of a comparison.
+
+    Attributes:
+        text: as it was asked for, `svm_context,side=13`.
+        name: of the network or the baseline.
+        keywords: all that decides it: settings of a network, parameters of a baseline.
+        patch: odd side in pixels of what it sees around a pixel; nothing where it sees no spectrum.
+        parameters: trained numbers of a network.
+    """
+
+    text: str
+    name: str
+    keywords: Mapping[str, Any]
+    patch: int | None
+    parameters: int | None
+
+
+def compare(
+    scene: Scene,
+    labels: Labels,
+    *,
+    models: Sequence[str],
+    splits: Sequence[str],
+    seeds: int = 10,
+    seeds_for: Mapping[str, int] | None = None,
+    first_seed: int = 0,
+    out: str | Path,
+    on_epoch: EpochListener = lambda _epoch, _all: None,
+    on_stage: Callable[[str], None] = lambda _: None,
+) -> League:
+    """Put classifiers side by side: every one on every split, with seeds counted up.
+
+    Seed k is the split's and the training's, so that the spread is that of both. Differences are
+    taken pairwise on the same splits.
+
+    Args:
+        scene: the scene.
+        labels: its label map.
+        models: names of networks or of baselines (`TUNED`), each with settings of its own:
+            `"hybridsn"`, `"mobilesn,receptive_field=13,epochs=100"`, `"svm_context,side=13"`.
+        splits: in the grammar of `--split`, without a seed: `"random,train=0.1"`.
+        seeds: how many seeds each split is drawn with.
+        seeds_for: fewer seeds for some models, by name or by the whole of what `models` says.
+        first_seed: of the seeds, the rest following it.
+        out: folder of cells, runs, `league.json` and `league.html`.
+        on_epoch: as in `train`.
+        on_stage: as in `train`; the words begin with the cell.
+
+    Returns:
+        The league, as `league.json` holds it.
+
+    Raises:
+        SettingsError: no such model, a setting out of range, or one named twice.
+        SplitError: a split with a seed, or one that cannot be drawn.
+        RunError: a damaged cell or run, or a folder that holds something else.
+    """
+    check_pair(scene, labels)
+    entries = _entries(models, scene, labels)
+    counts = _counts(entries, seeds, seeds_for or {})
+    protocols = _protocols(splits)
+    if first_seed < 0:
+        raise SettingsError(f"--first-seed: wanted 0 or more, got {first_seed}")
+    folder = Path(out)
+    if folder.exists() and (not folder.is_dir() or _holds_something_else(folder)):
+        raise RunError(f"{folder}: is there and holds no comparison; take another --out")
+    wanted = [
+        (entry, text, first_seed + k)
+        for text in protocols
+        for k in range(seeds)
+        for entry in entries
+        if k < counts[entry.text]
+    ]
+    drawn: dict[tuple[str, int], Split] = {}
+    for _, text, seed in wanted:  # all of them before the first training: a bad one costs nothing
+        if (text, seed) not in drawn:
+            method, keywords = parse_split(text)
+            drawn[text, seed] = split(labels, method, **keywords, seed=seed)
+    cells = []
+    for number, (entry, text, seed) in enumerate(wanted, start=1):
+        words = f"{number}/{len(wanted)} {entry.text} on {text}, seed {seed}"
+
+        def announce(stage: str, words: str = words) -> None:
+            on_stage(f"{words}: {stage}")
+
+        cells.append(_cell(folder, entry, text, seed, scene, drawn[text, seed], on_epoch, announce))
+    league = made_league(
+        scene.name, {"scene": scene.sha256, "labels": labels.sha256}, protocols,
+        [entry.text for entry in entries], cells,
+    )  # fmt: skip
+    with whole_file(folder / "league.json") as part:
+        part.write_text(league.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    with whole_file(folder / "league.html") as part:
+        part.write_text(league_page(league), encoding="utf-8")
+    return league
+
+
+def parse_entry(text: str) -> tuple[str, dict[str, Any]]:
+    """Name and keywords of a model in the grammar of the command line.
+
+    >>> parse_entry("mobilesn,receptive_field=13,width=0.5,flips=false")
+    ('mobilesn', {'receptive_field': 13, 'width': 0.5, 'flips': False})
+
+    Raises:
+        SettingsError: a word that is no `key=value`, or a key that stands twice.
+    """
+    name, *words = (word.strip() for word in text.split(","))
+    keywords: dict[str, Any] = {}
+    for word in words:
+        key, equals, value = (part.strip() for part in word.partition("="))
+        if not key or not equals or not value:
+            raise SettingsError(f"--model: wanted key=value, got {word!r} in {text!r}")
+        if key in keywords:
+            raise SettingsError(f"--model: {key} stands twice in {text!r}")
+        keywords[key] = _value(value)
+    return name, keywords
+
+
+def _value(text: str) -> int | float | bool | str:
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _entries(models: Sequence[str], scene: Scene, labels: Labels) -> list[Entry]:
+    if not models:
+        raise SettingsError(f"--model: wanted one or more of {', '.join([*SCENE_MODELS, *TUNED])}")
+    entries: list[Entry] = []
+    for text in models:
+        name, keywords = parse_entry(text)
+        if name in TUNED:
+            chosen = checked_baseline(name, keywords)
+            entry = Entry(text, name, chosen, field_of(name, chosen), None)
+        else:
+            entry = _network(text, name, keywords, scene, labels)
+        twin = next((e for e in entries if (e.name, e.keywords) == (name, entry.keywords)), None)
+        if twin is not None:
+            raise SettingsError(f"--model: {text} and {twin.text} are the same; name it once")
+        entries.append(entry)
+    return entries
+
+
+def _network(text: str, name: str, keywords: dict[str, Any], scene: Scene, labels: Labels) -> Entry:
+    if name in IMAGE_MODELS or name not in SCENE_MODELS:
+        known = ", ".join([*SCENE_MODELS, *TUNED])
+        raise SettingsError(f"--model: wanted one of {known}, got {name!r}")
+    if "model" in keywords:
+        raise SettingsError(f"--model: the name stands first in {text!r}; leave model= out")
+    chosen = settings(model=name, **keywords)
+    with torch.device("meta"):
+        net = build_scene_model(
+            name,
+            bands=chosen.bands.components or scene.shape[2],
+            classes=len(labels.class_ids),
+            **chosen.model.shape,
+        )
+    return Entry(text, name, flat_settings(chosen), 2 * net.halo + 1, parameters(net))
+
+
+def _counts(entries: list[Entry], seeds: int, fewer: Mapping[str, int]) -> dict[str, int]:
+    """How many seeds each entry has."""
+    if seeds < 1:
+        raise SettingsError(f"--seeds: wanted 1 or more, got {seeds}")
+    for key, value in fewer.items():
+        if not any(key in (entry.text, entry.name) for entry in entries):
+            raise SettingsError(f"--seeds-for: no --model {key} in this comparison")
+        if not 1 <= value <= seeds:
+            raise SettingsError(f"--seeds-for: wanted {key}=1 to {seeds} (--seeds), got {value}")
+    return {e.text: fewer.get(e.text, fewer.get(e.name, seeds)) for e in entries}
+
+
+def _protocols(splits: Sequence[str]) -> list[str]:
+    if not splits:
+        raise SplitError("--split: wanted one or more, as random,train=0.1")
+    for text in splits:
+        method, keywords = parse_split(text)
+        if "seed" in keywords:
+            raise SplitError(
+                f"--split {text}: every split is drawn with the seeds 0, 1, 2, ... of the "
+                "comparison; leave seed= out"
+            )
+        if method == "given":
+            raise SplitError(f"--split {text}: a given split cannot be drawn anew; take another")
+        if splits.count(text) > 1:
+            raise SplitError(f"--split {text}: stands twice; name it once")
+    return list(splits)
+
+
+def _holds_something_else(folder: Path) -> bool:
+    known = {"cells", "runs", "league.json", "league.html"}
+    return any(
+        path.name not in known and not path.name.startswith(".part.") for path in folder.iterdir()
+    )
+
+
+def _cell(
+    folder: Path,
+    entry: Entry,
+    text: str,
+    seed: int,
+    scene: Scene,
+    drawn: Split,
+    on_epoch: EpochListener,
+    on_stage: Callable[[str], None],
+) -> Cell:
+    """The cell of that name: read and checked where it is there, else computed and written."""
+    decides: dict[str, Any] = {
+        "format": FORMAT,
+        "scene_sha256": scene.sha256,
+        "labels_sha256": drawn.labels.sha256,
+        "split_sha256": drawn.sha256,
+        "model": entry.name,
+        "keywords": dict(entry.keywords),
+        "seed": seed,
+    }
+    identity = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+    name = f"{entry.name}-{drawn.method}-seed-{seed}-{identity[:12]}"
+    path = folder / "cells" / f"{name}.json"
+    if path.exists():
+        return _read_cell(path, identity, entry, text)
+    if entry.name in TUNED:
+        on_stage("tuning and mapping")
+        made = _of_baseline(entry, seed, scene, drawn)
+    else:
+        run = _run(folder / "runs" / name, entry, seed, scene, drawn, on_epoch, on_stage)
+        made = _of_run(run)
+    leakage = None if entry.patch is None else drawn.leakage(entry.patch)
+    tested = len(drawn.classes_of(drawn.test))
+    cell = Cell(
+        identity=identity, model=entry.text, split=text, seed=seed, patch=entry.patch,
+        overlap=None if leakage is None else leakage.overlap,
+        train=len(drawn.train), test=len(drawn.test), classes_tested=tested,
+        classes=len(drawn.labels.class_ids), parameters=entry.parameters,
+        split_sha256=drawn.sha256, versions=_versions(),
+        threads=torch.get_num_threads(), **made,
+    )  # fmt: skip
+    content = json.loads(cell.model_dump_json())
+    with whole_file(path) as part:
+        part.write_text(
+            json.dumps({"format": FORMAT, "sha256": _sha256(content), "cell": content}, indent=2)
+            + "\n",
+            encoding="utf-8",
+        )
+    return cell
+
+
+def _read_cell(path: Path, identity: str, entry: Entry, text: str) -> Cell:
+    """A cell that an earlier call wrote, under the words that this one has for it."""
+    content = read_json(path, FORMAT, remedy="delete it, and it is computed again")
+    cell: Any = content.get("cell")
+    whole = isinstance(cell, dict) and content.get("sha256") == _sha256(cell)
+    if not whole or cell.get("identity") != identity:
+        raise RunError(
+            f"{path}: damaged, or not the cell that its name says (sha256); delete it, and it is "
+            "computed again"
+        )
+    return Cell.model_validate({**cell, "model": entry.text, "split": text})
+
+
+def _sha256(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    packages = ("spectrolite", *DECIDE_BITS)
+    return {"python": platform.python_version(), **{p: metadata.version(p) for p in packages}}
+
+
+def _of_baseline(entry: Entry, seed: int, scene: Scene, drawn: Split) -> dict[str, Any]:
+    generator = np.random.default_rng(seeds_of(seed)[0])
+    made = map_with_baseline(entry.name, scene, drawn, generator, **entry.keywords)
+    labels = drawn.labels
+    truth = labels.array.ravel()[drawn.test]
+    confusion = metrics.confusion_matrix(truth, made.classes.ravel()[drawn.test], labels.class_ids)
+    return {
+        "overall_accuracy": metrics.overall_accuracy(confusion),
+        "average_accuracy": metrics.average_accuracy(confusion),
+        "kappa": metrics.kappa(confusion),
+        "macs_per_pixel": None,
+        "training_s": made.training_s,
+        "map_s": made.map_s,
+        "chosen": made.chosen,
+        "weights_sha256": None,
+    }
+
+
+def _of_run(run: Run) -> dict[str, Any]:
+    report = run.report
+    return {
+        "overall_accuracy": report.overall_accuracy,
+        "average_accuracy": report.average_accuracy,
+        "kappa": report.kappa,
+        "macs_per_pixel": report.macs_per_pixel,
+        "training_s": report.times_s["training"],
+        "map_s": report.times_s["map"],
+        "chosen": "settings as named",
+        "weights_sha256": run.manifest["weights_sha256"],
+    }
+
+
+def _run(
+    path: Path,
+    entry: Entry,
+    seed: int,
+    scene: Scene,
+    drawn: Split,
+    on_epoch: EpochListener,
+    on_stage: Callable[[str], None],
+) -> Run:
+    """The network's run: one that is there is checked, a stopped one goes on, else it is trained.
+
+    Its folder's name holds the hash of all that decides it; the check is for what was moved here.
+    """
+    if not path.exists():
+        return train(
+            scene, drawn.labels, drawn, seed=seed, out=path,
+            resume=(part_of(path) / BEGIN).is_file(), on_epoch=on_epoch, on_stage=on_stage,
+            **entry.keywords,
+        )  # fmt: skip
+    run = open_run(path)
+    wanted = {
+        "scene_sha256": scene.sha256, "labels_sha256": drawn.labels.sha256,
+        "split_sha256": drawn.sha256, "seed": seed,
+    }  # fmt: skip
+    differs = [key for key, value in wanted.items() if run.manifest[key] != value]
+    if flat_settings(run.settings) != dict(entry.keywords):
+        differs.append("settings")
+    if run.report.figures_sha256 != run.manifest["figures_sha256"]:
+        differs.append("figures_sha256")
+    if differs:
+        raise RunError(
+            f"{path}: not the run that this comparison wants ({', '.join(differs)} of its "
+            "manifest); move it away"
+        )
+    return run

@@ -1,0 +1,198 @@
+"""MobileSN: MobileNetV2's inverted residuals on spectra, under the contract of scene networks.
+
+Our own network, in the shape of MobileNetV2: Sandler, Howard, Zhu, Zhmoginov, Chen, "MobileNetV2:
+Inverted Residuals and Linear Bottlenecks", CVPR 2018, section 3.
+
+What is peculiar to it:
+- a spectrum is expanded and mixed by 1x1 convolutions; neighbours are seen by depthwise ones only,
+  a kernel a channel, so a wider field costs few weights;
+- every convolution is valid and has stride 1; a shortcut is cropped by what its block uses up;
+- the receptive field is an argument, depth and width are not touched by it: three blocks share its
+  halo as evenly as it goes, the earlier ones first, and a block without a share has 1x1 kernels.
+
+What differs from MobileNetV2: no padding and no stride, an expansion of 2 in the place of 6, one
+width throughout, so that every block has its shortcut, and no pooling and no wide layer before the
+classifier. Weights are PyTorch's defaults for such layers.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from spectrolite.errors import SettingsError
+from spectrolite.models.blocks import WIDTHS, initialise, norm_and_relu
+from spectrolite.tiles import marked, widened
+
+CHANNELS = 48  # at width 1
+EXPANSION = 2
+BLOCKS = 3
+LARGEST_FIELD = 49  # pixels: beyond it depthwise kernels are a large part of the network
+VARIANTS = ("plain",)
+
+
+class MobileSN(nn.Module):
+    """`(N, bands, rows + 2 * halo, cols + 2 * halo) -> (N, classes, rows, cols)`, float32 logits.
+
+    Args:
+        bands: number of input bands or components, at least 1.
+        classes: number of classes, at least 2.
+        variant: `"plain"`, the only one.
+        width: multiplier of the channels of every layer, 48 at 1, 0.05 to 8.
+        receptive_field: odd side in pixels of what a logit is made of, 1 to 49.
+        generator: source of the initial weights; the global one of torch without it.
+
+    Attributes:
+        halo: `receptive_field // 2`.
+
+    Raises:
+        SettingsError: an argument out of its range.
+    """
+
+    def __init__(
+        self,
+        bands: int,
+        classes: int,
+        variant: str = "plain",
+        width: float = 1.0,
+        receptive_field: int = 13,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        _check(bands, classes, variant, width, receptive_field)
+        self.bands, self.classes, self.variant = bands, classes, variant
+        self.width, self.receptive_field = width, receptive_field
+        self.halo = receptive_field // 2
+        channels = max(round(width * CHANNELS), 1)
+        each, more = divmod(self.halo, BLOCKS)
+        self.stem = _conv_norm(bands, channels, nn.ReLU6())
+        self.blocks = nn.ModuleList(
+            InvertedResidual(channels, each + (k < more)) for k in range(BLOCKS)
+        )
+        self.head = nn.Conv2d(channels, classes, 1)
+        initialise(self, generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(N, bands, rows + 2 * halo, cols + 2 * halo) -> (N, classes, rows, cols)`."""
+        x = _apply(self.stem, x.contiguous(memory_format=torch.channels_last))
+        for block in self.blocks:
+            x = block(x)
+        logits: Tensor = self.head(x)
+        return logits
+
+    def at(self, x: Tensor, n: Tensor, rows: Tensor, cols: Tensor) -> Tensor:
+        """`forward(x)[n, :, rows, cols]`, with the last kernels applied at those pixels only.
+
+        In training, BatchNorm counts the positions that those pixels are made of, and no others;
+        each pixel is to be listed once.
+
+        Args:
+            x: `(N, bands, rows + 2 * halo, cols + 2 * halo)`.
+            n: `(P,)` int64, index into the batch.
+            rows: `(P,)` int64, row in the output.
+            cols: `(P,)` int64, column in the output.
+
+        Returns:
+            `(P, classes)` logits.
+        """
+        side = (x.shape[2] - 2 * self.halo, x.shape[3] - 2 * self.halo)
+        reaches = [cast(InvertedResidual, block).reach for block in self.blocks]
+        feeds: list[Tensor | None] = [None] * BLOCKS  # of what enters each block
+        if self.training and len(n):
+            feeding = marked(n, rows, cols, (len(x), *side))
+            for k in range(BLOCKS - 1, -1, -1):
+                feeding = feeds[k] = widened(feeding, reaches[k])
+        x = _apply(self.stem, x.contiguous(memory_format=torch.channels_last), feeds[0])
+        for k, block in enumerate(self.blocks[:-1]):
+            x = block(x, feeds[k], feeds[k + 1])
+        last = cast(InvertedResidual, self.blocks[-1])
+        x = last.at(x, feeds[-1], n, rows, cols)  # (P, channels, 1, 1)
+        return self.head(x).flatten(1)  # type: ignore[no-any-return]
+
+
+class InvertedResidual(nn.Module):
+    """Expand, look around, project without activation, and add what came in.
+
+    `(N, channels, H + 2 * reach, W + 2 * reach) -> (N, channels, H, W)`.
+    """
+
+    def __init__(self, channels: int, reach: int) -> None:
+        super().__init__()
+        hidden = EXPANSION * channels
+        self.reach = reach
+        self.expand = _conv_norm(channels, hidden, nn.ReLU6())
+        self.depthwise = _conv_norm(hidden, hidden, nn.ReLU6(), 2 * reach + 1, groups=hidden)
+        self.project = _conv_norm(hidden, channels)
+
+    def forward(
+        self, x: Tensor, feeds: Tensor | None = None, feeds_next: Tensor | None = None
+    ) -> Tensor:
+        """The block; `feeds` marks the positions before it that count, `feeds_next` after it."""
+        y = _apply(self.expand, x, feeds)
+        y = _apply(self.depthwise, y, feeds_next)
+        y = _apply(self.project, y, feeds_next)
+        inside = (slice(self.reach, x.shape[2] - self.reach),
+                  slice(self.reach, x.shape[3] - self.reach))  # fmt: skip
+        return y + x[:, :, inside[0], inside[1]]
+
+    def at(self, x: Tensor, feeds: Tensor | None, n: Tensor, rows: Tensor, cols: Tensor) -> Tensor:
+        """The block at some pixels of its output, `(P, channels, 1, 1)`."""
+        y = _apply(self.expand, x, feeds)  # (N, hidden, H + 2 * reach, W + 2 * reach)
+        conv, *rest = self.depthwise
+        side = 2 * self.reach + 1
+        width, hidden = y.shape[3], y.shape[1]
+        steps = torch.arange(side, device=x.device)
+        window = (steps[:, None] * width + steps).flatten()  # (side ** 2,), offsets in a window
+        corner = (n * y.shape[2] + rows) * width + cols  # (P,)
+        where = (corner[:, None] + window).flatten()
+        windows = y.permute(0, 2, 3, 1).reshape(-1, hidden).index_select(0, where)
+        windows = windows.view(len(n), len(window), hidden)
+        weight = cast(Tensor, conv.weight).flatten(1).T  # (side ** 2, hidden)
+        seen = (windows * weight).sum(1)  # (P, hidden)
+        if conv.bias is not None:
+            seen = seen + cast(Tensor, conv.bias)
+        y = norm_and_relu(rest, seen[:, :, None, None], None)
+        y = _apply(self.project, y)
+        middle = corner + self.reach * (width + 1)
+        came_in = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1]).index_select(0, middle)
+        return y + came_in[:, :, None, None]
+
+
+def _conv_norm(
+    channels: int, out: int, activation: nn.Module | None = None, kernel: int = 1, groups: int = 1
+) -> nn.Sequential:
+    """Valid convolution without bias, BatchNorm, activation."""
+    return nn.Sequential(
+        nn.Conv2d(channels, out, kernel, groups=groups, bias=False),
+        nn.BatchNorm2d(out),
+        *([] if activation is None else [activation]),
+    )
+
+
+def _apply(stage: nn.Module, x: Tensor, feeds: Tensor | None = None) -> Tensor:
+    """A convolution and what follows it; `feeds` marks what BatchNorm counts of its output."""
+    conv, *rest = cast(nn.Sequential, stage)
+    return norm_and_relu(rest, conv(x), feeds)
+
+
+def _check(bands: int, classes: int, variant: str, width: float, receptive_field: int) -> None:
+    if variant not in VARIANTS:
+        raise SettingsError(
+            f"variant: wanted one of {', '.join(VARIANTS)} for mobilesn, got {variant!r}"
+        )
+    if bands < 1:
+        raise SettingsError(f"bands: wanted at least 1, got {bands}")
+    if classes < 2:
+        raise SettingsError(f"classes: wanted at least 2, got {classes}")
+    if not WIDTHS[0] <= width <= WIDTHS[1]:  # NaN is in no range
+        raise SettingsError(
+            f"width: wanted a number from {WIDTHS[0]:g} to {WIDTHS[1]:g}, got {width}"
+        )
+    whole = isinstance(receptive_field, int) and not isinstance(receptive_field, bool)
+    if not whole or not 1 <= receptive_field <= LARGEST_FIELD or receptive_field % 2 == 0:
+        raise SettingsError(
+            f"receptive_field: wanted an odd side in pixels from 1 to {LARGEST_FIELD} for "
+            f"mobilesn, got {receptive_field}"
+        )

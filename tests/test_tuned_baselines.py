@@ -1,0 +1,206 @@
+"""Baselines that are tuned inside the training part.
+
+References: scikit-learn's pipelines fitted by hand with what was chosen; a grid search written as
+loops; the position baseline of `leakage`; folds against what they promise, by hypothesis.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+import spectrolite as sl
+from spectrolite import tuned_baselines
+from spectrolite.bands import fit_bands
+from spectrolite.baselines import patch_mean
+from spectrolite.errors import SettingsError
+from spectrolite.splits import split
+from spectrolite.tuned_baselines import checked_baseline, map_with_baseline, tuning_folds
+
+
+@pytest.fixture(autouse=True)
+def _few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tuned_baselines, "TREES", 10)
+
+
+def drawn_from(tiny: tuple[sl.Scene, sl.Labels], method: str = "random", **keywords: Any) -> Any:
+    return split(tiny[1], method, **{"train": 0.2, "seed": 1, **keywords})
+
+
+def seeded(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def features_of(scene: sl.Scene, drawn: sl.Split, side: int | None) -> NDArray[np.float32]:
+    reduced = fit_bands(scene, drawn, 5).reduce(scene.cube)
+    pixel = reduced.reshape(-1, 5)
+    if side is None:
+        return pixel
+    return np.hstack([pixel, patch_mean(reduced, side).reshape(-1, 5)])
+
+
+@pytest.mark.parametrize(("name", "side"), [("svm", None), ("svm_context", 3), ("svm_context", 7)])
+def test_an_svm_is_the_one_that_loops_over_the_grid_choose(
+    tiny: tuple[sl.Scene, sl.Labels], name: str, side: int | None
+) -> None:
+    drawn = drawn_from(tiny)
+    own = {} if side is None else {"side": side}
+    found = map_with_baseline(name, tiny[0], drawn, seeded(), components=5, **own)
+    features = features_of(tiny[0], drawn, side)
+    classes = drawn.labels.array.ravel()
+    folds, kind = tuning_folds(drawn, drawn.train, seeded())
+    assert folds is not None
+    assert kind == "single pixels"
+
+    def fitted(cost: float, gamma: float, pixels: NDArray[np.int64]) -> Any:
+        scaler = StandardScaler().fit(features[pixels])
+        model = SVC(C=cost, gamma=gamma / features.shape[1])
+        model.fit(scaler.transform(features[pixels]), classes[pixels])
+        return lambda where: model.predict(scaler.transform(features[where]))
+
+    scores = {}
+    for cost in (1.0, 10.0, 100.0, 1000.0):
+        for gamma in (0.25, 1.0, 4.0):
+            right = []
+            for fold in range(3):
+                predict = fitted(cost, gamma, drawn.train[folds != fold])
+                left = drawn.train[folds == fold]
+                right.append((predict(left) == classes[left]).mean())
+            scores[cost, gamma] = float(np.mean(right))
+    best = max(scores.values())
+    words = re.fullmatch(
+        r"C=(\S+), gamma=(\S+) \(by 3 folds of single pixels: (\S+)% there\)", found.chosen
+    )
+    assert words is not None
+    assert float(words[3]) == pytest.approx(100 * best, abs=0.006)
+    chosen = float(words[1]), float(words[2]) * features.shape[1]
+    pair = min(scores, key=lambda p: abs(p[0] - chosen[0]) + abs(p[1] - chosen[1]))
+    assert scores[pair] == pytest.approx(best)
+    everywhere = np.arange(classes.size)
+    assert np.array_equal(fitted(*pair, drawn.train)(everywhere), found.classes.ravel())
+
+
+def test_a_forest_is_scikit_learns_and_its_seed_comes_from_the_generator(
+    tiny: tuple[sl.Scene, sl.Labels],
+) -> None:
+    drawn = drawn_from(tiny)
+    found, same, other = (
+        map_with_baseline("random_forest", tiny[0], drawn, seeded(seed), components=5)
+        for seed in (0, 0, 1)
+    )
+    assert np.array_equal(found.classes, same.classes)
+    assert found.chosen == same.chosen
+    assert not np.array_equal(found.classes, other.classes)
+    words = re.match(r"max_features=(\S+), min_samples_leaf=(\d) \(by", found.chosen)
+    assert words is not None
+    features, classes = features_of(tiny[0], drawn, None), drawn.labels.array.ravel()
+    model = RandomForestClassifier(
+        10, random_state=int(seeded().integers(2**31)), min_samples_leaf=int(words[2]),
+        max_features="sqrt" if words[1] == "sqrt" else float(words[1]),
+    ).fit(features[drawn.train], classes[drawn.train])  # fmt: skip
+    assert np.array_equal(model.predict(features), found.classes.ravel())
+
+
+def test_position_is_that_of_the_leakage(tiny: tuple[sl.Scene, sl.Labels]) -> None:
+    drawn = drawn_from(tiny)
+    found = map_with_baseline("position", tiny[0], drawn, seeded())
+    truth = drawn.labels.array.ravel()[drawn.test]
+    score = float((found.classes.ravel()[drawn.test] == truth).mean())
+    assert score == drawn.leakage(1).position
+    assert (found.chosen, found.training_s) == ("nothing to tune", 0.0)
+
+
+@pytest.mark.parametrize("name", ["svm", "svm_context", "random_forest"])
+def test_no_test_label_and_no_label_of_validation_is_looked_at(
+    tiny: tuple[sl.Scene, sl.Labels], name: str
+) -> None:
+    """Other classes at the pixels that do not train change nothing."""
+    drawn = drawn_from(tiny, "blocks", side=6, allow_missing=True, validation=0.3)
+    spoiled = tiny[1].array.copy()
+    for pixels in (drawn.test, drawn.validation):
+        spoiled.flat[pixels] = 2 + 5 * (spoiled.flat[pixels] == 2)
+    twin = sl.Split(
+        sl.Labels(spoiled, class_names=tiny[1].class_names), drawn.train, drawn.validation,
+        drawn.test, drawn.method, drawn.parameters,
+    )  # fmt: skip
+    one, other = (
+        map_with_baseline(name, tiny[0], s, seeded(), components=4) for s in (drawn, twin)
+    )
+    assert np.array_equal(one.classes, other.classes)
+    assert one.chosen == other.chosen
+
+
+@settings(deadline=None, max_examples=40)
+@given(seed=st.integers(0, 2**31), side=st.integers(3, 9), method=st.sampled_from(
+    ["random", "per_class", "blocks", "blocks_by_class", "fields"]))  # fmt: skip
+def test_folds_leave_out_what_the_split_leaves_out(seed: int, side: int, method: str) -> None:
+    ids = np.kron(np.random.default_rng(seed % 7).integers(0, 4, (6, 6)), np.ones((4, 4), int))
+    labels = sl.Labels(ids)
+    keywords: dict[str, dict[str, Any]] = {
+        "random": {"train": 0.3},
+        "per_class": {"n": 4},
+        "fields": {},
+    }
+    own = keywords.get(method, {"train": 0.4, "side": side})
+    try:
+        drawn = split(labels, method, seed=seed % 5, allow_missing=True, **own)
+    except sl.SpectroliteError:
+        return
+    folds, kind = tuning_folds(drawn, drawn.train, seeded(seed))
+    again, _ = tuning_folds(drawn, drawn.train, seeded(seed))
+    if folds is None:
+        assert kind == "untuned: too few training pixels"
+        return
+    assert again is not None
+    assert np.array_equal(folds, again)
+    classes = ids.ravel()[drawn.train]
+    assert set(folds) <= {0, 1, 2}
+    assert all(len(set(classes[folds != fold])) > 1 for fold in set(folds))
+    rows, cols = np.unravel_index(drawn.train, labels.shape)
+    if kind == "whole blocks":
+        where = [(r // side, c // side) for r, c in zip(rows, cols, strict=True)]
+    elif kind == "whole fields":
+        where = labels.fields.ravel()[drawn.train].tolist()
+    else:
+        for i in set(classes):
+            counts = np.bincount(folds[classes == i], minlength=3)
+            assert counts.max() - counts.min() <= 1
+        return
+    assert method in ("blocks", "blocks_by_class", "fields")
+    for place in set(where):
+        assert len({f for f, w in zip(folds, where, strict=True) if w == place}) == 1
+
+
+def test_two_training_pixels_cannot_be_tuned_on(tiny: tuple[sl.Scene, sl.Labels]) -> None:
+    one, other = (np.flatnonzero(tiny[1].array == i)[:1] for i in (2, 3))
+    test = np.flatnonzero(tiny[1].array == 2)[1:]
+    drawn = sl.Split(tiny[1], np.sort(np.append(one, other)), test[:0], test, "random")
+    found = map_with_baseline("svm", tiny[0], drawn, seeded(), components=1)
+    assert found.chosen == "C=100, gamma=1 (untuned: too few training pixels)"
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "message"),
+    [
+        ("knn", {}, "baseline: wanted one of svm, svm_context, random_forest, position, got 'knn'"),
+        ("svm", {"side": 5}, "svm: no parameter side; wanted components"),
+        ("position", {"side": 5}, "position: no parameter side; wanted none at all"),
+        ("svm_context", {"side": 4}, "patch: wanted an odd side in pixels, got 4"),
+        ("svm", {"components": -1}, "svm: components: wanted a whole number from 0 up, got -1"),
+        ("svm", {"components": True},
+         "svm: components: wanted a whole number from 0 up, got True"),
+    ],
+)  # fmt: skip
+def test_wrong_parameters_are_refused(name: str, parameters: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        checked_baseline(name, parameters)
+    assert str(caught.value) == message
