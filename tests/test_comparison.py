@@ -391,8 +391,8 @@ def test_a_run_that_is_another_is_refused(
         ({"splits": (RANDOM, RANDOM)}, SplitError,
          f"--split {RANDOM}: stands twice; name it once"),
         ({"splits": ("cubes",)}, SplitError,
-         "--split: wanted one of random, per_class, blocks, blocks_by_class, fields, given, got "
-         "'cubes'"),
+         "--split: wanted one of random, per_class, blocks, blocks_by_class, fields, polygons, "
+         "given, got 'cubes'"),
     ],
 )  # fmt: skip
 def test_wrong_words_are_refused_before_anything_is_computed(

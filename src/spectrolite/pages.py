@@ -214,9 +214,12 @@ def _facts(report: Report) -> str:
     p = report.protocol
     training = report.settings.training.model_dump()
     shape = report.settings.model
-    of_shape = f"width {shape.width:g}, receptive field {report.leakage.patch}"
+    of_shape = (
+        () if shape.width is None else
+        (("network", f"width {shape.width:g}, receptive field {report.leakage.patch}"),)
+    )  # fmt: skip
     rows = (
-        *((("network", of_shape),) if shape.width is not None else ()),
+        *of_shape,
         ("split", p.split),
         ("training share achieved", f"{percent(p.train_share)} of the labelled pixels"),
         ("dropped by the guard", f"{p.dropped_by_guard:,} pixels"),
