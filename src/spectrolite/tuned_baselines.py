@@ -42,7 +42,7 @@ training pixels (0: all bands, standardised), side in pixels of the window whose
 stands beside the pixel's."""
 
 FOLDS = 3
-TUNE_AT_MOST = 5_000  # training pixels, drawn at random, that a choice is made on; all are fitted
+TUNE_AT_MOST = 2_000  # training pixels, drawn at random, that a choice is made on; all are fitted
 TREES = 200
 COSTS = (1.0, 10.0, 100.0, 1000.0)
 GAMMAS = (0.25, 1.0, 4.0)  # over the number of features, which have variance 1
