@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy import io, sparse
 
 from spectrolite.errors import LabelsError, ReadError, SceneError
-from spectrolite.readers import FORMATS, matlab, npy, read_labels, read_scene
+from spectrolite.readers import matlab, npy, read_labels, read_scene
 from spectrolite.readers.shapes import ArrayShape
 
 CUBE = np.arange(2 * 3 * 4, dtype=np.int16).reshape(2, 3, 4)
@@ -174,14 +174,26 @@ def test_a_missing_file_and_a_folder(tmp_path: Path, read: Any) -> None:
         assert str(caught.value) == f"{path}: no such file"
 
 
-@pytest.mark.parametrize(("name", "said"), [("map.xyz", ".xyz"), ("map", "no ending")])
-def test_labels_with_an_unknown_ending(tmp_path: Path, name: str, said: str) -> None:
-    path = tmp_path / name
+def test_labels_with_an_unknown_ending(tmp_path: Path) -> None:
+    path = tmp_path / "map.xyz"
     path.touch()
     with pytest.raises(ReadError) as caught:
         read_labels(path)
-    assert str(caught.value) == f"{path}: wanted one of .mat, .npy, got {said}"
-    assert sorted(FORMATS) == [".mat", ".npy"]
+    assert str(caught.value) == (
+        f"{path}: wanted one of .asc, .bil, .bip, .bsq, .csv, .dat, .fgb, .geojson, .gpkg, .hdr, "
+        ".img, .json, .mat, .npy, .png, .raw, .roi, .shp, .tif, .tiff, .tsv, .txt, .vrt, got .xyz"
+    )
+
+
+def test_labels_without_an_ending_are_a_raster_or_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "map"
+    path.touch()
+    with pytest.raises(ReadError) as caught:
+        read_labels(path)
+    assert str(caught.value) == (
+        f"{path}: cannot be read as a raster ('{path}' not recognized as being in a supported file "
+        "format.)"
+    )
 
 
 @pytest.mark.parametrize(
