@@ -74,7 +74,7 @@ def test_batches_are_changed_as_the_recipe_says() -> None:
     assert images.dtype == torch.float32
     torch.testing.assert_close(images[:, 0], images[:, 1])
     assert not torch.equal(images, others)
-    assert targets.unique().tolist() == list(range(10))
+    assert set(targets.tolist()) == set(range(10))
     again, _ = train_images.prepared(1)[0]
     assert torch.equal(images, again)
 
