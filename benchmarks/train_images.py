@@ -45,7 +45,7 @@ from spectrolite.training import fit
 MODELS = ("mobilenet_v1", "mobilenet_v2")
 RECIPE = "course-10-epochs"
 BATCH, SCALE = 128, 4
-TURNS, STEPS, PROFILED = 8, 5, 2
+TURNS, STEPS, PROFILED = 6, 5, 2
 SETTLE_S = 0.3  # in which the idle side's threads fall asleep
 SHOWN = 8  # operators of a profile
 EXACT_STEPS, EXACT_BATCH = 3, 8  # in float64, which is a hundred times slower
