@@ -112,3 +112,22 @@ def test_position_alone_scores_what_was_measured_before(scene: str) -> None:
         assert shown in (ROOT / "docs" / "splits.md").read_text(encoding="utf-8")
     raised = [r["raised"] for r in record["rows"] if r["scene"] == "indian_pines"]
     assert [r for r in raised if r] == [[7, 9]] * 5  # at 1 %
+
+
+def test_the_step_on_images_is_as_fast_as_wanted_and_as_the_page_says() -> None:
+    record = record_of("train_images")
+    page = (ROOT / "docs" / "cifar.md").read_text(encoding="utf-8")
+    assert [row["model"] for row in record["models"]] == ["mobilenet_v1", "mobilenet_v2"]
+    for row, wanted in zip(record["models"], (1.2, 1.3), strict=True):
+        images = row["images_a_second"]
+        assert row["times_faster"] == np.median(row["times_faster_by_turn"]) >= wanted
+        assert min(row["times_faster_by_turn"]) > wanted
+        name = {"mobilenet_v1": "MobileNetV1", "mobilenet_v2": "MobileNetV2"}[row["model"]]
+        shown = f"{images['notebook']:.0f} images/s | {images['ours']:.0f} images/s"
+        assert f"| {name} | {shown} | **{row['times_faster']:.2f} times** |" in page
+        one, other = (np.array(row["losses"][side]) for side in ("ours", "notebook"))
+        np.testing.assert_allclose(one, other, rtol=0.1)
+        assert one[-5:].mean() < 0.7 * one[:5].mean()  # both learn
+        apart = abs(one[-1] - other[-1]) / other[-1]
+        assert f"{100 * apart:.1f} % ({name.removeprefix('MobileNet')})" in page
+        assert row["losses_float64"]["ours"] == row["losses_float64"]["notebook"]
