@@ -461,8 +461,8 @@ def test_a_download_of_other_bytes_is_refused(
         load("cifar10")
     assert str(caught.value) == (
         f"{catalog.CIFAR_URL}cifar-10-binary.tar.gz: other bytes than the published archive "
-        "(md5:00000000000000000000000000000000 wanted); download it elsewhere and give its folder, "
-        "root=DIR for load('cifar10')"
+        "(md5:00000000000000000000000000000000 wanted); download it elsewhere and give its folder: "
+        "--root DIR, or load('cifar10', root=DIR)"
     )
     assert not list((tmp_path / "cache").rglob("*.tar.gz"))
 
@@ -473,7 +473,7 @@ def test_no_network(tiny_cifar: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         load("cifar10")
     assert str(caught.value) == (
         "http://127.0.0.1:1/cifar-10-binary.tar.gz: no download (ConnectionError); download it "
-        "elsewhere and give its folder, root=DIR for load('cifar10')"
+        "elsewhere and give its folder: --root DIR, or load('cifar10', root=DIR)"
     )
 
 

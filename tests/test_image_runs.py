@@ -235,6 +235,30 @@ def test_the_wrong_score_is_that_of_a_script_without_eval(copied: sl.Run) -> Non
     assert sl.verify(copied).verdict == "same bits"
 
 
+@pytest.mark.parametrize(("images", "batch"), [(128, 128), (129, 127), (130, 128)])
+def test_no_batch_of_the_wrong_score_has_one_image(
+    few: tuple[sl.ImageSet, sl.ImageSet], tmp_path: Path, images: int, batch: int
+) -> None:
+    test = sl.load("digits")[1].take(np.arange(images))  # 8 x 8 pixels: one position at the end
+    run = sl.train(few[0], test, out=tmp_path / "run", **{**FLAGS, "epochs": 1})
+    report = sl.evaluate(run, few[0], test, train_mode=True)
+    assert report.train_mode.batch == batch
+    assert f"batches of {batch}" in (run.path / "report.html").read_text(encoding="utf-8")
+
+
+def test_one_test_image_has_no_wrong_score(
+    few: tuple[sl.ImageSet, sl.ImageSet], tmp_path: Path
+) -> None:
+    test = few[1].take(np.arange(1))
+    run = sl.train(few[0], test, out=tmp_path / "run", **{**FLAGS, "epochs": 1})
+    with pytest.raises(SettingsError) as caught:
+        sl.evaluate(run, few[0], test, train_mode=True)
+    assert str(caught.value) == (
+        "--train-mode: BatchNorm takes the mean of a batch, and there is one test image; leave the "
+        "flag out"
+    )
+
+
 # Verify and repeat
 
 

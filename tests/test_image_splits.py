@@ -78,6 +78,28 @@ def test_what_cannot_be_drawn_is_named(arguments: dict[str, Any], words: str) ->
     assert str(caught.value) == words
 
 
+@pytest.mark.parametrize(
+    ("targets", "words"),
+    [
+        ([0, 1, 1, 1, 1, 2, 2], "pets: class c0 has one image; it takes two to have one on either "
+         "side: add images or drop the class"),
+        ([0, 0] + [1, 2] * 20, "pets: class c0 has one image; it takes two to have one on either "
+         "side: add images or drop the class"),  # the other one is tested
+        ([0, 0, 0] + [1, 2] * 20, "pets: a share of 0.1 sets no image of class c0 aside, which has "
+         "2; raise the share"),
+        ([0, 0, 1, 1, 2, 2], "pets: 6 images of 3 classes are too few to set a share of 0.2 aside "
+         "(The test_size = 2 should be greater or equal to the number of classes = 3); change the "
+         "share or add images"),
+    ],
+)  # fmt: skip
+def test_a_class_that_is_too_small_is_called_by_its_name(targets: list[int], words: str) -> None:
+    pixels = np.zeros((len(targets), 1, 2, 2), np.uint8)
+    images = sl.ImageSet(pixels, np.array(targets), ("c0", "c1", "c2"), name="pets")
+    with pytest.raises(SplitError) as caught:
+        sl.split_images(images)
+    assert str(caught.value) == words
+
+
 def test_test_images_of_other_classes_or_sizes_are_refused() -> None:
     with pytest.raises(ImagesError) as caught:
         sl.split_images(_set(60), _set(9, classes=2, name="two"))

@@ -140,3 +140,22 @@ def test_the_front_page_says_what_the_records_of_random_splits_say() -> None:
     ):
         cells = [f"{100 * record['baselines'][baseline]:.2f}" for record in records]
         assert f"| {title} | {' | '.join(cells)} |" in page
+
+
+def test_the_step_on_images_is_as_fast_as_wanted_and_as_the_page_says() -> None:
+    record = record_of("train_images")
+    page = (ROOT / "docs" / "cifar.md").read_text(encoding="utf-8")
+    assert [row["model"] for row in record["models"]] == ["mobilenet_v1", "mobilenet_v2"]
+    for row, wanted in zip(record["models"], (1.2, 1.3), strict=True):
+        images = row["images_a_second"]
+        assert row["times_faster"] == np.median(row["times_faster_by_turn"]) >= wanted
+        assert min(row["times_faster_by_turn"]) > wanted
+        name = {"mobilenet_v1": "MobileNetV1", "mobilenet_v2": "MobileNetV2"}[row["model"]]
+        shown = f"{images['notebook']:.0f} images/s | {images['ours']:.0f} images/s"
+        assert f"| {name} | {shown} | **{row['times_faster']:.2f} times** |" in page
+        one, other = (np.array(row["losses"][side]) for side in ("ours", "notebook"))
+        np.testing.assert_allclose(one, other, rtol=0.1)
+        assert one[-5:].mean() < 0.7 * one[:5].mean()  # both learn
+        apart = abs(one[-1] - other[-1]) / other[-1]
+        assert f"{100 * apart:.1f} % ({name.removeprefix('MobileNet')})" in page
+        assert row["losses_float64"]["ours"] == row["losses_float64"]["notebook"]

@@ -302,7 +302,7 @@ def _downloaded(name: str, files: CifarFiles, checksum: str) -> Path:
     import pooch
 
     url = CIFAR_URL + files.archive
-    by_hand = f"download it elsewhere and give its folder, root=DIR for load({name!r})"
+    by_hand = f"download it elsewhere and give its folder: --root DIR, or load({name!r}, root=DIR)"
     try:
         cache = pooch.os_cache("spectrolite")
         return Path(pooch.retrieve(url, checksum, fname=files.archive, path=cache))

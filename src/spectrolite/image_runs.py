@@ -15,7 +15,7 @@ import torch
 from spectrolite import costs, image_pages
 from spectrolite.augment import channel_statistics
 from spectrolite.bundles import FORMAT as BUNDLE_FORMAT
-from spectrolite.errors import ImagesError, SplitError
+from spectrolite.errors import ImagesError, SettingsError, SplitError
 from spectrolite.files import whole_file
 from spectrolite.image_bundles import ImageBundle, ImageConfig
 from spectrolite.image_reports import ImageReport, TrainModeFigures, make_image_report
@@ -156,17 +156,24 @@ def _best(log: list[Epoch]) -> int:
 def _in_train_mode(bundle: ImageBundle, split: ImageSplit, run: Run) -> TrainModeFigures:
     """Accuracy as a script gets it that forgets `eval()`, in the set's order and shuffled."""
     device = pick_device(run.settings.training.device)
+    if len(split.test) < 2:
+        raise SettingsError(
+            "--train-mode: BatchNorm takes the mean of a batch, and there is one test image; leave "
+            "the flag out"
+        )
+    # the last batch has to have two images or more, as BatchNorm asks for
+    batch = next(b for b in range(TRAIN_MODE_BATCH, 1, -1) if len(split.test) % b != 1)
     shuffled = np.random.default_rng(seeds(run.manifest["seed"])[3]).permutation(split.test)
     accuracies = []
     for order in (split.test, shuffled):
         net = copy.deepcopy(bundle.network).to(device).train()  # its statistics move as it looks
         pixels = split.tested.pixels[order]
-        said = logits_of(net, pixels, bundle.mean, bundle.std, device, TRAIN_MODE_BATCH)
+        said = logits_of(net, pixels, bundle.mean, bundle.std, device, batch)
         accuracies.append(float((said.argmax(1).numpy() == split.tested.targets[order]).mean()))
     return TrainModeFigures(
         overall_accuracy=accuracies[0],
         overall_accuracy_shuffled=accuracies[1],
-        batch=TRAIN_MODE_BATCH,
+        batch=batch,
     )
 
 

@@ -131,12 +131,12 @@ def split_images(
     parameters: dict[str, int | float] = {"validation": validation, "seed": seed}
     if test_images is None:
         parameters = {"test": TEST if test is None else test, **parameters}
-        rest, tested = image_split(images.targets, parameters["test"], seed)
+        rest, tested = _draw(images.targets, parameters["test"], seed, images)
     else:
         tested = np.arange(len(test_images))
     train, aside = rest, rest[:0]
     if validation != 0:
-        kept, drawn = image_split(images.targets[rest], validation, seed)
+        kept, drawn = _draw(images.targets[rest], validation, seed, images)
         train, aside = rest[kept], rest[drawn]
     return ImageSplit(images, test_images, train, aside, tested, method, parameters)
 
@@ -165,6 +165,18 @@ def image_split(
     Raises:
         SplitError: a share or a seed out of range, or a class without an image on both sides.
     """
+    return _draw(targets, share, seed)
+
+
+def _draw(
+    targets: NDArray[Any], share: float, seed: int, images: ImageSet | None = None
+) -> tuple[Indices, Indices]:
+    """`image_split`; what is known of the images makes its messages name set and class."""
+    where = "image_split" if images is None else images.name
+
+    def called(target: int) -> str:
+        return f"{target} (from 0)" if images is None else images.class_names[target]
+
     if not 0 < share < 1:
         raise SplitError(f"share: wanted a share above 0 and below 1, got {share!r}")
     if not 0 <= seed < 2**32:
@@ -175,22 +187,22 @@ def image_split(
     if counts.min() < 2:
         lonely = classes[counts.argmin()]
         raise SplitError(
-            f"image_split: class {lonely} (from 0) has one image; it takes two to have one on "
-            "either side: add images or drop the class"
+            f"{where}: class {called(lonely)} has one image; it takes two to have one on either "
+            "side: add images or drop the class"
         )
     row = Labels(targets[None] + 1)  # a map of one row: its draw is the one of label maps
     try:
         rest = np.sort(draw_random(row, everything, {"train": 1 - share}, seed, len)[0])
     except SplitError as error:
         raise SplitError(
-            f"image_split: {len(targets)} images of {len(classes)} classes are too few to set a "
+            f"{where}: {len(targets)} images of {len(classes)} classes are too few to set a "
             f"share of {share:g} aside ({error.__cause__}); change the share or add images"
         ) from error
     aside = np.setdiff1d(everything, rest)
     without = np.setdiff1d(classes, targets[aside])
     if len(without):
         raise SplitError(
-            f"image_split: a share of {share:g} sets no image of class {without[0]} (from 0) "
+            f"{where}: a share of {share:g} sets no image of class {called(without[0])} "
             f"aside, which has {counts[classes == without[0]][0]}; raise the share"
         )
     return rest, aside
