@@ -72,7 +72,7 @@ def main() -> None:
             "data": "CIFAR-10, JPEG copy" if with_these == JPEG_COPY else "CIFAR-10, other bytes",
             "training": {
                 "command": f"spectrolite train --data cifar10 --root DIR --recipe {chosen.recipe} "
-                f"--model {chosen.model} --seed {seed} --out RUN",
+                f"--model {chosen.model} --split {split} --seed {seed} --out RUN",
                 "date": run.manifest["date"],
                 "seconds": run.manifest["training_s"],
                 "machine": run.manifest["machine"],

@@ -88,7 +88,7 @@ def test_a_training_is_recorded_and_each_of_its_figures_made_again(
     assert record["training"]["seconds"] == run.manifest["training_s"]
     assert record["training"]["command"] == (
         "spectrolite train --data cifar10 --root DIR --recipe tiny.toml --model mobilenet_v1 "
-        "--seed 0 --out RUN"
+        "--split random,validation=0.1,seed=0 --seed 0 --out RUN"
     )
     assert [epoch["epoch"] for epoch in record["epochs"]] == [1, 2]
     same = sl.train(images, test, out=here / "same", **read_recipe("tiny.toml"),
