@@ -486,7 +486,7 @@ def test_a_disk_that_fails_while_the_scene_is_read(
         def readinto(self, _: object) -> int:
             raise OSError(errno.EIO, "Input/output error")
 
-    def open_(self: Path, *_: object) -> Failing:
+    def open_(self: Path, *_: object, **__: object) -> Failing:
         assert self == tiny_files[0]
         return Failing()
 
