@@ -25,7 +25,7 @@ ORDER = (
     "models.weights", "dense_form", "costs", "cost_pictures", "explanations",
     "settings", "recipes", "optimisers", "training", "image_training", "resuming",
     "image_bundles", "bundles",
-    "baselines", "reports", "calibration", "image_reports", "checks",
+    "baselines", "reports", "calibration", "image_reports", "model_cards", "checks",
     "predictions", "mapping", "charts", "page_parts", "pages", "image_pages", "doctor_page",
     "manifests", "run_folders", "unfinished", "run_training", "scene_runs", "image_runs", "runs",
     "image_checkups", "checkups", "verification", "repetition", "demonstration",
