@@ -127,14 +127,14 @@ def load_bundle(path: str | Path) -> Any:
         A `Bundle`, or an `ImageBundle` where the network classifies images.
 
     Raises:
-        RunError: no folder, or a file in it is missing, damaged, of a newer version, or its weights are not those of
-            the network that it names.
+        RunError: no folder, or a file in it is missing, damaged, of a newer version, or its
+            weights are not those of the network that it names.
     """
     folder = Path(path)
     if folder.is_file():
         raise RunError(
-            f"{folder}: a file, wanted the folder of a run or of a bundle; what torch.save or pickle "
-            "wrote is never opened; train again"
+            f"{folder}: a file, wanted the folder of a run or of a bundle; what torch.save or "
+            "pickle wrote is never opened; train again"
         )
     if (folder / "bundle").is_dir():
         folder = folder / "bundle"
