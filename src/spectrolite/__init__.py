@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from spectrolite.costs import Cost, cost
     from spectrolite.demonstration import demo
     from spectrolite.dense_form import dense
+    from spectrolite.deploy.export import Export, export
+    from spectrolite.deploy.runtime import Exported, open_exported
     from spectrolite.errors import SpectroliteError
     from spectrolite.explanations import explain
     from spectrolite.image_reports import ImageReport
@@ -46,6 +48,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "Checkup": "checks",
     "Cost": "costs",
+    "Export": "deploy.export",
+    "Exported": "deploy.runtime",
     "ImageReport": "image_reports",
     "ImageSet": "images",
     "ImageSplit": "image_splits",
@@ -69,10 +73,12 @@ _HOMES = {
     "doctor": "checkups",
     "evaluate": "runs",
     "explain": "explanations",
+    "export": "deploy.export",
     "image_split": "image_splits",
     "load": "catalog",
     "load_bundle": "bundles",
     "map_scene": "runs",
+    "open_exported": "deploy.runtime",
     "open_run": "run_folders",
     "read_images": "readers.image_folders",
     "read_labels": "readers",
@@ -89,6 +95,8 @@ _HOMES = {
 __all__ = [
     "Checkup",
     "Cost",
+    "Export",
+    "Exported",
     "ImageReport",
     "ImageSet",
     "ImageSplit",
@@ -112,10 +120,12 @@ __all__ = [
     "doctor",
     "evaluate",
     "explain",
+    "export",
     "image_split",
     "load",
     "load_bundle",
     "map_scene",
+    "open_exported",
     "open_run",
     "read_images",
     "read_labels",

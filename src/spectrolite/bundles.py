@@ -139,6 +139,11 @@ def load_bundle(path: str | Path) -> Any:
     if (folder / "bundle").is_dir():
         folder = folder / "bundle"
     content = read_json(folder / "config.json", FORMAT)
+    if "exported" in content:
+        raise RunError(
+            f"{folder}: an exported model, and this wants a run or a bundle; map, classify and "
+            "benchmark take exported models"
+        )
     model = content.get("model")
     images = isinstance(model, str) and model in IMAGE_MODELS
     content = read_json(folder / "config.json", FORMAT, ImageConfig if images else Config)

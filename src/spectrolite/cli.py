@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from spectrolite.cli_deploy import export
 from spectrolite.cli_parts import (
     DropBands,
     Json,
@@ -106,7 +107,9 @@ app.command()(report)
 
 @app.command("map")
 def map_(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run or of a bundle.")],
+    run: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="Folder of a run, a bundle or an export.")
+    ],
     out: Annotated[Path, typer.Option(help="GeoTIFF to write; PNG and confidence beside it.")],
     scene: Annotated[
         Path | None, typer.Option(help="Scene from a file; without it the run's own.")
@@ -145,7 +148,8 @@ def map_(
 @app.command()
 def classify(
     model: Annotated[
-        Path, typer.Argument(metavar="RUN", help="Folder of a run on images, or of a bundle.")
+        Path,
+        typer.Argument(metavar="MODEL", help="Folder of a run on images, a bundle or an export."),
     ],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
     top: Annotated[int, typer.Option(min=1, help="Likeliest classes to show.")] = 1,
@@ -223,6 +227,7 @@ def explain(
 app.command()(verify)
 app.command()(repeat)
 app.command()(doctor)
+app.command()(export)
 
 
 @app.command()

@@ -41,7 +41,7 @@ def dense(net: SceneNetwork, memory_mib: int = 256) -> SceneNetwork:
         transformed when it first meets a scene of a size, and kept.
     """
     folded = copy.deepcopy(net).eval().requires_grad_(False)
-    _fold(folded)
+    fold(folded)
     for name, layer in folded.named_children():
         if (
             isinstance(layer, nn.Conv2d)
@@ -52,10 +52,11 @@ def dense(net: SceneNetwork, memory_mib: int = 256) -> SceneNetwork:
     return folded
 
 
-def _fold(module: nn.Module) -> None:
+def fold(module: nn.Module) -> None:
+    """Fold every BatchNorm into the convolution before it, in place; in evaluation mode only."""
     for name, child in module.named_children():
         if not isinstance(child, nn.Sequential):
-            _fold(child)
+            fold(child)
             continue
         layers: list[nn.Module] = []
         for layer in child:
@@ -66,7 +67,7 @@ def _fold(module: nn.Module) -> None:
             ):
                 layers[-1] = fuse_conv_bn_eval(layers[-1], layer)
             else:
-                _fold(layer)
+                fold(layer)
                 layers.append(layer)
         setattr(module, name, nn.Sequential(*layers).eval())
 

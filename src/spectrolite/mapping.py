@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
+from typing import cast, overload
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spectrolite.bundles import AnyModel, Bundle, as_bundle
+from spectrolite.bundles import AnyModel, Bundle, Config
+from spectrolite.deploy.runtime import Exported, scene_model
 from spectrolite.errors import ReadError, SettingsError
 from spectrolite.files import whole_file
 from spectrolite.memory import kept_memory
@@ -132,7 +133,7 @@ def paint(classes: NDArray[np.integer], colours: Mapping[int, Colour]) -> NDArra
 
 @overload
 def classify(
-    model: AnyModel,
+    model: AnyModel | Exported,
     scene: Scene,
     window: int = WINDOW,
     device: str = "auto",
@@ -140,9 +141,9 @@ def classify(
     flips: bool = False,
 ) -> SceneMap: ...
 @overload
-def classify(model: AnyModel, scene: Images, *, device: str = "auto") -> Predictions: ...
+def classify(model: AnyModel | Exported, scene: Images, *, device: str = "auto") -> Predictions: ...
 def classify(
-    model: AnyModel,
+    model: AnyModel | Exported,
     scene: Scene | Images,
     window: int = WINDOW,
     device: str = "auto",
@@ -155,11 +156,11 @@ def classify(
     `classify_images`, which the verb `classify` calls.
 
     Args:
-        model: a run, a bundle, or the folder of either.
+        model: a run, a bundle, an exported model, or the folder of any.
         scene: the scene, with the bands that the model was trained on; or images: an ImageSet, or
             image files.
         window: side in pixels of what is computed at a time.
-        device: `auto`, `cpu`, `cuda`.
+        device: `auto`, `cpu`, `cuda`; an exported model computes on the CPU.
         on_window: called after each window with how many are done, and how many there are.
         flips: look at each window in its eight orientations and average the softmax, which takes
             eight times as long.
@@ -173,11 +174,12 @@ def classify(
         raise SettingsError(f"window: wanted a side of 1 pixel or more, got {window}")
     if not isinstance(scene, Scene):
         return classify_images(model, scene, device)
-    bundle = as_bundle(model)
-    config = bundle.config
+    bundle = scene_model(model)
+    exported = isinstance(bundle, Exported)
+    config = cast(Config, bundle.config.scene if exported else bundle.config)
     rows, cols, _ = scene.shape
-    target = pick_device(device)
-    net = bundle.dense.to(target)
+    target = torch.device("cpu") if exported else pick_device(device)
+    net = bundle.logits if exported else bundle.dense.to(target)
     ids = np.asarray(config.class_ids)
     classes = np.empty((rows, cols), np.min_scalar_type(int(ids.max())))
     confidence = np.empty((rows, cols), np.float32)
@@ -204,8 +206,12 @@ def _orient_back(image: Tensor, orientation: int) -> Tensor:
     return orient(image, orientation & 3)
 
 
-def _with_halo(bundle: Bundle, cube: NDArray[np.generic], tile: Window) -> NDArray[np.float32]:
-    """Reduced input of a window: `(components, rows + 2 * halo, cols + 2 * halo)`."""
+def _with_halo(
+    bundle: Bundle | Exported, cube: NDArray[np.generic], tile: Window
+) -> NDArray[np.float32]:
+    """Input of a window, `(channels, rows + 2 * halo, cols + 2 * halo)`: components, or spectra."""
+    if isinstance(bundle, Exported):
+        return bundle.window(cube, tile)
     halo = bundle.config.patch // 2
     rows, cols, _ = cube.shape
     top, left = tile.row_start - halo, tile.col_start - halo

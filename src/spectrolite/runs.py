@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from spectrolite import readers
-from spectrolite.bundles import AnyModel, as_bundle
+from spectrolite.bundles import AnyModel
+from spectrolite.deploy.runtime import Exported, is_exported, scene_model
 from spectrolite.errors import RunError, SettingsError
 from spectrolite.image_runs import evaluate_images, report_images, train_images
 from spectrolite.image_splits import ImageSplit, split_images
@@ -148,7 +149,7 @@ def report(
 
 
 def map_scene(
-    model: AnyModel | Run,
+    model: AnyModel | Run | Exported,
     scene: str | Path | Scene | None = None,
     *,
     out: str | Path,
@@ -160,7 +161,7 @@ def map_scene(
     """Classify a scene file into a GeoTIFF, with a picture and the confidence beside it.
 
     Args:
-        model: a run, a bundle, or the folder of either.
+        model: a run, a bundle, an exported model, or the folder of any.
         scene: a file, or a scene in memory; without it the scene of the run.
         out: the GeoTIFF to write, ending in `.tif`; `NAME.png` and `NAME_confidence.tif` appear
             beside it.
@@ -180,15 +181,17 @@ def map_scene(
     there = [path for path in files_of_map(out) if path.exists()]
     if there and not overwrite:
         raise RunError(f"{there[0]} exists; take another --out, or --overwrite")
-    bundle = as_bundle(model)
+    bundle = scene_model(model)
     if isinstance(scene, str | Path):
         scene = readers.read_scene(scene, scene_key, drop_bands)
     elif scene is None:
         opened = model if isinstance(model, Run) else None
-        if isinstance(model, str | Path):
+        if isinstance(model, str | Path) and not is_exported(model):
             opened = open_run(model)
         if opened is None:
-            raise RunError("map: a bundle has no scene of its own; name one with --scene")
+            raise RunError(
+                "map: a bundle or an exported model has no scene of its own; name one with --scene"
+            )
         scene = cast(Scene, opened.data()[0])
     made = classify(bundle, scene, on_window=on_window)
     try:
