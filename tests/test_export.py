@@ -232,7 +232,8 @@ def test_an_exported_folder_is_a_model_for_map_and_classify(
     code, _, err = typed("map", folder, "--out", tmp_path / "other.tif")
     assert (code, err) == (
         2,
-        "mapping error: map: a bundle or an exported model has no scene of its own; name one with --scene",
+        "mapping error: map: a bundle or an exported model has no scene of its own; name one with "
+        "--scene",
     )
     from PIL import Image
 

@@ -175,11 +175,13 @@ def classify(
     if not isinstance(scene, Scene):
         return classify_images(model, scene, device)
     bundle = scene_model(model)
-    exported = isinstance(bundle, Exported)
-    config = cast(Config, bundle.config.scene if exported else bundle.config)
     rows, cols, _ = scene.shape
-    target = torch.device("cpu") if exported else pick_device(device)
-    net = bundle.logits if exported else bundle.dense.to(target)
+    net: Callable[[Tensor], Tensor]
+    if isinstance(bundle, Exported):
+        config, target, net = cast(Config, bundle.config.scene), torch.device("cpu"), bundle.logits
+    else:
+        config, target = bundle.config, pick_device(device)
+        net = bundle.dense.to(target)
     ids = np.asarray(config.class_ids)
     classes = np.empty((rows, cols), np.min_scalar_type(int(ids.max())))
     confidence = np.empty((rows, cols), np.float32)
