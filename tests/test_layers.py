@@ -29,10 +29,10 @@ ORDER = (
     "deploy", "deploy.extras", "deploy.graphs", "deploy.folders", "deploy.runtime",
     "predictions", "mapping", "charts", "page_parts", "pages", "image_pages", "doctor_page",
     "manifests", "run_folders", "unfinished", "run_training", "scene_runs", "image_runs", "runs",
-    "deploy.parity", "deploy.export",
+    "deploy.parity", "deploy.export", "deploy.protocols", "deploy.precisions", "deploy.quantize",
     "image_checkups", "checkups", "verification", "repetition", "demonstration",
-    "screen", "image_screen", "cli_parts", "cli_deploy", "cli_runs", "cli_training", "cli",
-    "__main__",
+    "screen", "image_screen", "deploy_screen", "cli_parts", "cli_deploy", "cli_runs",
+    "cli_training", "cli", "__main__",
 )  # fmt: skip
 
 HEAVY = (

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from spectrolite.demonstration import demo
     from spectrolite.dense_form import dense
     from spectrolite.deploy.export import Export, export
+    from spectrolite.deploy.quantize import Quantization, quantize
     from spectrolite.deploy.runtime import Exported, open_exported
     from spectrolite.errors import SpectroliteError
     from spectrolite.explanations import explain
@@ -55,6 +56,7 @@ _HOMES = {
     "ImageSplit": "image_splits",
     "Labels": "scene",
     "Predictions": "predictions",
+    "Quantization": "deploy.quantize",
     "Repetition": "repetition",
     "Report": "reports",
     "Run": "run_folders",
@@ -80,6 +82,7 @@ _HOMES = {
     "map_scene": "runs",
     "open_exported": "deploy.runtime",
     "open_run": "run_folders",
+    "quantize": "deploy.quantize",
     "read_images": "readers.image_folders",
     "read_labels": "readers",
     "read_recipe": "recipes",
@@ -102,6 +105,7 @@ __all__ = [
     "ImageSplit",
     "Labels",
     "Predictions",
+    "Quantization",
     "Repetition",
     "Report",
     "Run",
@@ -127,6 +131,7 @@ __all__ = [
     "map_scene",
     "open_exported",
     "open_run",
+    "quantize",
     "read_images",
     "read_labels",
     "read_recipe",

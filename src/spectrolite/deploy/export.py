@@ -16,7 +16,7 @@ from torch import Tensor
 from spectrolite.bundles import AnyModel, Bundle, any_bundle
 from spectrolite.deploy.extras import need
 from spectrolite.deploy.folders import BACKENDS, FILES, new_folder, write_config
-from spectrolite.deploy.graphs import INPUT, NETWORK, OUTPUTS, graph_of
+from spectrolite.deploy.graphs import INPUT, MATRIX, NETWORK, OUTPUTS, REDUCTION, graph_of
 from spectrolite.deploy.parity import Parity, check
 from spectrolite.deploy.runtime import Exported, open_exported
 from spectrolite.errors import SettingsError
@@ -120,6 +120,8 @@ def onnx_bytes(bundle: Bundle | ImageBundle, dropped: tuple[int, ...]) -> bytes:
     proto = cast(Any, made).model_proto
     for node in proto.graph.node:
         for name in node.input:
+            if name == MATRIX:
+                node.name = REDUCTION
             if name.startswith(NETWORK) and name.endswith(".weight"):
                 node.name = name.removesuffix(".weight").removeprefix(NETWORK)
     for message in (proto, proto.graph, *proto.graph.node, *proto.graph.initializer):

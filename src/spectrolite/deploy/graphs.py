@@ -24,7 +24,8 @@ from spectrolite.models.hybridsn import HybridSN
 
 INPUT = "raw"
 OUTPUTS = ("classes", "confidence", "logits")
-REDUCTION = "matrix"  # weight of the convolution that reduces bands: never quantized
+MATRIX = "matrix"  # weight of the convolution that reduces bands
+REDUCTION = "reduction"  # that convolution: never quantized
 NETWORK = "network."  # what the names of the network's own layers begin with
 
 

@@ -24,6 +24,8 @@ from spectrolite.errors import RunError, SceneError, SettingsError
 from spectrolite.image_bundles import ImageBundle
 from spectrolite.scene import Window
 
+MOST_SHAPES = 8  # of inputs that OpenVINO is kept compiled for: a scene has four kinds of window
+
 Outputs = tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]
 
 
@@ -198,25 +200,38 @@ def start_openvino(file: Path, threads: int) -> Callable[[NDArray[Any]], Outputs
             {name for one in model.inputs for name in one.names},
             {name for one in model.outputs for name in one.names},
         )
-        return compiled(model, threads)
+        return cast(Callable[[NDArray[Any]], Outputs], compiled(model, threads))
     except RuntimeError as error:
         raise RunError(f"{file}: OpenVINO cannot load it ({_line(error)}); {REMEDY}") from error
 
 
-def compiled(model: Any, threads: int) -> Callable[[NDArray[Any]], Outputs]:
-    """Compile a model of OpenVINO for the CPU, as float32 where it is not int8."""
-    network = need("openvino").Core().compile_model(
-        model, "CPU",
-        {
-            "INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": 1, "ENABLE_CPU_PINNING": False,
-        },
-    )  # fmt: skip
+def compiled(
+    model: Any, threads: int, outputs: tuple[str, ...] = OUTPUTS
+) -> Callable[[NDArray[Any]], tuple[NDArray[Any], ...]]:
+    """Compile a model of OpenVINO for the CPU, as float32 where it is not int8.
 
-    def run(inputs: NDArray[Any]) -> Outputs:
-        made = network([inputs])
-        classes, confidence, logits = (made[name] for name in OUTPUTS)
-        return classes, confidence, logits
+    An int8 model is compiled anew for each shape of input: with free sizes, OpenVINO 2026.4.1
+    crashes the process on small ones, as on MobileNetV2 at 8x8 pixels.
+    """
+    core = need("openvino").Core()
+    settings = {
+        "INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1,
+    }  # fmt: skip
+    free = not any(op.get_type_name() == "FakeQuantize" for op in model.get_ops())
+    networks: dict[tuple[int, ...], Any] = {}
+    if free:
+        networks[()] = core.compile_model(model, "CPU", settings)
+
+    def run(inputs: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+        shape = () if free else inputs.shape
+        if shape not in networks:
+            if len(networks) == MOST_SHAPES:
+                networks.pop(next(iter(networks)))
+            fixed = model.clone()
+            fixed.reshape({INPUT: list(shape)})
+            networks[shape] = core.compile_model(fixed, "CPU", settings)
+        made = networks[shape]([inputs])
+        return tuple(made[name] for name in outputs)
 
     return run
 
