@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from spectrolite.costs import Cost, cost
     from spectrolite.demonstration import demo
     from spectrolite.dense_form import dense
+    from spectrolite.deploy.export import Export, export
+    from spectrolite.deploy.quantize import Quantization, quantize
+    from spectrolite.deploy.runtime import Exported, open_exported
     from spectrolite.errors import SpectroliteError
     from spectrolite.explanations import explain
     from spectrolite.image_reports import ImageReport
@@ -54,6 +57,8 @@ _HOMES = {
     "Areas": "class_areas",
     "Checkup": "checks",
     "Cost": "costs",
+    "Export": "deploy.export",
+    "Exported": "deploy.runtime",
     "ImageReport": "image_reports",
     "ImageSet": "images",
     "ImageSplit": "image_splits",
@@ -61,6 +66,7 @@ _HOMES = {
     "League": "leagues",
     "MapFile": "map_files",
     "Predictions": "predictions",
+    "Quantization": "deploy.quantize",
     "Repetition": "repetition",
     "Report": "reports",
     "Run": "run_folders",
@@ -83,6 +89,7 @@ _HOMES = {
     "doctor": "checkups",
     "evaluate": "runs",
     "explain": "explanations",
+    "export": "deploy.export",
     "image_split": "image_splits",
     "load": "catalog",
     "load_bundle": "bundles",
@@ -90,6 +97,7 @@ _HOMES = {
     "map_scenes": "map_runs",
     "open_run": "run_folders",
     "open_scene": "readers",
+    "open_exported": "deploy.runtime",
     "read_images": "readers.image_folders",
     "read_labels": "readers",
     "read_recipe": "recipes",
@@ -107,6 +115,8 @@ __all__ = [
     "Areas",
     "Checkup",
     "Cost",
+    "Export",
+    "Exported",
     "ImageReport",
     "ImageSet",
     "ImageSplit",
@@ -114,6 +124,7 @@ __all__ = [
     "League",
     "MapFile",
     "Predictions",
+    "Quantization",
     "Repetition",
     "Report",
     "Run",
@@ -136,13 +147,16 @@ __all__ = [
     "doctor",
     "evaluate",
     "explain",
+    "export",
     "image_split",
     "load",
     "load_bundle",
     "map_scene",
     "map_scenes",
+    "open_exported",
     "open_run",
     "open_scene",
+    "quantize",
     "read_images",
     "read_labels",
     "read_recipe",

@@ -129,13 +129,23 @@ def load_bundle(path: str | Path) -> Any:
         A `Bundle`, or an `ImageBundle` where the network classifies images.
 
     Raises:
-        RunError: a file is missing, damaged, of a newer version, or its weights are not those of
-            the network that it names.
+        RunError: no folder, or a file in it is missing, damaged, of a newer version, or its
+            weights are not those of the network that it names.
     """
     folder = Path(path)
+    if folder.is_file():
+        raise RunError(
+            f"{folder}: a file, wanted the folder of a run or of a bundle; what torch.save or "
+            "pickle wrote is never opened; train again"
+        )
     if (folder / "bundle").is_dir():
         folder = folder / "bundle"
     content = read_json(folder / "config.json", FORMAT)
+    if "exported" in content:
+        raise RunError(
+            f"{folder}: an exported model, and this wants a run or a bundle; map, classify and "
+            "benchmark take exported models"
+        )
     model = content.get("model")
     images = isinstance(model, str) and model in IMAGE_MODELS
     content = read_json(folder / "config.json", FORMAT, ImageConfig if images else Config)

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from spectrolite.cli_compare import compare
+from spectrolite.cli_deploy import export, quantize
 from spectrolite.cli_maps import areas, map_
 from spectrolite.cli_parts import (
     Json,
@@ -112,7 +113,8 @@ app.command()(areas)
 @app.command()
 def classify(
     model: Annotated[
-        Path, typer.Argument(metavar="RUN", help="Folder of a run on images, or of a bundle.")
+        Path,
+        typer.Argument(metavar="MODEL", help="Folder of a run on images, a bundle or an export."),
     ],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
     top: Annotated[int, typer.Option(min=1, help="Likeliest classes to show.")] = 1,
@@ -200,6 +202,8 @@ app.command()(verify)
 app.command()(repeat)
 app.command()(doctor)
 app.command()(compare)
+app.command()(export)
+app.command()(quantize)
 
 
 @app.command()

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
 
 def map_(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run or of a bundle.")],
+    run: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="Folder of a run, a bundle or an export.")
+    ],
     out: Annotated[
         Path,
         typer.Option(

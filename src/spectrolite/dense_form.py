@@ -44,7 +44,7 @@ def dense(net: Network, memory_mib: int = 256) -> Network:
     """
     folded = copy.deepcopy(net)
     folded.eval().requires_grad_(False)
-    _fold(folded)
+    fold(folded)
     for name, layer in folded.named_children():
         if (
             isinstance(layer, nn.Conv2d)
@@ -55,10 +55,11 @@ def dense(net: Network, memory_mib: int = 256) -> Network:
     return folded
 
 
-def _fold(module: nn.Module) -> None:
+def fold(module: nn.Module) -> None:
+    """Fold every BatchNorm into the convolution before it, in place; in evaluation mode only."""
     for name, child in module.named_children():
         if not isinstance(child, nn.Sequential):
-            _fold(child)
+            fold(child)
             continue
         layers: list[nn.Module] = []
         for layer in child:
@@ -69,7 +70,7 @@ def _fold(module: nn.Module) -> None:
             ):
                 layers[-1] = fuse_conv_bn_eval(layers[-1], layer)
             else:
-                _fold(layer)
+                fold(layer)
                 layers.append(layer)
         setattr(module, name, nn.Sequential(*layers).eval())
 

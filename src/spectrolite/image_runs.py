@@ -23,6 +23,7 @@ from spectrolite.image_splits import ImageSplit
 from spectrolite.image_training import fit_images, logits_of
 from spectrolite.images import ImageSet
 from spectrolite.manifests import hash_of
+from spectrolite.model_cards import write_card
 from spectrolite.models import build_image_model
 from spectrolite.models.blocks import MIN_SIDE
 from spectrolite.predictions import Predictions, predict, read_predictions
@@ -142,6 +143,7 @@ def _judge(run: Run, split: ImageSplit, train_mode: bool = False) -> ImageReport
         train_mode=_in_train_mode(bundle, split, run) if train_mode else None,
     )
     report.save(run.path / "report.json")
+    write_card(report, bundle.sha256, run.path / "bundle")
     made.save(run.path / PREDICTIONS)
     _write_page(run, split, made)
     hashes = {"predictions_sha256": made.sha256, "figures_sha256": report.figures_sha256}

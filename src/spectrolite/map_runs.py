@@ -14,9 +14,9 @@ import numpy as np
 import rasterio
 
 from spectrolite import readers
-from spectrolite.band_matching import at_wavelengths
-from spectrolite.bundles import AnyModel, Bundle, as_bundle
-from spectrolite.errors import ReadError, RunError, SceneError, SettingsError, SpectroliteError
+from spectrolite.bundles import AnyModel, Bundle
+from spectrolite.deploy.runtime import Exported, is_exported, scene_model
+from spectrolite.errors import ReadError, RunError, SettingsError, SpectroliteError
 from spectrolite.map_files import (
     DOUBTS,
     MADE_FROM,
@@ -30,7 +30,14 @@ from spectrolite.map_files import (
     write_style,
 )
 from spectrolite.map_pictures import thinning, write_picture
-from spectrolite.mapping import Layers, class_type, classify_windows, windows_of
+from spectrolite.mapping import (
+    Layers,
+    class_type,
+    classify_windows,
+    fitting,
+    scene_config,
+    windows_of,
+)
 from spectrolite.run_folders import Run, open_run, threads_of, versions_and_machine
 from spectrolite.scene import AnyScene, Scene, Window, array_sha256
 from spectrolite.staging import FORMAT, StagedMap, staged
@@ -56,7 +63,7 @@ class Failed:
 
 
 def map_scene(
-    model: AnyModel | Run,
+    model: AnyModel | Run | Exported,
     scene: str | Path | AnyScene | None = None,
     *,
     out: str | Path,
@@ -80,7 +87,7 @@ def map_scene(
     stopped. The memory that it takes does not depend on the size of the scene.
 
     Args:
-        model: a run, a bundle, or the folder of either.
+        model: a run, a bundle, an exported model, or the folder of any.
         scene: a file, or a scene; without it the scene of the run.
         out: the GeoTIFF to write, ending in `.tif`. Beside it appear class names
             (`NAME.tif.aux.xml`), a style of QGIS (`NAME.qml`), a picture (`NAME.png`) and `bands`.
@@ -117,17 +124,12 @@ def map_scene(
     unknown = sorted(set(bands) - set(DOUBTS))
     if unknown:
         raise SettingsError(f"--bands: wanted any of {', '.join(DOUBTS)}, got {unknown[0]!r}")
-    bundle = as_bundle(model)
+    bundle = scene_model(model)
     opened = _opened(model, bundle, scene, scene_key, drop_bands)
     file = opened.source.get("file")
     if file and Path(file).resolve() in {path.resolve() for path in files.all()}:
         raise RunError(f"--out: {file} is the scene itself; take another name")
-    opened = at_wavelengths(opened, bundle.config.wavelengths_nm, match_wavelengths)
-    if opened.shape[2] != len(bundle.bands.mean):
-        raise SceneError(
-            f"the model was fitted on {len(bundle.bands.mean)} bands, the scene has "
-            f"{opened.shape[2]}"
-        )
+    opened = fitting(bundle, opened, match_wavelengths)
     settings: dict[str, Any] = {
         "window": window, "device": device, "flips": flips,
         "bands": [name for name in DOUBTS if name in bands], "cog": cog, "envi": envi,
@@ -140,7 +142,7 @@ def map_scene(
         "settings": settings,
         **versions_and_machine(device),
     }
-    types: dict[str, np.dtype[Any]] = {"class": class_type(bundle)}
+    types: dict[str, np.dtype[Any]] = {"class": class_type(scene_config(bundle))}
     types |= {name: np.dtype(np.float32) for name in settings["bands"]}
     with staged(files, known, types, overwrite=overwrite, resume=resume) as part:
         if part is not None:
@@ -151,7 +153,7 @@ def map_scene(
 
 
 def map_scenes(
-    model: AnyModel | Run,
+    model: AnyModel | Run | Exported,
     scenes: Sequence[str | Path],
     *,
     out: str | Path,
@@ -185,7 +187,7 @@ def map_scenes(
                 "one of them alone"
             )
         targets[file.stem] = file
-    bundle = as_bundle(model)
+    bundle = scene_model(model)
     made: list[MapFile | Failed] = []
     for name, file in targets.items():
         on_scene(file, len(files))
@@ -213,28 +215,31 @@ def scenes_named(patterns: Sequence[str | Path]) -> list[Path]:
 
 
 def _opened(
-    model: AnyModel | Run,
-    bundle: Bundle,
+    model: AnyModel | Run | Exported,
+    bundle: Bundle | Exported,
     scene: str | Path | AnyScene | None,
     key: str | None,
     drop_bands: Sequence[int | str],
 ) -> AnyScene:
     if isinstance(scene, str | Path):
-        return readers.open_scene(scene, key, drop_bands, scale=bundle.config.scaled)
+        return readers.open_scene(scene, key, drop_bands, scale=scene_config(bundle).scaled)
     if scene is not None:
         return scene
     run = model if isinstance(model, Run) else None
-    if isinstance(model, str | Path):
+    if isinstance(model, str | Path) and not is_exported(model):
         run = open_run(model)
     if run is None:
-        raise RunError("map: a bundle has no scene of its own; name one with --scene")
+        raise RunError(
+            "map: a bundle or an exported model has no scene of its own; name one with --scene"
+        )
     return cast(Scene, run.data()[0])
 
 
-def _model_name(bundle: Bundle) -> str:
+def _model_name(bundle: Bundle | Exported) -> str:
     """Hash of the trained numbers and of what the files say about classes."""
+    weights = "" if isinstance(bundle, Exported) else bundle.sha256  # its config has their hashes
     config = bundle.config.model_dump_json()
-    return hashlib.sha256(f"{bundle.sha256} {config}".encode()).hexdigest()
+    return hashlib.sha256(f"{weights} {config}".encode()).hexdigest()
 
 
 def _identity(scene: AnyScene) -> dict[str, Any]:
@@ -260,7 +265,7 @@ def _identity(scene: AnyScene) -> dict[str, Any]:
 
 
 def _compute(
-    bundle: Bundle,
+    bundle: Bundle | Exported,
     scene: AnyScene,
     part: StagedMap,
     settings: dict[str, Any],
@@ -290,11 +295,15 @@ def _compute(
 
 
 def _compose(
-    bundle: Bundle, scene: AnyScene, part: StagedMap, settings: dict[str, Any], files: MapFiles
+    bundle: Bundle | Exported,
+    scene: AnyScene,
+    part: StagedMap,
+    settings: dict[str, Any],
+    files: MapFiles,
 ) -> None:
     """Make the files of the map from its windows, beside them, and give them their names last."""
     tiles = windows_of(scene, settings["window"])
-    config = bundle.config
+    config = scene_config(bundle)
     head = MapHead(
         scene.shape[:2], config.class_names, config.class_colours, scene.crs, scene.transform
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from typing import overload
+from typing import cast, overload
 
 import numpy as np
 import torch
@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spectrolite.band_matching import at_wavelengths
-from spectrolite.bundles import AnyModel, Bundle, as_bundle
-from spectrolite.errors import SettingsError
+from spectrolite.bundles import AnyModel, Bundle, Config
+from spectrolite.deploy.runtime import Exported, scene_model
+from spectrolite.errors import SceneError, SettingsError
 from spectrolite.memory import kept_memory
-from spectrolite.models import SceneNetwork
 from spectrolite.predictions import Images, Predictions, classify_images
 from spectrolite.scene import AnyScene, Scene, SceneFile, Window, windows
 from spectrolite.scene_maps import SceneMap
@@ -37,7 +37,7 @@ Layers = dict[str, NDArray[np.generic]]  # `class`, `confidence` and `entropy` o
 
 @overload
 def classify(
-    model: AnyModel,
+    model: AnyModel | Exported,
     scene: AnyScene,
     window: int = WINDOW,
     device: str = "auto",
@@ -46,9 +46,9 @@ def classify(
     match_wavelengths: bool = False,
 ) -> SceneMap: ...
 @overload
-def classify(model: AnyModel, scene: Images, *, device: str = "auto") -> Predictions: ...
+def classify(model: AnyModel | Exported, scene: Images, *, device: str = "auto") -> Predictions: ...
 def classify(
-    model: AnyModel,
+    model: AnyModel | Exported,
     scene: AnyScene | Images,
     window: int = WINDOW,
     device: str = "auto",
@@ -63,11 +63,11 @@ def classify(
     `classify` calls.
 
     Args:
-        model: a run, a bundle, or the folder of either.
+        model: a run, a bundle, an exported model, or the folder of any.
         scene: the scene, with the bands that the model was trained on; or images: an ImageSet, or
             image files.
         window: side in pixels of what is computed at a time.
-        device: `auto`, `cpu`, `cuda`.
+        device: `auto`, `cpu`, `cuda`; an exported model computes on the CPU.
         on_window: called after each window with how many are done, and how many there are.
         flips: look at each window in its eight orientations and average the softmax, which takes
             eight times as long.
@@ -82,11 +82,11 @@ def classify(
         raise SettingsError(f"window: wanted a side of 1 pixel or more, got {window}")
     if not isinstance(scene, Scene | SceneFile):
         return classify_images(model, scene, device)
-    bundle = as_bundle(model)
-    config = bundle.config
-    scene = at_wavelengths(scene, config.wavelengths_nm, match_wavelengths)
+    bundle = scene_model(model)
+    config = scene_config(bundle)
+    scene = fitting(bundle, scene, match_wavelengths)
     rows, cols, _ = scene.shape
-    classes = np.empty((rows, cols), class_type(bundle))
+    classes = np.empty((rows, cols), class_type(config))
     confidence = np.empty((rows, cols), np.float32)
     tiles = windows_of(scene, window)
     done = 0
@@ -103,9 +103,33 @@ def classify(
     )
 
 
-def class_type(bundle: Bundle) -> np.dtype[np.unsignedinteger]:
+def class_type(config: Config) -> np.dtype[np.unsignedinteger]:
     """The smallest type that holds the model's class ids: uint8 or uint16."""
-    return np.dtype(np.min_scalar_type(max(bundle.config.class_ids)))
+    return np.dtype(np.min_scalar_type(max(config.class_ids)))
+
+
+def scene_config(model: Bundle | Exported) -> Config:
+    """What is known of a model of scenes."""
+    return cast(Config, model.config.scene if isinstance(model, Exported) else model.config)
+
+
+def fitting(model: Bundle | Exported, scene: AnyScene, match_wavelengths: bool) -> AnyScene:
+    """The scene as the model can take it.
+
+    Raises:
+        SceneError: another number of bands, or other wavelengths.
+    """
+    if isinstance(model, Exported):
+        wanted: tuple[int, ...] = model.bands
+        if scene.shape[2] == max(wanted) > min(wanted):
+            return scene  # it leaves bands out itself, and knows the wavelengths of the others
+    else:
+        wanted = (len(model.bands.mean),)
+    scene = at_wavelengths(scene, scene_config(model).wavelengths_nm, match_wavelengths)
+    if scene.shape[2] not in wanted:
+        either = " or ".join(map(str, sorted(set(wanted))))
+        raise SceneError(f"the model takes {either} bands, the scene has {scene.shape[2]}")
+    return scene
 
 
 def windows_of(scene: AnyScene, window: int) -> list[Window]:
@@ -133,7 +157,7 @@ def strips(scene: AnyScene, window: int, halo: int) -> list[list[Numbered]]:
 
 
 def classify_windows(
-    bundle: Bundle,
+    bundle: Bundle | Exported,
     scene: AnyScene,
     wanted: Collection[int],
     keep: Callable[[int, Window, Layers], None],
@@ -155,10 +179,15 @@ def classify_windows(
         flips: as in `classify`.
         entropy: compute it too, as a share of that of an even softmax.
     """
-    target = pick_device(device)
-    net = bundle.dense.to(target)
-    ids = np.asarray(bundle.config.class_ids, class_type(bundle))
-    halo = bundle.config.patch // 2
+    config = scene_config(bundle)
+    net: Callable[[Tensor], Tensor]
+    if isinstance(bundle, Exported):
+        target, net = torch.device("cpu"), bundle.logits
+    else:
+        target = pick_device(device)
+        net = bundle.dense.to(target)
+    ids = np.asarray(config.class_ids, class_type(config))
+    halo = config.patch // 2
     tiles = windows_of(scene, window)
     # all are computed at the size of the largest, one pixel more than the smallest: for each size
     # the dense form may transform its weights anew
@@ -188,7 +217,9 @@ def classify_windows(
 
 
 @torch.inference_mode()
-def _scores(net: SceneNetwork, inputs: Tensor, flips: bool, entropy: bool) -> dict[str, Tensor]:
+def _scores(
+    net: Callable[[Tensor], Tensor], inputs: Tensor, flips: bool, entropy: bool
+) -> dict[str, Tensor]:
     """Index of the likeliest class, its softmax, and the entropy: each `(rows, cols)`.
 
     `inputs` are `(components, rows + 2 * halo, cols + 2 * halo)`.
@@ -214,14 +245,15 @@ def _orient_back(image: Tensor, orientation: int) -> Tensor:
 
 
 def _reduced(
-    bundle: Bundle, scene: AnyScene, strip: list[Numbered], side: tuple[int, int]
+    bundle: Bundle | Exported, scene: AnyScene, strip: list[Numbered], side: tuple[int, int]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """A strip as the network wants it, and where it has a spectrum.
 
-    `(rows + 2 * halo, cols + 2 * halo, components)`, zeros outside the scene and where there is no
-    spectrum, with room for a last window of the rows and columns of `side`; and `(rows, cols)`.
+    `(rows + 2 * halo, cols + 2 * halo, channels)`, components or, of an exported model, spectra;
+    the mean spectrum outside the scene and where there is none, with room for a last window of the
+    rows and columns of `side`; and `(rows, cols)`.
     """
-    halo = bundle.config.patch // 2
+    halo = scene_config(bundle).patch // 2
     rows, cols, _ = scene.shape
     first, last = strip[0][1], strip[-1][1]
     top, left = first.row_start - halo, first.col_start - halo
@@ -229,12 +261,18 @@ def _reduced(
     inside = Window(max(top, 0), min(bottom, rows), max(left, 0), min(right, cols))
     cube, valid = scene.read(inside)
     room = last.col_start + side[1] + halo - left
-    reduced = np.zeros((side[0] + 2 * halo, room, len(bundle.bands.matrix)), np.float32)
+    if isinstance(bundle, Exported):
+        outside, seen = np.asarray(bundle.config.padding, np.float32), bundle.spectra
+    else:
+        outside = np.zeros(len(bundle.bands.matrix), np.float32)
+        seen = bundle.bands.reduce
+    reduced = np.empty((side[0] + 2 * halo, room, len(outside)), np.float32)
+    reduced[:] = outside
     here = reduced[
         inside.row_start - top : inside.row_stop - top,
         inside.col_start - left : inside.col_stop - left,
     ]
-    here[:] = bundle.bands.reduce(cube, valid)
+    here[:] = seen(cube, valid)
     known = valid[first.row_start - inside.row_start :, first.col_start - inside.col_start :][
         : first.row_stop - first.row_start, : last.col_stop - first.col_start
     ]

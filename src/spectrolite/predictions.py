@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from spectrolite.bundles import AnyModel, as_image_bundle
+from spectrolite.bundles import AnyModel
+from spectrolite.deploy.runtime import Exported, image_model
 from spectrolite.errors import ImagesError, ReadError
 from spectrolite.files import whole_file
-from spectrolite.image_bundles import ImageBundle
-from spectrolite.image_training import logits_of
+from spectrolite.image_bundles import ImageBundle, ImageConfig
+from spectrolite.image_training import AT_A_TIME, logits_of
 from spectrolite.images import ImageSet
 from spectrolite.memory import kept_memory
 from spectrolite.readers.image_folders import read_image_files
@@ -93,15 +94,17 @@ def read_predictions(path: Path, bundle: ImageBundle) -> Predictions:
     return Predictions(probabilities, classes, names, _numbers(len(classes)))
 
 
-def classify_images(model: AnyModel, images: Images, device: str = "auto") -> Predictions:
+def classify_images(
+    model: AnyModel | Exported, images: Images, device: str = "auto"
+) -> Predictions:
     """Say what images show.
 
     Args:
-        model: a run on images, a bundle of one, or the folder of either.
+        model: a run on images, a bundle of one, an exported model, or the folder of any.
         images: a set, or image files. Files become what the model was trained on by the rules of
             `read_images`: colours of 8 bits, or grey where it was trained on grey; another size is
             resized, the shorter side first, then the centre is cut out.
-        device: `auto`, `cpu`, `cuda`.
+        device: `auto`, `cpu`, `cuda`; an exported model computes on the CPU.
 
     Raises:
         SettingsError: a model of scenes, or no such device.
@@ -109,38 +112,48 @@ def classify_images(model: AnyModel, images: Images, device: str = "auto") -> Pr
         ReadError: a file that cannot be read.
         RunError: the folder is no model.
     """
-    bundle = as_image_bundle(model)
+    bundle = image_model(model)
+    config = config_of(bundle)
     notes: tuple[str, ...] = ()
     if not isinstance(images, ImageSet):
         files = [images] if isinstance(images, str | Path) else list(images)
         if not files:
             raise ImagesError("classify: wanted at least one image, got none")
-        pixels, notes = read_image_files(files, bundle.config.input_shape)
+        pixels, notes = read_image_files(files, config.input_shape)
         return predict(bundle, pixels, device, tuple(map(str, files)), notes)
-    if images.shape != bundle.config.input_shape:
+    if images.shape != config.input_shape:
         raise ImagesError(
             f"{images.name}: images of shape {images.shape}, and the model was trained on "
-            f"{bundle.config.input_shape}"
+            f"{config.input_shape}"
         )
     return predict(bundle, images.pixels, device)
 
 
+def config_of(model: ImageBundle | Exported) -> ImageConfig:
+    """What is known of an image model."""
+    return cast(ImageConfig, model.config.images if isinstance(model, Exported) else model.config)
+
+
 def predict(
-    bundle: ImageBundle,
+    bundle: ImageBundle | Exported,
     pixels: NDArray[np.uint8],
     device: str = "auto",
     names: tuple[str, ...] | None = None,
     notes: tuple[str, ...] = (),
 ) -> Predictions:
     """Predictions of pixels `(N, C, H, W)` that are as the model wants them."""
-    target = pick_device(device)
-    net: Any = bundle.network.to(target, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    with kept_memory():
-        logits = logits_of(net, pixels, bundle.mean, bundle.std, target)
+    if isinstance(bundle, Exported):
+        parts = (pixels[k : k + AT_A_TIME] for k in range(0, len(pixels), AT_A_TIME))
+        logits = torch.cat([bundle.logits(torch.from_numpy(part.copy())) for part in parts])
+    else:
+        target = pick_device(device)
+        net: Any = bundle.network.to(target, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        with kept_memory():
+            logits = logits_of(net, pixels, bundle.mean, bundle.std, target)
     return Predictions(
         logits.softmax(1).numpy(),
         logits.argmax(1).numpy(),
-        bundle.config.class_names,
+        config_of(bundle).class_names,
         _numbers(len(pixels)) if names is None else names,
         notes,
     )

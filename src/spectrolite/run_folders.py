@@ -3,7 +3,7 @@
 manifest.json       settings, hashes of data, split and weights, seed, threads, versions
 log.jsonl           a line an epoch
 split.safetensors   the pixels or images of training, validation and test
-bundle/             the trained model
+bundle/             the trained model, with its card as README.md
 report.json         the figures
 report.html         the page
 map.tif, map.png    of a scene: the map, with map_confidence.tif

@@ -19,6 +19,7 @@ from spectrolite.bundles import Bundle, Config
 from spectrolite.errors import SceneError, SplitError
 from spectrolite.files import whole_file
 from spectrolite.mapping import classify
+from spectrolite.model_cards import write_card
 from spectrolite.models import build_scene_model
 from spectrolite.reports import Report, flip_figures, make_report
 from spectrolite.run_folders import Run, open_run, threads_of, what_is_known, write_json
@@ -154,6 +155,7 @@ def _judge(
         flips=turned,
     )
     made_report.save(run.path / "report.json")
+    write_card(made_report, bundle.sha256, run.path / "bundle")
     made.write_geotiff(run.path / "map.tif")
     made.write_png(run.path / "map.png")
     _write_page(run, scene, split, made)

@@ -1,0 +1,100 @@
+"""The verbs of delivery: export, quantize."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+from spectrolite.cli_parts import (
+    Json,
+    MovedImages,
+    MovedLabels,
+    MovedScene,
+    Overwrite,
+    RunFolder,
+    console,
+    moved,
+    print_json,
+)
+from spectrolite.deploy_screen import noise_table, quantization_table
+
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a run or of a bundle.")]
+
+
+def export(
+    model: Model,
+    out: Annotated[Path, typer.Option(help="Folder to make.")],
+    format_: Annotated[str, typer.Option("--format", help="onnx or openvino.")] = "onnx",
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Write a trained model as a graph for ONNX Runtime or OpenVINO, checked against torch.
+
+    Raw spectra or uint8 pixels in; class, confidence and logits out.
+
+    Example: `spectrolite export runs/ip --format onnx --out ip-onnx`
+    """
+    from spectrolite.deploy.export import Kind
+    from spectrolite.deploy.export import export as write
+
+    made = write(model, cast(Kind, format_), out=out, overwrite=overwrite)
+    parity = made.parity
+    if as_json:
+        content: dict[str, Any] = {
+            "exported": str(out), "format": format_, "bytes": made.bytes,
+            "checked_on": parity.checked_on, "inputs": parity.inputs,
+            "difference": parity.difference, "same_class": parity.same_class,
+        }  # fmt: skip
+        print_json(content)
+        return
+    shapes = ", ".join("x".join(map(str, shape)) for shape in parity.inputs)
+    console.print(f"{out}: {format_}, {made.bytes / 1e6:.2f} MB", markup=False, soft_wrap=True)
+    console.print(
+        f"logits differ from torch by {parity.difference:.1e} of the largest, the class is the "
+        f"same at {parity.same_class:.2%} ({parity.checked_on}; {shapes})", soft_wrap=True,
+    )  # fmt: skip
+
+
+def quantize(
+    run: RunFolder,
+    out: Annotated[Path, typer.Option(help="Folder to make.")],
+    to: Annotated[str, typer.Option(help="int8 or float16.")] = "int8",
+    backend: Annotated[str, typer.Option(help="onnxruntime or openvino.")] = "onnxruntime",
+    per: Annotated[
+        str, typer.Option(help="A scale for each channel of a weight, or the whole tensor.")
+    ] = "channel",
+    keep: Annotated[
+        list[str] | None, typer.Option(metavar="LAYER", help="A layer to stay float32.")
+    ] = None,
+    max_drop: Annotated[float, typer.Option(help="Points of accuracy that may be lost.")] = 0.5,
+    scene: MovedScene = None,
+    labels: MovedLabels = None,
+    images: MovedImages = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Write a run's network in fewer bits, judged on its own protocol before it gets its name.
+
+    Example: `spectrolite quantize runs/ip --to int8 --backend openvino --out ip-int8`
+    """
+    from spectrolite.deploy.quantize import quantize as write
+
+    flags: dict[str, Any] = {"to": to, "backend": backend, "per": per}
+    made = write(
+        run, *moved(run, scene, labels, images), **flags, out=out, keep=keep or (),
+        max_drop=max_drop, overwrite=overwrite,
+    )  # fmt: skip
+    if as_json:
+        print_json({"quantized": str(out), "drop": made.drop, **asdict(made)})
+        return
+    console.print(quantization_table(made))
+    console.print(noise_table(made))
+    console.print(
+        f"{out}: the layers multiply in {made.computes}"
+        + (": float16 is how the weights are stored" if made.precision == "float16" else "")
+        + (f"; float32 stayed {', '.join(made.kept)}" if made.kept else ""),
+        markup=False, soft_wrap=True,
+    )  # fmt: skip

@@ -1,0 +1,116 @@
+"""Does an exported model compute what torch computes?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from spectrolite.bundles import Bundle
+from spectrolite.deploy.graphs import graph_of
+from spectrolite.deploy.runtime import Exported
+from spectrolite.errors import InputError, VerifyError
+from spectrolite.image_bundles import ImageBundle
+from spectrolite.images import ImageSet
+from spectrolite.run_folders import Run
+from spectrolite.scene import Scene, Window
+
+TOLERANCE = 1e-4  # of the largest logit
+BATCH = 4
+SIDES = ((1, 1), (9, 14))  # scenes to check on, in pixels without halo; the first is one patch
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far an exported model and torch lie apart.
+
+    Attributes:
+        checked_on: `data`, inputs of the run's data, or `generated`, random ones in their range.
+        inputs: shapes that were compared.
+        difference: largest difference of logits, as a share of the largest logit.
+        same_class: share of pixels or images with the same class.
+    """
+
+    checked_on: str
+    inputs: tuple[tuple[int, ...], ...]
+    difference: float
+    same_class: float
+
+
+def check(made: Exported, bundle: Bundle | ImageBundle, run: Run | None) -> Parity:
+    """Compare an exported model with torch.
+
+    Raises:
+        VerifyError: they differ by more than `TOLERANCE`.
+    """
+    checked_on, inputs = check_inputs(made, bundle, run)
+    largest, apart, same, total = 0.0, 0.0, 0, 0
+    shapes = []
+    graph = graph_of(bundle, made.config.dropped_bands)
+    for batch in inputs:
+        shapes.append(batch.shape)
+        with torch.inference_mode():
+            classes, confidence, logits = (t.numpy() for t in graph(torch.from_numpy(batch)))
+        got = made.run(batch)
+        if [g.shape for g in got] != [classes.shape, confidence.shape, logits.shape]:
+            raise VerifyError(f"{made.name}: other shapes than torch at {batch.shape}")
+        if not np.array_equal(got[0], got[2].argmax(1)):
+            raise VerifyError(f"{made.name}: classes are not those of the largest logits")
+        largest = max(largest, float(np.abs(logits).max()))
+        apart = max(apart, float(np.abs(got[2] - logits).max()))
+        same += int((got[0] == classes).sum())
+        total += classes.size
+    parity = Parity(checked_on, tuple(shapes), apart / largest, same / total)
+    if not parity.difference <= TOLERANCE:  # NaN is no parity
+        raise VerifyError(
+            f"{made.name}: logits differ from torch by {parity.difference:.1e} of the largest, "
+            f"wanted {TOLERANCE:.0e} at most; nothing was written"
+        )
+    return parity
+
+
+def check_inputs(
+    made: Exported, bundle: Bundle | ImageBundle, run: Run | None
+) -> tuple[str, list[NDArray[Any]]]:
+    """Raw inputs to compare on, at batch 1 and N: of the run's data where they can be loaded."""
+    data, checked_on = None, "generated"
+    if run is not None:
+        try:
+            data = run.data()[0]
+            checked_on = "data"
+        except InputError:  # moved, changed, or arrays in memory
+            pass
+    generator = np.random.default_rng(0)
+    if isinstance(bundle, ImageBundle):
+        if isinstance(data, ImageSet):
+            pixels = data.pixels[:BATCH].copy()
+        else:
+            shape = (BATCH, *bundle.config.input_shape)
+            pixels = generator.integers(0, 256, shape, dtype=np.uint8)
+        return checked_on, [pixels[:1], pixels]
+    cube = data.cube if isinstance(data, Scene) else _generated(bundle, generator)
+    rows, cols, _ = cube.shape
+    batches = []
+    for height, width in SIDES:
+        tiles = [
+            Window(row, min(row + height, rows), col, min(col + width, cols))
+            for row, col in zip(
+                np.linspace(0, max(rows - height, 0), BATCH, dtype=int).tolist(),
+                np.linspace(0, max(cols - width, 0), BATCH, dtype=int).tolist(),
+                strict=True,
+            )
+        ]
+        batch = np.stack([made.window(cube, tile) for tile in tiles])
+        batches += [batch[:1], batch]
+    return checked_on, batches
+
+
+def _generated(bundle: Bundle, generator: np.random.Generator) -> NDArray[np.float32]:
+    """A scene whose components vary as those of the training pixels did."""
+    bands = bundle.bands
+    size = (40, 40, len(bands.matrix))
+    spectra = generator.normal(size=size) @ np.linalg.pinv(bands.matrix).T + bands.mean
+    return spectra.astype(np.float32)

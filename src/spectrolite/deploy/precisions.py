@@ -1,0 +1,210 @@
+"""Graphs in fewer bits, and how far each layer moves.
+
+What prepares the input, the reduction of bands or the normalisation, stays float32 throughout.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectrolite.deploy.extras import need
+from spectrolite.deploy.graphs import INPUT, NETWORK, REDUCTION
+
+LAYERS = ("Conv", "Gemm", "MatMul")
+# All that ONNX Runtime has in int8 between them: activations that stay outside cost a conversion
+# each, and MobileNetV2 is no faster than in float32.
+QUANTIZED = (*LAYERS, "Add", "Clip", "Relu", "ReduceMean", "Reshape")
+BIASES = "/WithoutBiases"  # what OpenVINO appends to a convolution whose bias it adds apart
+
+Batches = Sequence[NDArray[Any]]
+
+
+def layer_names(onnx_content: bytes) -> list[str]:
+    """The layers with weights, from the input on, by their names in torch."""
+    nodes = need("onnx").load_model_from_string(onnx_content).graph.node
+    return [n.name for n in nodes if n.op_type in LAYERS and n.name != REDUCTION]
+
+
+def slow_layers(onnx_content: bytes, backend: str) -> list[str]:
+    """Layers that a backend computes faster in float than in int8.
+
+    ONNX Runtime has no fast int8 kernel for a 3-D convolution of one channel: HybridSN's first
+    took 91 ms in stead of 7, and Indian Pines 0.84 s in stead of 0.61 s. OpenVINO gains nothing
+    there, and loses nothing.
+    """
+    if backend != "onnxruntime":
+        return []
+    graph = need("onnx").load_model_from_string(onnx_content).graph
+    shapes = {weight.name: tuple(weight.dims) for weight in graph.initializer}
+    return [
+        node.name
+        for node in graph.node
+        if node.op_type == "Conv" and len(s := shapes[node.input[1]]) == 5 and s[1] == 1
+    ]
+
+
+def float16_weights(onnx_content: bytes) -> bytes:
+    """Store the network's weights as float16; they become float32 again when the file is loaded."""
+    onnx = need("onnx")
+    model = onnx.load_model_from_string(onnx_content)
+    casts = []
+    for weight in model.graph.initializer:
+        if weight.name.startswith(NETWORK) and weight.data_type == onnx.TensorProto.FLOAT:
+            name, stored = weight.name, f"{weight.name}.float16"
+            half = onnx.numpy_helper.to_array(weight).astype(np.float16)
+            weight.CopyFrom(onnx.numpy_helper.from_array(half, stored))
+            casts.append(
+                onnx.helper.make_node(
+                    "Cast", [stored], [name], f"{name}.float32", to=onnx.TensorProto.FLOAT
+                )
+            )
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
+def int8_onnx(onnx_content: bytes, batches: Batches, kept: Sequence[str], channel: bool) -> bytes:
+    """Static int8 for ONNX Runtime: unsigned activations, signed weights, as QDQ.
+
+    Args:
+        onnx_content: the float32 graph.
+        batches: raw inputs of training data.
+        kept: layers that stay float.
+        channel: a scale for each output channel of a weight, not one for all.
+    """
+    need("onnxruntime")
+    # as names, because the imports are heavy and optional
+    quantization = need("onnxruntime.quantization")
+    prepare = need("onnxruntime.quantization.shape_inference").quant_pre_process
+
+    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc,name-defined]
+        def __init__(self) -> None:
+            self.inputs = iter([{INPUT: batch} for batch in batches])
+
+        def get_next(self) -> dict[str, NDArray[Any]] | None:
+            return next(self.inputs, None)
+
+    with tempfile.TemporaryDirectory() as name, _quiet():
+        given, prepared, made = (Path(name) / f"{k}.onnx" for k in ("given", "prepared", "made"))
+        given.write_bytes(onnx_content)
+        prepare(given, prepared, skip_symbolic_shape=True)
+        quantization.quantize_static(
+            prepared, made, Reader(), quant_format=quantization.QuantFormat.QDQ,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8, per_channel=channel,
+            nodes_to_exclude=[REDUCTION, *kept], op_types_to_quantize=list(QUANTIZED),
+        )  # fmt: skip
+        return made.read_bytes()
+
+
+def int8_openvino(onnx_content: bytes, batches: Batches, kept: Sequence[str], channel: bool) -> Any:
+    """Static int8 by NNCF, as a model of OpenVINO; arguments as `int8_onnx`."""
+    nncf = need("nncf")
+    model = need("openvino").Core().read_model(onnx_content)
+    names = {op.get_friendly_name() for op in model.get_ops()}
+    ignored = [
+        name if name in names else f"{name}{BIASES}"
+        for name in (REDUCTION, *kept)
+        if name in names or f"{name}{BIASES}" in names
+    ]
+    advanced = need("nncf.quantization.advanced_parameters")
+    weights = advanced.QuantizationParameters(per_channel=channel)
+    with _quiet(), contextlib.redirect_stdout(sys.stderr):
+        return nncf.quantize(
+            model, nncf.Dataset(list(batches)), subset_size=len(batches),
+            preset=nncf.QuantizationPreset.MIXED, ignored_scope=nncf.IgnoredScope(names=ignored),
+            advanced_parameters=advanced.AdvancedQuantizationParameters(
+                weights_quantization_params=weights
+            ),
+        )  # fmt: skip
+
+
+def sqnr_db(wanted: NDArray[Any], got: NDArray[Any]) -> float:
+    """Signal to quantization noise, `10 log10(sum w^2 / sum (w - g)^2)`, in decibels."""
+    noise = float(np.square(wanted.astype(np.float64) - got).sum())
+    signal = float(np.square(wanted.astype(np.float64)).sum())
+    return float("inf") if noise == 0 else float(10 * np.log10(max(signal, 1e-300) / noise))
+
+
+def layer_noise(
+    plain: dict[str, NDArray[Any]], fewer_bits: dict[str, NDArray[Any]]
+) -> dict[str, float]:
+    """`sqnr_db` of what each layer gives, those before it in fewer bits too."""
+    return {name: sqnr_db(plain[name], fewer_bits[name]) for name in plain if name in fewer_bits}
+
+
+def onnx_layers(
+    plain: bytes, fewer_bits: bytes, names: Sequence[str], inputs: NDArray[Any]
+) -> dict[str, float]:
+    """`layer_noise` of two ONNX files."""
+    onnx, onnxruntime = need("onnx"), need("onnxruntime")
+    models = [onnx.load_model_from_string(content) for content in (plain, fewer_bits)]
+    plain_names = {name for node in models[0].graph.node for name in node.output}
+    rounded_names = {name for node in models[1].graph.node for name in node.output}
+    # A layer whose activation became part of its rounding gives what that gave, and gives it only
+    # once it is rounded.
+    watched: dict[str, tuple[str, str]] = {}
+    for node in models[1].graph.node:
+        name = node.output[0].removesuffix("_QuantizeLinear_Input")
+        rounded = f"{name}_DequantizeLinear_Output"
+        if node.name in names and name in plain_names:
+            watched[node.name] = (name, rounded if rounded in rounded_names else node.output[0])
+    found = []
+    for k, model in enumerate(models):
+        outputs = [pair[k] for pair in watched.values()]
+        del model.graph.output[:]
+        model.graph.output.extend(
+            onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
+            for name in outputs
+        )
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        session = onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        found.append(dict(zip(watched, session.run(None, {INPUT: inputs}), strict=True)))
+    return layer_noise(*found)
+
+
+def openvino_layers(
+    plain: Any, fewer_bits: Any, names: Sequence[str], inputs: NDArray[Any]
+) -> dict[str, float]:
+    """`layer_noise` of two models of OpenVINO."""
+    found = []
+    for model in (plain, fewer_bits):
+        probe = model.clone()
+        layers: dict[str, Any] = {}
+        for op in probe.get_ops():
+            name = op.get_friendly_name().removesuffix(BIASES)
+            if name in names and op.get_output_size() == 1:
+                layers.setdefault(name, op.output(0))
+        probe.add_outputs(list(layers.values()))
+        probe.reshape({INPUT: list(inputs.shape)})
+        network = (
+            need("openvino").Core().compile_model(probe, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        )
+        made = list(network([inputs]).values())[-len(layers) :]
+        found.append(dict(zip(layers, made, strict=True)))
+    return layer_noise(*found)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the advice that the quantizers log; what fails is raised."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)

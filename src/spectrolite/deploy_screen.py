@@ -1,0 +1,43 @@
+"""What the verbs of delivery show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from spectrolite.deploy.quantize import Quantization
+
+
+def quantization_table(made: Quantization) -> Table:
+    """Before beside after: accuracy, size, speed."""
+    table = Table(title=f"{made.backend}, the run's own protocol", title_justify="left")
+    per = f" per {made.per}" if made.per else ""
+    for title in ("", "float32", f"{made.precision}{per}", "change"):
+        table.add_column(title, justify="right" if title else "left")
+    before, after = made.accuracy
+    small, large = made.bytes[1], made.bytes[0]
+    slow, fast = made.seconds
+    table.add_row(
+        "overall accuracy, %", f"{100 * before:.2f}", f"{100 * after:.2f}", f"{0 - made.drop:+.2f}"
+    )
+    table.add_row("same class, %", "", f"{100 * made.agreement:.2f}", "")
+    table.add_row(
+        "size, MB", f"{large / 1e6:.2f}", f"{small / 1e6:.2f}", f"{large / small:.2f} × smaller"
+    )
+    table.add_row(
+        "milliseconds", f"{1e3 * slow:.1f}", f"{1e3 * fast:.1f}", f"{slow / fast:.2f} × faster"
+    )
+    return table
+
+
+def noise_table(made: Quantization) -> Table:
+    """Signal to quantization noise of each layer."""
+    table = Table(title="what each layer gives, signal to noise", title_justify="left")
+    table.add_column("layer")
+    table.add_column("dB", justify="right")
+    for name, value in made.sqnr_db.items():
+        table.add_row(escape(name), "exact" if value is None else f"{value:.1f}")
+    return table
