@@ -493,7 +493,7 @@ def test_bad_input_leaves_nothing(
         (SettingsError, "--window: wanted a side of 1 pixel or more, got 0", whole, {"window": 0}),
         (SettingsError, "--bands: wanted any of confidence, entropy, got 'margin'", whole,
          {"bands": ["margin"]}),
-        (SceneError, "the model was fitted on 16 bands, the scene has 9", _in_file(cube[..., :9]),
+        (SceneError, "the model takes 16 bands, the scene has 9", _in_file(cube[..., :9]),
          {}),
         (ReadError, "field.img: cut short; copy it again", replace(whole, read=broken), {}),
         (RunError, f"{tmp_path}/map.tif.part is in the way and no stopped map; take another --out",

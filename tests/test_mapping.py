@@ -207,7 +207,7 @@ def test_a_run_and_a_folder_stand_for_the_model(
 def test_another_number_of_bands_is_an_error(bundle: Bundle, bands: int) -> None:
     with pytest.raises(SceneError) as caught:
         classify(bundle, Scene(np.ones((3, 3, bands))))
-    assert str(caught.value) == f"the model was fitted on 15 bands, the scene has {bands}"
+    assert str(caught.value) == f"the model takes 15 bands, the scene has {bands}"
 
 
 def test_a_device_that_is_not_there(bundle: Bundle, scene: Scene) -> None:

@@ -90,11 +90,11 @@ class Exported:
         Raises:
             SceneError: another number of bands.
         """
-        halo = self.config.halo
+        halo, padding = self.config.halo, np.asarray(self.config.padding, np.float32)
         rows, cols, _ = cube.shape
         height, width = tile.shape
-        made = np.empty((height + 2 * halo, width + 2 * halo, len(self.config.padding)), np.float32)
-        made[:] = np.asarray(self.config.padding, np.float32)
+        made = np.empty((height + 2 * halo, width + 2 * halo, len(padding)), np.float32)
+        made[:] = padding
         top, left = tile.row_start - halo, tile.col_start - halo
         down = slice(max(top, 0), min(tile.row_stop + halo, rows))
         across = slice(max(left, 0), min(tile.col_stop + halo, cols))
