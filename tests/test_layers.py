@@ -30,6 +30,7 @@ ORDER = (
     "predictions", "mapping", "charts", "page_parts", "pages", "image_pages", "doctor_page",
     "manifests", "run_folders", "unfinished", "run_training", "scene_runs", "image_runs", "runs",
     "deploy.parity", "deploy.export", "deploy.protocols", "deploy.precisions", "deploy.quantize",
+    "deploy.measurements", "deploy.benchmarking",
     "image_checkups", "checkups", "verification", "repetition", "demonstration",
     "screen", "image_screen", "deploy_screen", "cli_parts", "cli_deploy", "cli_runs",
     "cli_training", "cli", "__main__",

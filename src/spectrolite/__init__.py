@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from spectrolite.costs import Cost, cost
     from spectrolite.demonstration import demo
     from spectrolite.dense_form import dense
+    from spectrolite.deploy.benchmarking import benchmark
     from spectrolite.deploy.export import Export, export
+    from spectrolite.deploy.measurements import Benchmark
     from spectrolite.deploy.quantize import Quantization, quantize
     from spectrolite.deploy.runtime import Exported, open_exported
     from spectrolite.errors import SpectroliteError
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Benchmark": "deploy.measurements",
     "Checkup": "checks",
     "Cost": "costs",
     "Export": "deploy.export",
@@ -66,6 +69,7 @@ _HOMES = {
     "Split": "splits",
     "Verification": "verification",
     "Window": "scene",
+    "benchmark": "deploy.benchmarking",
     "build_model": "models",
     "check_network": "checks",
     "classify": "mapping",
@@ -96,6 +100,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Benchmark",
     "Checkup",
     "Cost",
     "Export",
@@ -115,6 +120,7 @@ __all__ = [
     "Split",
     "Verification",
     "Window",
+    "benchmark",
     "build_model",
     "check_network",
     "classify",

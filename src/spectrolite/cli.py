@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from spectrolite.cli_deploy import export, quantize
+from spectrolite.cli_deploy import benchmark, export, quantize
 from spectrolite.cli_parts import (
     DropBands,
     Json,
@@ -229,6 +229,7 @@ app.command()(repeat)
 app.command()(doctor)
 app.command()(export)
 app.command()(quantize)
+app.command()(benchmark)
 
 
 @app.command()
