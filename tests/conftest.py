@@ -74,6 +74,12 @@ def digits_run(tmp_path_factory: pytest.TempPathFactory) -> sl.Run:
     )  # fmt: skip
 
 
+@pytest.fixture(scope="session")
+def digits_onnx(digits_run: sl.Run, tmp_path_factory: pytest.TempPathFactory) -> sl.Export:
+    """The digits' network as ONNX; torch's exporter takes seconds."""
+    return sl.export(digits_run, out=tmp_path_factory.mktemp("exports") / "digits")
+
+
 @pytest.fixture
 def typed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

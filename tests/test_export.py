@@ -48,11 +48,13 @@ def scenes(tiny_run: sl.Run, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 
 
 @pytest.fixture(scope="module")
-def images(digits_run: sl.Run, tmp_path_factory: pytest.TempPathFactory) -> dict[str, sl.Export]:
+def images(
+    digits_run: sl.Run, digits_onnx: sl.Export, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, sl.Export]:
     """The digits' network in both formats; OpenVINO's of the bundle alone."""
     folder = tmp_path_factory.mktemp("images")
-    made = {"onnx": sl.export(digits_run, "onnx", out=folder / "onnx")}
-    with _from(made["onnx"]):
+    made = {"onnx": digits_onnx}
+    with _from(digits_onnx):
         bundle = digits_run.path / "bundle"
         made["openvino"] = sl.export(bundle, "openvino", out=folder / "openvino")
     return made

@@ -42,6 +42,7 @@ ORDER = (
     "manifests", "run_folders", "staging", "map_runs", "class_areas", "unfinished",
     "run_training", "scene_runs", "image_runs", "runs",
     "deploy.parity", "deploy.export", "deploy.protocols", "deploy.precisions", "deploy.quantize",
+    "deploy.measurements", "deploy.benchmarking",
     "image_checkups", "checkups", "verification", "repetition", "comparison",
     "demonstration",
     "screen", "image_screen", "league_screen", "deploy_screen", "cli_parts",

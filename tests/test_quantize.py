@@ -21,7 +21,6 @@ import pytest
 import spectrolite as sl
 from spectrolite.deploy import precisions
 from spectrolite.deploy import quantize as quantizing
-from spectrolite.deploy.export import onnx_bytes
 from spectrolite.deploy.precisions import sqnr_db
 from spectrolite.errors import RunError, SettingsError, VerifyError
 
@@ -37,8 +36,9 @@ def _from(content: bytes) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def digits_bytes(digits_run: sl.Run) -> bytes:
-    return onnx_bytes(digits_run.bundle, ())
+def digits_bytes(digits_onnx: sl.Export) -> bytes:
+    """The digits' network in float32."""
+    return (digits_onnx.model.path / "model.onnx").read_bytes()
 
 
 @pytest.fixture(scope="module")

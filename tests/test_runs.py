@@ -162,7 +162,7 @@ def test_map_scene_maps_another_file(
     np.testing.assert_array_equal(made.classes, own.classes)
     with pytest.raises(RunError, match=r"exists; take another --out, or --overwrite$"):
         sl.map_scene(tiny_run, out=out)
-    with pytest.raises(RunError, match=r"^map: a bundle has no scene of its own; name one w"):
+    with pytest.raises(RunError, match=r"^map: a bundle or an exported model has no scene of"):
         sl.map_scene(tiny_run.bundle, out=tmp_path / "b.tif")
     with pytest.raises(RunError, match=r"^--out: wanted a name that ends in \.tif, got .*\.jpg$"):
         sl.map_scene(tiny_run, out=tmp_path / "map.jpg")

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from spectrolite.costs import Cost, cost
     from spectrolite.demonstration import demo
     from spectrolite.dense_form import dense
+    from spectrolite.deploy.benchmarking import benchmark
     from spectrolite.deploy.export import Export, export
+    from spectrolite.deploy.measurements import Benchmark
     from spectrolite.deploy.quantize import Quantization, quantize
     from spectrolite.deploy.runtime import Exported, open_exported
     from spectrolite.errors import SpectroliteError
@@ -55,6 +57,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Areas": "class_areas",
+    "Benchmark": "deploy.measurements",
     "Checkup": "checks",
     "Cost": "costs",
     "Export": "deploy.export",
@@ -79,6 +82,7 @@ _HOMES = {
     "Verification": "verification",
     "Window": "scene",
     "areas": "class_areas",
+    "benchmark": "deploy.benchmarking",
     "build_model": "models",
     "check_network": "checks",
     "classify": "mapping",
@@ -114,6 +118,7 @@ _HOMES = {
 
 __all__ = [
     "Areas",
+    "Benchmark",
     "Checkup",
     "Cost",
     "Export",
@@ -138,6 +143,7 @@ __all__ = [
     "Verification",
     "Window",
     "areas",
+    "benchmark",
     "build_model",
     "check_network",
     "classify",

@@ -1,7 +1,8 @@
-"""The verbs of delivery: export, quantize."""
+"""The verbs of delivery: export, quantize, benchmark."""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -18,8 +19,9 @@ from spectrolite.cli_parts import (
     console,
     moved,
     print_json,
+    wide,
 )
-from spectrolite.deploy_screen import noise_table, quantization_table
+from spectrolite.deploy_screen import benchmark_table, noise_table, quantization_table
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a run or of a bundle.")]
 
@@ -98,3 +100,37 @@ def quantize(
         + (f"; float32 stayed {', '.join(made.kept)}" if made.kept else ""),
         markup=False, soft_wrap=True,
     )  # fmt: skip
+
+
+def benchmark(
+    models: Annotated[
+        list[Path],
+        typer.Argument(metavar="MODEL...", help="Folders of runs, bundles or exports."),
+    ],
+    threads: Annotated[int, typer.Option(help="That compute, in every backend.")] = 1,
+    repeats: Annotated[int, typer.Option(help="Calls of each piece of work.")] = 20,
+    side: Annotated[int, typer.Option(help="Of the scene that is mapped, in pixels.")] = 145,
+    out: Annotated[Path | None, typer.Option(help="JSON to write.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="PNG to write.")] = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Measure models side by side: size, load time, latency, throughput, peak memory.
+
+    One image and 64, or one pixel with its patch and a whole scene.
+
+    Example: `spectrolite benchmark runs/ip ip-onnx ip-int8`
+    """
+    from spectrolite.deploy.benchmarking import benchmark as measure
+
+    made = measure(
+        models, threads=threads, repeats=repeats, side=side, out=out, picture=picture,
+        overwrite=overwrite,
+    )  # fmt: skip
+    if as_json:
+        sys.stdout.write(made.to_json() + "\n")
+        return
+    wide.print(benchmark_table(made))
+    for file in (out, picture):
+        if file is not None:
+            console.print(f"{file}", markup=False, soft_wrap=True)

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from spectrolite.deploy.measurements import Benchmark
     from spectrolite.deploy.quantize import Quantization
 
 
@@ -40,4 +41,25 @@ def noise_table(made: Quantization) -> Table:
     table.add_column("dB", justify="right")
     for name, value in made.sqnr_db.items():
         table.add_row(escape(name), "exact" if value is None else f"{value:.1f}")
+    return table
+
+
+def benchmark_table(made: Benchmark) -> Table:
+    """A row a model: size, loading, latency, throughput, memory."""
+    table = Table(
+        title=f"{made.threads} thread(s), {made.repeats} calls each, in turns", title_justify="left"
+    )
+    for title in ("model", "network", "backend", "precision"):
+        table.add_column(title, no_wrap=True)
+    for title in (
+        "MB", "load, ms", "one: p50, ms", "p95", "many: p50, ms", "p95", "a second", "peak, MiB",
+    ):  # fmt: skip
+        table.add_column(title, justify="right", no_wrap=True)
+    for m in made.models:
+        times = [1e3 * t for t in (m.load_s, m.one.p50_s, m.one.p95_s, m.many.p50_s, m.many.p95_s)]
+        table.add_row(
+            escape(m.model), m.network, m.backend, m.precision, f"{m.bytes / 1e6:.2f}",
+            *(f"{t:.1f}" for t in times), f"{m.many.per_second:,.0f} {m.works_on}",
+            f"{m.peak_mib:.0f}",
+        )  # fmt: skip
     return table

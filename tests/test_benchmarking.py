@@ -1,0 +1,128 @@
+"""Models side by side: what is measured, and that it is measured.
+
+Independent references: files on the disk, percentiles counted here from pieces of work that last a
+known time, and this process's own memory.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import spectrolite as sl
+from spectrolite.deploy import benchmarking
+from spectrolite.deploy.benchmarking import peak_mib, work_of
+from spectrolite.deploy.measurements import Timing
+from spectrolite.errors import RunError, SettingsError
+
+
+@pytest.fixture
+def together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No process of a model's own: one takes three seconds to import torch."""
+    monkeypatch.setattr(benchmarking, "_measure_alone", lambda *_: (0.25, 300.0))
+
+
+def test_models_of_both_kinds_stand_side_by_side(
+    tiny_run: sl.Run, digits_run: sl.Run, digits_onnx: sl.Export, tmp_path: Path, together: None,
+    typed: Callable[..., tuple[int, str, str]],
+) -> None:  # fmt: skip
+    exported = digits_onnx.model.path
+    folders = (tiny_run.path, digits_run.path / "bundle", exported)
+    out, picture = tmp_path / "made.json", tmp_path / "made.png"
+    flags = ("--repeats", 3, "--side", 20, "--out", out, "--picture", picture)
+    code, printed, err = typed("benchmark", *folders, *flags, "--threads", 1)
+    assert (code, err) == (0, "")
+    assert "onnxruntime │ float32" in printed
+    found = json.loads(out.read_text(encoding="utf-8"))
+    assert (found["threads"], found["repeats"]) == (1, 3)
+    assert found["machine"]["torch"] == torch.__version__
+    models = found["models"]
+    assert [m["backend"] for m in models] == ["torch", "torch", "onnxruntime"]
+    assert [m["works_on"] for m in models] == ["pixels", "images", "images"]
+    assert [m["many"]["items"] for m in models] == [400, 64, 64]
+    assert models[2]["bytes"] == (exported / "model.onnx").stat().st_size
+    weights = tiny_run.path / "bundle" / "model.safetensors"
+    assert models[0]["bytes"] == weights.stat().st_size
+    for m in models:
+        assert 0 < m["one"]["p50_s"] <= m["one"]["p95_s"] < 60
+        assert (m["load_s"], m["peak_mib"]) == (0.25, 300.0)
+    with Image.open(picture) as drawn:
+        assert len(np.unique(np.asarray(drawn.convert("RGB")).reshape(-1, 3), axis=0)) > 10
+    assert typed("benchmark", *folders, *flags)[2] == (
+        f"error: {out} exists; take another name, or --overwrite"
+    )
+
+
+def test_times_are_medians_of_turns() -> None:
+    order: list[str] = []
+
+    def work(name: str, seconds: float) -> Callable[[], None]:
+        def call() -> None:
+            order.append(name)
+            time.sleep(seconds)
+
+        return call
+
+    works = [work("a", 0.001), work("b", 0.02)]
+    slow, slower = benchmarking._timings(works, [1, 5], 4)
+    assert order == ["a", "b"] * 5  # the first turn warms up
+    assert 0.001 <= slow.p50_s < 0.02 <= slower.p50_s < 0.2
+    assert slower.items == 5
+    assert Timing(10, 0.5, 0.6).per_second == 20
+
+
+def test_threads_are_pinned_and_put_back(
+    digits_run: sl.Run, together: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    real = benchmarking._timings
+
+    def spy(*arguments: Any) -> list[Timing]:
+        seen.append(torch.get_num_threads())
+        return real(*arguments)
+
+    monkeypatch.setattr(benchmarking, "_timings", spy)
+    before = torch.get_num_threads()
+    made = sl.benchmark([digits_run.path], threads=2, repeats=1)
+    assert seen == [2, 2]
+    assert torch.get_num_threads() == before
+    assert json.loads(made.to_json())["threads"] == 2
+
+
+def test_a_process_of_its_own_says_time_and_memory(digits_run: sl.Run) -> None:
+    load_s, mib = benchmarking._measure_alone(digits_run.path / "bundle", 1, 16)
+    assert 0 < load_s < 60
+    assert 100 < mib < 4000
+
+
+def test_memory_at_its_peak_grows_with_what_is_held() -> None:
+    before = peak_mib()
+    held = np.ones(int((before + 200) * 2**20), np.uint8)
+    assert peak_mib() > before + 100
+    assert held.all()
+
+
+def test_the_work_is_that_of_the_verbs(tiny_run: sl.Run) -> None:
+    one, many = work_of(tiny_run.bundle, 15)
+    shapes = [one().classes.shape, many().classes.shape]  # type: ignore[attr-defined]
+    assert shapes == [(1, 1), (15, 15)]
+
+
+def test_wrong_use_is_named(digits_run: sl.Run, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"^benchmark: wanted at least one model$"):
+        sl.benchmark([])
+    for flag in ("threads", "repeats", "side"):
+        with pytest.raises(SettingsError, match=rf"^{flag}: wanted 1 or more, got 0$"):
+            sl.benchmark([digits_run.path], **{flag: 0})  # type: ignore[arg-type]
+    with pytest.raises(RunError, match=r"config\.json: cannot be read"):
+        sl.benchmark([tmp_path])
+    with pytest.raises(RunError, match=r"cannot be measured in a process of its own \(.*none"):
+        benchmarking._measure_alone(tmp_path / "none", 1, 1)
