@@ -167,7 +167,7 @@ def test_map_scene_maps_another_file(
     with pytest.raises(RunError, match=r"^--out: wanted a name that ends in \.tif, got .*\.jpg$"):
         sl.map_scene(tiny_run, out=tmp_path / "map.jpg")
     np.save(tmp_path / "fewer.npy", np.load(tiny_files[0])[:, :, :12])
-    with pytest.raises(SceneError, match=r"fitted on 16 bands, the scene has 12$"):
+    with pytest.raises(SceneError, match=r"the model takes 16 bands, the scene has 12$"):
         sl.map_scene(tiny_run, tmp_path / "fewer.npy", out=tmp_path / "c.tif")
     assert not (tmp_path / "c.tif").exists()
 
