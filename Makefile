@@ -25,11 +25,12 @@ setup: .venv/installed
 demo: setup
 	$(BIN)/spectrolite demo --out demo --overwrite
 
+# two workers of one thread each: the tests' tensors are too small for two threads
 test: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest --cov --cov-fail-under=95
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --cov --cov-fail-under=95
 
 check: setup
 	$(BIN)/ruff format --check .
