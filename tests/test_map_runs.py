@@ -322,37 +322,18 @@ def test_a_map_that_replaces_another_replaces_it_last(
     assert _bytes(out)["map.tif"] != before["map.tif"]
 
 
+HERE = str(Path(__file__).parent)  # of forked.py
 KILLER = """
 import json, os, signal, sys, time
 import matplotlib.figure, matplotlib.patches, rasterio, rasterio.shutil
 import numpy as np
-from spectrolite import cli, cli_maps, class_areas, map_runs
+from spectrolite import cli_maps, class_areas, map_runs
+
+sys.path.insert(0, sys.argv[2])
+from forked import begin, computed_s, waited
 
 words, out, kills, seed = json.loads(sys.argv[1])
 random = np.random.default_rng(seed)
-
-
-def begin(out):
-    child = os.fork()  # of a process that has not computed yet: a second import would take seconds
-    if child:
-        return child
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    sys.argv = ["spectrolite", *words, "--out", out]
-    try:
-        cli.main()
-    except SystemExit as stop:
-        os._exit(stop.code or 0)
-    os._exit(99)
-
-
-def waited(child):
-    _, status, usage = os.wait4(child, 0)
-    return os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime
-
-
-def computed_s(child):  # not the time on the wall, which other processes share
-    fields = open(f"/proc/{child}/stat").read().rpartition(")")[2].split()
-    return 1e9 if fields[0] == "Z" else (int(fields[11]) + int(fields[12])) / 100
 
 
 def found(out):
@@ -360,13 +341,13 @@ def found(out):
     return {n: open(os.path.join(folder, n), "rb").read() for n in sorted(os.listdir(folder))}
 
 
-code, took_s = waited(begin(out + "/never/map.tif"))
+code, took_s = waited(begin([*words, "--out", out + "/never/map.tif"]))
 assert code == 0, code
 whole = found(out + "/never/map.tif")
 killed, finished, where = 0, 0, []
 while killed < kills or code:
     one = f"{out}/{finished}/map.tif"
-    child = begin(one)
+    child = begin([*words, "--out", one])
     moment = random.uniform(0.1, 1.1) * took_s if killed < kills else 1e8
     while computed_s(child) < moment:
         time.sleep(0.003)
@@ -392,7 +373,7 @@ def test_killed_twenty_times_it_ends_with_the_same_bytes(
     """By SIGKILL, at random moments of reading, computing and composing."""
     words = ["map", str(tiny_run.path), "--scene", str(file), "--window", "14", "--resume"]
     done = subprocess.run(
-        [sys.executable, "-c", KILLER, json.dumps([words, str(tmp_path), 20, 7])],
+        [sys.executable, "-c", KILLER, json.dumps([words, str(tmp_path), 20, 7]), HERE],
         capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

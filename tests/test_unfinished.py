@@ -134,53 +134,45 @@ def test_it_may_be_stopped_in_any_stage(
     assert _bits(tmp_path / "run") == _bits(whole.path)
 
 
+HERE = str(Path(__file__).parent)  # of forked.py
 KILLER = """
-import json, os, signal, sys, time
+import json, os, sys, time
 import matplotlib.figure, rasterio
-from spectrolite import cli, runs, training, unfinished
+from spectrolite import runs, training, unfinished
+
+sys.path.insert(0, sys.argv[2])
+from forked import begin, computed_s, waited
 
 training.KEEP_EVERY_S = 0.0
-out, words, signals, moments = json.loads(sys.argv[1])
+out, words, signals, moments, epochs = json.loads(sys.argv[1])
 ended = []
 
 
-def begin(words):
-    child = os.fork()  # of a process that has not computed yet: a second import would take seconds
-    if child:
-        return child
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.argv = ["spectrolite", *words]
-    try:
-        cli.main()
-    except SystemExit as stop:
-        os._exit(stop.code or 0)
-    os._exit(99)
+def epochs_kept(out):
+    begun = os.path.exists(out + ".part/begin.json")
+    return unfinished.open_stopped(out).epochs_done if begun else 0
 
 
-def waited(child):
-    _, status, usage = os.wait4(child, 0)
-    return os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime
-
-
-def computed_s(child):  # not the time on the wall, which other processes share
-    fields = open(f"/proc/{child}/stat").read().rpartition(")")[2].split()
-    ended = fields[0] == "Z"
-    return 1e9 if ended else (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def when_kept(out, before, child):  # seconds the child has computed once it has kept more epochs
+    while before < epochs and epochs_kept(out) <= before and computed_s(child) < 1e9:
+        time.sleep(0.005)
+    return computed_s(child)
 
 
 child = begin([*words, "--out", out + "-never"])
-while not (os.path.exists(out + "-never.part/begin.json")
-           and unfinished.open_stopped(out + "-never").epochs_done):
-    time.sleep(0.005)
-first_s = computed_s(child)  # until there is a state to go on from
+first_s = when_kept(out + "-never", 0, child)
 code, took_s = waited(child)
 assert code == 0, code
-for number, moment in zip([*signals, 0], [*moments, 9.0]):
+one_epoch_s = (took_s - first_s) / epochs  # or more: it holds what comes after them
+for number, moment in zip([*signals, 0], [None, *moments, None]):
+    before = epochs_kept(out)
     stopped = os.path.exists(out + ".part/begin.json")
     child = begin(["train", "--out", out, "--resume"] if stopped else [*words, "--out", out])
-    while number and computed_s(child) < first_s + (took_s - first_s) * moment:
-        time.sleep(0.005)
     if number:
+        end_s = (0.3 * first_s if moment is None else
+                 when_kept(out, before, child) + moment * one_epoch_s)
+        while computed_s(child) < end_s:
+            time.sleep(0.005)
         os.kill(child, number)
     code, _ = waited(child)
     kept = os.path.exists(out + ".part/begin.json")
@@ -208,12 +200,12 @@ def test_killed_again_and_again_it_ends_with_the_same_bits(
         "13", "--epochs", "9", "--patience", "8", "--split",
         "random,train=0.2,seed=1,validation=0.2", *flags,
     ]  # fmt: skip
-    # before there is a state, then after shares of what follows the first state of a training;
-    # together they are less than it: a kill always finds one at work
-    shares = 0.6 * np.random.default_rng(5).dirichlet([8.0] * (len(SIGNALS) - 1))
-    moments = [-0.2, *shares.tolist()]
+    # the first before there is a state, the others so many epochs after one more was kept
+    moments = np.random.default_rng(5).uniform(0, 1.5, len(SIGNALS) - 1).tolist()
+    epochs = 6 if "patches" in flags else 9
     done = subprocess.run(
-        [sys.executable, "-c", KILLER, json.dumps([str(out), words, SIGNALS, moments])],
+        [sys.executable, "-c", KILLER, json.dumps([str(out), words, SIGNALS, moments, epochs]),
+         HERE],
         capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
