@@ -28,8 +28,9 @@ from records import Record, Repeat, Values, write_record
 import spectrolite as sl
 from spectrolite.bands import Bands
 from spectrolite.bundles import Bundle, Config
+from spectrolite.labels import default_colour
 from spectrolite.models import build_scene_model
-from spectrolite.scene import SceneFile, Window, default_colour
+from spectrolite.scene import SceneFile, Window
 
 COMPONENTS, CLASSES, BANDS = 30, 16, 200
 SIDES = (100, 316, 1000, 3162)  # of square scenes: 10^4 to 10^7 pixels

@@ -18,7 +18,8 @@ from spectrolite import bands as module
 from spectrolite.bands import Bands, fit_bands
 from spectrolite.catalog import load
 from spectrolite.errors import SceneError, SettingsError
-from spectrolite.scene import Labels, Scene
+from spectrolite.labels import Labels
+from spectrolite.scene import Scene
 from spectrolite.splits import Split
 
 ROWS, COLS, BANDS = 12, 11, 6

@@ -18,7 +18,7 @@ from spectrolite import baselines
 from spectrolite.bands import fit_bands
 from spectrolite.baselines import Baselines, measure_baselines, patch_mean
 from spectrolite.catalog import load
-from spectrolite.scene import Labels
+from spectrolite.labels import Labels
 from spectrolite.splits import Split, split
 
 ROWS, COLS, BANDS = 14, 10, 3

@@ -41,8 +41,9 @@ from spectrolite.errors import DownloadError, MissingExtraError, ReadError, Sett
 from spectrolite.images import ImageSet
 from spectrolite.known_scenes import DOWNLOADED
 from spectrolite.known_scenes import FILES as REMOTE
+from spectrolite.labels import Labels, check_pair
 from spectrolite.readers.cifar import CIFAR10
-from spectrolite.scene import Labels, Scene, check_pair
+from spectrolite.scene import Scene
 
 FILES = Path(tensorly.__file__).parent / "datasets" / "data"
 PUBLISHED = {

@@ -317,7 +317,7 @@ def from_file(valid: NDArray[np.bool_], asked: list[Window]) -> SceneFile:
 def test_labels_where_the_scene_has_no_spectrum_are_dropped_and_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spectrolite.scene.LOOKED_AT", 4)
+    monkeypatch.setattr("spectrolite.labels.LOOKED_AT", 4)
     valid = without(slice(0, 3))
     shapes = [square(2, 1), square(6, 3), square(5, 9)]
     vectors = vector(tmp_path / "plots.gpkg", shapes, [4, 4, 9])

@@ -17,7 +17,7 @@ import spectrolite
 ROOT = Path(spectrolite.__file__).parent
 
 ORDER = (
-    "errors", "files", "locks", "memory", "scene", "grids", "images",
+    "errors", "files", "locks", "memory", "scene", "labels", "grids", "images",
     "readers.shapes", "readers.cubes", "readers.raw", "readers.survey", "readers.npy",
     "readers.envi", "readers.rasters", "readers.cf", "readers.hdf5", "readers.netcdf",
     "readers.zarr_stores", "readers.matlab", "readers.scene_files",
@@ -122,7 +122,7 @@ def test_only_readers_and_the_catalog_open_data_files() -> None:
     assert found == {
         "readers.npy", "readers.matlab", "readers.raw", "readers.envi", "readers.rasters",
         "readers.hdf5", "readers.netcdf", "readers.zarr_stores", "readers.archives",
-        "readers.pictures", "readers.cifar", "readers.label_rasters", "catalog",
+        "readers.pictures", "readers.cifar", "catalog",
         "map_files", "scene_maps", "staging",
     }  # fmt: skip
 

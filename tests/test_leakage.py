@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from spectrolite import leakage
 from spectrolite.catalog import load
 from spectrolite.errors import SettingsError
+from spectrolite.labels import Labels
 from spectrolite.leakage import Leakage
-from spectrolite.scene import Labels
 from spectrolite.splits import split
 
 SMALL = settings(deadline=None, max_examples=50, derandomize=True)

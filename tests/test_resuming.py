@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from spectrolite import training
 from spectrolite.errors import RunError
+from spectrolite.labels import Labels
 from spectrolite.models.hybridsn import HybridSN
 from spectrolite.resuming import (
     _packed,
@@ -34,7 +35,6 @@ from spectrolite.resuming import (
     load_progress,
     save_progress,
 )
-from spectrolite.scene import Labels
 from spectrolite.settings import TrainingSettings
 from spectrolite.splits import Split
 from spectrolite.training import Epoch, Progress, fit_scene

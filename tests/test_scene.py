@@ -20,19 +20,8 @@ from matplotlib.colors import hsv_to_rgb
 from numpy.typing import NDArray
 
 from spectrolite.errors import LabelsError, SceneError
-from spectrolite.scene import (
-    PALETTE,
-    Labels,
-    Scene,
-    Window,
-    array_sha256,
-    check_pair,
-    default_colour,
-    listed,
-    ranges,
-    windows,
-    without_bands,
-)
+from spectrolite.labels import PALETTE, Labels, check_pair, default_colour
+from spectrolite.scene import Scene, Window, array_sha256, listed, ranges, windows, without_bands
 
 SMALL = settings(deadline=None, max_examples=60, derandomize=True)
 

@@ -133,7 +133,7 @@ def test_a_truncated_geotiff(tmp_path: Path, typed: Typed) -> None:
     path.write_bytes(path.read_bytes()[:4000])
     with pytest.raises(ReadError) as caught:
         read_scene(path)
-    assert str(caught.value).startswith(f"{path}: cannot be read (")
+    assert str(caught.value).startswith(f"{path}: cannot be read as a raster (")
     assert typed("info", path)[0] == 2
 
 

@@ -31,7 +31,7 @@ from spectrolite.draws import (
     draw_validation_polygons,
 )
 from spectrolite.errors import LabelsError, ReadError, SplitError
-from spectrolite.scene import Labels
+from spectrolite.labels import Labels
 from spectrolite.splits import METHODS, Split, parse_split, split
 
 SMALL = settings(deadline=None, max_examples=50, derandomize=True)

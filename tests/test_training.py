@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spectrolite.errors import InputError, SettingsError, SpectroliteError, TrainingError
+from spectrolite.labels import Labels
 from spectrolite.models.hybridsn import HybridSN
-from spectrolite.scene import Labels
 from spectrolite.settings import TrainingSettings
 from spectrolite.splits import Split
 from spectrolite.tiles import Batch

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from spectrolite.image_reports import ImageReport
     from spectrolite.image_splits import ImageSplit, image_split, split_images
     from spectrolite.images import ImageSet
+    from spectrolite.labels import Labels
     from spectrolite.leagues import League
     from spectrolite.map_files import MapFile
     from spectrolite.map_runs import map_scene, map_scenes
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from spectrolite.reports import Report
     from spectrolite.run_folders import Run, open_run
     from spectrolite.runs import evaluate, report, train
-    from spectrolite.scene import Labels, Scene, SceneFile, Window
+    from spectrolite.scene import Scene, SceneFile, Window
     from spectrolite.scene_facts import SceneInfo, scene_info
     from spectrolite.scene_maps import SceneMap
     from spectrolite.splits import Split, split
@@ -65,7 +66,7 @@ _HOMES = {
     "ImageReport": "image_reports",
     "ImageSet": "images",
     "ImageSplit": "image_splits",
-    "Labels": "scene",
+    "Labels": "labels",
     "League": "leagues",
     "MapFile": "map_files",
     "Predictions": "predictions",

@@ -26,9 +26,10 @@ from spectrolite.dense_form import dense
 from spectrolite.errors import RunError, SettingsError
 from spectrolite.files import whole_file
 from spectrolite.image_bundles import ImageBundle, ImageConfig, image_bundle
+from spectrolite.labels import MAX_ID
 from spectrolite.models import IMAGE_MODELS, SceneNetwork, build_scene_model, scene_shape
 from spectrolite.models.weights import load_weights, network_weights
-from spectrolite.scene import MAX_ID, array_sha256
+from spectrolite.scene import array_sha256
 
 FORMAT = 1
 

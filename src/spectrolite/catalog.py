@@ -17,8 +17,9 @@ from spectrolite.downloads import load_scene
 from spectrolite.errors import MissingExtraError, ReadError, SettingsError
 from spectrolite.images import ImageSet
 from spectrolite.known_scenes import DOWNLOADED, Dataset
+from spectrolite.labels import Labels
 from spectrolite.readers.cifar import CIFAR10, CIFAR100, CifarFiles, read_cifar
-from spectrolite.scene import Labels, Scene
+from spectrolite.scene import Scene
 
 
 @dataclass(frozen=True)

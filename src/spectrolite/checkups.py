@@ -33,10 +33,11 @@ from spectrolite.files import whole_file
 from spectrolite.image_bundles import ImageBundle
 from spectrolite.image_checkups import calibration_check, checkup_images
 from spectrolite.images import ImageSet
+from spectrolite.labels import Labels
 from spectrolite.leakage import Pixels
 from spectrolite.mapping import WINDOW, classify
 from spectrolite.run_folders import Run, open_run
-from spectrolite.scene import Labels, Scene, Window, windows
+from spectrolite.scene import Scene, Window, windows
 from spectrolite.splits import Split
 
 PATCHES = 128  # training pixels whose patches are looked at

@@ -213,8 +213,8 @@ def _load(
 ) -> tuple[Any, Any]:
     """Scene and labels, or images and test images; each flag must go with where they come from."""
     from spectrolite import catalog, readers
+    from spectrolite.labels import Labels
     from spectrolite.readers.image_folders import read_images
-    from spectrolite.scene import Labels
 
     sources = {"--data": data, "--scene": of_scene["scene"], "--images": images}
     named = [flag for flag, value in sources.items() if value is not None]

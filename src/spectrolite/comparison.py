@@ -26,6 +26,7 @@ from spectrolite.bundles import read_json
 from spectrolite.costs import parameters
 from spectrolite.errors import RunError, SettingsError, SplitError
 from spectrolite.files import whole_file
+from spectrolite.labels import Labels, check_pair
 from spectrolite.league_pages import league_page
 from spectrolite.leagues import Cell, League, made_league
 from spectrolite.models import IMAGE_MODELS, SCENE_MODELS, build_scene_model
@@ -33,9 +34,9 @@ from spectrolite.run_folders import DECIDE_BITS, Run, open_run
 from spectrolite.run_training import EpochListener
 from spectrolite.run_training import seeds as seeds_of
 from spectrolite.runs import train
-from spectrolite.scene import Labels, Scene, check_pair
+from spectrolite.scene import Scene
 from spectrolite.settings import flat_settings, settings
-from spectrolite.splits import Split, parse_split, split
+from spectrolite.splits import Split, parse_split, parsed, split
 from spectrolite.tuned_baselines import TUNED, checked_baseline, field_of, map_with_baseline
 from spectrolite.unfinished import BEGIN, part_of
 
@@ -157,19 +158,8 @@ def parse_entry(text: str) -> tuple[str, dict[str, Any]]:
             raise SettingsError(f"--model: wanted key=value, got {word!r} in {text!r}")
         if key in keywords:
             raise SettingsError(f"--model: {key} stands twice in {text!r}")
-        keywords[key] = _value(value)
+        keywords[key] = parsed(value)
     return name, keywords
-
-
-def _value(text: str) -> int | float | bool | str:
-    if text in ("true", "false"):
-        return text == "true"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
 
 
 def _entries(models: Sequence[str], scene: Scene, labels: Labels) -> list[Entry]:

@@ -15,8 +15,9 @@ from pathlib import Path
 from spectrolite.errors import DownloadError, ReadError
 from spectrolite.files import whole_file
 from spectrolite.known_scenes import FILES, UPV_URL, RemoteFile
+from spectrolite.labels import Labels
 from spectrolite.readers import read_labels, read_scene
-from spectrolite.scene import Labels, Scene, listed
+from spectrolite.scene import Scene, listed
 
 
 def load_scene(

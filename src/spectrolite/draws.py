@@ -8,6 +8,7 @@ the training pixels alone to set some of them aside for validation.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,8 @@ from scipy import ndimage
 from sklearn.model_selection import train_test_split
 
 from spectrolite.errors import SplitError
+from spectrolite.labels import Labels
 from spectrolite.leakage import Pixels
-from spectrolite.scene import Labels
 
 TRIES = 64  # draws of whole blocks, of which the best is taken
 
@@ -138,70 +139,82 @@ def draw_fields(
     labels: Labels, pixels: Pixels, values: Values, seed: int, fits: Fits
 ) -> tuple[Pixels, set[int]]:
     """Whole fields of each class until it has its share; a class of one field trains."""
-    return _whole_fields(labels, pixels, values, seed, fits, lone=1), set()
+    taken = partial(_fields_taken, values["train"], 1)
+    return _whole(labels.fields, labels, pixels, values, seed, fits, taken), set()
 
 
 def draw_validation_fields(labels: Labels, train: Pixels, values: Values, seed: int) -> Pixels:
     """Whole fields out of the training ones; a class with one of them keeps it for training."""
+    taken = partial(_fields_taken, values["train"], 0)
     fits = classes_kept(labels, train, 0)
-    return _whole_fields(labels, train, values, seed, fits, lone=0)
-
-
-def _whole_fields(
-    labels: Labels, pixels: Pixels, values: Values, seed: int, fits: Fits, lone: int
-) -> Pixels:
-    """Of several draws the one with most classes on both sides, then the nearest to the share.
-
-    The last field of a class is never taken; of a class that has but one, `lone` are.
-    """
-    numbers, first, field, sizes = np.unique(
-        labels.fields.ravel()[pixels], return_index=True, return_inverse=True, return_counts=True
-    )
-    class_of = labels.array.ravel()[pixels[first]]
-    draws: list[tuple[int, float, Pixels]] = []
-    for child in np.random.SeedSequence(seed).spawn(TRIES):
-        order = np.random.default_rng(child).permutation(len(numbers))
-        taken, off = np.zeros(len(numbers), bool), 0.0
-        for i in np.unique(class_of):
-            mine = order[class_of[order] == i]
-            total, before = sizes[mine].sum(), np.cumsum(sizes[mine]) - sizes[mine]
-            short = int((before < values["train"] * total).sum())
-            chosen = mine[: min(short, len(mine) - 1 or lone)]
-            taken[chosen] = True
-            off += abs(float(sizes[chosen].sum() / total) - values["train"])
-        drawn = pixels[taken[field]]
-        draws.append((fits(drawn), -off, drawn))
-    return max(draws, key=lambda draw: draw[:2])[2]
+    return _whole(labels.fields, labels, train, values, seed, fits, taken)
 
 
 def draw_polygons(
     labels: Labels, pixels: Pixels, values: Values, seed: int, fits: Fits
 ) -> tuple[Pixels, set[int]]:
     """A share of the polygons of each class, whole; a class of one polygon trains."""
-    return _whole_polygons(labels, pixels, values, seed, fits, least=1), set()
+    taken = partial(_polygons_taken, values["train"], 1)
+    return _whole(_polygons(labels), labels, pixels, values, seed, fits, taken), set()
 
 
 def draw_validation_polygons(labels: Labels, train: Pixels, values: Values, seed: int) -> Pixels:
     """Whole polygons out of the training ones; one of each class at least is left to train."""
+    taken = partial(_polygons_taken, values["train"], 0)
     fits = classes_kept(labels, train, 0)
-    return _whole_polygons(labels, train, values, seed, fits, least=0)
+    return _whole(_polygons(labels), labels, train, values, seed, fits, taken)
 
 
-def _whole_polygons(
-    labels: Labels, pixels: Pixels, values: Values, seed: int, fits: Fits, least: int
-) -> Pixels:
-    """Of several draws the one with most classes on both sides, then the nearest in pixels.
+def _fields_taken(share: float, lone: int, sizes: NDArray[np.int64]) -> int:
+    """Of a class's fields, in the order drawn, those until it has its share of pixels.
 
-    Of n polygons of a class round(share * n) are taken, `least` or more, and never all but where
-    `least` is all there are.
+    The last is never taken; where there is but one, `lone` are.
     """
+    before = np.cumsum(sizes) - sizes
+    return min(int((before < share * sizes.sum()).sum()), len(sizes) - 1 or lone)
+
+
+def _polygons_taken(share: float, least: int, sizes: NDArray[np.int64]) -> int:
+    """Of a class's n polygons round(share * n), `least` or more.
+
+    Never all, but where `least` is all there are.
+    """
+    return max(least, min(round(share * len(sizes)), len(sizes) - 1))
+
+
+def _polygons(labels: Labels) -> NDArray[np.int32]:
     if labels.polygons is None:
         raise SplitError(
             f"polygons: {labels.name} knows no polygons; take labels that were drawn as polygons "
             "(.gpkg, .geojson, .shp, or a .csv with a column polygon), or the split fields"
         )
-    numbers, first, polygon, sizes = np.unique(
-        labels.polygons.ravel()[pixels], return_index=True, return_inverse=True, return_counts=True
+    return labels.polygons
+
+
+def _whole(
+    groups: NDArray[np.int32],
+    labels: Labels,
+    pixels: Pixels,
+    values: Values,
+    seed: int,
+    fits: Fits,
+    taken_of: Callable[[NDArray[np.int64]], int],
+) -> Pixels:
+    """Of several draws of whole groups the one with most classes on both sides.
+
+    Among those with as many, the one nearest to the share in pixels.
+
+    Args:
+        groups: `(rows, cols)` number of each pixel's field or polygon.
+        labels: the labels.
+        pixels: to draw from.
+        values: of the split.
+        seed: of the draws.
+        fits: how many classes a draw leaves on both sides.
+        taken_of: pixels of each group of a class, in random order, to how many of them are taken.
+    """
+    numbers, first, group, sizes = np.unique(
+        groups.ravel()[pixels], return_index=True, return_inverse=True, return_counts=True
     )
     class_of = labels.array.ravel()[pixels[first]]
     draws: list[tuple[int, float, Pixels]] = []
@@ -210,10 +223,10 @@ def _whole_polygons(
         taken, off = np.zeros(len(numbers), bool), 0.0
         for i in np.unique(class_of):
             mine = order[class_of[order] == i]
-            n = max(least, min(round(values["train"] * len(mine)), len(mine) - 1))
-            taken[mine[:n]] = True
-            off += abs(float(sizes[mine[:n]].sum() / sizes[mine].sum()) - values["train"])
-        drawn = pixels[taken[polygon]]
+            chosen = mine[: taken_of(sizes[mine])]
+            taken[chosen] = True
+            off += abs(float(sizes[chosen].sum() / sizes[mine].sum()) - values["train"])
+        drawn = pixels[taken[group]]
         draws.append((fits(drawn), -off, drawn))
     return max(draws, key=lambda draw: draw[:2])[2]
 

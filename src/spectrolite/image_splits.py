@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from spectrolite.draws import draw_random
 from spectrolite.errors import ImagesError, SplitError
 from spectrolite.images import ImageSet
-from spectrolite.scene import Labels, array_sha256
+from spectrolite.labels import Labels
+from spectrolite.scene import array_sha256
 
 Indices = NDArray[np.int64]
 VALIDATION, TEST = 0.1, 0.2  # shares where none are asked for

@@ -8,7 +8,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from spectrolite.images import ImageSet
-from spectrolite.scene import Labels, Scene
+from spectrolite.labels import Labels
+from spectrolite.scene import Scene
 from spectrolite.settings import ImageSettings, Settings
 
 FORMAT = 1

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from spectrolite.errors import ReadError
 from spectrolite.files import whole_file
-from spectrolite.scene import Colour, default_colour
+from spectrolite.labels import Colour, default_colour
 
 BLOCK = 256  # rows and columns of a tile of the GeoTIFF
 DOUBTS = ("confidence", "entropy")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.files import whole_file
-from spectrolite.scene import Colour
+from spectrolite.labels import Colour
 
 PICTURE_SIDE = 1440  # pixels of a map that a picture shows along its longer side: twice its own
 

@@ -9,6 +9,7 @@ from matplotlib import colormaps
 from numpy.typing import NDArray
 
 from spectrolite.charts import APART, INSIDE, OVERLAPPING, distance_histogram, training_curve
+from spectrolite.labels import Colour
 from spectrolite.leakage import check_patch
 from spectrolite.map_pictures import paint
 from spectrolite.page_parts import (
@@ -21,7 +22,7 @@ from spectrolite.page_parts import (
     png,
 )
 from spectrolite.reports import LeakageFigures, Report
-from spectrolite.scene import Colour, Scene
+from spectrolite.scene import Scene
 from spectrolite.scene_maps import SceneMap
 from spectrolite.splits import Split
 from spectrolite.training import Epoch

@@ -21,12 +21,13 @@ from spectrolite.files import whole_file
 from spectrolite.image_reports import ImageReport
 from spectrolite.image_splits import split_images
 from spectrolite.images import ImageSet
+from spectrolite.labels import Labels
 from spectrolite.manifests import hash_of, named_data
 from spectrolite.reports import Number, Part, Report
 from spectrolite.run_folders import Run, open_run
 from spectrolite.run_training import EpochListener
 from spectrolite.runs import evaluate, train, with_data
-from spectrolite.scene import Labels, Scene
+from spectrolite.scene import Scene
 from spectrolite.settings import flat_settings
 from spectrolite.splits import split
 from spectrolite.unfinished import BEGIN, part_of

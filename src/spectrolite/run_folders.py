@@ -36,6 +36,7 @@ from spectrolite.files import whole_file
 from spectrolite.image_reports import ImageReport
 from spectrolite.image_splits import ImageSplit
 from spectrolite.images import ImageSet
+from spectrolite.labels import Labels
 from spectrolite.manifests import (
     FORMAT,
     IMAGE_DATA,
@@ -50,7 +51,7 @@ from spectrolite.manifests import (
 from spectrolite.readers.image_folders import read_images
 from spectrolite.reports import FORMAT as REPORT_FORMAT
 from spectrolite.reports import Report
-from spectrolite.scene import Labels, Scene
+from spectrolite.scene import Scene
 from spectrolite.settings import ImageSettings, Settings, checked_settings
 from spectrolite.splits import Split
 from spectrolite.training import Epoch, pick_device

@@ -10,10 +10,11 @@ from spectrolite.errors import SettingsError
 from spectrolite.image_runs import evaluate_images, report_images, train_images
 from spectrolite.image_splits import ImageSplit, split_images
 from spectrolite.images import ImageSet
+from spectrolite.labels import Labels
 from spectrolite.models import IMAGE_MODELS, SCENE_MODELS
 from spectrolite.run_folders import Run, open_run
 from spectrolite.run_training import EpochListener
-from spectrolite.scene import Labels, Scene
+from spectrolite.scene import Scene
 from spectrolite.scene_runs import evaluate_scene, report_scene, train_scene
 from spectrolite.splits import Split
 

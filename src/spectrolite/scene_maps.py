@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from spectrolite.bundles import Bundle
 from spectrolite.files import whole_file
+from spectrolite.labels import Colour
 from spectrolite.map_files import (
     MapFiles,
     MapHead,
@@ -20,7 +21,7 @@ from spectrolite.map_files import (
     write_style,
 )
 from spectrolite.map_pictures import thinning, write_picture
-from spectrolite.scene import Colour, array_sha256
+from spectrolite.scene import array_sha256
 
 
 @dataclass(frozen=True, eq=False)

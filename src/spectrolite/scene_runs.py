@@ -18,13 +18,14 @@ from spectrolite.bundles import FORMAT as BUNDLE_FORMAT
 from spectrolite.bundles import Bundle, Config
 from spectrolite.errors import SceneError, SplitError
 from spectrolite.files import whole_file
+from spectrolite.labels import Labels
 from spectrolite.mapping import classify
 from spectrolite.model_cards import write_card
 from spectrolite.models import build_scene_model
 from spectrolite.reports import Report, flip_figures, make_report
 from spectrolite.run_folders import Run, open_run, threads_of, what_is_known, write_json
 from spectrolite.run_training import EpochListener, fit_in, seeds
-from spectrolite.scene import Labels, Scene
+from spectrolite.scene import Scene
 from spectrolite.scene_maps import SceneMap, read_map
 from spectrolite.settings import Settings, settings
 from spectrolite.splits import Split

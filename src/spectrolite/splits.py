@@ -28,9 +28,10 @@ from spectrolite.draws import (
     draw_validation_polygons,
 )
 from spectrolite.errors import LabelsError, SplitError
+from spectrolite.labels import Labels
 from spectrolite.leakage import Leakage, Pixels
 from spectrolite.readers import read_labels
-from spectrolite.scene import Labels, array_sha256
+from spectrolite.scene import array_sha256
 
 Parameter = int | float | bool | str
 
@@ -137,7 +138,7 @@ def parse_split(text: str) -> tuple[str, dict[str, Any]]:
             raise SplitError(f"--split: no keyword {key}; wanted one of {', '.join(KEYWORDS)}")
         if key in parameters:
             raise SplitError(f"--split: {key} stands twice in {text!r}")
-        parameters[key] = _value(value) if equals else True
+        parameters[key] = parsed(value) if equals else True
     return method, parameters
 
 
@@ -364,7 +365,8 @@ def _whole(key: str, value: object, low: int, high: int | None = None) -> int:
     return int(value)  # type: ignore[call-overload, no-any-return]
 
 
-def _value(text: str) -> Parameter:
+def parsed(text: str) -> Parameter:
+    """The value of a keyword: true or false, a number, or the text itself."""
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     for kind in (int, float):

@@ -15,10 +15,11 @@ import numpy as np
 
 from spectrolite.errors import LabelsError, ReadError
 from spectrolite.files import naming
+from spectrolite.labels import Labels
 from spectrolite.readers import envi_rois, label_rasters, label_tables, matlab, npy, vectors
 from spectrolite.readers.scene_files import open_cube, open_scene, read_scene
 from spectrolite.readers.shapes import check_fits_memory, choose
-from spectrolite.scene import AnyScene, Labels
+from spectrolite.scene import AnyScene
 
 __all__ = ["open_cube", "open_scene", "read_labels", "read_scene"]
 

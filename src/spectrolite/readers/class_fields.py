@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.errors import LabelsError
-from spectrolite.scene import MAX_ID, listed
+from spectrolite.labels import MAX_ID
+from spectrolite.scene import listed
 
 
 def numbered_classes(

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.errors import LabelsError, ReadError
+from spectrolite.labels import Colour, Labels
 from spectrolite.readers.placed import labels_of
-from spectrolite.scene import AnyScene, Colour, Labels
+from spectrolite.scene import AnyScene
 
 ENDINGS = (".txt", ".roi")
 START = "; ENVI Output of ROIs"

@@ -7,9 +7,6 @@ maps (`CLASS_7` among the band's tags) and of ENVI headers; colours are those of
 from __future__ import annotations
 
 import re
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -19,8 +16,10 @@ from numpy.typing import NDArray
 
 from spectrolite.errors import LabelsError, ReadError
 from spectrolite.grids import Grid, check_crs, grid_of, same_crs
+from spectrolite.labels import Colour, Labels
+from spectrolite.readers.rasters import opened
 from spectrolite.readers.shapes import ArrayShape, check_fits_memory
-from spectrolite.scene import AnyScene, Colour, Labels
+from spectrolite.scene import AnyScene
 
 ENDINGS = (
     ".tif", ".tiff", ".vrt", ".hdr", ".img", ".dat", ".bsq", ".bil", ".bip", ".raw", ".png",
@@ -180,26 +179,6 @@ def _band(path: Path, key: str | None, count: int) -> int:
     if not key.isdecimal() or not 1 <= int(key) <= count:
         raise ReadError(f"{path}: --labels-key: wanted a band from 1 to {count}, got {key!r}")
     return int(key)
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[Any]:
-    """The raster, open while the block runs.
-
-    Raises:
-        ReadError: it is damaged, or no raster.
-    """
-    import rasterio
-    from rasterio.errors import NotGeoreferencedWarning, RasterioError
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(path) as source:
-                yield source
-    except RasterioError as error:
-        said = " ".join(str(error).split())
-        raise ReadError(f"{path}: cannot be read as a raster ({said})") from error
 
 
 def _own_names(source: Any, band: int) -> dict[int, str]:

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from spectrolite.errors import LabelsError, ReadError
 from spectrolite.grids import grid_of, reproject_places
+from spectrolite.labels import Labels
 from spectrolite.readers.class_fields import numbered_classes
 from spectrolite.readers.placed import labels_of
-from spectrolite.scene import AnyScene, Labels, listed
+from spectrolite.scene import AnyScene, listed
 
 ENDINGS = (".csv", ".tsv")
 DELIMITERS = ",;\t"

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from spectrolite.errors import LabelsError
 from spectrolite.grids import Pixels, burn
-from spectrolite.scene import AnyScene, Colour, Labels
+from spectrolite.labels import Colour, Labels
+from spectrolite.scene import AnyScene
 
 
 def labels_of(

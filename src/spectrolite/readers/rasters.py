@@ -34,7 +34,7 @@ def cube(path: Path, key: str | None) -> Cube:
     """
     if key is not None:
         raise ReadError(f"{path}: a raster holds one cube and has no keys; leave out {key!r}")
-    with _opened(path) as source:
+    with opened(path) as source:
         dtypes = [np.dtype(d) for d in source.dtypes if "complex" not in d]
         if len(dtypes) != source.count or not dtypes:
             raise ReadError(f"{path}: {source.dtypes[:1]} is complex; wanted real numbers")
@@ -69,15 +69,19 @@ def _read(path: Path, dtype: np.dtype[Any], window: Window) -> NDArray[np.generi
     from rasterio.windows import Window as Part
 
     rows, cols = window.shape
-    with _opened(path) as source:
+    with opened(path) as source:
         part = Part(window.col_start, window.row_start, cols, rows)
         values: NDArray[np.generic] = source.read(window=part, out_dtype=dtype)
     return values.transpose(1, 2, 0)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """The opened file; opened anew each time, since GDAL's handles belong to one thread."""
+def opened(path: Path) -> Iterator[Any]:
+    """The raster, while the block runs; opened anew each time, for GDAL's handles know one thread.
+
+    Raises:
+        ReadError: it is damaged, or no raster.
+    """
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
@@ -87,7 +91,8 @@ def _opened(path: Path) -> Iterator[Any]:
             with rasterio.Env(GDAL_CACHEMAX=CACHE_MIB), rasterio.open(path) as source:
                 yield source
     except RasterioError as error:
-        raise ReadError(f"{path}: cannot be read ({' '.join(str(error).split())})") from error
+        said = " ".join(str(error).split())
+        raise ReadError(f"{path}: cannot be read as a raster ({said})") from error
 
 
 def _wavelengths(source: Any) -> tuple[list[float], str | None] | None:

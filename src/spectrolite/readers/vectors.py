@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from spectrolite.errors import LabelsError, MissingExtraError, ReadError
 from spectrolite.grids import Grid, check_crs, grid_of, pixels_of, reproject_places
+from spectrolite.labels import Labels
 from spectrolite.readers.class_fields import numbered_classes
 from spectrolite.readers.placed import labels_of
-from spectrolite.scene import AnyScene, Labels, listed
+from spectrolite.scene import AnyScene, listed
 
 ENDINGS = (".gpkg", ".geojson", ".json", ".shp", ".fgb")
 READ = ("Polygon", "MultiPolygon", "Point", "MultiPoint")
