@@ -114,32 +114,44 @@ def test_position_alone_scores_what_was_measured_before(scene: str) -> None:
     assert [r for r in raised if r] == [[7, 9]] * 5  # at 1 %
 
 
-def test_the_front_page_says_what_the_records_of_random_splits_say() -> None:
+HYBRIDSN = {  # rows of the front page's two tables, and the figures of the records behind them
+    "**HybridSN**": "overall_accuracy",
+    "its average accuracy": "average_accuracy",
+    "its kappa × 100": "kappa",
+    "eight orientations averaged": "flips_overall_accuracy",
+}
+BASELINES = {
+    "SVM on the pixel and its patch's mean": "svm_context",
+    "position alone, never sees the image": "position",
+}
+
+
+@pytest.mark.parametrize("names", [("random-10", "blocks", "blocks-clean"),
+                                   ("random-30", "random-10", "random-5")])  # fmt: skip
+def test_the_front_page_says_what_the_records_say(names: tuple[str, ...]) -> None:
     page = (ROOT / "README.md").read_text(encoding="utf-8")
-    records = [record_of(f"hybridsn-random-{share}") for share in (30, 10, 5)]
-    seeds = [
-        f"{share} % ({len(r['seeds'])} seeds)"
-        for share, r in zip((30, 10, 5), records, strict=True)
-    ]
-    assert f"| random split of | {' | '.join(seeds)} |" in page
-    for title, figure in (
-        ("**HybridSN**", "overall_accuracy"),
-        ("its average accuracy", "average_accuracy"),
-        ("its kappa × 100", "kappa"),
-        ("eight orientations averaged", "flips_overall_accuracy"),
-    ):
-        bold = "**" if title.startswith("**") else ""
-        cells = []
-        for record in records:
-            values = [100 * row[figure] for row in record["seeds"]]
-            cells.append(f"{bold}{np.mean(values):.2f} ± {np.std(values, ddof=1):.2f}{bold}")
+    records = [record_of(f"hybridsn-{name}") for name in names]
+    seeds = [f"({len(record['seeds'])} seeds)" for record in records]
+    for title, figure in HYBRIDSN.items():
+        values = [[100 * row[figure] for row in record["seeds"]] for record in records]
+        cells = [f"{np.mean(v):.2f} ± {np.std(v, ddof=1):.2f}" for v in values]
+        if title.startswith("**"):
+            cells = [f"**{cell}**" for cell in cells]
+            if names[1] == "blocks":
+                cells = [f"{cell} {n}" for cell, n in zip(cells, seeds, strict=True)]
         assert f"| {title} | {' | '.join(cells)} |" in page
-    for title, baseline in (
-        ("SVM on the pixel and its patch's mean", "svm_context"),
-        ("position alone, never sees the image", "position"),
-    ):
+    for title, baseline in BASELINES.items():
         cells = [f"{100 * record['baselines'][baseline]:.2f}" for record in records]
         assert f"| {title} | {' | '.join(cells)} |" in page
+    if names[1] == "blocks":
+        clean = record_of("hybridsn-blocks-clean")["summary"]["overall_accuracy"]
+        shown = f"{100 * clean['mean']:.2f} ± {100 * clean['std']:.2f} %"
+        assert shown in (ROOT / "docs" / "splits.md").read_text(encoding="utf-8")
+    else:
+        shares = zip((30, 10, 5), seeds, strict=True)
+        assert (
+            f"| random split of | {' | '.join(f'{share} % {n}' for share, n in shares)} |" in page
+        )
 
 
 def test_the_step_on_images_is_as_fast_as_wanted_and_as_the_page_says() -> None:
