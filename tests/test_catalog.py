@@ -304,6 +304,30 @@ def test_no_network_for_a_scene(
     assert err.endswith(f"error: {said}")
 
 
+def test_a_mirror_that_is_no_address(tiny_scene: Path) -> None:
+    for mirror in (str(tiny_scene), f"file://{tiny_scene}"):
+        with pytest.raises(SettingsError) as caught:
+            load("salinas_a", mirror_url=mirror)
+        assert str(caught.value) == (
+            f"--mirror-url: wanted an address such as https://…, got {mirror}; a folder goes with "
+            "--root"
+        )
+
+
+def test_a_download_of_other_bytes_than_the_published_ones(
+    mirror: tuple[str, list[str]], tiny_scene: Path
+) -> None:
+    """No record is spoken of, for there is none."""
+    savemat(tiny_scene / "PaviaU.mat", {"paviaU": CUBE})
+    savemat(tiny_scene / "PaviaU_gt.mat", {"paviaU_gt": IDS})
+    with pytest.raises(DownloadError) as caught:
+        load("pavia_university", mirror_url=mirror[0])
+    assert str(caught.value) == (
+        f"{mirror[0]}PaviaU_gt.mat: other bytes than the published file (put PaviaU.mat and "
+        "PaviaU_gt.mat into a folder and give it with --root DIR (root=DIR in Python))"
+    )
+
+
 def test_other_scenes_and_labels_than_the_known_ones(tiny_scene: Path) -> None:
     savemat(tiny_scene / "SalinasA_gt.mat", {"salinasA_gt": IDS.clip(0, 2)})
     with pytest.raises(ReadError) as caught:

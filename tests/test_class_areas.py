@@ -130,6 +130,9 @@ def test_the_intervals_hold_the_truth_as_often_as_they_say(design: str) -> None:
         ("EPSG:32633", (3.0, 4.0, 0.0, 4.0, -3.0, 0.0), 25.0, None),  # turned
         ("EPSG:2263", (10.0, 0.0, 0.0, 0.0, -10.0, 0.0), 100 * (1200 / 3937) ** 2, None),
         ("EPSG:3857", TRANSFORM, 900.0, "areas in a Mercator projection are too large, fourfold"),
+        ("EPSG:2056", TRANSFORM, 900.0, None),  # an oblique Mercator keeps areas nearly
+        ('LOCAL_CS["site",UNIT["metre",1]]', TRANSFORM, None,
+         "no areas: the map's reference system is not projected; map a scene in a projected refe"),
         ("EPSG:4326", (1e-4, 0.0, 9.0, 0.0, -1e-4, 48.0), None, "no areas: the map lies in degr"),
         (None, None, None, "no areas: the map has no reference system and grid; only pixels"),
     ],
@@ -166,6 +169,8 @@ def test_a_sample_in_coordinates(tmp_path: Path) -> None:
     text = "\ufeffX, y ,CLASS\r\n" + "".join(f"{x}, {y}, {c}\r\n" for x, y, c in points)
     (tmp_path / "s.csv").write_text(text, encoding="utf-8")
     made = sl.areas(path, sample=tmp_path / "s.csv", design="simple")
+    (tmp_path / "s.tsv").write_text(text.replace(",", ";"), encoding="utf-8")
+    assert sl.areas(path, sample=tmp_path / "s.tsv", design="simple") == made
     assert made.counts == ((2, 0), (0, 2))
     assert "1 points lie where the map has no class; left out" in made.notes
     assert made.adjusted is not None
@@ -177,11 +182,14 @@ BAD = {
     "row,col\n1,2\n": "wanted the columns row,col,class or x,y,class, got row,col",
     "row,col,x,y,class\n1,2,3,4,1\n":
         "wanted the columns row,col,class or x,y,class, got row,col,x,y,class",
-    "": "wanted the columns row,col,class or x,y,class, got ",
-    "row,col,class\n": "no point in it",
-    "row,col,class\n0,0,1\n0,zero,1\n": ", line 3: wanted two numbers and a class, got 0,zero,1",
-    "row,col,class\n0,0\n": ", line 2: wanted two numbers and a class, got 0,0,",
-    "row,col,class\n0,nan,1\n": ", line 2: wanted two numbers and a class, got 0,nan,1",
+    "": "wanted a header such as x,y,class and rows below it",
+    "row,col,class\n": "wanted a header such as x,y,class and rows below it",
+    "row,col,class,row\n0,0,1,0\n": "line 1: the column row stands twice",
+    "row,col,class\n0,0,1\n0,zero,1\n":
+        "line 3: column col: wanted a number, got 'zero'; 1 lines are so",
+    "row,col,class\n0,0\n": "line 2: 2 cells, the header has 3; 1 lines are so",
+    "row,col,class\n0,nan,1\n": "line 2: column col: wanted a number, got 'nan'; 1 lines are so",
+    "row,col,class\n0,0,1\n0,1,\n": "line 3: no class",
     "row,col,class\n0,1,1\n0.5,1,1\n": ", line 3: rows and columns are whole numbers from 0",
     "row,col,class\n0,1,1\n2,0,1\n":
         ", line 3: 1 of 2 points lie outside the map of 2 x 3 pixels",
@@ -208,10 +216,10 @@ def test_a_sample_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ReadError, match=r"s\.csv: cannot be read \(No such file or directory\)$"):
         read_sample(tmp_path / "s.csv")
     (tmp_path / "s.csv").write_bytes(b"row,col,class\n\xff\xfe")
-    with pytest.raises(ReadError, match=r"s\.csv: no text in UTF-8 \(.*\); save it as CSV$"):
+    with pytest.raises(ReadError, match=r"s\.csv: not a readable CSV file in UTF-8 \(.*\)$"):
         read_sample(tmp_path / "s.csv")
     (tmp_path / "s.csv").write_text('row,col,class\n0,0,"' + "x" * 200_000 + '"\n')
-    with pytest.raises(ReadError, match=r"s\.csv, line \d: no CSV \(field larger than"):
+    with pytest.raises(ReadError, match=r"s\.csv: line \d: not a readable .* \(field larger than"):
         read_sample(tmp_path / "s.csv")
 
 

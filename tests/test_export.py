@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,27 @@ def test_bands_that_a_run_left_out_are_left_out_inside(
     assert np.array_equal(sl.classify(made.model, tiny[0]).classes, wanted)
     with pytest.raises(SceneError, match=r"^the model takes 16 or 19 bands, the scene has 18$"):
         sl.classify(made.model, sl.Scene(cube[..., :18]))
+    # the wavelengths of the bands that are kept are compared all the same
+    assert made.model.config.scene is not None
+    nm = tuple(400.0 + 10 * b for b in range(19))
+    of_model = {"wavelengths_nm": tuple(nm[b] for b in kept)}
+    config = made.model.config.scene.model_copy(update=of_model)
+    model = replace(made.model, config=made.model.config.model_copy(update={"scene": config}))
+    dropped_elsewhere = (0.0, *nm[1:18], 9999.0)
+    field = sl.Scene(cube, name="field", wavelengths_nm=dropped_elsewhere)
+    assert np.array_equal(sl.classify(model, field).classes, wanted)
+    with pytest.raises(SceneError) as other:
+        sl.classify(model, replace(field, wavelengths_nm=(*nm[:8], 485.0, *nm[9:])))
+    assert str(other.value) == (
+        "field: other wavelengths than the model's: 1 of 16 bands are more than 1 nm off, the "
+        "first being 6, from 0: wanted 480 nm, got 485 nm; leave bands out with --drop-bands, or "
+        "interpolate with --match-wavelengths"
+    )
+    with pytest.raises(SettingsError) as match:
+        sl.classify(model, field, match_wavelengths=True)
+    assert str(match.value) == (
+        "--match-wavelengths: drop the model's bands first, with --drop-bands"
+    )
 
 
 # What stands in the folder

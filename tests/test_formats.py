@@ -402,6 +402,41 @@ def test_the_fill_value_that_xarray_writes_into_zarr(tmp_path: Path) -> None:
     assert scene.valid.tolist() == [[False, True]]
 
 
+def test_the_fill_value_that_xarray_keeps_as_that_of_the_array(tmp_path: Path) -> None:
+    """Version 2: the array's own is the attribute, where dimensions say that xarray wrote it."""
+    root = zarr.open_group(tmp_path / "s.zarr", mode="w", zarr_format=2)
+    array = root.create_array("c", shape=(1, 2, 2), dtype="i2", fill_value=-9)
+    array[:] = [[[-9, 1], [2, 3]]]
+    assert read_scene(tmp_path / "s.zarr").valid is None
+    array.attrs["_ARRAY_DIMENSIONS"] = ["y", "x", "band"]
+    scene = read_scene(tmp_path / "s.zarr")
+    assert scene.valid is not None
+    assert scene.valid.tolist() == [[False, True]]
+    array.attrs["_FillValue"] = 3
+    stated = open_cube(tmp_path / "s.zarr").nodata
+    assert stated is not None
+    assert stated.tolist() == [3, 3]
+
+
+@pytest.mark.parametrize(("missing", "notes"), [
+    (-9, ()),
+    (-8, ("missing_value: another than _FillValue; it is not used",)),
+])  # fmt: skip
+def test_a_missing_value_beside_a_fill_value(
+    tmp_path: Path, missing: int, notes: tuple[str, ...]
+) -> None:
+    with h5py.File(tmp_path / "s.h5", "w") as file:
+        file["c"] = np.array([[[-9, 1], [-8, 3]]], np.int16)
+        file["c"].attrs["_FillValue"] = np.int16(-9)
+        file["c"].attrs["missing_value"] = np.int16(missing)
+        for axis, name in enumerate(("y", "x", "band")):
+            file["c"].dims[axis].label = name
+    cube = open_cube(tmp_path / "s.h5")
+    assert cube.notes == notes
+    assert cube.nodata is not None
+    assert cube.nodata.tolist() == [-9, -9]
+
+
 def test_an_array_alone_is_a_store_too(tmp_path: Path) -> None:
     zarr.create_array(tmp_path / "s.zarr", data=CUBE)
     scene = read_scene(tmp_path / "s.zarr")

@@ -151,6 +151,16 @@ def test_an_attribute_table_of_gdal(tmp_path: Path) -> None:
         ReadError, match=r"^gt\.tif\.aux\.xml: its attribute table is damaged \(.+seven"
     ):
         read_labels(path)
+    for old, new, why in (
+        ("<Usage>5</Usage>", "<Usage></Usage>", "invalid literal for int() with base 10: ''"),
+        ("<F>7</F>", "<F>inf</F>", "cannot convert float infinity to integer"),
+    ):
+        beside.write_text(text.format((head + rows).replace(old, new)))
+        refused(
+            ReadError,
+            f"gt.tif.aux.xml: its attribute table is damaged ({why}); remove the file",
+            path,
+        )
     beside.write_text("<PAMDataset>")
     with pytest.raises(ReadError) as caught:
         read_labels(path)
@@ -191,7 +201,18 @@ def test_an_envi_classification_that_spectral_wrote(tmp_path: Path) -> None:
         assert labels.class_colours == {1: (9, 8, 7), 2: (1, 2, 3), 3: (4, 4, 4)}
     (tmp_path / "gt.img").unlink()
     refused(
-        ReadError, f"{tmp_path}/gt.hdr: no data file beside it, such as gt.img", tmp_path / "gt.hdr"
+        ReadError,
+        f"{tmp_path}/gt.hdr: no data file beside it; wanted gt with one of the endings .img, .dat, "
+        ".bsq, .bil, .bip, .raw, .bin, .envi, .rfl, or with none",
+        tmp_path / "gt.hdr",
+    )
+    (tmp_path / "gt.dat").touch()
+    (tmp_path / "gt.rfl").touch()
+    refused(
+        ReadError,
+        f"{tmp_path}/gt.hdr: several data files beside it: gt.dat, gt.rfl; name the data file "
+        "itself",
+        tmp_path / "gt.hdr",
     )
 
 

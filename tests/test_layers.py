@@ -17,7 +17,7 @@ import spectrolite
 ROOT = Path(spectrolite.__file__).parent
 
 ORDER = (
-    "errors", "files", "locks", "memory", "scene", "labels", "grids", "images",
+    "errors", "files", "parts", "memory", "scene", "labels", "grids", "images",
     "readers.shapes", "readers.cubes", "readers.raw", "readers.survey", "readers.npy",
     "readers.envi", "readers.rasters", "readers.cf", "readers.hdf5", "readers.netcdf",
     "readers.zarr_stores", "readers.matlab", "readers.scene_files",

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -63,6 +64,18 @@ def _in_file(cube: NDArray[Any], valid: NDArray[np.bool_] | None = None) -> Scen
         ]
 
     return SceneFile((rows, cols, bands), cube.dtype, read)
+
+
+def _envi(folder: Path, cube: NDArray[Any]) -> Path:
+    """An ENVI pair, by its header."""
+    rows, cols, bands = cube.shape
+    folder.mkdir(exist_ok=True)
+    (folder / "s.img").write_bytes(cube.astype("<u2").tobytes())
+    (folder / "s.hdr").write_text(
+        f"ENVI\nsamples = {cols}\nlines = {rows}\nbands = {bands}\ndata type = 12\n"
+        "interleave = bip\nbyte order = 0\n"
+    )
+    return folder / "s.hdr"
 
 
 def _bytes(out: Path) -> dict[str, bytes]:
@@ -107,17 +120,18 @@ def _rows(path: Path) -> Iterator[tuple[int, NDArray[Any]]]:
     return read_rows(path)
 
 
-def test_a_scene_in_its_file_gives_the_bits_of_one_in_memory(
+def test_a_scene_in_its_file_gives_the_bits_of_one_in_memory_in_the_same_strips(
     tiny_run: sl.Run, cube: NDArray[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the strips: all windows of a row in one, or each in its own."""
-    made = sl.classify(tiny_run, Scene(cube), window=20)
-    assert len(strips(Scene(cube), 20, 12)) == 3
-    monkeypatch.setattr(mapping, "STRIP_MIB", 0)
-    assert len(strips(_in_file(cube), 20, 12)) == 9
-    again = sl.classify(tiny_run, _in_file(cube), window=20)
-    assert np.array_equal(again.classes, made.classes)
-    np.testing.assert_allclose(again.confidence, made.confidence, atol=1e-6)
+    """All windows of a row in one strip, or each in its own; both ways give one map."""
+    made = []
+    for mib, count in ((STRIP_MIB, 3), (0, 9)):
+        monkeypatch.setattr(mapping, "STRIP_MIB", mib)
+        assert len(strips(_in_file(cube), 20, 12)) == len(strips(Scene(cube), 20, 12)) == count
+        made.append(sl.classify(tiny_run, Scene(cube), window=20))
+        assert sl.classify(tiny_run, _in_file(cube), window=20).sha256 == made[-1].sha256
+    assert np.array_equal(made[0].classes, made[1].classes)
+    np.testing.assert_allclose(made[0].confidence, made[1].confidence, atol=1e-6)
 
 
 def test_the_next_strip_is_read_while_the_network_computes(
@@ -289,6 +303,46 @@ def test_resume_refuses_another_model_scene_or_setting(
     assert not part.exists()
 
 
+@pytest.mark.parametrize("form", ["ENVI", "Zarr"])
+def test_a_scene_of_several_files_that_changed_in_the_middle_is_another(
+    tiny_run: sl.Run, cube: NDArray[Any], tmp_path: Path, form: str
+) -> None:
+    """First and last rows, and the file or folder that is named, stay as they were."""
+    out, scene = tmp_path / "map.tif", tmp_path / "s.zarr"
+    if form == "ENVI":
+        scene = _envi(tmp_path, cube)
+    else:
+        zarr.create_array(scene, data=cube, chunks=(10, *cube.shape[1:]), compressors=None)
+    with pytest.raises(KeyboardInterrupt):
+        map_scene(tiny_run, scene, out=out, window=20, on_window=_stop_after(2))
+    before = scene.stat().st_mtime_ns
+    other = cube.copy()
+    other[25] = 60_000
+    if form == "ENVI":
+        scene.with_suffix(".img").write_bytes(other.astype("<u2").tobytes())
+    else:
+        zarr.open_array(scene, mode="r+")[20:30] = other[20:30]
+    assert scene.stat().st_mtime_ns == before
+    with pytest.raises(SettingsError) as caught:
+        map_scene(tiny_run, scene, out=out, window=20, resume=True)
+    assert str(caught.value) == (
+        f"--scene: not the scene that {out}.part was begun with (changed_ns); start anew with "
+        "--overwrite"
+    )
+
+
+def test_going_on_replaces_no_file_of_another(tiny_run: sl.Run, file: Path, tmp_path: Path) -> None:
+    """Nothing was begun here, and a picture of the user's has the name of the map's."""
+    out, picture = tmp_path / "map.tif", tmp_path / "map.png"
+    picture.write_bytes(b"a photograph")
+    for resume in (False, True):
+        with pytest.raises(RunError) as caught:
+            map_scene(tiny_run, file, out=out, window=60, resume=resume)
+        assert str(caught.value) == f"{picture} exists; take another --out, or --overwrite"
+        assert _bytes(out) == {"map.png": b"a photograph"}
+        assert not (tmp_path / "map.tif.part").exists()
+
+
 def test_as_many_threads_as_before(tiny_run: sl.Run, file: Path, tmp_path: Path) -> None:
     """Their number decides bits."""
     flags: dict[str, Any] = {"out": tmp_path / "map.tif", "window": 20}
@@ -457,12 +511,8 @@ def test_bad_input_leaves_nothing(
     tiny_run: sl.Run, file: Path, cube: NDArray[Any], tmp_path: Path
 ) -> None:
     def broken(_: Window) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        if reads:
-            raise ReadError("field.img: cut short; copy it again")
-        reads.append(1)
-        return cube[:1], np.ones((1, 60), bool)
+        raise ReadError("field.img: cut short; copy it again")
 
-    reads = [1]
     whole = _in_file(cube)
     (tmp_path / "map.tif.part").mkdir()
     (tmp_path / "map.tif.part" / "thesis.txt").write_text("years of work")
@@ -477,6 +527,10 @@ def test_bad_input_leaves_nothing(
         (SceneError, "the model takes 16 bands, the scene has 9", _in_file(cube[..., :9]),
          {}),
         (ReadError, "field.img: cut short; copy it again", replace(whole, read=broken), {}),
+        (SettingsError, "--scene-key and --drop-bands: go with --scene FILE", whole,
+         {"drop_bands": (1,)}),
+        (SettingsError, "--scene-key and --drop-bands: go with --scene FILE", whole,
+         {"scene_key": "cube"}),
         (RunError, f"{tmp_path}/map.tif.part is in the way and no stopped map; take another --out",
          whole, {"out": tmp_path / "map.tif"}),
         (RunError, f"--out: {tmp_path}/s.tif is the scene itself; take another name", own,
@@ -486,9 +540,7 @@ def test_bad_input_leaves_nothing(
         with pytest.raises(error) as caught:
             map_scene(bundle, scene, **{"out": tmp_path / "new" / "m.tif", **flags})
         assert str(caught.value) == message
-    reads.clear()
     later = replace(whole, read=lambda w: whole.read(w) if w.shape[0] == 1 else broken(w))
-    reads.append(1)
     with pytest.raises(ReadError, match=r"^field\.img: cut short"):
         map_scene(bundle, later, out=tmp_path / "late" / "m.tif")
     assert list((tmp_path / "late").iterdir()) == []
@@ -560,6 +612,26 @@ def test_the_command_line_maps_several_scenes(
     }
     code, _, err = typed("map", tiny_run.path, "--scene", tmp_path / "*.npy", "--out", "m.tif")
     assert (code, err) == (2, "error: --out: several scenes want a folder, got m.tif")
+    code, _, err = typed("map", tiny_run.path, "--drop-bands", "1", "--out", tmp_path / "m.tif")
+    assert (code, err) == (2, "mapping error: --scene-key and --drop-bands: go with --scene FILE")
+
+
+def test_maps_among_their_scenes_are_no_scenes(
+    typed: Callable[..., tuple[int, str, str]],
+    tiny_run: sl.Run,
+    tiny: tuple[sl.Scene, sl.Labels],
+    tmp_path: Path,
+) -> None:
+    """Their ENVI headers match the pattern, once they are there; the folder's name has a dot."""
+    folder = tmp_path / "fields.v2"
+    scene = _envi(folder, tiny[0].cube)
+    for ending in (".img", ".hdr"):
+        shutil.copy(scene.with_suffix(ending), folder / f"t{ending}")
+    words = ("--scene", folder / "*.hdr", "--envi", "--out", folder, "--json")
+    code, out, err = typed("map", tiny_run.path, *words)
+    assert code == 0, err
+    assert [m["scene"] for m in json.loads(out)["maps"]] == [str(scene), str(folder / "t.hdr")]
+    assert (folder / "s_classes.hdr").exists()
 
 
 def test_the_command_line_says_how_to_go_on(

@@ -14,6 +14,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -180,8 +181,9 @@ def test_labels_with_an_unknown_ending(tmp_path: Path) -> None:
     with pytest.raises(ReadError) as caught:
         read_labels(path)
     assert str(caught.value) == (
-        f"{path}: wanted one of .asc, .bil, .bip, .bsq, .csv, .dat, .fgb, .geojson, .gpkg, .hdr, "
-        ".img, .json, .mat, .npy, .png, .raw, .roi, .shp, .tif, .tiff, .tsv, .txt, .vrt, got .xyz"
+        f"{path}: wanted one of .asc, .bil, .bin, .bip, .bsq, .csv, .dat, .envi, .fgb, .geojson, "
+        ".gpkg, .hdr, .img, .json, .mat, .npy, .png, .raw, .rfl, .roi, .shp, .tif, .tiff, .tsv, "
+        ".txt, .vrt, got .xyz"
     )
 
 
@@ -285,14 +287,35 @@ def test_a_key_that_is_not_there(tmp_path: Path, read: Any) -> None:
     )
 
 
-def test_a_key_of_the_wrong_kind_is_refused_by_the_value_itself(tmp_path: Path) -> None:
+def test_a_key_of_the_wrong_kind_is_refused(tmp_path: Path) -> None:
     io.savemat(tmp_path / "m.mat", {"gt": MAP, "cube": CUBE})
-    with pytest.raises(SceneError) as bad_scene:
+    with pytest.raises(ReadError) as bad_scene:
         read_scene(tmp_path / "m.mat", key="gt")
-    assert str(bad_scene.value) == ("m.mat: wanted a cube of rows, cols, bands, got shape (2, 3)")
-    with pytest.raises(LabelsError) as bad_labels:
+    assert str(bad_scene.value) == (
+        f"{tmp_path}/m.mat: wanted a cube of rows, cols, bands, got gt (2 x 3 uint8)"
+    )
+    with pytest.raises(ReadError) as bad_labels:
         read_labels(tmp_path / "m.mat", key="cube")
-    assert str(bad_labels.value) == "m.mat: wanted rows, cols, got shape (2, 3, 4)"
+    assert str(bad_labels.value) == (
+        f"{tmp_path}/m.mat: wanted a map of rows, cols, got cube (2 x 3 x 4 int16)"
+    )
+
+
+@pytest.mark.parametrize("ending", [".mat", ".h5", ".npy"])
+def test_an_array_without_values_is_refused_by_its_key_too(tmp_path: Path, ending: str) -> None:
+    path, empty = tmp_path / f"m{ending}", np.empty((0, 3, 4), np.int16)
+    if ending == ".mat":
+        io.savemat(path, {"array": empty})
+    elif ending == ".h5":
+        with h5py.File(path, "w") as file:
+            file["array"] = empty
+    else:
+        np.save(path, empty)
+    with pytest.raises(ReadError) as caught:
+        read_scene(path, key="array")
+    assert str(caught.value) == (
+        f"{path}: wanted a cube of rows, cols, bands, got array (0 x 3 x 4 int16)"
+    )
 
 
 def test_bad_values_are_named_with_their_file(tmp_path: Path) -> None:
@@ -323,9 +346,11 @@ def test_bands_that_the_file_does_not_have(tmp_path: Path) -> None:
 
 def test_bands_of_a_map_cannot_be_dropped(tmp_path: Path) -> None:
     io.savemat(tmp_path / "m.mat", {"gt": MAP, "cube": CUBE})
-    with pytest.raises(SceneError) as caught:
+    with pytest.raises(ReadError) as caught:
         read_scene(tmp_path / "m.mat", key="gt", drop_bands=(1,))
-    assert str(caught.value) == "m.mat: wanted a cube of rows, cols, bands, got shape (2, 3)"
+    assert str(caught.value) == (
+        f"{tmp_path}/m.mat: wanted a cube of rows, cols, bands, got gt (2 x 3 uint8)"
+    )
 
 
 def test_infinite_labels_are_named_with_their_file(tmp_path: Path) -> None:

@@ -14,11 +14,13 @@ import pytest
 import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rasterio._env import get_gdal_config
 
 import spectrolite as sl
 from spectrolite.errors import LabelsError, MissingExtraError, ReadError, SceneError, SettingsError
 from spectrolite.readers import open_cube, open_scene, read_scene
 from spectrolite.readers.cubes import in_nm
+from spectrolite.readers.rasters import opened
 from spectrolite.readers.survey import has_spectrum, pieces, survey
 from spectrolite.scene import Window
 
@@ -81,6 +83,29 @@ def test_a_bad_envi_header(tmp_path: Path, old: str, new: str, said: str, typed:
         assert str(caught.value) == wanted
     code, out, err = typed("info", path)
     assert (code, out, err) == (2, "", f"error: {wanted}")
+
+
+def test_complex_bands_of_a_raster(tmp_path: Path) -> None:
+    path = tmp_path / "s.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", dtype="complex64", height=2, width=2, count=2,
+        transform=rasterio.Affine(2, 0, 0, 0, -2, 0),
+    ) as file:  # fmt: skip
+        file.write(np.ones((2, 2, 2), np.complex64))
+    with pytest.raises(ReadError) as caught:
+        read_scene(path)
+    assert str(caught.value) == f"{path}: wanted bands of real numbers, got complex64"
+
+
+def test_a_raster_is_read_with_a_cache_of_64_mib(tmp_path: Path) -> None:
+    path = tmp_path / "s.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", dtype="uint8", height=2, width=2, count=1,
+        transform=rasterio.Affine(2, 0, 0, 0, -2, 0),
+    ) as file:  # fmt: skip
+        file.write(np.ones((1, 2, 2), np.uint8))
+    with opened(path):
+        assert get_gdal_config("GDAL_CACHEMAX") == 64 * 2**20  # which rasterio gives in bytes
 
 
 def test_a_half_of_an_envi_pair(tmp_path: Path) -> None:

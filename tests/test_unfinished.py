@@ -216,9 +216,9 @@ def test_killed_again_and_again_it_ends_with_the_same_bits(
     assert all(
         code == (130 if number == signal.SIGINT else -number) for number, code, _ in ended[:-1]
     )
-    epochs = [epoch for _, _, epoch in ended[:-1] if epoch is not None]
-    assert epochs == sorted(epochs)
-    assert epochs[-1] > 0, ended
+    kept = [epoch for _, _, epoch in ended[:-1] if epoch is not None]
+    assert kept == sorted(kept)
+    assert kept[-1] > 0, ended
     assert _bits(out) == _bits(tmp_path / "run-never")
     assert _names(out) == _names(tmp_path / "run-never")
     assert _names(tmp_path) == ["run", "run-never"]
@@ -530,6 +530,23 @@ def test_out_alone_is_enough_to_go_on(
         assert (code, said) == (
             2, f"error: {message}; leave the flag out, or start anew with --overwrite",
         )  # fmt: skip
+    for flags, flag in (
+        (["--root", "."], "--root"),
+        (["--mirror-url", "http://127.0.0.1"], "--mirror-url"),
+        (["--scene-key", "a"], "--scene-key"),
+        (["--labels-key", "a"], "--labels-key"),
+        (["--drop-bands", 1], "--drop-bands"),
+        (["--class-field", "a"], "--class-field"),
+        (["--layer", "a"], "--layer"),
+        (["--scale"], "--scale"),
+        (["--image-size", 8], "--image-size"),
+        (["--skip-damaged"], "--skip-damaged"),
+    ):
+        assert typed("train", "--out", out, "--resume", *flags) == (
+            2,
+            f"error: {flag}: {out}.part knows its data; leave the flag out, or give all of --data, "
+            "--scene or --images again",
+        )
     code, said = typed("train", "--out", out, "--resume", *files, "--epochs", 5)
     assert code == 0, said
     assert _bits(out) == _bits(whole.path)

@@ -44,19 +44,15 @@ def at_wavelengths(
             wavelengths to match.
     """
     there_nm = scene.wavelengths_nm
-    if wanted_nm is None or there_nm is None:
-        if match:
-            lacking = "the model" if wanted_nm is None else scene.name
-            raise SceneError(f"--match-wavelengths: {lacking} has no wavelengths; leave it out")
-        return scene
-    there, wanted = np.asarray(there_nm), np.asarray(wanted_nm)
-    if len(there) == len(wanted) and np.abs(there - wanted).max() <= TOLERANCE_NM:
-        return scene
     if not match:
-        raise SceneError(
-            f"{scene.name}: other wavelengths than the model's: {_difference(there, wanted)}; "
-            "leave bands out with --drop-bands, or interpolate with --match-wavelengths"
-        )
+        check_wavelengths(scene.name, there_nm, wanted_nm)
+        return scene
+    if wanted_nm is None or there_nm is None:
+        lacking = "the model" if wanted_nm is None else scene.name
+        raise SceneError(f"--match-wavelengths: {lacking} has no wavelengths; leave it out")
+    there, wanted = np.asarray(there_nm), np.asarray(wanted_nm)
+    if _same(there, wanted):
+        return scene
     low, high = float(there.min()), float(there.max())
     outside = wanted[(wanted < low - TOLERANCE_NM) | (wanted > high + TOLERANCE_NM)]
     if len(outside):
@@ -83,6 +79,33 @@ def at_wavelengths(
     shape = (*scene.shape[:2], len(wanted))
     dtype = np.result_type(scene.dtype, np.float32)
     return replace(scene, shape=shape, dtype=dtype, read=read, wavelengths_nm=wanted_nm)
+
+
+def check_wavelengths(
+    name: str, there_nm: tuple[float, ...] | None, wanted_nm: tuple[float, ...] | None
+) -> None:
+    """Refuse a scene whose bands are not those of a model, where both say which they have.
+
+    Args:
+        name: of the scene.
+        there_nm: centres of its bands, or nothing.
+        wanted_nm: centres of the model's bands, or nothing.
+
+    Raises:
+        SceneError: other wavelengths.
+    """
+    if there_nm is None or wanted_nm is None:
+        return
+    there, wanted = np.asarray(there_nm), np.asarray(wanted_nm)
+    if not _same(there, wanted):
+        raise SceneError(
+            f"{name}: other wavelengths than the model's: {_difference(there, wanted)}; "
+            "leave bands out with --drop-bands, or interpolate with --match-wavelengths"
+        )
+
+
+def _same(there: NDArray[np.float64], wanted: NDArray[np.float64]) -> bool:
+    return len(there) == len(wanted) and bool(np.abs(there - wanted).max() <= TOLERANCE_NM)
 
 
 def _mixed(

@@ -205,7 +205,8 @@ def load(
             is published.
 
     Raises:
-        SettingsError: no such data set, or a folder or a mirror for one that needs none.
+        SettingsError: no such data set, a folder or a mirror for one that needs none, or a mirror
+            that is no address.
         MissingExtraError: the package that holds its files is not installed.
         ReadError: a file is missing, or has other bytes than the published ones.
         DownloadError: a file of a scene cannot be downloaded.
@@ -216,8 +217,7 @@ def load(
             "--mirror-url: goes with scenes that are downloaded, and without --root"
         )
     if isinstance(known, Dataset) and name in DOWNLOADED:
-        counts = dict(zip(known.class_names, known.counts.values(), strict=True))
-        return load_scene(name, known.shape, known.class_names, counts, root, mirror_url, tell)
+        return load_scene(known, root, mirror_url, tell)
     if name in CIFAR:
         return _cifar(name, root)
     if root is not None:

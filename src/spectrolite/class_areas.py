@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.errors import ReadError, RunError, SettingsError
+from spectrolite.grids import Grid
 from spectrolite.map_files import MapFile, MapHead, open_map
 from spectrolite.readers.samples import Sample, read_sample
 from spectrolite.run_folders import Run, open_run
@@ -153,13 +154,13 @@ def pixel_area_m2(head: MapHead) -> tuple[float | None, tuple[str, ...]]:
     except CRSError:
         metres = None
     if metres is None:
-        return None, (
-            "no areas: the map lies in degrees, and a pixel's area changes with its latitude; map "
-            "a scene in a projected reference system",
-        )
+        why = "the map's reference system is not projected"
+        if crs.is_geographic:
+            why = "the map lies in degrees, and a pixel's area changes with its latitude"
+        return None, (f"no areas: {why}; map a scene in a projected reference system",)
     a, b, _, d, e, _ = head.transform
     notes: tuple[str, ...] = ()
-    if "mercator" in head.crs.lower() and "transverse" not in head.crs.lower():
+    if 'PROJECTION["Mercator' in crs.to_wkt():
         notes = ("areas in a Mercator projection are too large, fourfold at 60 degrees latitude",)
     return abs(a * e - b * d) * metres**2, notes
 
@@ -227,9 +228,8 @@ def _pixels(sample: Sample, head: MapHead) -> tuple[NDArray[np.int64], NDArray[n
             raise ReadError(
                 f"{sample.name}: its points are coordinates, and the map has none; give row,col"
             )
-        a, b, c, d, e, f = head.transform
-        offsets = sample.places - (c, f)
-        cols, rows = np.floor(np.linalg.solve(np.array([[a, b], [d, e]]), offsets.T))
+        grid = Grid(head.shape, head.transform, head.crs, sample.name)
+        rows, cols = map(np.floor, grid.positions(*sample.places.T))
     outside = ~((rows >= 0) & (rows < head.shape[0]) & (cols >= 0) & (cols < head.shape[1]))
     if outside.any():
         at = int(np.flatnonzero(outside)[0])

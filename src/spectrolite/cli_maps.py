@@ -90,8 +90,9 @@ def map_(
         "device": device, "bands": tuple(filter(None, bands.split(","))), "cog": cog, "envi": envi,
     }  # fmt: skip
     given = scene or []
-    one = not given or (len(given) == 1 and scenes_named(given) == [Path(given[0])])
-    if not one and out.suffix:
+    named = scenes_named(given)  # once: maps may match the patterns too
+    one = not given or (len(given) == 1 and named == [Path(given[0])])
+    if not one and out.suffix.lower() in (".tif", ".tiff"):
         raise RunError(f"--out: several scenes want a folder, got {out}")
     try:
         with TrainingProgress(messages).shown() as progress:
@@ -103,7 +104,7 @@ def map_(
                 ]  # fmt: skip
             else:
                 made = map_scenes(
-                    run, given, out=out, on_window=progress.window,
+                    run, named, out=out, on_window=progress.window,
                     on_scene=lambda file, _all: progress.stage(f"mapping {file.name}"), **settings,
                 )  # fmt: skip
     except (KeyboardInterrupt, RuntimeError) as stop:
@@ -116,7 +117,7 @@ def map_(
         assert not isinstance(made[0], Failed)
         _print_map(made[0], as_json)
         return
-    _print_maps(scenes_named(given), made, as_json)
+    _print_maps(named, made, as_json)
     if any(isinstance(m, Failed) for m in made):
         raise typer.Exit(1)
 
@@ -176,12 +177,10 @@ def areas_table(made: Areas) -> Table:
     return table
 
 
-def _as_json(made: MapFile) -> dict[str, Any]:
-    from spectrolite.class_areas import areas as measure
+def _as_json(made: MapFile, measured: Areas) -> dict[str, Any]:
     from spectrolite.map_files import DOUBTS, MapFiles
 
     files = MapFiles(made.path)
-    measured = measure(made)
     there = {name: files.band(name) for name in DOUBTS} | {"envi": files.envi}
     return {
         "map": str(made.path), "picture": str(files.picture), "style": str(files.style),
@@ -195,11 +194,12 @@ def _as_json(made: MapFile) -> dict[str, Any]:
 def _print_map(made: MapFile, as_json: bool) -> None:
     from spectrolite.class_areas import areas as measure
 
-    told = _as_json(made)
+    measured = measure(made)
+    told = _as_json(made, measured)
     if as_json:
         print_json(told)
         return
-    console.print(areas_table(measure(made)))
+    console.print(areas_table(measured))
     if told["no_data"]:
         console.print(f"- {told['no_data']:,} pixels without data", soft_wrap=True)
     for note in told["notes"]:
@@ -209,11 +209,12 @@ def _print_map(made: MapFile, as_json: bool) -> None:
 
 
 def _print_maps(scenes: list[Path], made: list[MapFile | Failed], as_json: bool) -> None:
+    from spectrolite.class_areas import areas as measure
     from spectrolite.map_runs import Failed
 
     done = {file: m for file, m in zip(scenes, made, strict=True) if not isinstance(m, Failed)}
     failed = [m for m in made if isinstance(m, Failed)]
-    told = {file: _as_json(m) for file, m in done.items()}
+    told = {file: _as_json(m, measure(m)) for file, m in done.items()}
     if as_json:
         print_json({
             "maps": [{"scene": str(file), **one} for file, one in told.items()],

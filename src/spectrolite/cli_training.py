@@ -177,13 +177,21 @@ def train(
     if recipe is not None:
         given = {**read_recipe(recipe), **given}
     stopped = open_stopped(out) if resume else None
+    of_data: dict[str, Any] = {"root": root, "mirror_url": mirror_url}
+    of_scene = {"scene": scene, "labels": labels, "scene_key": scene_key,
+                "labels_key": labels_key, "drop_bands": drop_bands or None,
+                "class_field": class_field, "layer": layer, "scale": scale or None}  # fmt: skip
+    of_images = {"image_size": image_size, "skip_damaged": skip_damaged or None}
     if stopped is None or any(source is not None for source in (data, scene, labels, images)):
-        of_scene = {"scene": scene, "labels": labels, "scene_key": scene_key,
-                    "labels_key": labels_key, "drop_bands": drop_bands or None,
-                    "class_field": class_field, "layer": layer, "scale": scale or None}  # fmt: skip
-        of_images = {"image_size": image_size, "skip_damaged": skip_damaged or None}
-        loaded = _load(data, {"root": root, "mirror_url": mirror_url}, images, of_scene, of_images)
+        loaded = _load(data, of_data, images, of_scene, of_images)
     else:
+        for key, value in {**of_data, **of_scene, **of_images}.items():
+            if value is not None:
+                flag = key.replace("_", "-")
+                raise SettingsError(
+                    f"--{flag}: {stopped.path} knows its data; leave the flag out, or give all of "
+                    "--data, --scene or --images again"
+                )
         loaded = stopped.data()
     if stopped is None or any(flag is not None for flag in (split, train, split_seed)):
         drawn = _draw(loaded, split or "random", train, split_seed)

@@ -1,7 +1,8 @@
 """Files of public scenes: from a folder, a mirror, or where they are published.
 
-Where no checksum is published, the first download is recorded in a JSON beside it, and what is
-downloaded or read later is held against that record.
+Where no checksum is published, the first download is recorded in a JSON beside it, and later ones
+are held against that record. A file in a folder of the user's is held against a published checksum
+only.
 """
 
 from __future__ import annotations
@@ -11,20 +12,20 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from spectrolite.errors import DownloadError, ReadError
+from spectrolite.errors import DownloadError, ReadError, SettingsError
 from spectrolite.files import whole_file
-from spectrolite.known_scenes import FILES, UPV_URL, RemoteFile
+from spectrolite.known_scenes import FILES, UPV_URL, Dataset, RemoteFile
 from spectrolite.labels import Labels
 from spectrolite.readers import read_labels, read_scene
 from spectrolite.scene import Scene, listed
 
+SCHEMES = ("http", "https", "ftp")
+
 
 def load_scene(
-    name: str,
-    shape: tuple[int, int, int],
-    names: dict[int, str],
-    counts: dict[int, int],
+    known: Dataset,
     root: str | Path | None = None,
     mirror_url: str | None = None,
     tell: Callable[[str], None] = lambda _: None,
@@ -32,25 +33,30 @@ def load_scene(
     """A public scene and its labels.
 
     Args:
-        name: of the data set, one of `FILES`.
-        shape: that the scene must have.
-        names: class id to name.
-        counts: class id to labelled pixels, which the labels must have.
+        known: the data set, one of `FILES`; its shape and its labelled pixels are checked.
         root: a folder that holds the files.
         mirror_url: where they are downloaded from instead.
         tell: called with each thing that the user should know.
 
     Raises:
         DownloadError: a file cannot be downloaded, or has other bytes than before.
+        SettingsError: a mirror that is no address.
         ReadError: a file is missing in `root`, has other bytes than the published ones, or holds
             another scene or other labels.
     """
+    name, names = known.name, known.class_names
+    counts = dict(zip(names, known.counts.values(), strict=True))
     files = FILES[name]
+    if mirror_url is not None and urlsplit(mirror_url).scheme not in SCHEMES:
+        raise SettingsError(
+            f"--mirror-url: wanted an address such as https://…, got {mirror_url}; a folder goes "
+            "with --root"
+        )
     paths = [_path(name, file, root, mirror_url, tell) for file in files]
     scene = read_scene(paths[0], files[0].key)
     labels = read_labels(paths[1], files[1].key, names)
-    if scene.shape != shape:
-        raise ReadError(f"{paths[0]}: wanted {name} of shape {shape}, got {scene.shape}")
+    if scene.shape != known.shape:
+        raise ReadError(f"{paths[0]}: wanted {name} of shape {known.shape}, got {scene.shape}")
     if labels.counts() != counts:
         differs = [
             f"{i} {names.get(i, 'unknown')}: {labels.counts().get(i, 0)} pixels, known are "
@@ -122,7 +128,8 @@ def _downloaded(
             f"{url}: no download ({type(error).__name__}); {by_hand}, or another --mirror-url"
         ) from error
     except ValueError as error:
-        remedy = f"delete that record to accept them, or {by_hand}" if known else by_hand
+        recorded = file.sha256 is None
+        remedy = f"delete that record to accept them, or {by_hand}" if recorded else by_hand
         raise DownloadError(f"{url}: other bytes {why} ({remedy})") from error
     if known is None:
         sha256 = _sha256(path)

@@ -95,6 +95,14 @@ class Burnt:
     merged: int
 
 
+def place_of(source: Any) -> tuple[str | None, tuple[float, ...] | None]:
+    """Reference system as WKT and transform of a raster that rasterio opened; nothing for none."""
+    return (
+        source.crs.to_wkt() if source.crs else None,
+        None if source.transform.is_identity else tuple(source.transform)[:6],
+    )
+
+
 def grid_of(scene: AnyScene, labels: str) -> Grid:
     """The grid of a scene, on which `labels` are to be placed.
 

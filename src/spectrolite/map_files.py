@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from spectrolite.errors import ReadError
 from spectrolite.files import whole_file
+from spectrolite.grids import place_of
 from spectrolite.labels import Colour, default_colour
 
 BLOCK = 256  # rows and columns of a tile of the GeoTIFF
@@ -263,8 +264,7 @@ def open_map(path: str | Path) -> MapFile:
                 f"{path}: wanted one band of whole numbers, got {file.count} of {file.dtypes[0]}; "
                 "name the map that holds the classes"
             )
-        crs = file.crs.to_wkt() if file.crs else None
-        transform = None if file.transform.is_identity else tuple(file.transform)[:6]
+        crs, transform = place_of(file)
         names = {int(k[6:]): v for k, v in file.tags(1).items() if re.fullmatch(r"CLASS_\d+", k)}
         try:
             colours = {i: c[:3] for i, c in file.colormap(1).items()}

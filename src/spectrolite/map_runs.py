@@ -38,12 +38,13 @@ from spectrolite.mapping import (
     scene_config,
     windows_of,
 )
+from spectrolite.readers.rasters import GDAL_CACHE
+from spectrolite.readers.scene_files import files_of
 from spectrolite.run_folders import Run, open_run, threads_of, versions_and_machine
 from spectrolite.scene import AnyScene, Scene, Window, array_sha256
 from spectrolite.staging import FORMAT, StagedMap, staged
 
 MAP_WINDOW = 128  # side in pixels: with HybridSN all takes 900 MiB, with 192 a tenth less time
-GDAL_CACHE = 64 << 20  # bytes, in the stead of a twentieth of the memory
 PROBE = 64  # pixels of a scene's first and last row that tell it from another
 
 OnWindow = Callable[[int, int], None]
@@ -113,7 +114,8 @@ def map_scene(
         RunError: no model, no scene to map, a file in the way, or another process at it.
         ReadError: the scene cannot be read.
         SceneError: other bands than the model's, or other wavelengths.
-        SettingsError: a stopped map that was begun with something else; an unknown band or device.
+        SettingsError: a stopped map that was begun with something else; an unknown band or device;
+            a key or bands to leave out, and no file.
         OSError: a full disk and the like; the finished windows stay.
     """
     files = MapFiles(Path(out))
@@ -223,6 +225,8 @@ def _opened(
 ) -> AnyScene:
     if isinstance(scene, str | Path):
         return readers.open_scene(scene, key, drop_bands, scale=scene_config(bundle).scaled)
+    if key is not None or drop_bands:
+        raise SettingsError("--scene-key and --drop-bands: go with --scene FILE")
     if scene is not None:
         return scene
     run = model if isinstance(model, Run) else None
@@ -250,8 +254,10 @@ def _identity(scene: AnyScene) -> dict[str, Any]:
     }  # fmt: skip
     file = scene.source.get("file")
     if file:
-        stat = Path(file).stat()
-        known |= {"bytes": stat.st_size, "changed_ns": stat.st_mtime_ns}
+        stats = [one.stat() for one in files_of(Path(file))]
+        known |= {
+            "bytes": sum(s.st_size for s in stats), "changed_ns": max(s.st_mtime_ns for s in stats)
+        }  # fmt: skip
     rows, cols, _ = scene.shape
     digest = hashlib.sha256()
     for row in (0, rows - 1):

@@ -17,8 +17,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spectrolite.band_matching import at_wavelengths
+from spectrolite.band_matching import at_wavelengths, check_wavelengths
 from spectrolite.bundles import AnyModel, Bundle, Config
+from spectrolite.deploy.graphs import kept_bands
 from spectrolite.deploy.runtime import Exported, scene_model
 from spectrolite.errors import SceneError, SettingsError
 from spectrolite.memory import kept_memory
@@ -118,11 +119,19 @@ def fitting(model: Bundle | Exported, scene: AnyScene, match_wavelengths: bool) 
 
     Raises:
         SceneError: another number of bands, or other wavelengths.
+        SettingsError: wavelengths to match, and an exported model that leaves bands out itself.
     """
     if isinstance(model, Exported):
         wanted: tuple[int, ...] = model.bands
-        if scene.shape[2] == max(wanted) > min(wanted):
-            return scene  # it leaves bands out itself, and knows the wavelengths of the others
+        if scene.shape[2] == max(wanted) > min(wanted):  # it leaves bands out itself
+            if match_wavelengths:
+                raise SettingsError(
+                    "--match-wavelengths: drop the model's bands first, with --drop-bands"
+                )
+            kept = kept_bands(scene.shape[2], model.config.dropped_bands)
+            there_nm = scene.wavelengths_nm and tuple(scene.wavelengths_nm[b] for b in kept)
+            check_wavelengths(scene.name, there_nm, scene_config(model).wavelengths_nm)
+            return scene
     else:
         wanted = (len(model.bands.mean),)
     scene = at_wavelengths(scene, scene_config(model).wavelengths_nm, match_wavelengths)

@@ -23,6 +23,7 @@ from spectrolite.image_splits import split_images
 from spectrolite.images import ImageSet
 from spectrolite.labels import Labels
 from spectrolite.manifests import hash_of, named_data
+from spectrolite.parts import BEGIN, part_of
 from spectrolite.reports import Number, Part, Report
 from spectrolite.run_folders import Run, open_run
 from spectrolite.run_training import EpochListener
@@ -30,7 +31,6 @@ from spectrolite.runs import evaluate, train, with_data
 from spectrolite.scene import Scene
 from spectrolite.settings import flat_settings
 from spectrolite.splits import split
-from spectrolite.unfinished import BEGIN, part_of
 
 FORMAT = 1
 Vary = Literal["training", "split", "both"]

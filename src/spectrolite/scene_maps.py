@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from spectrolite.bundles import Bundle
 from spectrolite.files import whole_file
+from spectrolite.grids import place_of
 from spectrolite.labels import Colour
 from spectrolite.map_files import (
     MapFiles,
@@ -92,7 +93,6 @@ def read_map(path: Path, bundle: Bundle) -> SceneMap:
     for file in (path, MapFiles(path).band("confidence")):
         with readable(file, "run evaluate"), rasterio.open(file) as source:
             bands.append(source.read(1))
-            crs = source.crs.to_wkt() if source.crs else None
-            transform = None if source.transform.is_identity else tuple(source.transform)[:6]
+            crs, transform = place_of(source)
     config = bundle.config
     return SceneMap(bands[0], bands[1], config.class_names, config.class_colours, crs, transform)

@@ -27,15 +27,13 @@ from pydantic import BaseModel, ConfigDict
 from spectrolite.bundles import read_json
 from spectrolite.errors import RunError, SettingsError
 from spectrolite.files import whole_file
-from spectrolite.locks import LOCK, locked
 from spectrolite.map_files import MADE_FROM, MapFiles, open_map
 from spectrolite.mapping import Layers
+from spectrolite.parts import BEGIN, LOCK, REMEDY, clear, locked, part_of
 from spectrolite.run_folders import other_machine, write_json
 from spectrolite.scene import Window
 
 FORMAT = 1
-BEGIN = "begin.json"
-REMEDY = "start anew with --overwrite"
 
 
 class Begun(BaseModel):
@@ -121,11 +119,6 @@ def name_of(known: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
 
 
-def part_of(out: Path) -> Path:
-    """The folder in which the map `out` grows."""
-    return out.with_name(f"{out.name}.part")
-
-
 @contextmanager
 def staged(
     files: MapFiles,
@@ -171,7 +164,7 @@ def staged(
                 shutil.rmtree(part, ignore_errors=True)
                 yield None
                 return
-    elif there and not overwrite:
+    if there and not overwrite and not (resume and (part / BEGIN).is_file()):
         raise RunError(f"{there[0]} exists; take another --out, or --overwrite")
     _check_ours(part)
     try:
@@ -185,7 +178,7 @@ def staged(
             known = _as_begun(part, known)
         else:
             _check_begun(part, overwrite)
-            _clear(part)
+            clear(part)
         try:
             write_json(part / BEGIN, known)
             made = StagedMap(part, known, types)
@@ -245,10 +238,3 @@ def _check_begun(part: Path, overwrite: bool) -> None:
             f"{part}: a map that was stopped after {done} windows; go on with --resume, or discard "
             "it with --overwrite"
         )
-
-
-def _clear(part: Path) -> None:
-    """Remove all but the lock; `begin.json` last, for without it the rest is none of ours."""
-    for path in sorted(part.iterdir(), key=lambda path: path.name == BEGIN):
-        if path.name != LOCK:
-            path.unlink()

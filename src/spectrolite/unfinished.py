@@ -24,15 +24,16 @@ from typing import Any
 from spectrolite.bundles import read_json
 from spectrolite.errors import RunError, SettingsError, SpectroliteError, TrainingError
 from spectrolite.image_splits import ImageSplit
-from spectrolite.locks import LOCK, locked
 from spectrolite.manifests import FORMAT, WORDS, ImageKnown, SceneKnown, is_of_images
+from spectrolite.parts import BEGIN as BEGIN
+from spectrolite.parts import LOCK, REMEDY, clear, locked
+from spectrolite.parts import part_of as part_of
 from spectrolite.resuming import epochs_kept
 from spectrolite.run_folders import RunRecord, other_machine, save_split, threads_of, write_json
 from spectrolite.settings import checked_settings, flat_settings
 from spectrolite.splits import Split
 
-BEGIN, STATE, REPLACED = "begin.json", "resume.safetensors", "replaced"
-REMEDY = "start anew with --overwrite"
+STATE, REPLACED = "resume.safetensors", "replaced"
 
 
 class Begun(SceneKnown):
@@ -109,11 +110,6 @@ class StoppedRun(RunRecord):
             )
 
 
-def part_of(out: Path) -> Path:
-    """The folder in which the run `out` grows."""
-    return out.parent / f"{out.name}.part"
-
-
 def open_stopped(out: str | Path) -> StoppedRun:
     """Open the stopped run that would have become `out`.
 
@@ -176,7 +172,7 @@ def growing(
             _check_part(part, overwrite)
         try:
             if not resume:
-                _clear(part)
+                clear(part)
                 save_split(part, split)
                 write_json(part / BEGIN, {**known, "overwrite": overwrite})
             stopped = open_stopped(out)
@@ -222,15 +218,6 @@ def _check_part(part: Path, overwrite: bool) -> None:
             f"{part}: a run that was stopped after epoch {done} of {epochs}; go on with --resume, "
             "or discard it with --overwrite"
         )
-
-
-def _clear(part: Path) -> None:
-    """Remove all but the lock; `begin.json` last, for without it the rest is none of ours."""
-    for path in sorted(part.iterdir(), key=lambda path: path.name == BEGIN):
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif path.name != LOCK:
-            path.unlink()
 
 
 def _take_name(part: Path, out: Path) -> None:

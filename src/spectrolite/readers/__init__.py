@@ -7,11 +7,8 @@ holds without reading it and how to read a window; a new format is a new module 
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
 
 from spectrolite.errors import LabelsError, ReadError
 from spectrolite.files import naming
@@ -96,28 +93,12 @@ def read_labels(
 
 
 def _read_array(path: Path, key: str | None, names: dict[int, str]) -> Labels:
-    found, array = _read(
-        path, key, axes=2, wanted="a map of rows, cols", flag="--labels-key", formats=LABEL_ENDINGS
-    )
-    source = {"file": str(path.resolve()), "key": found}
-    return Labels(array, class_names=names, name=path.name, source=source)
-
-
-def _read(
-    path: Path,
-    key: str | None,
-    axes: int,
-    wanted: str,
-    flag: str,
-    formats: Collection[str] = (".mat", ".npy"),
-) -> tuple[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]:
-    if not path.is_file():
-        raise ReadError(f"{path}: no such file")
     reader = FORMATS.get(path.suffix.lower())
     if reader is None:
-        wanted_endings = ", ".join(sorted(filter(None, formats)))
-        raise ReadError(f"{path}: wanted one of {wanted_endings}, got {path.suffix or 'no ending'}")
-    chosen = choose(path, reader.shapes(path), key, axes, wanted, flag)
+        wanted = ", ".join(sorted(filter(None, LABEL_ENDINGS)))
+        raise ReadError(f"{path}: wanted one of {wanted}, got {path.suffix or 'no ending'}")
+    chosen = choose(path, reader.shapes(path), key, 2, "a map of rows, cols", "--labels-key")
     check_fits_memory(path, chosen, remedy="cut the scene into parts")
-    with naming(path):
-        return chosen.key, reader.read(path, chosen.key)
+    source = {"file": str(path.resolve()), "key": chosen.key}
+    array = reader.read(path, chosen.key)
+    return Labels(array, class_names=names, name=path.name, source=source)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spectrolite.errors import ReadError, SceneError
+from spectrolite.errors import ReadError
 from spectrolite.readers.cubes import UNITS, Cube, Numbers, in_nm, per_band, unless_trivial
 from spectrolite.readers.shapes import ArrayShape, choose
 from spectrolite.scene import Window
@@ -94,8 +94,6 @@ def cube_among(path: Path, form: str, variables: Sequence[Variable], key: str | 
     )
     by_key = {v.key: v for v in variables}
     array = by_key[chosen.key]
-    if len(array.shape) != 3:
-        raise SceneError(f"{path.name}: wanted {wanted}, got shape {array.shape}")
     notes: list[str] = []
     order = _order(path, array, by_key, notes)  # axes of the file that are rows, cols, bands
     rows, cols, bands = (array.shape[i] for i in order)
@@ -201,6 +199,7 @@ def _bad_bands(array: Variable, bands: int, variables: Sequence[Variable]) -> tu
 
 
 def _nodata(array: Variable, bands: int, notes: list[str]) -> Numbers | None:
+    found: dict[str, Numbers] = {}
     for name in ("_FillValue", "missing_value"):
         value = array.attrs.get(name)
         if isinstance(value, str):  # how xarray writes it into Zarr's JSON
@@ -212,8 +211,11 @@ def _nodata(array: Variable, bands: int, notes: list[str]) -> Numbers | None:
         if value is not None:
             numbers = per_band(np.ravel(np.asarray(value))[:1], bands)
             if numbers is not None and not np.isnan(numbers).all():
-                return numbers
-    return None
+                found[name] = numbers
+    taken = next(iter(found.values()), None)
+    if taken is not None and any(not np.array_equal(taken, n) for n in found.values()):
+        notes.append("missing_value: another than _FillValue; it is not used")
+    return taken
 
 
 def _place(

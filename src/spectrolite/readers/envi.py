@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.errors import ReadError
+from spectrolite.grids import place_of
 from spectrolite.readers.cubes import Cube, in_nm, per_band, unless_trivial
 from spectrolite.readers.raw import read_box
 from spectrolite.scene import Window
@@ -42,7 +43,7 @@ def cube(path: Path, key: str | None) -> Cube:
     """
     if key is not None:
         raise ReadError(f"{path}: an ENVI file holds one cube and has no keys; leave out {key!r}")
-    header, data = _pair(path)
+    header, data = pair(path)
     fields = read_header(header)
     rows, cols, bands = (_whole(header, fields, name, 1) for name in ("lines", "samples", "bands"))
     offset = _whole(header, fields, "header offset", 0, 0)
@@ -127,8 +128,12 @@ def read_header(path: Path) -> dict[str, str]:
     return fields
 
 
-def _pair(path: Path) -> tuple[Path, Path]:
-    """Header and data file."""
+def pair(path: Path) -> tuple[Path, Path]:
+    """Header and data file, by either of the two.
+
+    Raises:
+        ReadError: the other is missing, or several data files could be the header's.
+    """
     near = {p.name.lower(): p for p in sorted(path.parent.iterdir()) if p.is_file()}
     name = path.name.lower()
     if name.endswith(".hdr"):
@@ -229,8 +234,7 @@ def _place(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with rasterio.open(data, driver="ENVI") as source:
-                crs = source.crs.to_wkt() if source.crs else None
-                transform = None if source.transform.is_identity else tuple(source.transform)[:6]
+                crs, transform = place_of(source)
     except rasterio.RasterioIOError as error:
         notes.append(f"where the scene lies is not understood ({' '.join(str(error).split())})")
         return None, None

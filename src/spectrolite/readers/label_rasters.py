@@ -15,17 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.errors import LabelsError, ReadError
-from spectrolite.grids import Grid, check_crs, grid_of, same_crs
+from spectrolite.grids import Grid, check_crs, grid_of, place_of, same_crs
 from spectrolite.labels import Colour, Labels
+from spectrolite.readers.envi import DATA_ENDINGS, pair
 from spectrolite.readers.rasters import opened
 from spectrolite.readers.shapes import ArrayShape, check_fits_memory
 from spectrolite.scene import AnyScene
 
-ENDINGS = (
-    ".tif", ".tiff", ".vrt", ".hdr", ".img", ".dat", ".bsq", ".bil", ".bip", ".raw", ".png",
-    ".asc", "",
-)  # fmt: skip
-DATA_ENDINGS = ("", ".img", ".dat", ".bsq", ".bil", ".bip", ".raw")  # of what an ENVI header names
+ENDINGS = (".tif", ".tiff", ".vrt", ".png", ".asc", ".hdr", *DATA_ENDINGS)
 
 SAME_PLACE = 0.01  # pixels that corners may be apart on one grid: rounding of written transforms
 
@@ -50,7 +47,8 @@ def read(path: Path, scene: AnyScene | None, key: str | None = None) -> Labels:
         ReadError: a damaged file, no such band, or several and none named.
         LabelsError: no label map, one that cannot be placed, or one that lies outside the scene.
     """
-    path = _data_file(path)
+    if path.suffix.lower() == ".hdr":
+        path = pair(path)[1]
     with opened(path) as source:
         band = _band(path, key, source.count)
         kind = source.dtypes[band - 1]
@@ -59,8 +57,7 @@ def read(path: Path, scene: AnyScene | None, key: str | None = None) -> Labels:
         held = ArrayShape(str(band), source.shape, kind, max(4, np.dtype(kind).itemsize), True)
         check_fits_memory(path, held, remedy="cut the labels to the scene")
         array = np.where(source.read_masks(band) == 0, 0, source.read(band))
-        transform = None if source.transform.is_identity else tuple(source.transform)[:6]
-        crs = source.crs.to_wkt() if source.crs else None
+        crs, transform = place_of(source)
         names = {**_envi_names(source), **_aux_names(path, band), **_own_names(source, band)}
         colours = {**_colour_table(source, band), **_aux_colours(path, band)}
     labels = Labels(
@@ -159,18 +156,6 @@ def _corners_apart(one: Grid, other: Grid) -> float:
     return float(max(np.abs(there[0] - rows).max(), np.abs(there[1] - cols).max()))
 
 
-def _data_file(path: Path) -> Path:
-    """The file beside an ENVI header that the header is of."""
-    if path.suffix.lower() != ".hdr":
-        return path
-    stem = path.with_suffix("")
-    beside = [stem.with_name(stem.name + ending) for ending in DATA_ENDINGS]
-    found = [file for file in beside if file.is_file()]
-    if not found:
-        raise ReadError(f"{path}: no data file beside it, such as {stem.name}.img")
-    return found[0]
-
-
 def _band(path: Path, key: str | None, count: int) -> int:
     if key is None:
         if count != 1:
@@ -239,21 +224,20 @@ def _table(path: Path, found: ElementTree.Element) -> list[tuple[int, dict[int, 
     table = found.find("GDALRasterAttributeTable")
     if table is None:
         return []
-    uses, titles = [], []
-    for column in table.findall("FieldDefn"):
-        uses.append(int(column.findtext("Usage", "0")))
-        titles.append(column.findtext("Name", "").lower())
-    ids = next((uses.index(use) for use in VALUES if use in uses), None)
-    if ids is None and "value" in titles:
-        ids = titles.index("value")
-    rows = []
-    for row in table.findall("Row"):
-        cells = [cell.text or "" for cell in row.findall("F")]
-        index = row.get("index", "") if ids is None else cells[ids]
-        try:
+    uses, titles, rows = [], [], []
+    try:
+        for column in table.findall("FieldDefn"):
+            uses.append(int(column.findtext("Usage", "0")))
+            titles.append(column.findtext("Name", "").lower())
+        ids = next((uses.index(use) for use in VALUES if use in uses), None)
+        if ids is None and "value" in titles:
+            ids = titles.index("value")
+        for row in table.findall("Row"):
+            cells = [cell.text or "" for cell in row.findall("F")]
+            index = row.get("index", "") if ids is None else cells[ids]
             rows.append((int(float(index)), dict(zip(uses, cells, strict=True))))
-        except (ValueError, IndexError) as error:
-            raise ReadError(
-                f"{path.name}.aux.xml: its attribute table is damaged ({error}); remove the file"
-            ) from error
+    except (ValueError, IndexError, OverflowError) as error:
+        raise ReadError(
+            f"{path.name}.aux.xml: its attribute table is damaged ({error}); remove the file"
+        ) from error
     return rows

@@ -8,6 +8,7 @@ The header names the columns, in any case of letters: `class` (or the one of `--
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def read(path: Path, scene: AnyScene, class_field: str | None = None) -> Labels:
         LabelsError: columns that lack or contradict each other, values that are no classes, places
             that cannot be put into the scene.
     """
-    header, lines, rows = _rows(path)
+    header, lines, rows = read_rows(path)
     columns = {name: n for n, name in enumerate(header)}
     field = (class_field or "class").lower()
     if field not in columns:
@@ -62,7 +63,7 @@ def read(path: Path, scene: AnyScene, class_field: str | None = None) -> Labels:
     values = [row[columns[field]] for row in rows]
     classes, names = numbered_classes(values, f"{path}: column {field}", place)
     first, second = (
-        _numbers(path, name, [row[columns[name]] for row in rows], lines) for name in pair
+        numbers(path, name, [row[columns[name]] for row in rows], lines) for name in pair
     )
     if pair == ("row", "col"):
         pixels = _positions(path, first, second, scene, lines)
@@ -104,16 +105,25 @@ def read(path: Path, scene: AnyScene, class_field: str | None = None) -> Labels:
     )  # fmt: skip
 
 
-def _rows(path: Path) -> tuple[list[str], list[int], list[list[str]]]:
-    """Header in lower case, and the rows with their lines; blank lines do not count."""
+def read_rows(path: Path) -> tuple[list[str], list[int], list[list[str]]]:
+    """Header in lower case, and the rows with their lines; blank lines do not count.
+
+    Raises:
+        ReadError: no text, no header or no row, or a row that is not like the header, by its line.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
-        start = text.split("\n", 1)[0]
-        delimiter = max(DELIMITERS, key=start.count)
-        reader = csv.reader(text.splitlines(), delimiter=delimiter, strict=True)
-        found = [(reader.line_num, [c.strip() for c in row]) for row in reader if any(row)]
-    except (UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
         raise ReadError(f"{path}: not a readable CSV file in UTF-8 ({error})") from error
+    start = text.split("\n", 1)[0]
+    delimiter = max(DELIMITERS, key=start.count)
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True, strict=True)
+    try:
+        found = [(reader.line_num, [c.strip() for c in row]) for row in reader if any(row)]
+    except csv.Error as error:
+        raise ReadError(
+            f"{path}: line {reader.line_num}: not a readable CSV file in UTF-8 ({error})"
+        ) from error
     if len(found) < 2:
         raise ReadError(f"{path}: wanted a header such as x,y,class and rows below it")
     header = [name.lower() for name in found[0][1]]
@@ -129,20 +139,25 @@ def _rows(path: Path) -> tuple[list[str], list[int], list[list[str]]]:
     return header, [line for line, _ in found[1:]], [row for _, row in found[1:]]
 
 
-def _numbers(path: Path, name: str, cells: list[str], lines: list[int]) -> NDArray[np.float64]:
-    numbers = np.full(len(cells), np.nan)
+def numbers(path: Path, name: str, cells: list[str], lines: list[int]) -> NDArray[np.float64]:
+    """The cells of a column as numbers.
+
+    Raises:
+        ReadError: one is no finite number, by its line.
+    """
+    found = np.full(len(cells), np.nan)
     for n, cell in enumerate(cells):
         try:
-            numbers[n] = float(cell)
+            found[n] = float(cell)
         except ValueError:
             continue
-    bad = np.flatnonzero(~np.isfinite(numbers))
+    bad = np.flatnonzero(~np.isfinite(found))
     if len(bad):
         raise ReadError(
             f"{path}: line {lines[bad[0]]}: column {name}: wanted a number, got "
             f"{cells[bad[0]]!r}; {len(bad)} lines are so"
         )
-    return numbers
+    return found
 
 
 def _positions(

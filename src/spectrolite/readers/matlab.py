@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import io
 
-from spectrolite.errors import ReadError, SceneError
+from spectrolite.errors import ReadError
 from spectrolite.readers.cubes import Cube
 from spectrolite.readers.hdf5 import read_part, variables
 from spectrolite.readers.shapes import ArrayShape, check_fits_memory, choose
@@ -73,13 +73,9 @@ def cube(path: Path, key: str | None) -> Cube:
             not fit into memory.
     """
     found = choose(path, shapes(path), key, 3, "a cube of rows, cols, bands", "--scene-key")
-    if len(found.shape) != 3:
-        raise SceneError(
-            f"{path.name}: wanted a cube of rows, cols, bands, got shape {found.shape}"
-        )
     rows, cols, bands = found.shape
     if is_hdf5(path):
-        dtype = next(d for a, d in _variables(path).items() if a == found)
+        dtype = _variables(path)[found]
         return Cube(
             "MATLAB 7.3", found.key, (rows, cols, bands), dtype,
             partial(_read_window, path, found.key, bands),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spectrolite.errors import ReadError, SceneError
+from spectrolite.errors import ReadError
 from spectrolite.readers.cubes import Cube
 from spectrolite.readers.raw import read_box
 from spectrolite.readers.shapes import ArrayShape, choose
@@ -57,10 +57,6 @@ def cube(path: Path, key: str | None) -> Cube:
     """
     chosen = choose(path, shapes(path), key, 3, "a cube of rows, cols, bands", "--scene-key")
     array = _open(path)
-    if array.ndim != 3:
-        raise SceneError(
-            f"{path.name}: wanted a cube of rows, cols, bands, got shape {array.shape}"
-        )
     rows, cols, bands = array.shape
     dtype, offset, backwards = array.dtype, array.offset, not array.flags.c_contiguous
 

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.errors import ReadError
+from spectrolite.grids import place_of
 from spectrolite.readers.cubes import UNITS, Cube, in_nm, unless_trivial
 from spectrolite.scene import Window
 
-CACHE_MIB = 64  # of GDAL's blocks; its own default is a twentieth of the machine's memory
+GDAL_CACHE = 64 << 20  # bytes of its blocks; its own default is a twentieth of the memory
 
 _WORDS = "|".join(re.escape(w) for _, words in UNITS.values() for w in words if len(w) > 1)
 IN_WORDS = re.compile(rf"(\d+(?:\.\d+)?)\s*({_WORDS})\b", re.IGNORECASE)
@@ -37,7 +38,8 @@ def cube(path: Path, key: str | None) -> Cube:
     with opened(path) as source:
         dtypes = [np.dtype(d) for d in source.dtypes if "complex" not in d]
         if len(dtypes) != source.count or not dtypes:
-            raise ReadError(f"{path}: {source.dtypes[:1]} is complex; wanted real numbers")
+            kinds = ", ".join(sorted(set(source.dtypes))) or "none"
+            raise ReadError(f"{path}: wanted bands of real numbers, got {kinds}")
         dtype = np.result_type(*dtypes)
         notes = []
         if len(set(dtypes)) > 1:
@@ -48,7 +50,7 @@ def cube(path: Path, key: str | None) -> Cube:
             unit = named[1]
             wavelengths_nm, odd = in_nm(named[0], unit, source.count)
             notes.extend(odd)
-        transform = None if source.transform.is_identity else tuple(source.transform)[:6]
+        crs, transform = place_of(source)
         if transform is None and source.gcps[0]:
             notes.append("ground control points are not read; warp the scene to a grid")
         nodata = np.array([np.nan if n is None else n for n in source.nodatavals], np.float64)
@@ -61,7 +63,7 @@ def cube(path: Path, key: str | None) -> Cube:
             wavelengths_nm, unit, (), None if np.isnan(nodata).all() else nodata,
             unless_trivial(np.array(source.scales, np.float64), 1.0),
             unless_trivial(np.array(source.offsets, np.float64), 0.0),
-            source.crs.to_wkt() if source.crs else None, transform, tuple(notes),
+            crs, transform, tuple(notes),
         )  # fmt: skip
 
 
@@ -88,7 +90,7 @@ def opened(path: Path) -> Iterator[Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.Env(GDAL_CACHEMAX=CACHE_MIB), rasterio.open(path) as source:
+            with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE), rasterio.open(path) as source:
                 yield source
     except RasterioError as error:
         said = " ".join(str(error).split())

@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from spectrolite.errors import ReadError, SceneError, SettingsError
 from spectrolite.files import naming
 from spectrolite.readers.cubes import Cube, Numbers
+from spectrolite.readers.envi import DATA_ENDINGS, pair
 from spectrolite.readers.envi import cube as envi
 from spectrolite.readers.hdf5 import cube as hdf5
 from spectrolite.readers.matlab import cube as matlab
@@ -33,7 +34,7 @@ from spectrolite.readers.zarr_stores import cube as zarr
 from spectrolite.scene import Scene, SceneFile, Window, listed, ranges, without_bands
 
 FORMATS = {
-    envi: ("", ".hdr", ".img", ".dat", ".bsq", ".bil", ".bip", ".raw", ".bin", ".envi", ".rfl"),
+    envi: (".hdr", *DATA_ENDINGS),
     rasters: (".tif", ".tiff", ".vrt"),
     npy: (".npy",),
     matlab: (".mat",),
@@ -58,9 +59,7 @@ def open_cube(path: str | Path, key: str | None = None) -> Cube:
         ReadError: as of `open_scene`.
     """
     path = Path(path)
-    reader = BY_ENDING.get(path.suffix.lower())
-    if reader is None and path.is_file() and path.with_name(f"{path.name}.hdr").is_file():
-        reader = envi  # such a name may have dots of its own: f970619t01p02_r02_sc03.a.rfl
+    reader = _reader(path)
     if not (path.is_dir() if reader is zarr else path.is_file()):
         raise ReadError(f"{path}: no such {'folder' if reader is zarr else 'file'}")
     if reader is None:
@@ -68,6 +67,20 @@ def open_cube(path: str | Path, key: str | None = None) -> Cube:
         raise ReadError(f"{path}: wanted one of {endings}, got {path.suffix or 'no ending'}")
     with naming(path):
         return reader(path, key)
+
+
+def files_of(path: Path) -> list[Path]:
+    """All files of a scene, by the one that names it: the pair of ENVI, what is in a folder."""
+    if path.is_dir():
+        return [file for file in path.rglob("*") if file.is_file()]
+    return list(pair(path)) if _reader(path) is envi else [path]
+
+
+def _reader(path: Path) -> Callable[[Path, str | None], Cube] | None:
+    if path.suffix.lower() in BY_ENDING:
+        return BY_ENDING[path.suffix.lower()]
+    # such a name may have dots of its own: f970619t01p02_r02_sc03.a.rfl
+    return envi if path.is_file() and path.with_name(f"{path.name}.hdr").is_file() else None
 
 
 def open_scene(

@@ -57,7 +57,7 @@ def choose(
         flag: where the user can name one.
 
     Raises:
-        ReadError: none or several that fit, none of that name, or one that holds no numbers.
+        ReadError: none or several that fit, none of that name, or one that does not fit.
     """
     if key is None:
         return _only_fit(path, arrays, axes, wanted, flag)
@@ -66,13 +66,15 @@ def choose(
         raise ReadError(f"{path}: no array {key!r} in it, only {_listed(arrays)}")
     if not named[0].numeric:
         raise ReadError(f"{path}: {named[0]} holds no numbers; wanted {wanted}")
+    if not _fits(named[0], axes):
+        raise ReadError(f"{path}: wanted {wanted}, got {named[0]}")
     return named[0]
 
 
 def _only_fit(
     path: Path, arrays: list[ArrayShape], axes: int, wanted: str, flag: str
 ) -> ArrayShape:
-    fits = [a for a in arrays if len(a.shape) == axes and a.numeric and min(a.shape) > 0]
+    fits = [a for a in arrays if _fits(a, axes)]
     if axes == 2:  # MATLAB keeps numbers and texts as matrices of one row: no maps
         fits = [a for a in fits if min(a.shape) > 1] or fits
     if not fits:
@@ -80,6 +82,10 @@ def _only_fit(
     if len(fits) > 1:
         raise ReadError(f"{path}: several arrays fit: {_listed(fits)}; choose one with {flag}")
     return fits[0]
+
+
+def _fits(array: ArrayShape, axes: int) -> bool:
+    return array.numeric and len(array.shape) == axes and min(array.shape) > 0
 
 
 def _listed(arrays: list[ArrayShape]) -> str:

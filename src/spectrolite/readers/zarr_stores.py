@@ -44,6 +44,9 @@ def _arrays(root: Any) -> dict[str, Any]:
 
 def _variable(path: Path, key: str, array: Any) -> Variable:
     attrs = dict(array.attrs)
+    of_xarray = array.metadata.zarr_format == 2 and "_ARRAY_DIMENSIONS" in attrs
+    if of_xarray and array.fill_value is not None:  # there it stands for the attribute
+        attrs.setdefault("_FillValue", array.fill_value)
     dims = getattr(array.metadata, "dimension_names", None) or attrs.get("_ARRAY_DIMENSIONS") or ()
     named = tuple(str(d or "") for d in dims)
     group = key.rpartition("/")[0]

@@ -1,9 +1,10 @@
-"""A lock on a folder that does not outlive the process that holds it."""
+"""What the folders share in which runs and maps grow, `NAME.part` beside their place."""
 
 from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,23 @@ try:
 except ImportError:  # not on Windows: there two processes are not kept apart
     fcntl = None  # type: ignore[assignment]
 
-LOCK = "lock"
+LOCK = "lock"  # held by the process that writes there; it does not outlive it
+BEGIN = "begin.json"  # what is made there; without it the rest is none of ours
+REMEDY = "start anew with --overwrite"
+
+
+def part_of(out: Path) -> Path:
+    """The folder in which the run or the map `out` grows."""
+    return out.parent / f"{out.name}.part"
+
+
+def clear(part: Path) -> None:
+    """Remove all but the lock; `begin.json` last."""
+    for path in sorted(part.iterdir(), key=lambda path: path.name == BEGIN):
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != LOCK:
+            path.unlink()
 
 
 @contextmanager
