@@ -114,6 +114,11 @@ def part_of(out: Path) -> Path:
     return out.parent / f"{out.name}.part"
 
 
+def is_stopped(out: Path) -> bool:
+    """Whether a run that would have become `out` was begun and stopped."""
+    return (part_of(out) / BEGIN).is_file()
+
+
 def open_stopped(out: str | Path) -> StoppedRun:
     """Open the stopped run that would have become `out`.
 
@@ -122,7 +127,7 @@ def open_stopped(out: str | Path) -> StoppedRun:
     """
     out = Path(out)
     part = part_of(out)
-    if not (part / BEGIN).is_file():
+    if not is_stopped(out):
         if (out / "manifest.json").is_file():
             raise RunError(f"{out} is complete: nothing to resume; take another --out")
         raise RunError(f"{part}: no stopped run, so nothing to resume; leave --resume out")
