@@ -123,7 +123,7 @@ def test_making_the_inputs_is_no_part_of_loading(
     monkeypatch.setattr(benchmarking, "open_model", takes(1.0))
     monkeypatch.setattr(benchmarking, "work_of", takes(10.0, works))
     monkeypatch.setattr(benchmarking, "peak_mib", lambda: now[0])
-    monkeypatch.setattr(benchmarking.torch, "set_num_threads", lambda _: None)
+    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
     monkeypatch.setattr(sys, "argv", ["-c", str(tmp_path), "1", "16"])
     benchmarking.alone()
     assert json.loads(capsys.readouterr().out) == [101.0, 1111.0]
