@@ -7,9 +7,11 @@ known time, and this process's own memory.
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -103,6 +105,30 @@ def test_a_process_of_its_own_says_time_and_memory(digits_run: sl.Run) -> None:
     assert 100 < mib < 4000
 
 
+def test_making_the_inputs_is_no_part_of_loading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A clock that each step moves by a power of ten."""
+    now = [0.0]
+
+    def takes(seconds: float, gives: Any = None) -> Callable[..., Any]:
+        def step(*_: Any) -> Any:
+            now[0] += seconds
+            return gives
+
+        return step
+
+    works = takes(100.0), takes(1000.0)
+    monkeypatch.setattr(benchmarking, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(benchmarking, "open_model", takes(1.0))
+    monkeypatch.setattr(benchmarking, "work_of", takes(10.0, works))
+    monkeypatch.setattr(benchmarking, "peak_mib", lambda: now[0])
+    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
+    monkeypatch.setattr(sys, "argv", ["-c", str(tmp_path), "1", "16"])
+    benchmarking.alone()
+    assert json.loads(capsys.readouterr().out) == [101.0, 1111.0]
+
+
 def test_memory_at_its_peak_grows_with_what_is_held() -> None:
     before = peak_mib()
     held = np.ones(int((before + 200) * 2**20), np.uint8)
@@ -124,5 +150,10 @@ def test_wrong_use_is_named(digits_run: sl.Run, tmp_path: Path) -> None:
             sl.benchmark([digits_run.path], **{flag: 0})  # type: ignore[arg-type]
     with pytest.raises(RunError, match=r"config\.json: cannot be read"):
         sl.benchmark([tmp_path])
+    one, same = tmp_path / "one", tmp_path / "there" / ".." / "one"
+    with pytest.raises(SettingsError) as caught:
+        sl.benchmark([digits_run.path], out=one, picture=same, overwrite=True)
+    assert str(caught.value) == f"out, picture: both would be {one}; take two names"
+    assert not one.exists()
     with pytest.raises(RunError, match=r"cannot be measured in a process of its own \(.*none"):
         benchmarking._measure_alone(tmp_path / "none", 1, 1)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from spectrolite.models.blocks import _NormRelu, norm_and_relu
+from spectrolite.models.blocks import _NormActivation, norm_and_activation
 from spectrolite.tiles import marked, widened
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
@@ -65,7 +65,7 @@ def test_statistics_are_those_of_the_positions_that_count(
     pull = torch.randn(size, generator=generator).to(device)
 
     given_x, wanted_x = x.clone().requires_grad_(), x.clone().requires_grad_()
-    y = norm_and_relu(
+    y = norm_and_activation(
         [norm, *([] if isinstance(activation, nn.Identity) else [activation])], given_x, feeds
     )
     assert y.isfinite().all()
@@ -89,7 +89,7 @@ def test_gradients_are_those_of_finite_differences(ceiling: float | None) -> Non
     outside = torch.tensor([1, 7])
 
     def counted(*arguments: Tensor) -> Tensor:
-        y = _NormRelu.apply(*arguments, outside, 1e-5, ceiling)[0]  # type: ignore[no-untyped-call]
+        y = _NormActivation.apply(*arguments, outside, 1e-5, ceiling)[0]  # type: ignore[no-untyped-call]
         keep = torch.ones(12, 1, dtype=torch.float64).index_fill_(0, outside, 0)
         result: Tensor = y.view(12, 2) * keep
         return result
@@ -100,7 +100,7 @@ def test_gradients_are_those_of_finite_differences(ceiling: float | None) -> Non
 def test_every_position_counts_without_a_mask() -> None:
     x = torch.randn(2, 3, 5, 4, generator=torch.Generator().manual_seed(0))
     ours, theirs = nn.BatchNorm2d(3), nn.BatchNorm2d(3)
-    torch.testing.assert_close(norm_and_relu([ours, nn.ReLU()], x, None), theirs(x).relu())
+    torch.testing.assert_close(norm_and_activation([ours, nn.ReLU()], x, None), theirs(x).relu())
     torch.testing.assert_close(ours.state_dict(), theirs.state_dict())
 
 

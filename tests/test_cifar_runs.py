@@ -160,6 +160,15 @@ def test_without_the_data_what_needs_none_is_drawn(
     assert other.endswith(" (left out of the draw, data holds other images)")
 
 
+def test_a_folder_in_which_nothing_has_begun_is_no_stopped_run(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a kill between the making of the folder and its first file leaves."""
+    (here / "run.part").mkdir()
+    typed(monkeypatch, "tiny.toml", "mobilenet_v1", "--run", "run")
+    assert [epoch.epoch for epoch in sl.open_run(here / "run").log()] == [1, 2]
+
+
 @pytest.mark.parametrize("path", ["/data", "../data"])
 def test_a_path_that_a_record_cannot_repeat_is_refused(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], path: str

@@ -25,7 +25,7 @@ import pytest
 import spectrolite as sl
 from spectrolite import comparison, tuned_baselines
 from spectrolite.comparison import compare, parse_entry
-from spectrolite.errors import InputError, RunError, SettingsError, SplitError
+from spectrolite.errors import InputError, RunError, SceneError, SettingsError, SplitError
 from spectrolite.league_pages import in_words, plus_minus
 from spectrolite.league_screen import league_tables
 from spectrolite.leagues import Spread
@@ -123,6 +123,24 @@ def test_the_table_is_means_and_deviations_in_points(made: tuple[sl.League, Path
         assert spread.std == pytest.approx(statistics.stdev(values))
     train = {c.seed: c.train for c in made[0].cells if c.split == BLOCKS}
     assert protocol.train == pytest.approx(statistics.mean(train.values()))
+
+
+def test_pixels_without_a_spectrum_are_in_no_cell(
+    tiny: tuple[sl.Scene, sl.Labels], tmp_path: Path
+) -> None:
+    valid = np.ones((28, 30), bool)
+    valid[3:8, 2:9] = False
+    scene = sl.Scene(np.where(valid[..., None], tiny[0].cube, 0), name="holes", valid=valid)
+    league = compare(
+        scene, tiny[1], models=(SMALL, CONTEXT, "position"), splits=(RANDOM,), seeds=1,
+        out=tmp_path / "league",
+    )  # fmt: skip
+    known = int((valid & (tiny[1].array > 0)).sum())
+    assert known == int((tiny[1].array > 0).sum()) - 35
+    assert [cell.train + cell.test for cell in league.cells] == [known] * 3
+    drawn = sl.split(tiny[1].on(scene), "random", train=0.2, seed=0)
+    assert {cell.split_sha256 for cell in league.cells} == {drawn.sha256}
+    assert league.hashes["labels"] == drawn.labels.sha256
 
 
 def test_differences_are_paired_on_common_splits_and_corrected(
@@ -350,6 +368,37 @@ def test_a_run_that_is_another_is_refused(
     )
 
 
+def test_a_stopped_run_goes_on_here_and_begins_anew_after_other_versions(
+    tiny: tuple[sl.Scene, sl.Labels], tmp_path: Path
+) -> None:
+    """What is kept of the stopped one is its first epoch: the second ended within its listener."""
+    out = tmp_path / "league"
+    began: list[int] = []
+
+    def stopping(epoch: Any, _: int) -> None:
+        began.append(epoch.epoch)
+        if epoch.epoch == 2:
+            raise KeyboardInterrupt
+
+    for then, epochs in (("now", [1, 2, 2, 3, 4]), ("0.0.1", [1, 2, 1, 2, 3, 4])):
+        shutil.rmtree(out, ignore_errors=True)
+        began.clear()
+        with pytest.raises(KeyboardInterrupt):
+            compare(*tiny, models=(SMALL,), splits=(RANDOM,), seeds=1, out=out, on_epoch=stopping)
+        (begin,) = (out / "runs").glob("*.part/begin.json")
+        content = json.loads(begin.read_text())
+        if then != "now":
+            content["versions"]["torch"] = then
+            begin.write_text(json.dumps(content))
+        league = compare(
+            *tiny, models=(SMALL,), splits=(RANDOM,), seeds=1, out=out,
+            on_epoch=lambda epoch, _: began.append(epoch.epoch),
+        )  # fmt: skip
+        assert began == epochs
+        (run,) = (out / "runs").iterdir()
+        assert sl.open_run(run).manifest["versions"] == league.cells[0].versions
+
+
 # What is asked for wrongly
 
 
@@ -376,6 +425,15 @@ def test_a_run_that_is_another_is_refused(
          "--width: does not go with hybridsn, where it is fixed; leave it out"),
         ({"models": ("mobilesn,model=hybridsn",)}, SettingsError,
          "--model: the name stands first in 'mobilesn,model=hybridsn'; leave model= out"),
+        ({"models": ("position", "mobilesn,components=17")}, SettingsError,
+         "--model: mobilesn,components=17: tiny has 16 bands, fewer than the 17 components; take "
+         "components=16 or fewer (0 keeps all bands)"),
+        ({"models": ("position", "svm")}, SettingsError,
+         "--model: svm: tiny has 16 bands, fewer than the 30 components; take components=16 or "
+         "fewer (0 keeps all bands)"),
+        ({"models": ("position", "mobilesn,components=5,receptive_field=29")}, SceneError,
+         "tiny: 28 x 30 pixels are smaller than the 29 x 29 patch of "
+         "mobilesn,components=5,receptive_field=29"),
         ({"seeds": 0}, SettingsError, "--seeds: wanted 1 or more, got 0"),
         ({"first_seed": -1}, SettingsError, "--first-seed: wanted 0 or more, got -1"),
         ({"seeds_for": {"svm": 1}}, SettingsError,
@@ -390,6 +448,8 @@ def test_a_run_that_is_another_is_refused(
          "--split given,train=a,test=b: a given split cannot be drawn anew; take another"),
         ({"splits": (RANDOM, RANDOM)}, SplitError,
          f"--split {RANDOM}: stands twice; name it once"),
+        ({"splits": ("random", RANDOM, "random,train=.1,guard=0")}, SplitError,
+         "--split: random,train=.1,guard=0 and random are the same; name it once"),
         ({"splits": ("cubes",)}, SplitError,
          "--split: wanted one of random, per_class, blocks, blocks_by_class, fields, polygons, "
          "given, got 'cubes'"),
@@ -424,7 +484,9 @@ def test_a_folder_of_something_else_is_refused(
         (("--data", "indian_pines", "--scene", "x", "--labels", "y"),
          "give --data NAME, or --scene FILE and --labels FILE"),
         (("--data", "indian_pines", "--scene-key", "x"),
-         "--drop-bands and the keys go with --scene and --labels"),
+         "--scene-key goes with --scene, not with --data"),
+        (("--scene", "x", "--labels", "y", "--root", "z"),
+         "--root goes with --data, not with --scene"),
         (("--data", "digits"), "--data: digits are images, and compare takes a scene"),
         (("--data", "indian_pines", "--seeds-for", "position"),
          "--seeds-for: wanted MODEL=N as hybridsn=3, got 'position'"),
@@ -435,6 +497,36 @@ def test_wrong_flags_are_refused(typed: Typed, words: tuple[str, ...], message: 
         "compare", "--model", "position", "--split", RANDOM, "--out", "never", *words
     )
     assert (code, out, err) == (2, "", f"error: {message}")
+
+
+def test_labels_are_read_with_the_flags_and_notes_of_train(
+    tiny: tuple[sl.Scene, sl.Labels], tmp_path: Path, typed: Typed
+) -> None:
+    """Points as a table, which needs the scene's place; one of them has no spectrum."""
+    import rasterio
+
+    cube = tiny[0].cube.astype(np.float32)
+    cube[2, 3] = -1
+    with rasterio.open(
+        tmp_path / "scene.tif", "w", driver="GTiff", width=30, height=28, count=16,
+        dtype="float32", nodata=-1, transform=rasterio.Affine(1, 0, 0, 0, -1, 28),
+    ) as file:  # fmt: skip
+        file.write(np.moveaxis(cube, 2, 0))
+    rows, cols = np.nonzero(tiny[1].array)
+    lines = [f"{c + 0.5},{27.5 - r},{tiny[1].array[r, c]}" for r, c in zip(rows, cols, strict=True)]
+    (tmp_path / "labels.csv").write_text("\n".join(["x,y,crop", *lines]) + "\n")
+    code, out, err = typed(
+        "compare", "--scene", tmp_path / "scene.tif", "--labels", tmp_path / "labels.csv",
+        "--class-field", "crop", "--model", "position", "--split", RANDOM, "--seeds", 1,
+        "--out", tmp_path / "league", "--json",
+    )  # fmt: skip
+    assert code == 0, err
+    cell = json.loads(out)["cells"][0]
+    assert cell["train"] + cell["test"] == len(rows) - 1
+    assert (
+        f"1 of {len(rows)} labelled pixels have no spectrum in the scene (nodata or NaN) and are "
+        "dropped"
+    ) in err
 
 
 def test_an_entry_is_read_in_the_grammar_of_splits() -> None:

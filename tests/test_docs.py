@@ -55,7 +55,7 @@ def test_every_block_runs(page: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(settings.EPOCHS, "dense", 1)
     monkeypatch.setitem(settings.EPOCHS, "patches", 1)
-    monkeypatch.setitem(settings.EPOCHS, "mobilesn", 1)
+    monkeypatch.setitem(settings.SUITED["mobilesn"], "epochs", 1)
     names: dict[str, object] = {"__name__": page.stem}
     for language, text in blocks(page):
         if language == "python":

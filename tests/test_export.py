@@ -25,6 +25,8 @@ import torch
 import spectrolite as sl
 from spectrolite.deploy import export as exporting
 from spectrolite.deploy.extras import need
+from spectrolite.deploy.folders import new_folder
+from spectrolite.deploy.protocols import Protocol
 from spectrolite.deploy.runtime import Exported, start_onnx
 from spectrolite.errors import (
     ImagesError,
@@ -231,7 +233,7 @@ def test_layers_keep_the_names_of_torch_and_nothing_of_the_machine(
 def test_the_same_model_gives_the_same_bytes(
     scenes: dict[str, sl.Export], tiny_run: sl.Run, tmp_path: Path
 ) -> None:
-    exporting.write_graph(tiny_run.bundle, "onnx", tmp_path)
+    exporting.write_graph(exporting.onnx_bytes(tiny_run.bundle, ()), "onnx", tmp_path)
     first = scenes["onnx"].model.path / "model.onnx"
     assert (tmp_path / "model.onnx").read_bytes() == first.read_bytes()
 
@@ -318,6 +320,95 @@ def test_a_graph_that_computes_something_else_gets_no_name(
     with pytest.raises(VerifyError, match=r"^onnxruntime float32: logits differ from torch by "):
         sl.export(tiny_run, out=tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_window_of_pixels_without_a_spectrum_holds_that_of_the_padding(
+    scenes: dict[str, sl.Export], tiny: tuple[sl.Scene, sl.Labels]
+) -> None:
+    """What calibrates and what is compared, against the same looked up pixel by pixel."""
+    model = scenes["onnx"].model
+    valid = np.random.default_rng(0).random((28, 30)) < 0.7
+    scene = sl.Scene(np.where(valid[..., None], tiny[0].cube, 0), valid=valid)
+    padding = np.array(model.config.padding, np.float32)
+    halo = model.config.halo
+    for tile in (sl.Window(0, 1, 0, 1), sl.Window(3, 8, 20, 30)):
+        made = model.window(scene, tile)
+        assert made.shape == (16, tile.shape[0] + 2 * halo, tile.shape[1] + 2 * halo)
+        for i, j in np.ndindex(made.shape[1:]):
+            row, col = tile.row_start - halo + i, tile.col_start - halo + j
+            known = 0 <= row < 28 and 0 <= col < 30 and valid[row, col]
+            wanted = tiny[0].cube[row, col] if known else padding
+            assert np.array_equal(made[:, i, j], wanted)
+    drawn = sl.split(tiny[1].on(scene), "random", train=0.2, seed=1)
+    inputs = np.concatenate(Protocol(scene, drawn).calibration(model))
+    assert inputs.min() > 0
+
+
+# Replacing what is there
+
+
+def filled(folder: Path, words: str) -> Path:
+    folder.mkdir()
+    (folder / "config.json").write_text(words)
+    return folder
+
+
+def test_what_is_replaced_stands_until_the_new_folder_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = filled(tmp_path / "out", "old")
+    real = Path.rename
+
+    def killed(source: Path, target: Path) -> Path:
+        if source.name == ".part.out":
+            raise KeyboardInterrupt
+        return real(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", killed)
+        with pytest.raises(KeyboardInterrupt), new_folder(out, overwrite=True):
+            pass
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+    assert (out / "config.json").read_text() == "old"
+
+    out.rename(tmp_path / ".replaced.out")  # as a kill leaves it
+    with pytest.raises(RunError) as caught, new_folder(out, overwrite=False):
+        pass
+    assert str(caught.value) == (
+        f"{out} exists; take another --out, or replace it with --overwrite"
+    )
+    assert (out / "config.json").read_text() == "old"
+    filled(tmp_path / ".replaced.out", "older")  # as one a moment later leaves it
+    with new_folder(out, overwrite=True) as part:
+        (part / "config.json").write_text("new")
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+    assert (out / "config.json").read_text() == "new"
+
+
+def test_the_folder_that_one_stands_in_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = filled(tmp_path / "out", "old")
+    monkeypatch.chdir(out)
+    with new_folder(Path(), overwrite=True) as part:
+        (part / "config.json").write_text("new")
+    assert (out / "config.json").read_text() == "new"
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_link_is_refused_before_anything_is_computed(tmp_path: Path) -> None:
+    target, link = filled(tmp_path / "target", "old"), tmp_path / "link"
+    link.symlink_to(target)
+    for there in (True, False):
+        with pytest.raises(RunError) as caught, new_folder(link, overwrite=True):
+            raise AssertionError("begun")
+        assert str(caught.value) == (
+            f"{link} is a link, so --overwrite leaves it alone; take another --out"
+        )
+        if there:
+            assert (target / "config.json").read_text() == "old"
+            shutil.rmtree(target)
+    assert link.is_symlink()
 
 
 @pytest.mark.parametrize("name", ["onnx", "onnxscript", "onnxruntime", "openvino"])

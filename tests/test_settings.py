@@ -20,7 +20,6 @@ from spectrolite.settings import (
     EPOCHS,
     IMAGE_STAGES,
     STAGES,
-    SUITED,
     BandSettings,
     ImageSettings,
     SceneModelSettings,
@@ -379,7 +378,7 @@ def test_defaults_that_are_mobilesns_own() -> None:
         for key, value in getattr(made, stage).model_dump().items()
         if value != getattr(other, stage).model_dump()[key]
     }
-    assert differ == {**SUITED["mobilesn"], "epochs": EPOCHS["mobilesn"]}
+    assert differ == {"components": 60, "epochs": 200, "learning_rate": 1e-2}
     assert settings(model="mobilesn", mode="patches").training.epochs == EPOCHS["patches"]
     assert settings(model="mobilesn", components=30).bands.components == 30
     for flags in ({"mode": "patches"}, {"optimiser": "sgd"}):  # the rate is that of the others

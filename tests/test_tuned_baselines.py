@@ -141,14 +141,16 @@ def test_no_test_label_and_no_label_of_validation_is_looked_at(
 
 @settings(deadline=None, max_examples=40)
 @given(seed=st.integers(0, 2**31), side=st.integers(3, 9), method=st.sampled_from(
-    ["random", "per_class", "blocks", "blocks_by_class", "fields"]))  # fmt: skip
+    ["random", "per_class", "blocks", "blocks_by_class", "fields", "polygons"]))  # fmt: skip
 def test_folds_leave_out_what_the_split_leaves_out(seed: int, side: int, method: str) -> None:
     ids = np.kron(np.random.default_rng(seed % 7).integers(0, 4, (6, 6)), np.ones((4, 4), int))
-    labels = sl.Labels(ids)
+    polygons = 1 + np.arange(24 * 24).reshape(24, 24) // 48 * 12 + np.arange(24) // 2
+    labels = sl.Labels(ids, polygons=np.where(ids > 0, polygons, 0))
     keywords: dict[str, dict[str, Any]] = {
         "random": {"train": 0.3},
         "per_class": {"n": 4},
         "fields": {},
+        "polygons": {},
     }
     own = keywords.get(method, {"train": 0.4, "side": side})
     try:
@@ -170,14 +172,44 @@ def test_folds_leave_out_what_the_split_leaves_out(seed: int, side: int, method:
         where = [(r // side, c // side) for r, c in zip(rows, cols, strict=True)]
     elif kind == "whole fields":
         where = labels.fields.ravel()[drawn.train].tolist()
+    elif kind == "whole polygons":
+        where = polygons.ravel()[drawn.train].tolist()
     else:
         for i in set(classes):
             counts = np.bincount(folds[classes == i], minlength=3)
             assert counts.max() - counts.min() <= 1
         return
-    assert method in ("blocks", "blocks_by_class", "fields")
+    assert method in ("blocks", "blocks_by_class", "fields", "polygons")
     for place in set(where):
         assert len({f for f, w in zip(folds, where, strict=True) if w == place}) == 1
+
+
+def test_polygons_are_left_out_whole() -> None:
+    ids = np.kron(np.array([[2, 3], [3, 2]]), np.ones((6, 6), int))
+    polygons = 1 + np.arange(144).reshape(12, 12) // 36 * 4 + np.arange(12) // 3
+    drawn = split(sl.Labels(ids, polygons=polygons), "polygons", train=0.5, seed=1)
+    folds, kind = tuning_folds(drawn, drawn.train, seeded())
+    assert folds is not None
+    assert kind == "whole polygons"
+    where = polygons.ravel()[drawn.train]
+    assert len(set(where)) == 8
+    assert all(len(set(folds[where == number])) == 1 for number in set(where))
+
+
+@pytest.mark.parametrize("name", ["svm_context", "position"])
+def test_pixels_without_a_spectrum_get_no_class_and_say_nothing(
+    tiny: tuple[sl.Scene, sl.Labels], name: str
+) -> None:
+    """Whatever stands in the cube there, the map is the same."""
+    valid = np.random.default_rng(0).random((28, 30)) < 0.8
+    own = {} if name == "position" else {"components": 4, "side": 5}
+    maps = []
+    for value in (0, 60_000):
+        scene = sl.Scene(np.where(valid[..., None], tiny[0].cube, value), valid=valid)
+        drawn = split(tiny[1].on(scene), "random", train=0.2, seed=1)
+        maps.append(map_with_baseline(name, scene, drawn, seeded(), **own).classes)
+    assert np.array_equal(maps[0], maps[1])
+    assert np.array_equal(maps[0] > 0, valid)
 
 
 def test_two_training_pixels_cannot_be_tuned_on(tiny: tuple[sl.Scene, sl.Labels]) -> None:

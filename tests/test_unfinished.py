@@ -216,9 +216,9 @@ def test_killed_again_and_again_it_ends_with_the_same_bits(
     assert all(
         code == (130 if number == signal.SIGINT else -number) for number, code, _ in ended[:-1]
     )
-    kept = [epoch for _, _, epoch in ended[:-1] if epoch is not None]
-    assert kept == sorted(kept)
-    assert kept[-1] > 0, ended
+    reached = [epoch for _, _, epoch in ended[:-1] if epoch is not None]
+    assert reached == sorted(reached)
+    assert reached[-1] > 0, ended
     assert _bits(out) == _bits(tmp_path / "run-never")
     assert _names(out) == _names(tmp_path / "run-never")
     assert _names(tmp_path) == ["run", "run-never"]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from spectrolite.cli_parts import (
+    ClassField,
     DropBands,
     Json,
     LabelsKey,
+    Layer,
     SceneKey,
-    band_numbers,
     console,
+    load_data,
     messages,
     print_json,
     wide,
@@ -40,11 +42,28 @@ def compare(
     data: Annotated[
         str | None, typer.Option(help="Scene by name: spectrolite data lists them.")
     ] = None,
-    scene: Annotated[Path | None, typer.Option(help="Scene from a file: .npy, .mat.")] = None,
-    labels: Annotated[Path | None, typer.Option(help="Its label map: .npy, .mat.")] = None,
+    root: Annotated[
+        Path | None, typer.Option(help="Folder that holds the files of --data.")
+    ] = None,
+    mirror_url: Annotated[
+        str | None, typer.Option(help="Address to download a scene of --data from instead.")
+    ] = None,
+    scene: Annotated[
+        Path | None,
+        typer.Option(help="Scene from a file: ENVI, GeoTIFF, .npy, .mat, HDF5, NetCDF, Zarr."),
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="Its labels: .npy, .mat, raster, polygons (.gpkg, .shp, ...), .csv."),
+    ] = None,
     scene_key: SceneKey = None,
     labels_key: LabelsKey = None,
+    class_field: ClassField = None,
+    layer: Layer = None,
     drop_bands: DropBands = "",
+    scale: Annotated[
+        bool, typer.Option("--scale", help="Apply the scale factor that --scene states.")
+    ] = False,
     seeds: Annotated[
         int, typer.Option(help="How many seeds, each the split's and the training's.")
     ] = 10,
@@ -62,8 +81,14 @@ def compare(
     --split random,train=0.1 --seeds 3 --out league`
     """
     from spectrolite import comparison
+    from spectrolite.images import ImageSet
 
-    loaded = _load(data, scene, labels, scene_key, labels_key, drop_bands)
+    of_scene = {"scene": scene, "labels": labels, "scene_key": scene_key, "labels_key": labels_key,
+                "drop_bands": drop_bands or None, "class_field": class_field, "layer": layer,
+                "scale": scale or None}  # fmt: skip
+    loaded = load_data(data, {"root": root, "mirror_url": mirror_url}, of_scene)
+    if isinstance(loaded[0], ImageSet):
+        raise SettingsError(f"--data: {data} are images, and compare takes a scene")
     fewer = dict(_fewer(text) for text in seeds_for or ())
     try:
         with TrainingProgress(messages).shown() as progress:
@@ -82,32 +107,6 @@ def compare(
     for note in league.notes:
         console.print(f"- {note}", soft_wrap=True, markup=False)
     console.print(f"{out}/league.html, {out}/league.json", markup=False, soft_wrap=True)
-
-
-def _load(
-    data: str | None,
-    scene: Path | None,
-    labels: Path | None,
-    scene_key: str | None,
-    labels_key: str | None,
-    drop_bands: str,
-) -> tuple[Any, Any]:
-    from spectrolite import catalog, readers
-    from spectrolite.images import ImageSet
-
-    if (data is None) == (scene is None) or (scene is None) != (labels is None):
-        raise SettingsError("give --data NAME, or --scene FILE and --labels FILE")
-    if scene is not None and labels is not None:
-        return (
-            readers.read_scene(scene, scene_key, band_numbers(drop_bands)),
-            readers.read_labels(labels, labels_key),
-        )
-    if scene_key or labels_key or drop_bands:
-        raise SettingsError("--drop-bands and the keys go with --scene and --labels")
-    loaded: tuple[Any, Any] = catalog.load(str(data))
-    if isinstance(loaded[0], ImageSet):
-        raise SettingsError(f"--data: {data} are images, and compare takes a scene")
-    return loaded
 
 
 def _fewer(text: str) -> tuple[str, int]:

@@ -81,6 +81,58 @@ def told(labels: Any) -> Any:
     return labels
 
 
+def load_data(
+    data: str | None,
+    of_data: dict[str, Any],
+    of_scene: dict[str, Any],
+    images: Path | None = None,
+    of_images: dict[str, Any] | None = None,
+) -> tuple[Any, Any]:
+    """Scene and labels, or images and test images; each flag must go with where they come from.
+
+    A verb without `--images` gives no `of_images`.
+    """
+    from spectrolite import catalog, readers
+    from spectrolite.labels import Labels
+    from spectrolite.readers.image_folders import read_images
+
+    sources = {"--data": data, "--scene": of_scene["scene"], "--images": images}
+    named = [flag for flag, value in sources.items() if value is not None]
+    if len(named) != 1 or (of_scene["scene"] is None) != (of_scene["labels"] is None):
+        or_images = "" if of_images is None else ", or --images DIR"
+        raise SettingsError(f"give --data NAME, or --scene FILE and --labels FILE{or_images}")
+    of_images = of_images or {}
+    for owner, beside in (("--scene", of_scene), ("--images", of_images), ("--data", of_data)):
+        for key, value in beside.items():
+            if value is not None and named[0] != owner:
+                flag = key.replace("_", "-")
+                raise SettingsError(f"--{flag} goes with {owner}, not with {named[0]}")
+    loaded: tuple[Any, Any]
+    if data is not None:
+        loaded = catalog.load(
+            data, **of_data, tell=lambda text: messages.print(plain(text), soft_wrap=True)
+        )
+        first, second = loaded
+        return (first, told(second.on(first))) if isinstance(second, Labels) else loaded
+    if images is not None:
+        loaded = read_images(
+            images, of_images.get("image_size"), bool(of_images.get("skip_damaged"))
+        )
+        for part in filter(None, loaded):
+            for file in part.skipped:
+                messages.print(f"left out: {plain(file)}", soft_wrap=True)
+        return loaded
+    for note in readers.open_cube(of_scene["scene"], of_scene["scene_key"]).notes:
+        messages.print(plain(f"{of_scene['scene']}: {note}"), soft_wrap=True)
+    read = readers.read_scene(
+        of_scene["scene"], of_scene["scene_key"], band_numbers(of_scene["drop_bands"] or ""),
+        scale=bool(of_scene["scale"]),
+    )  # fmt: skip
+    return read, labels_on(
+        read, of_scene["labels"], of_scene["labels_key"], of_scene["layer"], of_scene["class_field"]
+    )
+
+
 def moved(
     run: Path, scene: Path | None, labels: Path | None, images: Path | None, check: bool = True
 ) -> tuple[Any, Any]:

@@ -15,12 +15,10 @@ from spectrolite.cli_parts import (
     Layer,
     Overwrite,
     SceneKey,
-    band_numbers,
-    labels_on,
+    load_data,
     messages,
     plain,
     print_report,
-    told,
 )
 from spectrolite.errors import SettingsError, SplitError
 from spectrolite.screen import TrainingProgress
@@ -183,7 +181,7 @@ def train(
                 "class_field": class_field, "layer": layer, "scale": scale or None}  # fmt: skip
     of_images = {"image_size": image_size, "skip_damaged": skip_damaged or None}
     if stopped is None or any(source is not None for source in (data, scene, labels, images)):
-        loaded = _load(data, of_data, images, of_scene, of_images)
+        loaded = load_data(data, of_data, of_scene, images, of_images)
     else:
         for key, value in {**of_data, **of_scene, **of_images}.items():
             if value is not None:
@@ -210,55 +208,6 @@ def train(
             messages.print(plain(note), soft_wrap=True)
         raise typer.Exit(130) from stop
     print_report(run.path, as_json)
-
-
-def _load(
-    data: str | None,
-    of_data: dict[str, Any],
-    images: Path | None,
-    of_scene: dict[str, Any],
-    of_images: dict[str, Any],
-) -> tuple[Any, Any]:
-    """Scene and labels, or images and test images; each flag must go with where they come from."""
-    from spectrolite import catalog, readers
-    from spectrolite.labels import Labels
-    from spectrolite.readers.image_folders import read_images
-
-    sources = {"--data": data, "--scene": of_scene["scene"], "--images": images}
-    named = [flag for flag, value in sources.items() if value is not None]
-    if len(named) != 1 or (of_scene["scene"] is None) != (of_scene["labels"] is None):
-        raise SettingsError("give --data NAME, or --scene FILE and --labels FILE, or --images DIR")
-    for owner, beside in (
-        ("--scene", of_scene),
-        ("--images", of_images),
-        ("--data", of_data),
-    ):
-        for key, value in beside.items():
-            if value is not None and named[0] != owner:
-                flag = key.replace("_", "-")
-                raise SettingsError(f"--{flag} goes with {owner}, not with {named[0]}")
-    loaded: tuple[Any, Any]
-    if data is not None:
-        loaded = catalog.load(
-            data, **of_data, tell=lambda text: messages.print(plain(text), soft_wrap=True)
-        )
-        first, second = loaded
-        return (first, told(second.on(first))) if isinstance(second, Labels) else loaded
-    if images is not None:
-        loaded = read_images(images, of_images["image_size"], bool(of_images["skip_damaged"]))
-        for part in filter(None, loaded):
-            for file in part.skipped:
-                messages.print(f"left out: {plain(file)}", soft_wrap=True)
-        return loaded
-    for note in readers.open_cube(of_scene["scene"], of_scene["scene_key"]).notes:
-        messages.print(plain(f"{of_scene['scene']}: {note}"), soft_wrap=True)
-    read = readers.read_scene(
-        of_scene["scene"], of_scene["scene_key"], band_numbers(of_scene["drop_bands"] or ""),
-        scale=bool(of_scene["scale"]),
-    )  # fmt: skip
-    return read, labels_on(
-        read, of_scene["labels"], of_scene["labels_key"], of_scene["layer"], of_scene["class_field"]
-    )
 
 
 def _draw(loaded: tuple[Any, Any], text: str, train: float | None, split_seed: int | None) -> Any:

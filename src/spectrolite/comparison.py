@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +21,13 @@ import torch
 
 from spectrolite import metrics
 from spectrolite.bundles import read_json
-from spectrolite.costs import parameters
-from spectrolite.errors import RunError, SettingsError, SplitError
+from spectrolite.errors import RunError, SceneError, SettingsError, SplitError
 from spectrolite.files import whole_file
-from spectrolite.labels import Labels, check_pair
+from spectrolite.labels import Labels
 from spectrolite.league_pages import league_page
 from spectrolite.leagues import Cell, League, made_league
 from spectrolite.models import IMAGE_MODELS, SCENE_MODELS, build_scene_model
-from spectrolite.run_folders import DECIDE_BITS, Run, open_run
+from spectrolite.run_folders import Run, open_run, other_machine, versions_and_machine
 from spectrolite.run_training import EpochListener
 from spectrolite.run_training import seeds as seeds_of
 from spectrolite.runs import train
@@ -38,7 +35,7 @@ from spectrolite.scene import Scene
 from spectrolite.settings import flat_settings, settings
 from spectrolite.splits import Split, parse_split, parsed, split
 from spectrolite.tuned_baselines import TUNED, checked_baseline, field_of, map_with_baseline
-from spectrolite.unfinished import BEGIN, part_of
+from spectrolite.unfinished import is_stopped, open_stopped
 
 FORMAT = 1
 
@@ -52,14 +49,12 @@ class Entry:
         name: of the network or the baseline.
         keywords: all that decides it: settings of a network, parameters of a baseline.
         patch: odd side in pixels of what it sees around a pixel; nothing where it sees no spectrum.
-        parameters: trained numbers of a network.
     """
 
     text: str
     name: str
     keywords: Mapping[str, Any]
     patch: int | None
-    parameters: int | None
 
 
 def compare(
@@ -82,7 +77,7 @@ def compare(
 
     Args:
         scene: the scene.
-        labels: its label map.
+        labels: its label map; labels on pixels without a spectrum are left out.
         models: names of networks or of baselines (`TUNED`), each with settings of its own:
             `"hybridsn"`, `"mobilesn,receptive_field=13,epochs=100"`, `"svm_context,side=13"`.
         splits: in the grammar of `--split`, without a seed: `"random,train=0.1"`.
@@ -97,11 +92,14 @@ def compare(
         The league, as `league.json` holds it.
 
     Raises:
-        SettingsError: no such model, a setting out of range, or one named twice.
-        SplitError: a split with a seed, or one that cannot be drawn.
+        SettingsError: no such model, a setting out of range, more components than bands, or a
+            model named twice.
+        SplitError: a split with a seed, one that cannot be drawn, or one named twice.
+        LabelsError: not on the scene's grid.
+        SceneError: the scene is smaller than what a network sees.
         RunError: a damaged cell or run, or a folder that holds something else.
     """
-    check_pair(scene, labels)
+    labels = labels.on(scene)
     entries = _entries(models, scene, labels)
     counts = _counts(entries, seeds, seeds_for or {})
     protocols = _protocols(splits)
@@ -122,6 +120,11 @@ def compare(
         if (text, seed) not in drawn:
             method, keywords = parse_split(text)
             drawn[text, seed] = split(labels, method, **keywords, seed=seed)
+    spelled: dict[str, str] = {}
+    for text in protocols:
+        twin = spelled.setdefault(str(drawn[text, first_seed]), text)
+        if twin != text:
+            raise SplitError(f"--split: {text} and {twin} are the same; name it once")
     cells = []
     for number, (entry, text, seed) in enumerate(wanted, start=1):
         words = f"{number}/{len(wanted)} {entry.text} on {text}, seed {seed}"
@@ -170,13 +173,15 @@ def _entries(models: Sequence[str], scene: Scene, labels: Labels) -> list[Entry]
         name, keywords = parse_entry(text)
         if name in TUNED:
             chosen = checked_baseline(name, keywords)
-            entry = Entry(text, name, chosen, field_of(name, chosen), None)
+            entry = Entry(text, name, chosen, field_of(name, chosen))
         else:
             entry = _network(text, name, keywords, scene, labels)
         twin = next((e for e in entries if (e.name, e.keywords) == (name, entry.keywords)), None)
         if twin is not None:
             raise SettingsError(f"--model: {text} and {twin.text} are the same; name it once")
         entries.append(entry)
+    for entry in entries:
+        _check_fits(entry, scene)
     return entries
 
 
@@ -194,7 +199,23 @@ def _network(text: str, name: str, keywords: dict[str, Any], scene: Scene, label
             classes=len(labels.class_ids),
             **chosen.model.shape,
         )
-    return Entry(text, name, flat_settings(chosen), 2 * net.halo + 1, parameters(net))
+    return Entry(text, name, flat_settings(chosen), 2 * net.halo + 1)
+
+
+def _check_fits(entry: Entry, scene: Scene) -> None:
+    """Refuse what the scene is too small for, before other cells have taken their hours."""
+    rows, cols, bands = scene.shape
+    components = entry.keywords.get("components", 0)
+    if components > bands:
+        raise SettingsError(
+            f"--model: {entry.text}: {scene.name} has {bands} bands, fewer than the {components} "
+            f"components; take components={bands} or fewer (0 keeps all bands)"
+        )
+    if entry.name in SCENE_MODELS and entry.patch is not None and min(rows, cols) < entry.patch:
+        raise SceneError(
+            f"{scene.name}: {rows} x {cols} pixels are smaller than the {entry.patch} x "
+            f"{entry.patch} patch of {entry.text}"
+        )
 
 
 def _counts(entries: list[Entry], seeds: int, fewer: Mapping[str, int]) -> dict[str, int]:
@@ -264,14 +285,12 @@ def _cell(
     else:
         run = _run(folder / "runs" / name, entry, seed, scene, drawn, on_epoch, on_stage)
         made = _of_run(run)
-    leakage = None if entry.patch is None else drawn.leakage(entry.patch)
     tested = len(drawn.classes_of(drawn.test))
     cell = Cell(
         identity=identity, model=entry.text, split=text, seed=seed, patch=entry.patch,
-        overlap=None if leakage is None else leakage.overlap,
         train=len(drawn.train), test=len(drawn.test), classes_tested=tested,
-        classes=len(drawn.labels.class_ids), parameters=entry.parameters,
-        split_sha256=drawn.sha256, versions=_versions(),
+        classes=len(drawn.labels.class_ids),
+        split_sha256=drawn.sha256, versions=versions_and_machine("cpu")["versions"],
         threads=torch.get_num_threads(), **made,
     )  # fmt: skip
     content = json.loads(cell.model_dump_json())
@@ -301,11 +320,6 @@ def _sha256(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _versions() -> dict[str, str]:
-    packages = ("spectrolite", *DECIDE_BITS)
-    return {"python": platform.python_version(), **{p: metadata.version(p) for p in packages}}
-
-
 def _of_baseline(entry: Entry, seed: int, scene: Scene, drawn: Split) -> dict[str, Any]:
     generator = np.random.default_rng(seeds_of(seed)[0])
     made = map_with_baseline(entry.name, scene, drawn, generator, **entry.keywords)
@@ -316,6 +330,8 @@ def _of_baseline(entry: Entry, seed: int, scene: Scene, drawn: Split) -> dict[st
         "overall_accuracy": metrics.overall_accuracy(confusion),
         "average_accuracy": metrics.average_accuracy(confusion),
         "kappa": metrics.kappa(confusion),
+        "overlap": None if entry.patch is None else drawn.leakage(entry.patch).overlap,
+        "parameters": None,
         "macs_per_pixel": None,
         "training_s": made.training_s,
         "map_s": made.map_s,
@@ -330,6 +346,8 @@ def _of_run(run: Run) -> dict[str, Any]:
         "overall_accuracy": report.overall_accuracy,
         "average_accuracy": report.average_accuracy,
         "kappa": report.kappa,
+        "overlap": report.leakage.overlap,
+        "parameters": report.parameters,
         "macs_per_pixel": report.macs_per_pixel,
         "training_s": report.times_s["training"],
         "map_s": report.times_s["map"],
@@ -349,12 +367,16 @@ def _run(
 ) -> Run:
     """The network's run: one that is there is checked, a stopped one goes on, else it is trained.
 
+    A stopped one of other versions or another machine is trained anew: to go on would give neither
+    the bits of there nor those of here.
     Its folder's name holds the hash of all that decides it; the check is for what was moved here.
     """
     if not path.exists():
+        stopped = is_stopped(path)
+        resume = stopped and not other_machine(open_stopped(path).manifest)
         return train(
-            scene, drawn.labels, drawn, seed=seed, out=path,
-            resume=(part_of(path) / BEGIN).is_file(), on_epoch=on_epoch, on_stage=on_stage,
+            scene, drawn.labels, drawn, seed=seed, out=path, resume=resume,
+            overwrite=stopped and not resume, on_epoch=on_epoch, on_stage=on_stage,
             **entry.keywords,
         )  # fmt: skip
     run = open_run(path)

@@ -92,7 +92,7 @@ def _whole_blocks(
     labels: Labels, pixels: Pixels, values: Values, seed: int, fits: Fits, spare: bool
 ) -> Pixels:
     """Of several draws the one with most classes on both sides, then with fewest pixels."""
-    block = _block_of(labels, pixels, int(values["side"]))
+    block = block_of(labels, pixels, int(values["side"]))
     ids, classes = np.unique(labels.array.ravel()[pixels], return_inverse=True)
     counts = np.zeros((block.max() + 1, len(ids)), np.int64)
     np.add.at(counts, (block, classes), 1)
@@ -120,7 +120,7 @@ def draw_blocks_by_class(
 ) -> tuple[Pixels, set[int]]:
     """Blocks for each class alone, the last one cut to the exact share."""
     generator = np.random.default_rng(seed)
-    block = _block_of(labels, pixels, int(values["side"]))
+    block = block_of(labels, pixels, int(values["side"]))
     classes = labels.array.ravel()[pixels]
     chosen, raised = [], set()
     for i in np.unique(classes):
@@ -241,7 +241,7 @@ DRAWS = {
 }
 
 
-def _block_of(labels: Labels, pixels: Pixels, side: int) -> NDArray[np.int64]:
+def block_of(labels: Labels, pixels: Pixels, side: int) -> NDArray[np.int64]:
     """Number of the block that each pixel lies in; blocks start at row 0, column 0."""
     rows, cols = np.unravel_index(pixels, labels.shape)
     across = -(-labels.shape[1] // side)

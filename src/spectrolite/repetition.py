@@ -23,7 +23,6 @@ from spectrolite.image_splits import split_images
 from spectrolite.images import ImageSet
 from spectrolite.labels import Labels
 from spectrolite.manifests import hash_of, named_data
-from spectrolite.parts import BEGIN, part_of
 from spectrolite.reports import Number, Part, Report
 from spectrolite.run_folders import Run, open_run
 from spectrolite.run_training import EpochListener
@@ -31,6 +30,7 @@ from spectrolite.runs import evaluate, train, with_data
 from spectrolite.scene import Scene
 from spectrolite.settings import flat_settings
 from spectrolite.splits import split
+from spectrolite.unfinished import is_stopped
 
 FORMAT = 1
 Vary = Literal["training", "split", "both"]
@@ -186,7 +186,7 @@ def _repeated(
     """The repetition at `path`: opened and checked where it is there, else trained."""
     if not path.exists():
         return train(
-            *data, drawn, seed=seed, out=path, resume=(part_of(path) / BEGIN).is_file(),
+            *data, drawn, seed=seed, out=path, resume=is_stopped(path),
             on_epoch=on_epoch, on_stage=on_stage, **flat_settings(first.settings),
         )  # fmt: skip
     run = open_run(path)

@@ -19,6 +19,7 @@ from spectrolite.bundles import Bundle, Config
 from spectrolite.errors import SceneError, SplitError
 from spectrolite.files import whole_file
 from spectrolite.labels import Labels
+from spectrolite.leakage import Leakage
 from spectrolite.mapping import classify
 from spectrolite.model_cards import write_card
 from spectrolite.models import build_scene_model
@@ -92,7 +93,7 @@ def train_scene(
         manifest = {k: v for k, v in stopped.manifest.items() if k != "overwrite"}
         manifest |= {"weights_sha256": bundle.sha256, "training_s": round(log[-1].elapsed_s, 3)}
         on_stage("mapping")
-        _judge(Run(folder, manifest), scene, split, baselines, baselines_s)
+        _judge(Run(folder, manifest), scene, split, leakage, baselines, baselines_s)
     return open_run(out)
 
 
@@ -109,7 +110,7 @@ def evaluate_scene(opened: Run, scene: Scene, labels: Labels, *, flips: bool) ->
             np.random.default_rng(judge),
         )  # fmt: skip
         baselines_s = time.perf_counter() - start
-        return _judge(opened, scene, split, baselines, baselines_s, flips=flips)
+        return _judge(opened, scene, split, leakage, baselines, baselines_s, flips=flips)
 
 
 def report_scene(opened: Run, scene: Scene, labels: Labels) -> Path:
@@ -122,6 +123,7 @@ def _judge(
     run: Run,
     scene: Scene,
     split: Split,
+    leakage: Leakage,
     baselines: Baselines,
     baselines_s: float,
     flips: bool = False,
@@ -141,7 +143,7 @@ def _judge(
         made.classes,
         split,
         bundle.bands,
-        split.leakage(bundle.config.patch),
+        leakage,
         baselines,
         run.settings,
         np.random.default_rng(seeds(run.manifest["seed"])[3]),

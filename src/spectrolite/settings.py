@@ -13,12 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from spectrolite.errors import SettingsError
 from spectrolite.models import IMAGE_MODELS, MODELS, SCENE_MODELS, default_variant, scene_shape
 
-EPOCHS = {"dense": 130, "patches": 100, "images": 10, "mobilesn": 200}
+EPOCHS = {"dense": 130, "patches": 100, "images": 10}
 """Passes over the training part where none are asked for: chosen by benchmarks/choose_schedule.py
-for whole-scene steps of HybridSN, the paper's for patches, the course's for images; `mobilesn` are
-the whole-scene steps of that network."""
+for whole-scene steps of HybridSN, the paper's for patches, the course's for images."""
 
-SUITED: dict[str, dict[str, Any]] = {"mobilesn": {"components": 60, "learning_rate": 1e-2}}
+SUITED: dict[str, dict[str, Any]] = {
+    "mobilesn": {"components": 60, "epochs": 200, "learning_rate": 1e-2}
+}
 """Settings whose default is a network's own, where it differs from that of its kind: chosen on
 validation pixels inside the training part of split 345, rate and epochs for whole-scene steps of
 AdamW."""
@@ -282,8 +283,8 @@ def _suited(model: Any, values: dict[str, Any]) -> dict[str, Any]:
         return values
     suited = dict(SUITED[model])
     dense = values.get("mode") in (None, "dense")
-    if dense:
-        suited["epochs"] = EPOCHS[model]
+    if not dense:
+        suited.pop("epochs", None)
     if not dense or values.get("optimiser") not in (None, "adamw"):
         suited.pop("learning_rate", None)
     return {**values, **{k: v for k, v in suited.items() if values.get(k) is None}}

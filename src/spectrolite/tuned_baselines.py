@@ -4,8 +4,8 @@
 networks in a comparison, where a rival left untuned would flatter.
 
 Cross-validation leaves out what the split leaves out: single pixels where it draws pixels, whole
-blocks or fields where it draws those, since a fold of neighbours would choose as if neighbours were
-known.
+blocks, fields or polygons where it draws those, since a fold of neighbours would choose as if
+neighbours were known.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from sklearn.svm import SVC
 
 from spectrolite.bands import fit_bands
 from spectrolite.baselines import patch_mean
+from spectrolite.draws import block_of
 from spectrolite.errors import SettingsError
 from spectrolite.leakage import Pixels, check_patch, predict_by_position
 from spectrolite.scene import Scene
@@ -54,7 +55,7 @@ class BaselineMap:
     """What a tuned baseline says of a scene.
 
     Attributes:
-        classes: `(rows, cols)` class ids.
+        classes: `(rows, cols)` class ids, 0 where the scene has no spectrum.
         chosen: what was chosen, and how, in words.
         training_s: seconds of tuning and fitting, bands reduced.
         map_s: seconds of the whole scene, reduction of bands included, as those of a network.
@@ -121,18 +122,25 @@ def map_with_baseline(
     everywhere = np.arange(classes.size)
     if name == "position":
         start = time.perf_counter()
-        found = predict_by_position(labels.array, split.train, everywhere)
-        took = time.perf_counter() - start
-        return BaselineMap(found.reshape(labels.shape), "nothing to tune", 0.0, took)
+        found = _mapped(predict_by_position(labels.array, split.train, everywhere), scene)
+        return BaselineMap(found, "nothing to tune", 0.0, time.perf_counter() - start)
     bands = fit_bands(scene, split, chosen["components"])
-    features = _features(bands.reduce(scene.cube), chosen.get("side"))
+    features = _features(bands.reduce(scene.cube, scene.valid), chosen.get("side"))
     start = time.perf_counter()
     model, words = _tuned(name, features, classes, split, generator)
     model.fit(features[split.train], classes[split.train])
     fitted = time.perf_counter()
-    features = _features(bands.reduce(scene.cube), chosen.get("side"))
-    predicted = np.asarray(model.predict(features), np.int32).reshape(labels.shape)
-    return BaselineMap(predicted, words, fitted - start, time.perf_counter() - fitted)
+    features = _features(bands.reduce(scene.cube, scene.valid), chosen.get("side"))
+    found = _mapped(model.predict(features), scene)
+    return BaselineMap(found, words, fitted - start, time.perf_counter() - fitted)
+
+
+def _mapped(predicted: NDArray[np.integer], scene: Scene) -> NDArray[np.int32]:
+    """`(rows, cols)` class ids, 0 where the scene has no spectrum."""
+    classes = np.array(predicted, np.int32).reshape(scene.shape[:2])
+    if scene.valid is not None:
+        classes[~scene.valid] = 0
+    return classes
 
 
 def _features(reduced: NDArray[np.float32], side: int | None) -> NDArray[np.float32]:
@@ -189,9 +197,9 @@ def tuning_folds(
 ) -> tuple[NDArray[np.int64] | None, str]:
     """A fold for each of some training pixels, and what the folds are made of.
 
-    Blocks, or fields, go whole into the fold that has fewest pixels, the largest first. Pixels are
-    dealt out class by class. A fold is left out only where two classes train without it: where
-    blocks or fields are too few for that, pixels are dealt out instead, and the words say so.
+    Blocks, fields or polygons go whole into the fold that has fewest pixels, the largest first.
+    Pixels are dealt out class by class. A fold is left out only where two classes train without it:
+    where the groups are too few for that, pixels are dealt out instead, and the words say so.
 
     Args:
         split: whose method says what is left out at a time.
@@ -202,11 +210,14 @@ def tuning_folds(
         `(len(pixels),)` folds from 0, or None where no fold can be left out.
     """
     classes = split.labels.array.ravel()[pixels]
-    kind, groups = "single pixels", None
+    kind = "single pixels"
+    groups: NDArray[np.integer] | None = None
     if split.method in ("blocks", "blocks_by_class"):
         side = int(split.parameters["side"])
-        rows, cols = np.unravel_index(pixels, split.labels.shape)
-        kind, groups = "whole blocks", rows // side * split.labels.shape[1] + cols // side
+        kind, groups = "whole blocks", block_of(split.labels, pixels, side)
+    elif split.method == "polygons":
+        polygons = cast(NDArray[np.int32], split.labels.polygons)
+        kind, groups = "whole polygons", polygons.ravel()[pixels]
     elif split.method in ("fields", "given"):
         kind, groups = "whole fields", split.labels.fields.ravel()[pixels]
     if groups is not None:

@@ -25,9 +25,7 @@ from spectrolite.bundles import read_json
 from spectrolite.errors import RunError, SettingsError, SpectroliteError, TrainingError
 from spectrolite.image_splits import ImageSplit
 from spectrolite.manifests import FORMAT, WORDS, ImageKnown, SceneKnown, is_of_images
-from spectrolite.parts import BEGIN as BEGIN
-from spectrolite.parts import LOCK, REMEDY, clear, locked
-from spectrolite.parts import part_of as part_of
+from spectrolite.parts import BEGIN, LOCK, REMEDY, clear, locked, part_of
 from spectrolite.resuming import epochs_kept
 from spectrolite.run_folders import RunRecord, other_machine, save_split, threads_of, write_json
 from spectrolite.settings import checked_settings, flat_settings
@@ -110,6 +108,11 @@ class StoppedRun(RunRecord):
             )
 
 
+def is_stopped(out: Path) -> bool:
+    """Whether a run that would have become `out` was begun and stopped."""
+    return (part_of(out) / BEGIN).is_file()
+
+
 def open_stopped(out: str | Path) -> StoppedRun:
     """Open the stopped run that would have become `out`.
 
@@ -118,7 +121,7 @@ def open_stopped(out: str | Path) -> StoppedRun:
     """
     out = Path(out)
     part = part_of(out)
-    if not (part / BEGIN).is_file():
+    if not is_stopped(out):
         if (out / "manifest.json").is_file():
             raise RunError(f"{out} is complete: nothing to resume; take another --out")
         raise RunError(f"{part}: no stopped run, so nothing to resume; leave --resume out")

@@ -79,11 +79,11 @@ def export(
     dropped = () if run is None else dropped_bands(run)
     out = Path(out)
     with new_folder(out, overwrite) as part:
-        write_graph(bundle, format, part, dropped)
+        write_graph(onnx_bytes(bundle, dropped), format, part)
         write_config(bundle, format, part, dropped)
         made = open_exported(part)
         parity = check(made, bundle, run)
-    size = sum((out / name).stat().st_size for name in FILES[format])
+        size = graph_size(made)
     return Export(Exported(out, made.config, made.run), parity, size)
 
 
@@ -94,17 +94,19 @@ def as_run(model: Any) -> Run | None:
     return model if isinstance(model, Run) else None
 
 
-def write_graph(
-    bundle: Bundle | ImageBundle, format: str, folder: Path, dropped: tuple[int, ...] = ()
-) -> None:
-    """Write the graph's files, in float32."""
-    content = onnx_bytes(bundle, dropped)
+def write_graph(graph: Any, format: str, folder: Path) -> None:
+    """Write an ONNX file, or what OpenVINO makes of one, or a model of OpenVINO."""
     if format == "onnx":
-        (folder / "model.onnx").write_bytes(content)
+        (folder / "model.onnx").write_bytes(graph)
         return
     openvino = need("openvino")
-    model = openvino.Core().read_model(content)
+    model = openvino.Core().read_model(graph) if isinstance(graph, bytes) else graph
     openvino.save_model(model, folder / "model.xml", compress_to_fp16=False)
+
+
+def graph_size(model: Exported) -> int:
+    """Bytes of the graph's files."""
+    return sum((model.path / name).stat().st_size for name in FILES[model.config.exported])
 
 
 def onnx_bytes(bundle: Bundle | ImageBundle, dropped: tuple[int, ...]) -> bytes:

@@ -106,31 +106,45 @@ def _padding(bundle: Bundle, dropped: tuple[int, ...]) -> NDArray[np.float32]:
 def new_folder(out: Path, overwrite: bool) -> Iterator[Path]:
     """A hidden folder beside `out` to write to, renamed to it when the block ends.
 
-    A block that fails leaves nothing, and leaves what stood under the name before.
+    A block that fails leaves nothing, and leaves what stood under the name before. A kill at any
+    moment leaves the new folder or the old one, this in `.replaced.NAME`, from where
+    the next call puts it back.
 
     Raises:
         RunError: something is there that is not to be replaced, or is no exported folder.
     """
-    if out.exists() or out.is_symlink():
+    place = out.absolute()  # what `.` names moves away when it is replaced
+    part, old = (place.parent / f".{word}.{place.name}" for word in ("part", "replaced"))
+    _put_back(old, place)
+    if place.exists() or place.is_symlink():
         if not overwrite:
             raise RunError(f"{out} exists; take another --out, or replace it with --overwrite")
-        if not out.is_dir() or not _ours(out):
+        if place.is_symlink():
+            raise RunError(f"{out} is a link, so --overwrite leaves it alone; take another --out")
+        if not place.is_dir() or not _ours(place):
             raise RunError(
                 f"{out} is no exported folder, so --overwrite leaves it alone; take another --out"
             )
-    part = out.with_name(f".part.{out.name}")
-    shutil.rmtree(part, ignore_errors=True)
+    for stale in (part, old):
+        shutil.rmtree(stale, ignore_errors=True)
     try:
         part.mkdir(parents=True)
     except OSError as error:
         raise RunError(f"{out}: cannot be made ({error.strerror}); take another --out") from error
     try:
         yield part
-        if out.exists():
-            shutil.rmtree(out)
-        part.rename(out)
+        if place.exists():
+            place.rename(old)
+        part.rename(place)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+        _put_back(old, place)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _put_back(old: Path, place: Path) -> None:
+    if old.is_dir() and not place.exists():
+        old.rename(place)
 
 
 def _ours(folder: Path) -> bool:

@@ -36,9 +36,10 @@ class Measured:
         backend: `torch`, `onnxruntime` or `openvino`.
         precision: `float32`, `float16` or `int8`.
         bytes: of weights and graph on the disk.
-        load_s: from the folder to the first result, the libraries being imported already.
+        load_s: from the folder to the first result, the libraries being imported and the inputs
+            made already.
         peak_mib: the most memory of a process that loads the model and does the larger work, its
-            libraries included.
+            libraries and inputs included.
         one: one image, or one pixel with its patch.
         many: 64 images, or a whole scene.
     """

@@ -91,8 +91,8 @@ def check_inputs(
             shape = (BATCH, *bundle.config.input_shape)
             pixels = generator.integers(0, 256, shape, dtype=np.uint8)
         return checked_on, [pixels[:1], pixels]
-    cube = data.cube if isinstance(data, Scene) else _generated(bundle, generator)
-    rows, cols, _ = cube.shape
+    scene = data if isinstance(data, Scene) else _generated(bundle, generator)
+    rows, cols, _ = scene.shape
     batches = []
     for height, width in SIDES:
         tiles = [
@@ -103,14 +103,14 @@ def check_inputs(
                 strict=True,
             )
         ]
-        batch = np.stack([made.window(cube, tile) for tile in tiles])
+        batch = np.stack([made.window(scene, tile) for tile in tiles])
         batches += [batch[:1], batch]
     return checked_on, batches
 
 
-def _generated(bundle: Bundle, generator: np.random.Generator) -> NDArray[np.float32]:
+def _generated(bundle: Bundle, generator: np.random.Generator) -> Scene:
     """A scene whose components vary as those of the training pixels did."""
     bands = bundle.bands
     size = (40, 40, len(bands.matrix))
     spectra = generator.normal(size=size) @ np.linalg.pinv(bands.matrix).T + bands.mean
-    return spectra.astype(np.float32)
+    return Scene(spectra.astype(np.float32))

@@ -44,7 +44,7 @@ class Protocol:
         else:
             places = np.stack(np.divmod(chosen, self.data.shape[1]), 1).tolist()
             tiles = [Window(row, row + 1, col, col + 1) for row, col in places]
-            inputs = np.stack([model.window(self.data.cube, tile) for tile in tiles])
+            inputs = np.stack([model.window(self.data, tile) for tile in tiles])
         return [inputs[k : k + batch] for k in range(0, len(inputs), batch)]
 
     def classes(self, model: Exported) -> NDArray[Any]:
@@ -66,7 +66,7 @@ class Protocol:
             return self.split.tested.pixels[self.split.test][:TIMED_IMAGES].copy()
         scene = cast(Scene, self.data)
         rows, cols = (min(side, TIMED_SIDE) for side in scene.shape[:2])
-        return model.window(scene.cube, Window(0, rows, 0, cols))[None]
+        return model.window(scene, Window(0, rows, 0, cols))[None]
 
 
 def protocol_of(run: Run, data: Any) -> Protocol:

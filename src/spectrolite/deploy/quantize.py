@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 
 from spectrolite.bundles import AnyModel
 from spectrolite.deploy import precisions
-from spectrolite.deploy.export import as_run, dropped_bands, onnx_bytes
+from spectrolite.deploy.export import (
+    as_run,
+    dropped_bands,
+    graph_size,
+    onnx_bytes,
+    write_graph,
+)
 from spectrolite.deploy.extras import need
 from spectrolite.deploy.folders import BACKENDS, FILES, new_folder, write_config
 from spectrolite.deploy.protocols import Protocol, protocol_of
@@ -133,15 +139,15 @@ def quantize(
     slow = precisions.slow_layers(content, backend) if to == "int8" else []
     kept = [*keep, *(name for name in slow if name not in keep)]
     with tempfile.TemporaryDirectory() as name, new_folder(Path(out), overwrite) as part:
-        _write(content, Path(name), kind)
+        write_graph(content, kind, Path(name))
         write_config(run.bundle, kind, Path(name), dropped)
         plain = open_exported(name)
         batches = protocol.calibration(plain)
         if to == "float16":
-            _write(precisions.float16_weights(content), part, kind)
+            write_graph(precisions.float16_weights(content), kind, part)
         else:
             quantized = precisions.int8_onnx if kind == "onnx" else precisions.int8_openvino
-            _write(quantized(content, batches, kept, per == "channel"), part, kind)
+            write_graph(quantized(content, batches, kept, per == "channel"), kind, part)
         write_config(run.bundle, kind, part, dropped, to)
         models = (plain, open_exported(part))
         said = [protocol.classes(model) for model in models]
@@ -154,7 +160,7 @@ def quantize(
             kept=tuple(kept),
             accuracy=(protocol.accuracy(said[0]), protocol.accuracy(said[1])),
             agreement=float((said[0] == said[1]).mean()),
-            bytes=(_size(plain), _size(models[1])),
+            bytes=(graph_size(plain), graph_size(models[1])),
             seconds=seconds,
             sqnr_db=_layer_noise(models, layers, batches[0]),
         )
@@ -163,20 +169,6 @@ def quantize(
         text = json.dumps({**asdict(made), "max_drop": max_drop}, indent=2)
         (part / "quantization.json").write_text(text + "\n", encoding="utf-8")
     return made
-
-
-def _write(graph: Any, folder: Path, kind: str) -> None:
-    """Write an ONNX file, or what OpenVINO makes of one, or a model of OpenVINO."""
-    if kind == "onnx":
-        (folder / "model.onnx").write_bytes(graph)
-        return
-    openvino = need("openvino")
-    model = openvino.Core().read_model(graph) if isinstance(graph, bytes) else graph
-    openvino.save_model(model, folder / "model.xml", compress_to_fp16=False)
-
-
-def _size(model: Exported) -> int:
-    return sum((model.path / name).stat().st_size for name in FILES[model.config.exported])
 
 
 def _seconds(models: Sequence[Exported], protocol: Protocol) -> tuple[float, float]:

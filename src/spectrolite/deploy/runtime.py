@@ -22,7 +22,7 @@ from spectrolite.deploy.folders import BACKENDS, FILES, FORMAT, REMEDY, ExportCo
 from spectrolite.deploy.graphs import INPUT, OUTPUTS, kept_bands
 from spectrolite.errors import RunError, SceneError, SettingsError
 from spectrolite.image_bundles import ImageBundle
-from spectrolite.scene import Window
+from spectrolite.scene import Scene, Window
 
 MOST_SHAPES = 8  # of inputs that OpenVINO is kept compiled for: a scene has four kinds of window
 
@@ -80,27 +80,30 @@ class Exported:
             made[~valid] = padding
         return made
 
-    def window(self, cube: NDArray[Any], tile: Window) -> NDArray[np.float32]:
+    def window(self, scene: Scene, tile: Window) -> NDArray[np.float32]:
         """Input of a window: `(bands, rows + 2 * halo, cols + 2 * halo)`.
 
         Args:
-            cube: `(rows, cols, bands)`, as `spectra` takes it.
+            scene: whose bands are those that `spectra` takes.
             tile: the window.
 
         Raises:
             SceneError: another number of bands.
         """
         halo, padding = self.config.halo, np.asarray(self.config.padding, np.float32)
-        rows, cols, _ = cube.shape
+        rows, cols, _ = scene.shape
         height, width = tile.shape
         made = np.empty((height + 2 * halo, width + 2 * halo, len(padding)), np.float32)
         made[:] = padding
         top, left = tile.row_start - halo, tile.col_start - halo
-        down = slice(max(top, 0), min(tile.row_stop + halo, rows))
-        across = slice(max(left, 0), min(tile.col_stop + halo, cols))
-        made[down.start - top : down.stop - top, across.start - left : across.stop - left] = (
-            self.spectra(cube[down, across])
-        )
+        inside = Window(
+            max(top, 0), min(tile.row_stop + halo, rows),
+            max(left, 0), min(tile.col_stop + halo, cols),
+        )  # fmt: skip
+        made[
+            inside.row_start - top : inside.row_stop - top,
+            inside.col_start - left : inside.col_stop - left,
+        ] = self.spectra(*scene.read(inside))
         return np.ascontiguousarray(made.transpose(2, 0, 1))
 
     def logits(self, inputs: Tensor) -> Tensor:

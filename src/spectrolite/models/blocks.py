@@ -12,7 +12,7 @@ from spectrolite.errors import SettingsError
 
 ACTIVATIONS = {"relu6": nn.ReLU6, "relu": nn.ReLU}
 WIDTHS = (0.05, 8.0)
-"""Width multipliers that an image network takes; the papers' go from 0.25 to 1.4."""
+"""Width multipliers that a network takes; the papers' go from 0.25 to 1.4."""
 MIN_SIDE = 8  # pixels: a smaller image is mostly padding before half of the layers are through
 STDDEV = 0.09  # of the truncated normal in the MobileNets' reference
 Norm = nn.BatchNorm2d | nn.BatchNorm3d
@@ -25,18 +25,36 @@ def conv_norm(
     activation: type[nn.Module] | None,
     *,
     stride: int = 1,
+    padding: int | None = None,
     groups: int = 1,
 ) -> nn.Sequential:
     """Convolution without bias, BatchNorm, activation: `(N, channels, H, W) -> (N, out, h, w)`.
 
-    The padding is half the kernel, so `h` is `H / stride` rounded up. Without an activation the
-    block is linear.
+    Where no padding is given it is half the kernel, so `h` is `H / stride` rounded up. Without an
+    activation the block is linear.
     """
+    around = kernel // 2 if padding is None else padding
     return nn.Sequential(
-        nn.Conv2d(channels, out, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.Conv2d(channels, out, kernel, stride, around, groups=groups, bias=False),
         nn.BatchNorm2d(out),
         *([] if activation is None else [activation(inplace=True)]),
     )
+
+
+def check_network(
+    name: str, variants: tuple[str, ...], variant: str, width: float, classes: int
+) -> None:
+    """Raise a SettingsError where an argument that networks share is out of range."""
+    if variant not in variants:
+        raise SettingsError(
+            f"variant: wanted one of {', '.join(variants)} for {name}, got {variant!r}"
+        )
+    if not WIDTHS[0] <= width <= WIDTHS[1]:  # NaN is in no range
+        raise SettingsError(
+            f"width: wanted a number from {WIDTHS[0]:g} to {WIDTHS[1]:g}, got {width}"
+        )
+    if classes < 2:
+        raise SettingsError(f"classes: wanted at least 2, got {classes}")
 
 
 def check_image_network(
@@ -49,16 +67,7 @@ def check_image_network(
     channels: int,
 ) -> None:
     """Raise a SettingsError where an image network's argument is out of range."""
-    if variant not in variants:
-        raise SettingsError(
-            f"variant: wanted one of {', '.join(variants)} for {name}, got {variant!r}"
-        )
-    if not WIDTHS[0] <= width <= WIDTHS[1]:  # NaN is in no range
-        raise SettingsError(
-            f"width: wanted a number from {WIDTHS[0]:g} to {WIDTHS[1]:g}, got {width}"
-        )
-    if classes < 2:
-        raise SettingsError(f"classes: wanted at least 2, got {classes}")
+    check_network(name, variants, variant, width, classes)
     if activation not in ACTIVATIONS:
         raise SettingsError(
             f"activation: wanted one of {', '.join(ACTIVATIONS)}, got {activation!r}"
@@ -139,7 +148,7 @@ def initialise_truncated(net: nn.Module, generator: torch.Generator | None) -> N
                 nn.init.zeros_(layer.bias)
 
 
-def norm_and_relu(layers: list[nn.Module], x: Tensor, feeds: Tensor | None) -> Tensor:
+def norm_and_activation(layers: list[nn.Module], x: Tensor, feeds: Tensor | None) -> Tensor:
     """What follows a convolution: BatchNorm, where there is one, and ReLU, ReLU6 or nothing.
 
     In training the statistics are those of the positions that `feeds` marks. What stands elsewhere
@@ -164,7 +173,7 @@ def norm_and_relu(layers: list[nn.Module], x: Tensor, feeds: Tensor | None) -> T
     ceiling = None
     if len(layers) > 1:
         ceiling = 6.0 if isinstance(layers[1], nn.ReLU6) else math.inf
-    y, mean, variance = _NormRelu.apply(  # type: ignore[no-untyped-call]
+    y, mean, variance = _NormActivation.apply(  # type: ignore[no-untyped-call]
         flat.reshape(-1, flat.shape[-2], flat.shape[-1]), norm.weight, norm.bias, outside,
         norm.eps, ceiling,
     )  # fmt: skip
@@ -179,7 +188,7 @@ def norm_and_relu(layers: list[nn.Module], x: Tensor, feeds: Tensor | None) -> T
     return result
 
 
-class _NormRelu(torch.autograd.Function):
+class _NormActivation(torch.autograd.Function):
     """BatchNorm over some of the positions, then ReLU up to a ceiling, in few passes over memory.
 
     The ceiling is infinite for ReLU, 6 for ReLU6, and None where no activation follows.
@@ -198,7 +207,7 @@ class _NormRelu(torch.autograd.Function):
         bias: Tensor,
         outside: Tensor,
         eps: float,
-        ceiling: float | None = math.inf,
+        ceiling: float | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         lines, width, channels = x.shape
         positions = lines * width
@@ -214,7 +223,9 @@ class _NormRelu(torch.autograd.Function):
         if ceiling is not None:
             y = y.relu_() if math.isinf(ceiling) else y.clamp_(0, ceiling)
         # a linear result is not looked at again
-        ctx.save_for_backward(centred, y if ceiling else y[:0], weight, variance, outside)
+        ctx.save_for_backward(
+            centred, y if ceiling is not None else y[:0], weight, variance, outside
+        )
         ctx.eps, ctx.n, ctx.ceiling = eps, n, ceiling
         ctx.mark_non_differentiable(mean, variance)
         return y.view(x.shape), mean, variance

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from spectrolite.errors import SettingsError
-from spectrolite.models.blocks import initialise, norm_and_relu
+from spectrolite.models.blocks import initialise, norm_and_activation
 from spectrolite.tiles import marked, widened
 
 # Layers of table I: channels in and out, kernel as (bands, rows, cols).
@@ -115,13 +115,13 @@ class HybridSN(nn.Module):
                 feeding[k], feeds = feeds, widened(feeds, 1)
         conv, *rest = self.conv3d_1
         x = _convolve_one_channel(cast(nn.Conv3d, conv), x)  # (N, 8, bands - 6, H - 2, W - 2)
-        x = norm_and_relu(rest, x, feeding[0])
+        x = norm_and_activation(rest, x, feeding[0])
         for k, (conv, *rest) in enumerate((self.conv3d_2, self.conv3d_3), start=1):
-            x = norm_and_relu(rest, conv(x), feeding[k])
+            x = norm_and_activation(rest, conv(x), feeding[k])
         # (N, 32, bands - 12, H - 6, W - 6)
         conv, *rest = self.conv2d_4
         x = _convolve_all_depths(cast(nn.Conv2d, conv), x)  # (N, 64, H - 8, W - 8)
-        return norm_and_relu(rest, x, feeding[3])
+        return norm_and_activation(rest, x, feeding[3])
 
     def head(self, x: Tensor) -> Tensor:
         """The last two linear layers: `(N, 256, rows, cols) -> (N, classes, rows, cols)`."""

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from spectrolite.errors import SettingsError
-from spectrolite.models.blocks import WIDTHS, initialise, norm_and_relu
+from spectrolite.models.blocks import check_network, conv_norm, initialise, norm_and_activation
 from spectrolite.tiles import marked, widened
 
 CHANNELS = 48  # at width 1
@@ -67,7 +67,7 @@ class MobileSN(nn.Module):
         self.halo = receptive_field // 2
         channels = max(round(width * CHANNELS), 1)
         each, more = divmod(self.halo, BLOCKS)
-        self.stem = _conv_norm(bands, channels, nn.ReLU6())
+        self.stem = conv_norm(bands, channels, 1, nn.ReLU6)
         self.blocks = nn.ModuleList(
             InvertedResidual(channels, each + (k < more)) for k in range(BLOCKS)
         )
@@ -122,9 +122,11 @@ class InvertedResidual(nn.Module):
         super().__init__()
         hidden = EXPANSION * channels
         self.reach = reach
-        self.expand = _conv_norm(channels, hidden, nn.ReLU6())
-        self.depthwise = _conv_norm(hidden, hidden, nn.ReLU6(), 2 * reach + 1, groups=hidden)
-        self.project = _conv_norm(hidden, channels)
+        self.expand = conv_norm(channels, hidden, 1, nn.ReLU6)
+        self.depthwise = conv_norm(
+            hidden, hidden, 2 * reach + 1, nn.ReLU6, padding=0, groups=hidden
+        )
+        self.project = conv_norm(hidden, channels, 1, None)
 
     def forward(
         self, x: Tensor, feeds: Tensor | None = None, feeds_next: Tensor | None = None
@@ -153,43 +155,23 @@ class InvertedResidual(nn.Module):
         seen = (windows * weight).sum(1)  # (P, hidden)
         if conv.bias is not None:
             seen = seen + cast(Tensor, conv.bias)
-        y = norm_and_relu(rest, seen[:, :, None, None], None)
+        y = norm_and_activation(rest, seen[:, :, None, None], None)
         y = _apply(self.project, y)
         middle = corner + self.reach * (width + 1)
         came_in = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1]).index_select(0, middle)
         return y + came_in[:, :, None, None]
 
 
-def _conv_norm(
-    channels: int, out: int, activation: nn.Module | None = None, kernel: int = 1, groups: int = 1
-) -> nn.Sequential:
-    """Valid convolution without bias, BatchNorm, activation."""
-    return nn.Sequential(
-        nn.Conv2d(channels, out, kernel, groups=groups, bias=False),
-        nn.BatchNorm2d(out),
-        *([] if activation is None else [activation]),
-    )
-
-
 def _apply(stage: nn.Module, x: Tensor, feeds: Tensor | None = None) -> Tensor:
     """A convolution and what follows it; `feeds` marks what BatchNorm counts of its output."""
     conv, *rest = cast(nn.Sequential, stage)
-    return norm_and_relu(rest, conv(x), feeds)
+    return norm_and_activation(rest, conv(x), feeds)
 
 
 def _check(bands: int, classes: int, variant: str, width: float, receptive_field: int) -> None:
-    if variant not in VARIANTS:
-        raise SettingsError(
-            f"variant: wanted one of {', '.join(VARIANTS)} for mobilesn, got {variant!r}"
-        )
+    check_network("mobilesn", VARIANTS, variant, width, classes)
     if bands < 1:
         raise SettingsError(f"bands: wanted at least 1, got {bands}")
-    if classes < 2:
-        raise SettingsError(f"classes: wanted at least 2, got {classes}")
-    if not WIDTHS[0] <= width <= WIDTHS[1]:  # NaN is in no range
-        raise SettingsError(
-            f"width: wanted a number from {WIDTHS[0]:g} to {WIDTHS[1]:g}, got {width}"
-        )
     whole = isinstance(receptive_field, int) and not isinstance(receptive_field, bool)
     if not whole or not 1 <= receptive_field <= LARGEST_FIELD or receptive_field % 2 == 0:
         raise SettingsError(
