@@ -22,13 +22,15 @@ import torch
 from records import Record, Repeat, Values, write_record
 
 import spectrolite as sl
+from spectrolite.deploy.folders import Kind
 from spectrolite.deploy.measurements import draw
 from spectrolite.deploy.protocols import protocol_of
+from spectrolite.deploy.quantize import Backend, Precision
 from spectrolite.run_folders import Run
 from spectrolite.runs import with_data
 
-BACKENDS = {"onnxruntime": "onnx", "openvino": "openvino"}
-PRECISIONS = ("int8", "float16")
+BACKENDS: dict[Backend, Kind] = {"onnxruntime": "onnx", "openvino": "openvino"}
+PRECISIONS: tuple[Precision, ...] = ("int8", "float16")
 PICTURE = Path(__file__).parent.parent / "docs" / "ship.png"
 POINT = {"before": 0.001, "after": 0.001, "same_class": 0.001}  # another processor rounds otherwise
 
@@ -102,10 +104,11 @@ def shipped(path: Path, out: Path) -> Record:
 def _of_quantization(made: Record) -> Record:
     before, after = made.pop("accuracy")
     plain, fewer = made.pop("bytes")
+    same = made.pop("agreement")
     del made["seconds"]  # those of `measured` are medians of more calls
     return {
         **made, "before": before, "after": after, "drop_points": 100 * (before - after),
-        "same_class": made.pop("agreement"), "bytes_before": plain, "bytes_after": fewer,
+        "same_class": same, "bytes_before": plain, "bytes_after": fewer,
         "times_smaller": plain / fewer,
     }  # fmt: skip
 
