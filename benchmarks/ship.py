@@ -22,7 +22,7 @@ import torch
 from records import Record, Repeat, Values, write_record
 
 import spectrolite as sl
-from spectrolite.deploy.folders import Kind
+from spectrolite.deploy.export import Kind
 from spectrolite.deploy.measurements import draw
 from spectrolite.deploy.protocols import protocol_of
 from spectrolite.deploy.quantize import Backend, Precision
