@@ -57,7 +57,7 @@ def settled(name: str, seed: int = 0) -> tuple[Any, Tensor]:
     net = build_model(model, **arguments, generator=torch.Generator().manual_seed(seed))
     data = torch.randn(48, *shape, generator=torch.Generator().manual_seed(seed + 1))
     for layer in depthwise_layers(net):
-        conv = layer.depthwise[0]
+        conv: Any = layer.depthwise[0]
         with torch.no_grad():  # at a single position nothing but the centre counts
             conv.weight[:, :, conv.kernel_size[0] // 2, conv.kernel_size[0] // 2] = 1
     for module in net.modules():
@@ -78,10 +78,10 @@ def stage(
         nn.Conv2d(channels, channels, side, padding=padding, groups=channels, bias=False),
         nn.BatchNorm2d(channels), activation,
     ).double().eval()  # fmt: skip
-    with torch.no_grad():
-        made[0].weight.copy_(weight)
-        made[1].weight.copy_(scale)
-        made[1].bias.copy_(bias)
+    state = made.state_dict()  # shares memory with the parameters
+    state["0.weight"].copy_(weight)
+    state["1.weight"].copy_(scale)
+    state["1.bias"].copy_(bias)
     return made
 
 
@@ -169,7 +169,8 @@ def test_none_is_found_where_none_is(name: str) -> None:
     found = depthwise_kernels(net, data)
     assert [(k.dead, k.weak) for k in found] == [((), ())] * len(found)
     assert all(sum(k.shares) == pytest.approx(1) for k in found)
-    assert [k.kernels for k in found] == [len(x.depthwise[0].weight) for x in depthwise_layers(net)]
+    layers: Any = depthwise_layers(net)
+    assert [k.kernels for k in found] == [len(layer.depthwise[0].weight) for layer in layers]
 
 
 def _plant(net: Any, layer: int) -> dict[str, int]:
@@ -264,9 +265,9 @@ def test_a_network_without_depthwise_layers_has_none() -> None:
 
 def test_an_unknown_input_is_unbounded() -> None:
     layer = nn.Sequential(nn.Conv2d(2, 2, 1, bias=True)).eval()
-    with torch.no_grad():
-        layer[0].weight.copy_(torch.tensor([[0.0, 0.0], [1.0, 0.0]])[:, :, None, None])
-        layer[0].bias.copy_(torch.tensor([4.0, 5.0]))
+    state = layer.state_dict()  # shares memory with the parameters
+    state["0.weight"].copy_(torch.tensor([[0.0, 0.0], [1.0, 0.0]])[:, :, None, None])
+    state["0.bias"].copy_(torch.tensor([4.0, 5.0]))
     low, high = through(layer, unbounded(2))
     assert (low.tolist(), high.tolist()) == ([4, -torch.inf], [4, torch.inf])
 
@@ -387,7 +388,7 @@ def test_pictures_that_are_refused(copied: sl.Run, tmp_path: Path) -> None:
 
 def test_layers_are_in_order_and_between_their_neighbours() -> None:
     for name in NETWORKS:
-        layers = depthwise_layers(settled(name)[0])
+        layers: Any = depthwise_layers(settled(name)[0])
         for layer in layers:
             kernels = len(layer.depthwise[0].weight)
             assert len(layer.before[0].weight) == kernels == layer.after[0].weight.shape[1]

@@ -231,6 +231,12 @@ def _calibration(bundle: Bundle, scene: Scene, split: Split) -> Calibration:
     return reliability(made.confidence.ravel()[split.test], right)
 
 
+def some_patches(bundle: Bundle, reduced: NDArray[np.float32], trained: Pixels) -> Tensor:
+    """`(n, components, patch, patch)`: around at most `PATCHES` of the pixels, evenly."""
+    padded = _padded(reduced, bundle.config.patch // 2)
+    return _patches(padded, _evenly(trained, PATCHES), bundle.config.patch)
+
+
 def _padded(reduced: NDArray[np.float32], halo: int) -> Tensor:
     """`(rows, cols, components) -> (components, rows + 2 * halo, cols + 2 * halo)`."""
     image = torch.from_numpy(np.ascontiguousarray(reduced.transpose(2, 0, 1)))
