@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from spectrolite.deploy.benchmarking import benchmark
     from spectrolite.deploy.export import Export, export
     from spectrolite.deploy.measurements import Benchmark
+    from spectrolite.deploy.prune import Pruning, prune
     from spectrolite.deploy.quantize import Quantization, quantize
     from spectrolite.deploy.runtime import Exported, open_exported
     from spectrolite.errors import SpectroliteError
@@ -70,6 +71,7 @@ _HOMES = {
     "League": "leagues",
     "MapFile": "map_files",
     "Predictions": "predictions",
+    "Pruning": "deploy.prune",
     "Quantization": "deploy.quantize",
     "Repetition": "repetition",
     "Report": "reports",
@@ -103,6 +105,7 @@ _HOMES = {
     "open_exported": "deploy.runtime",
     "open_run": "run_folders",
     "open_scene": "readers",
+    "prune": "deploy.prune",
     "quantize": "deploy.quantize",
     "read_images": "readers.image_folders",
     "read_labels": "readers",
@@ -131,6 +134,7 @@ __all__ = [
     "League",
     "MapFile",
     "Predictions",
+    "Pruning",
     "Quantization",
     "Repetition",
     "Report",
@@ -164,6 +168,7 @@ __all__ = [
     "open_exported",
     "open_run",
     "open_scene",
+    "prune",
     "quantize",
     "read_images",
     "read_labels",

@@ -47,6 +47,8 @@ class Config(BaseModel):
     model: str
     variant: str
     width: float | None = Field(default=None, exclude_if=lambda value: value is None)
+    kernels: tuple[int, ...] | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Of each depthwise layer, where some were pruned."""
     patch: int = Field(ge=1)
     class_ids: tuple[ClassId, ...] = Field(min_length=2)
     class_names: dict[ClassId, str]
@@ -180,12 +182,14 @@ def _scene_bundle(config: Config, state: dict[str, Tensor]) -> Bundle:
     if ("width" in own) != (config.width is not None):
         raise ValueError(f"width: {config.width}, for {config.model}")
     shape = {"width": config.width, "receptive_field": config.patch}
+    pruned = {} if config.kernels is None else {"kernels": config.kernels}
     net = build_scene_model(
         config.model,
         bands=len(matrix),
         classes=len(config.class_ids),
         variant=config.variant,
         **{key: shape[key] for key in own},
+        **pruned,
     )
     load_weights(net, weights, {"bands.mean": mean, "bands.matrix": matrix})
     if config.patch != 2 * net.halo + 1:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from spectrolite.calibration import Calibration
 from spectrolite.errors import SettingsError
+from spectrolite.kernels import LayerKernels
 from spectrolite.reports import Number, Part
 
 BATCHES = (1, 7, 128)
@@ -66,12 +67,15 @@ class Checkup(Part):
         data: name of the scene.
         checks: each question with its answer.
         calibration: the reliability curve of the test pixels; nothing where they are unknown.
+        kernels: the depthwise layers with their dead and weak kernels; none where the network has
+            no such layer. A finding, not a check: a dead kernel does no harm beside its cost.
     """
 
     model: str
     data: str
     checks: tuple[Check, ...]
     calibration: Calibration | None
+    kernels: tuple[LayerKernels, ...]
 
     @property
     def ok(self) -> bool:

@@ -1,7 +1,8 @@
 """The doctor: is a trained model what its report says it is?
 
-The checks of `checks` on the model and patches of its training pixels, and three that need the
-scene: inputs scaled as in training, the form for whole scenes against patches, and calibration.
+The checks of `checks` on the model and patches of its training pixels, three that need the scene
+(inputs scaled as in training, the form for whole scenes against patches, and calibration), and its
+depthwise kernels.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from spectrolite.files import whole_file
 from spectrolite.image_bundles import ImageBundle
 from spectrolite.image_checkups import calibration_check, checkup_images
 from spectrolite.images import ImageSet
+from spectrolite.kernel_pictures import kernel_picture
+from spectrolite.kernels import depthwise_kernels, depthwise_layers
 from spectrolite.labels import Labels
 from spectrolite.leakage import Pixels
 from spectrolite.mapping import WINDOW, classify
@@ -54,6 +57,9 @@ def doctor(
     model: AnyModel | Run,
     scene: Scene | ImageSet | None = None,
     labels: Labels | ImageSet | None = None,
+    *,
+    picture: str | Path | None = None,
+    overwrite: bool = False,
 ) -> Checkup:
     """Check a trained model; of a run, `doctor.html` is written beside its report.
 
@@ -67,18 +73,24 @@ def doctor(
             data were.
         labels: the run's labels or test images, where they were not loaded from a file or by name;
             of a bundle on a scene, any map over it.
+        picture: PNG of all depthwise kernels to write; the page of a run has it anyway.
+        overwrite: replace a picture that is there.
 
     Raises:
-        RunError: no model, a damaged one, or other labels than the run's.
+        RunError: no model, a damaged one, other labels than the run's, or a picture in the way.
         SceneError: another number of bands than the model's.
         ImagesError: images of another shape than the model's.
-        SettingsError: one of scene and labels without the other, a bundle without data, or a scene
-            for a model of images and the other way round.
+        SettingsError: one of scene and labels without the other, a bundle without data, a scene
+            for a model of images and the other way round, or a picture of kernels where the network
+            has none.
     """
     if isinstance(model, str | Path) and (Path(model) / "manifest.json").is_file():
         model = open_run(model)
     run = model if isinstance(model, Run) else None
     bundle = any_bundle(model)
+    layers = depthwise_layers(bundle.network)
+    if picture is not None:
+        _check_picture(Path(picture), bundle, bool(layers), overwrite)
     if isinstance(bundle, ImageBundle):
         if isinstance(scene, Scene) or isinstance(labels, Labels):
             raise SettingsError(f"doctor: {bundle.config.model} classifies images, not scenes")
@@ -87,10 +99,30 @@ def doctor(
         if isinstance(scene, ImageSet) or isinstance(labels, ImageSet):
             raise SettingsError(f"doctor: {bundle.config.model} classifies scenes, not images")
         checkup = _checkup_scene(run, bundle, scene, labels)
+    drawn = None
+    if layers and (run is not None or picture is not None):
+        drawn = kernel_picture(f"{checkup.model} on {checkup.data}", layers, checkup.kernels)
     if run is not None:
         with whole_file(run.path / "doctor.html") as part:
-            part.write_text(checkup_page(checkup), encoding="utf-8")
+            part.write_text(checkup_page(checkup, drawn), encoding="utf-8")
+    if picture is not None and drawn is not None:
+        with whole_file(Path(picture)) as part:
+            part.write_bytes(drawn)
     return checkup
+
+
+def _check_picture(
+    picture: Path, bundle: Bundle | ImageBundle, has_kernels: bool, overwrite: bool
+) -> None:
+    if not has_kernels:
+        raise SettingsError(
+            f"--picture: {bundle.config.model} has no depthwise layers, so it has no kernels to "
+            "draw; leave it out"
+        )
+    if picture.suffix.lower() != ".png":
+        raise SettingsError(f"--picture: wanted a name that ends in .png, got {picture}")
+    if picture.exists() and not overwrite:
+        raise RunError(f"{picture} exists; take another name, or --overwrite")
 
 
 def _checkup_scene(
@@ -115,6 +147,7 @@ def _checkup_scene(
             calibration_check(measured, CALIBRATION_ERROR, "pixels"),
         ),
         calibration=measured,
+        kernels=depthwise_kernels(bundle.network, patches),
     )
 
 
@@ -196,6 +229,12 @@ def _calibration(bundle: Bundle, scene: Scene, split: Split) -> Calibration:
     made = classify(bundle, scene, device="cpu")
     right = made.classes.ravel()[split.test] == split.labels.array.ravel()[split.test]
     return reliability(made.confidence.ravel()[split.test], right)
+
+
+def some_patches(bundle: Bundle, reduced: NDArray[np.float32], trained: Pixels) -> Tensor:
+    """`(n, components, patch, patch)`: around at most `PATCHES` of the pixels, evenly."""
+    padded = _padded(reduced, bundle.config.patch // 2)
+    return _patches(padded, _evenly(trained, PATCHES), bundle.config.patch)
 
 
 def _padded(reduced: NDArray[np.float32], halo: int) -> Tensor:

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from spectrolite.cli_compare import compare
-from spectrolite.cli_deploy import benchmark, export, quantize
+from spectrolite.cli_deploy import benchmark, export, prune, quantize
 from spectrolite.cli_maps import areas, map_
 from spectrolite.cli_parts import (
     Json,
@@ -204,6 +204,7 @@ app.command()(doctor)
 app.command()(compare)
 app.command()(export)
 app.command()(quantize)
+app.command()(prune)
 app.command()(benchmark)
 
 

@@ -1,4 +1,4 @@
-"""The verbs of delivery: export, quantize, benchmark."""
+"""The verbs of delivery: export, quantize, prune, benchmark."""
 
 from __future__ import annotations
 
@@ -17,11 +17,18 @@ from spectrolite.cli_parts import (
     Overwrite,
     RunFolder,
     console,
+    messages,
     moved,
     print_json,
     wide,
 )
-from spectrolite.deploy_screen import benchmark_table, noise_table, quantization_table
+from spectrolite.deploy_screen import (
+    benchmark_table,
+    noise_table,
+    pruning_table,
+    quantization_table,
+)
+from spectrolite.screen import TrainingProgress
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a run or of a bundle.")]
 
@@ -99,6 +106,42 @@ def quantize(
         + (": float16 is how the weights are stored" if made.precision == "float16" else "")
         + (f"; float32 stayed {', '.join(made.kept)}" if made.kept else ""),
         markup=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+def prune(
+    run: RunFolder,
+    out: Annotated[Path, typer.Option(help="Folder of the pruned run.")],
+    dead: Annotated[
+        bool, typer.Option("--dead", help="Remove kernels that the doctor proves dead.")
+    ] = False,
+    scene: MovedScene = None,
+    labels: MovedLabels = None,
+    images: MovedImages = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Take depthwise kernels out of a run's network, judged on its own protocol.
+
+    Example: `spectrolite prune runs/digits --dead --out runs/pruned`
+    """
+    from spectrolite.deploy.prune import prune as write
+
+    with TrainingProgress(messages).shown() as progress:
+        made = write(
+            run, *moved(run, scene, labels, images), dead=dead, out=out, overwrite=overwrite,
+            on_stage=progress.stage,
+        )  # fmt: skip
+    before, after = made.kernels
+    if as_json:
+        print_json({"pruned": str(out), "removed": before - after, **asdict(made)})
+        return
+    console.print(pruning_table(made))
+    for note in made.notes:
+        console.print(f"- {note}", markup=False, soft_wrap=True)
+    console.print(
+        f"{out}: {before - after:,} kernels removed; logits on training data differ by "
+        f"{made.difference:.1e} of the largest", markup=False, soft_wrap=True,
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from spectrolite.cli_parts import (
     MovedImages,
     MovedLabels,
     MovedScene,
+    Overwrite,
     RunFolder,
     SceneKey,
     band_numbers,
@@ -32,6 +33,7 @@ from spectrolite.errors import SettingsError
 from spectrolite.screen import (
     TrainingProgress,
     checkup_table,
+    kernel_table,
     repetition_tables,
     verification_table,
 )
@@ -169,17 +171,22 @@ def doctor(
         Path | None,
         typer.Option(help="Images to check on: a folder a class; of a run, where they were moved."),
     ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="PNG of all depthwise kernels to write.")
+    ] = None,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Check a trained model: evaluation mode, same bits, normalisation, scaling, calibration.
 
-    Of a run, the page `doctor.html` is written beside its report. The exit code is 1 where a check
-    is wrong.
+    Its depthwise kernels are looked at too: which are dead, which weak. Of a run, the page
+    `doctor.html` is written beside its report. The exit code is 1 where a check is wrong.
 
     Example: `spectrolite doctor runs/ip`
     """
     from spectrolite import checkups, readers
     from spectrolite.bundles import as_bundle, as_image_bundle
+    from spectrolite.doctor_page import kernel_sentence
     from spectrolite.readers.image_folders import read_images
 
     given: tuple[Any, Any] = (None, None)
@@ -201,14 +208,17 @@ def doctor(
         given = moved(run, None, None, images)
     elif images is not None:
         given = read_images(images, as_image_bundle(run).config.input_shape[1])
-    checkup = checkups.doctor(run, *given)
+    checkup = checkups.doctor(run, *given, picture=picture, overwrite=overwrite)
     page = run / "doctor.html" if is_run else None
     if as_json:
         found = json.loads(checkup.model_dump_json())
         print_json({"ok": checkup.ok, "page": page and str(page), **found})
     else:
         console.print(checkup_table(checkup))
-        if page is not None:
-            console.print(str(page), markup=False)
+        if checkup.kernels:
+            console.print(kernel_table(checkup))
+        console.print(kernel_sentence(checkup), markup=False, soft_wrap=True)
+        for file in filter(None, (page, picture)):
+            console.print(str(file), markup=False, soft_wrap=True)
     if not checkup.ok:
         raise typer.Exit(1)

@@ -9,6 +9,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from spectrolite.deploy.measurements import Benchmark
+    from spectrolite.deploy.prune import Pruning
     from spectrolite.deploy.quantize import Quantization
 
 
@@ -41,6 +42,30 @@ def noise_table(made: Quantization) -> Table:
     table.add_column("dB", justify="right")
     for name, value in made.sqnr_db.items():
         table.add_row(escape(name), "exact" if value is None else f"{value:.1f}")
+    return table
+
+
+def pruning_table(made: Pruning) -> Table:
+    """Before beside after: kernels, size, work, speed, accuracy."""
+    table = Table(title="Depthwise kernels removed", title_justify="left")
+    for title in ("", "before", "after", "change"):
+        table.add_column(title, justify="right" if title else "left")
+    for name, (before, after) in (
+        *made.layers.items(), ("kernels in all", made.kernels), ("parameters", made.parameters),
+        ("multiply-accumulates", made.macs),
+    ):  # fmt: skip
+        table.add_row(
+            name,
+            f"{before:,}",
+            f"{after:,}",
+            f"{after / before - 1:+.1%}" if after < before else "",
+        )
+    slow, fast = made.seconds
+    table.add_row(
+        "milliseconds", f"{1e3 * slow:.2f}", f"{1e3 * fast:.2f}", f"{fast / slow - 1:+.1%}"
+    )
+    was, now = (100 * accuracy for accuracy in made.accuracy)
+    table.add_row("overall accuracy, %", f"{was:.2f}", f"{now:.2f}", f"{now - was:+.2f}")
     return table
 
 

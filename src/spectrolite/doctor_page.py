@@ -11,13 +11,14 @@ from matplotlib.figure import Figure
 
 from spectrolite.calibration import Calibration
 from spectrolite.checks import Checkup
+from spectrolite.kernels import WEAK
 from spectrolite.page_parts import document, percent
 
 MARKS = {"ok": "#1e7d4f", "wrong": "#b3261e", "not checked": "#5d6770"}
 
 
-def checkup_page(checkup: Checkup) -> str:
-    """The whole page as text."""
+def checkup_page(checkup: Checkup, kernels: bytes | None) -> str:
+    """The whole page as text; `kernels` is the PNG of the depthwise ones, where there are any."""
     title = f"Checkup of {checkup.model} on {checkup.data}"
     wrong = [check.name for check in checkup.checks if check.verdict == "wrong"]
     verdict = f"Wrong: {', '.join(wrong)}" if wrong else "Nothing found that is wrong"
@@ -26,6 +27,8 @@ def checkup_page(checkup: Checkup) -> str:
         f'<div class="verdict {"" if wrong else "clean"}"><h2>{verdict}</h2></div>',
         "<h2>Checks</h2>",
         _table(checkup),
+        "<h2>Depthwise kernels</h2>",
+        _kernels(checkup, kernels),
         "<h2>Calibration</h2>",
         _calibration(checkup.calibration),
         "<h2>Numbers behind</h2>",
@@ -48,6 +51,46 @@ def _table(checkup: Checkup) -> str:
         for c in checkup.checks
     )
     return f'<div class="wide"><table><tr>{head}<th>what it means</th></tr>{rows}</table></div>'
+
+
+def kernel_sentence(checkup: Checkup) -> str:
+    """What was found of the depthwise kernels, in one sentence."""
+    if not checkup.kernels:
+        return (
+            f"{checkup.model} has no depthwise layers, so there are no kernels that could be dead."
+        )
+    kernels, dead, weak = (
+        sum(counts)
+        for counts in zip(
+            *((k.kernels, len(k.dead), len(k.weak)) for k in checkup.kernels), strict=True
+        )
+    )
+    return (
+        f"{kernels:,} depthwise kernels. Dead: {dead:,}, whose output after the activation is one "
+        f"constant, whatever comes in. Weak: {weak:,} more, whose output on the training data has "
+        f"a variance of at most {WEAK:.0%} of the mean over their layer's channels."
+    )
+
+
+def _kernels(checkup: Checkup, picture: bytes | None) -> str:
+    said = f"<p>{escape(kernel_sentence(checkup))}</p>"
+    if picture is None:
+        return said
+    head = "".join(
+        f'<th class="n">{name}</th>' for name in ("kernels", "dead", "weak", "smallest share")
+    )
+    rows = "".join(
+        f'<tr><td>{escape(k.name)}</td><td class="n">{k.kernels}</td><td class="n">{len(k.dead)}'
+        f'</td><td class="n">{len(k.weak)}</td><td class="n">{number(min(k.shares))}</td></tr>'
+        for k in checkup.kernels
+    )
+    address = "data:image/png;base64," + base64.b64encode(picture).decode()
+    return (
+        f'{said}<div class="wide"><table><tr><th>layer</th>{head}</tr>{rows}</table></div>'
+        f'<p class="soft">Weights with BatchNorm folded in: red positive, blue negative, white '
+        "zero; one scale a layer. A black frame: dead. An orange frame: weak.</p>"
+        f'<img style="max-width:100%" alt="depthwise kernels" src="{address}">'
+    )
 
 
 def _details(checkup: Checkup) -> str:

@@ -42,6 +42,8 @@ class ImageConfig(BaseModel):
     width: float
     activation: str
     small_images: bool
+    kernels: tuple[int, ...] | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Of each depthwise layer, where some were pruned."""
     input_shape: tuple[Channels, Side, Side]
     class_names: tuple[str, ...] = Field(min_length=2)
     images: int = Field(ge=1)
@@ -118,6 +120,7 @@ def image_bundle(config: ImageConfig, state: Mapping[str, Tensor]) -> ImageBundl
         activation=config.activation,
         small_images=config.small_images,
         channels=config.input_shape[0],
+        kernels=config.kernels,
     )
     load_weights(net, weights, statistics)
     return ImageBundle(config, mean, std, net.eval())

@@ -1,13 +1,14 @@
 """The doctor's checks of a model of images.
 
-The checks of `checks` on the model and its training images, and two that need the images: inputs
-scaled as in training, and calibration.
+The checks of `checks` on the model and its training images, two that need the images (inputs scaled
+as in training, and calibration), and its depthwise kernels.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from spectrolite.augment import standardise
@@ -17,6 +18,7 @@ from spectrolite.errors import ImagesError, SettingsError
 from spectrolite.image_bundles import ImageBundle
 from spectrolite.image_splits import ImageSplit
 from spectrolite.images import ImageSet
+from spectrolite.kernels import Range, depthwise_kernels
 from spectrolite.predictions import predict
 from spectrolite.run_folders import Run
 
@@ -44,19 +46,32 @@ def checkup_images(
         )
     split: ImageSplit | None = None if run is None else run.split(images, test)
     trained = np.arange(len(images)) if split is None else split.train
-    places = np.linspace(0, len(trained) - 1, min(IMAGES, len(trained))).round().astype(np.int64)
-    pixels = torch.from_numpy(images.pixels[trained[places]])
+    shown = some_images(bundle, images, trained)
     measured = None if split is None else _calibration(bundle, split)
     return Checkup(
         model=f"{bundle.config.model} ({bundle.config.variant})",
         data=images.name,
         checks=(
-            *check_network(bundle.network, standardise(pixels, bundle.mean, bundle.std)),
+            *check_network(bundle.network, shown),
             _check_inputs(bundle, torch.from_numpy(images.pixels[trained])),
             calibration_check(measured, CALIBRATION_ERROR, "images"),
         ),
         calibration=measured,
+        kernels=depthwise_kernels(bundle.network, shown, pixel_range(bundle)),
     )
+
+
+def some_images(bundle: ImageBundle, images: ImageSet, trained: NDArray[np.int64]) -> Tensor:
+    """`(n, C, H, W)`, ready for the network: at most `IMAGES` of those that trained, evenly."""
+    places = np.linspace(0, len(trained) - 1, min(IMAGES, len(trained))).round().astype(np.int64)
+    pixels = torch.from_numpy(images.pixels[trained[places]])
+    return standardise(pixels, bundle.mean, bundle.std)
+
+
+def pixel_range(bundle: ImageBundle) -> Range:
+    """What a channel of an image can be to the network: from black to the full 8 bits."""
+    mean, std = bundle.mean.double(), bundle.std.double()
+    return Range(-mean / std, (1 - mean) / std)
 
 
 def _check_inputs(bundle: ImageBundle, pixels: Tensor) -> Check:

@@ -142,6 +142,7 @@ def _judge(run: Run, split: ImageSplit, train_mode: bool = False) -> ImageReport
         machine=run.manifest["machine"],
         train_mode=_in_train_mode(bundle, split, run) if train_mode else None,
     )
+    report = report.model_copy(update={"notes": (*report.notes, *run.pruning_notes)})
     report.save(run.path / "report.json")
     write_card(report, bundle.sha256, run.path / "bundle")
     made.save(run.path / PREDICTIONS)

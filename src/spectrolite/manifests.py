@@ -59,9 +59,21 @@ class ImageKnown(Known):
     test_sha256: str | None
 
 
+class Pruned(BaseModel):
+    """What was taken from a trained run's network; `from_sha256` is that of its weights."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    how: str
+    kernels: tuple[int, int]
+    from_sha256: str
+    epochs: int
+
+
 class Manifest(SceneKnown):
     """`manifest.json`: what it takes to train again, and to tell whether that gave the same."""
 
+    pruned: list[Pruned] | None = None
     weights_sha256: str
     map_sha256: str
     figures_sha256: str
@@ -71,6 +83,7 @@ class Manifest(SceneKnown):
 class ImageManifest(ImageKnown):
     """The same of a run on images."""
 
+    pruned: list[Pruned] | None = None
     weights_sha256: str
     predictions_sha256: str
     figures_sha256: str

@@ -111,7 +111,7 @@ def repeat(
         on_stage: as in `train`; the words begin with the seed.
 
     Raises:
-        RunError: no run, a folder of other repetitions, or a repetition that is damaged.
+        RunError: no run, a pruned one, a folder of other repetitions, or a damaged repetition.
         SplitError: a split that was given cannot be drawn anew.
         SettingsError: too few seeds, or nothing to vary.
     """
@@ -119,7 +119,9 @@ def repeat(
         raise SettingsError(f"--seeds: wanted 2 or more, for a standard deviation, got {seeds}")
     if vary not in get_args(Vary):
         raise SettingsError(f"--vary: wanted training, split or both, got {vary!r}")
-    first, data = with_data(open_run(run.path if isinstance(run, Run) else run), scene, labels)
+    opened = open_run(run.path if isinstance(run, Run) else run)
+    opened.check_not_pruned("repeat")
+    first, data = with_data(opened, scene, labels)
     if flips and first.on_images:
         raise SettingsError("--flips: goes with scenes, not with images")
     original = first.split(*data)

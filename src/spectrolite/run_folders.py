@@ -173,6 +173,27 @@ class Run(RunRecord):
         return load_bundle_of_run(self.path, self.manifest)
 
     @property
+    def pruning_notes(self) -> tuple[str, ...]:
+        """What was taken from its network, a sentence each time; none of a run as trained."""
+        return tuple(
+            f"Pruned ({p['how']}): {p['kernels'][0] - p['kernels'][1]:,} of {p['kernels'][0]:,} "
+            f"depthwise kernels were removed, {p['epochs']} epochs of fine-tuning."
+            for p in self.manifest.get("pruned") or ()
+        )
+
+    def check_not_pruned(self, verb: str) -> None:
+        """Refuse to train a pruned run again.
+
+        Raises:
+            RunError: it was pruned, and training gives the network before.
+        """
+        if self.manifest.get("pruned"):
+            raise RunError(
+                f"{verb}: {self.path} was pruned, and training from its manifest gives the network "
+                f"before that; {verb} the run that it was made from"
+            )
+
+    @property
     def report(self) -> Any:
         """The figures: a `Report`, or an `ImageReport`."""
         path = self.path / "report.json"

@@ -157,6 +157,7 @@ def _judge(
         machine=run.manifest["machine"],
         flips=turned,
     )
+    made_report = made_report.model_copy(update={"notes": (*made_report.notes, *run.pruning_notes)})
     made_report.save(run.path / "report.json")
     write_card(made_report, bundle.sha256, run.path / "bundle")
     made.write_geotiff(run.path / "map.tif")

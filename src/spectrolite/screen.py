@@ -147,6 +147,18 @@ def checkup_table(checkup: Checkup) -> Table:
     return table
 
 
+def kernel_table(checkup: Checkup) -> Table:
+    """Each depthwise layer with its dead and weak kernels."""
+    table = Table(title="Depthwise kernels", title_justify="left")
+    table.add_column("layer", no_wrap=True)
+    for name in ("kernels", "dead", "weak", "smallest share"):
+        table.add_column(name, justify="right")
+    for k in checkup.kernels:
+        counts = (k.kernels, len(k.dead), len(k.weak))
+        table.add_row(k.name, *map(str, counts), f"{min(k.shares):.3g}")
+    return table
+
+
 def repetition_tables(made: Repetition) -> list[Table]:
     """Every repetition, and the mean and standard deviation of every figure."""
     rows = Table(title="Repetitions, accuracy in %", title_justify="left")

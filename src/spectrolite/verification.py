@@ -84,12 +84,13 @@ def verify(
 
     Raises:
         VerifyError: names what differs and by how much.
-        RunError: no run, or one whose data cannot be loaded again.
+        RunError: no run, a pruned one, or one whose data cannot be loaded again.
         SettingsError: a tolerance that is none.
     """
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise SettingsError(f"--tolerance: wanted points from 0 up, got {tolerance}")
     opened = open_run(run.path if isinstance(run, Run) else run)
+    opened.check_not_pruned("verify")
     data: tuple[Any, Any] = (scene, labels)
     if scene is None or (labels is None and not opened.on_images):
         data = opened.unchecked_data()

@@ -103,15 +103,20 @@ def _padding(bundle: Bundle, dropped: tuple[int, ...]) -> NDArray[np.float32]:
 
 
 @contextmanager
-def new_folder(out: Path, overwrite: bool) -> Iterator[Path]:
+def new_folder(out: Path, overwrite: bool, kind: str = "exported folder") -> Iterator[Path]:
     """A hidden folder beside `out` to write to, renamed to it when the block ends.
 
     A block that fails leaves nothing, and leaves what stood under the name before. A kill at any
     moment leaves the new folder or the old one, this in `.replaced.NAME`, from where
     the next call puts it back.
 
+    Args:
+        out: the folder to make.
+        overwrite: replace one of the same kind.
+        kind: `exported folder` or `run`.
+
     Raises:
-        RunError: something is there that is not to be replaced, or is no exported folder.
+        RunError: something is there that is not to be replaced, or is none of the kind.
     """
     place = out.absolute()  # what `.` names moves away when it is replaced
     part, old = (place.parent / f".{word}.{place.name}" for word in ("part", "replaced"))
@@ -121,9 +126,9 @@ def new_folder(out: Path, overwrite: bool) -> Iterator[Path]:
             raise RunError(f"{out} exists; take another --out, or replace it with --overwrite")
         if place.is_symlink():
             raise RunError(f"{out} is a link, so --overwrite leaves it alone; take another --out")
-        if not place.is_dir() or not _ours(place):
+        if not place.is_dir() or not _ours(place, kind):
             raise RunError(
-                f"{out} is no exported folder, so --overwrite leaves it alone; take another --out"
+                f"{out} is no {kind}, so --overwrite leaves it alone; take another --out"
             )
     for stale in (part, old):
         shutil.rmtree(stale, ignore_errors=True)
@@ -147,6 +152,8 @@ def _put_back(old: Path, place: Path) -> None:
         old.rename(place)
 
 
-def _ours(folder: Path) -> bool:
+def _ours(folder: Path, kind: str) -> bool:
+    if kind == "run":
+        return (folder / "manifest.json").is_file()
     ours = {"config.json", "quantization.json", *(name for f in FILES.values() for name in f)}
     return {path.name for path in folder.iterdir()} <= ours

@@ -33,7 +33,8 @@ def build_model(name: str, **arguments: Any) -> SceneNetwork | ImageNetwork:
         **arguments: those of the network's class: for every scene network `bands`, `classes`,
             `variant` and `generator`, for `mobilesn` also `width` and `receptive_field`; for every
             image network `variant`, `width`, `classes`,
-            `activation`, `small_images`, `channels` and `generator`.
+            `activation`, `small_images`, `channels` and `generator`. Those with depthwise layers
+            take `kernels`.
 
     Returns:
         A scene network, with `.halo`, under the contract

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
@@ -74,6 +75,26 @@ def check_image_network(
         )
     if channels < 1:
         raise SettingsError(f"channels: wanted at least 1, got {channels}")
+
+
+def kernels_of(kernels: Sequence[int] | None, full: Sequence[int]) -> tuple[int, ...]:
+    """How many kernels each depthwise layer has: those given, or all that the width gives.
+
+    Raises:
+        SettingsError: another number of layers, or a layer with none or more than the width gives.
+    """
+    if kernels is None:
+        return tuple(full)
+    if len(kernels) != len(full):
+        raise SettingsError(
+            f"kernels: wanted a number for each of {len(full)} depthwise layers, got {len(kernels)}"
+        )
+    for layer, (count, most) in enumerate(zip(kernels, full, strict=True)):
+        if not 1 <= count <= most:
+            raise SettingsError(
+                f"kernels: wanted 1 to {most} in depthwise layer {layer}, got {count}"
+            )
+    return tuple(kernels)
 
 
 def check_images(x: Tensor, channels: int) -> None:

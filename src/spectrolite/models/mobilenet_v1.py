@@ -32,6 +32,7 @@ Where we deviate:
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +44,7 @@ from spectrolite.models.blocks import (
     conv_norm,
     initialise,
     initialise_truncated,
+    kernels_of,
 )
 
 STEM = 32
@@ -71,6 +73,7 @@ class MobileNetV1(nn.Module):
         activation: `"relu6"` or `"relu"`.
         small_images: strides for 32x32 pixels; without it those for 224.
         channels: of the image, at least 1.
+        kernels: how many each depthwise layer has, where some were pruned; all without it.
         generator: source of the initial weights; the global one of torch without it.
 
     Raises:
@@ -86,6 +89,7 @@ class MobileNetV1(nn.Module):
         activation: str = "relu6",
         small_images: bool = True,
         channels: int = 3,
+        kernels: Sequence[int] | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
@@ -93,11 +97,12 @@ class MobileNetV1(nn.Module):
         self.variant, self.width, self.classes = variant, width, classes
         self.activation, self.small_images, self.channels = activation, small_images, channels
         act = ACTIVATIONS[activation]
-        inputs = scaled(STEM, width)
+        outs = [scaled(table_out, width) for table_out, _ in BLOCKS[variant]]
+        counts = kernels_of(kernels, [scaled(STEM, width), *outs[:-1]])
+        inputs = counts[0]
         self.stem = conv_norm(channels, inputs, 3, act, stride=1 if small_images else 2)
         self.blocks = nn.Sequential()
-        for table_out, stride in BLOCKS[variant]:
-            out = scaled(table_out, width)
+        for out, (_, stride) in zip([*counts[1:], outs[-1]], BLOCKS[variant], strict=True):
             layers: OrderedDict[str, nn.Module] = OrderedDict(
                 depthwise=conv_norm(inputs, inputs, 3, act, stride=stride, groups=inputs),
                 pointwise=conv_norm(inputs, out, 1, act),

@@ -26,7 +26,7 @@ Where we deviate:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +39,7 @@ from spectrolite.models.blocks import (
     conv_norm,
     initialise,
     initialise_truncated,
+    kernels_of,
 )
 
 STEM, HEAD = 32, 1280
@@ -68,6 +69,7 @@ class MobileNetV2(nn.Module):
         small_images: strides for 32x32 pixels; without it those for 224.
         channels: of the image, at least 1.
         linear_bottleneck: no activation after a block's last convolution.
+        kernels: how many each depthwise layer has, where some were pruned; all without it.
         generator: source of the initial weights; the global one of torch without it.
 
     Raises:
@@ -84,6 +86,7 @@ class MobileNetV2(nn.Module):
         small_images: bool = True,
         channels: int = 3,
         linear_bottleneck: bool = True,
+        kernels: Sequence[int] | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
@@ -93,26 +96,39 @@ class MobileNetV2(nn.Module):
         self.linear_bottleneck = linear_bottleneck
         act = ACTIVATIONS[activation]
         inputs = scaled(STEM * width)
-        self.stem = conv_norm(channels, inputs, 3, act, stride=1 if small_images else 2)
-        self.blocks = nn.Sequential()
+        rows = []  # a block each: channels in and out, expansion, stride
         for t, table_out, blocks, large_stride, small_stride in STAGES:
             out = scaled(table_out * width)
             for n in range(blocks):
                 stride = (small_stride if small_images else large_stride) if n == 0 else 1
-                self.blocks.append(
-                    InvertedResidual(
-                        inputs,
-                        out,
-                        t,
-                        stride,
-                        act,
-                        course=variant == "course",
-                        linear_bottleneck=linear_bottleneck,
-                    )
-                )
+                rows.append((inputs, out, t, stride))
                 inputs = out
+        counts = kernels_of(kernels, [t * inputs for inputs, _, t, _ in rows])
+        stem = rows[0][0]
+        if variant == "paper":  # no expansion: the first kernels are on the stem's own channels
+            if rows[0][1] == stem != counts[0]:
+                raise SettingsError(
+                    f"kernels: wanted {stem} in depthwise layer 0, whose input goes around it too, "
+                    f"got {counts[0]}"
+                )
+            stem = counts[0]
+        self.stem = conv_norm(channels, stem, 3, act, stride=1 if small_images else 2)
+        self.blocks = nn.Sequential()
+        for (inputs, out, t, stride), hidden in zip(rows, counts, strict=True):
+            self.blocks.append(
+                InvertedResidual(
+                    inputs,
+                    out,
+                    t,
+                    stride,
+                    act,
+                    hidden=hidden,
+                    course=variant == "course",
+                    linear_bottleneck=linear_bottleneck,
+                )
+            )
         features = scaled(HEAD * max(1.0, width))
-        self.head = conv_norm(inputs, features, 1, act)
+        self.head = conv_norm(rows[-1][1], features, 1, act)
         self.linear = nn.Linear(features, classes)
         (initialise_truncated if variant == "paper" else initialise)(self, generator)
 
@@ -173,11 +189,11 @@ class InvertedResidual(nn.Module):
         stride: int,
         activation: type[nn.Module],
         *,
+        hidden: int,
         course: bool,
         linear_bottleneck: bool,
     ) -> None:
         super().__init__()
-        hidden = t * inputs
         expands = t != 1 or course
         self.expand = conv_norm(inputs, hidden, 1, activation) if expands else None
         self.depthwise = conv_norm(hidden, hidden, 3, activation, stride=stride, groups=hidden)

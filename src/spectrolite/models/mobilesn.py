@@ -17,13 +17,20 @@ classifier. Weights are PyTorch's defaults for such layers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from spectrolite.errors import SettingsError
-from spectrolite.models.blocks import check_network, conv_norm, initialise, norm_and_activation
+from spectrolite.models.blocks import (
+    check_network,
+    conv_norm,
+    initialise,
+    kernels_of,
+    norm_and_activation,
+)
 from spectrolite.tiles import marked, widened
 
 CHANNELS = 48  # at width 1
@@ -42,6 +49,7 @@ class MobileSN(nn.Module):
         variant: `"plain"`, the only one.
         width: multiplier of the channels of every layer, 48 at 1, 0.05 to 8.
         receptive_field: odd side in pixels of what a logit is made of, 1 to 49.
+        kernels: how many each depthwise layer has, where some were pruned; all without it.
         generator: source of the initial weights; the global one of torch without it.
 
     Attributes:
@@ -58,6 +66,7 @@ class MobileSN(nn.Module):
         variant: str = "plain",
         width: float = 1.0,
         receptive_field: int = 13,
+        kernels: Sequence[int] | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
@@ -69,7 +78,8 @@ class MobileSN(nn.Module):
         each, more = divmod(self.halo, BLOCKS)
         self.stem = conv_norm(bands, channels, 1, nn.ReLU6)
         self.blocks = nn.ModuleList(
-            InvertedResidual(channels, each + (k < more)) for k in range(BLOCKS)
+            InvertedResidual(channels, each + (k < more), hidden)
+            for k, hidden in enumerate(kernels_of(kernels, [EXPANSION * channels] * BLOCKS))
         )
         self.head = nn.Conv2d(channels, classes, 1)
         initialise(self, generator)
@@ -118,9 +128,8 @@ class InvertedResidual(nn.Module):
     `(N, channels, H + 2 * reach, W + 2 * reach) -> (N, channels, H, W)`.
     """
 
-    def __init__(self, channels: int, reach: int) -> None:
+    def __init__(self, channels: int, reach: int, hidden: int) -> None:
         super().__init__()
-        hidden = EXPANSION * channels
         self.reach = reach
         self.expand = conv_norm(channels, hidden, 1, nn.ReLU6)
         self.depthwise = conv_norm(
