@@ -73,8 +73,8 @@ class MobileNetV1(nn.Module):
         activation: `"relu6"` or `"relu"`.
         small_images: strides for 32x32 pixels; without it those for 224.
         channels: of the image, at least 1.
-        kernels: how many each depthwise layer has, where some were pruned; all without it.
         generator: source of the initial weights; the global one of torch without it.
+        kernels: how many each depthwise layer has, where some were pruned; all without it.
 
     Raises:
         SettingsError: an argument out of range; in `forward`, images of another shape or of fewer
@@ -89,8 +89,8 @@ class MobileNetV1(nn.Module):
         activation: str = "relu6",
         small_images: bool = True,
         channels: int = 3,
-        kernels: Sequence[int] | None = None,
         generator: torch.Generator | None = None,
+        kernels: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         check_image_network("mobilenet_v1", VARIANTS, variant, width, classes, activation, channels)

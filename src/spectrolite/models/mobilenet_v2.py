@@ -69,8 +69,8 @@ class MobileNetV2(nn.Module):
         small_images: strides for 32x32 pixels; without it those for 224.
         channels: of the image, at least 1.
         linear_bottleneck: no activation after a block's last convolution.
-        kernels: how many each depthwise layer has, where some were pruned; all without it.
         generator: source of the initial weights; the global one of torch without it.
+        kernels: how many each depthwise layer has, where some were pruned; all without it.
 
     Raises:
         SettingsError: an argument out of range; in `forward`, images of another shape or of fewer
@@ -86,8 +86,8 @@ class MobileNetV2(nn.Module):
         small_images: bool = True,
         channels: int = 3,
         linear_bottleneck: bool = True,
-        kernels: Sequence[int] | None = None,
         generator: torch.Generator | None = None,
+        kernels: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         check_image_network("mobilenet_v2", VARIANTS, variant, width, classes, activation, channels)

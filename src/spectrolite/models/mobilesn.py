@@ -49,8 +49,8 @@ class MobileSN(nn.Module):
         variant: `"plain"`, the only one.
         width: multiplier of the channels of every layer, 48 at 1, 0.05 to 8.
         receptive_field: odd side in pixels of what a logit is made of, 1 to 49.
-        kernels: how many each depthwise layer has, where some were pruned; all without it.
         generator: source of the initial weights; the global one of torch without it.
+        kernels: how many each depthwise layer has, where some were pruned; all without it.
 
     Attributes:
         halo: `receptive_field // 2`.
@@ -66,8 +66,8 @@ class MobileSN(nn.Module):
         variant: str = "plain",
         width: float = 1.0,
         receptive_field: int = 13,
-        kernels: Sequence[int] | None = None,
         generator: torch.Generator | None = None,
+        kernels: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         _check(bands, classes, variant, width, receptive_field)
