@@ -74,7 +74,7 @@ def train(split: ImageSplit, network: str, activation: str, decay: str) -> dict[
         net, standardise(pixels[:SEEN], mean, std), Range(ends[0].double(), ends[1].double())
     )  # fmt: skip
     sizes = [
-        float(net.get_submodule(layer.name).weight.detach().flatten(1).norm(dim=1).median())
+        float(net.get_parameter(f"{layer.name}.weight").detach().flatten(1).norm(dim=1).median())
         for layer in layers
     ]
     return {
