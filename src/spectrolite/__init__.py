@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from spectrolite.scene import Scene, SceneFile, Window
     from spectrolite.scene_facts import SceneInfo, scene_info
     from spectrolite.scene_maps import SceneMap
+    from spectrolite.scene_sets import LabelSet, SceneSet, several
     from spectrolite.splits import Split, split
     from spectrolite.verification import Verification, verify
 
@@ -66,6 +67,7 @@ _HOMES = {
     "ImageReport": "image_reports",
     "ImageSet": "images",
     "ImageSplit": "image_splits",
+    "LabelSet": "scene_sets",
     "Labels": "labels",
     "League": "leagues",
     "MapFile": "map_files",
@@ -78,6 +80,7 @@ _HOMES = {
     "SceneFile": "scene",
     "SceneInfo": "scene_facts",
     "SceneMap": "scene_maps",
+    "SceneSet": "scene_sets",
     "SpectroliteError": "errors",
     "Split": "splits",
     "Verification": "verification",
@@ -111,6 +114,7 @@ _HOMES = {
     "repeat": "repetition",
     "report": "runs",
     "scene_info": "scene_facts",
+    "several": "scene_sets",
     "split": "splits",
     "split_images": "image_splits",
     "train": "runs",
@@ -127,6 +131,7 @@ __all__ = [
     "ImageReport",
     "ImageSet",
     "ImageSplit",
+    "LabelSet",
     "Labels",
     "League",
     "MapFile",
@@ -139,6 +144,7 @@ __all__ = [
     "SceneFile",
     "SceneInfo",
     "SceneMap",
+    "SceneSet",
     "SpectroliteError",
     "Split",
     "Verification",
@@ -172,6 +178,7 @@ __all__ = [
     "repeat",
     "report",
     "scene_info",
+    "several",
     "split",
     "split_images",
     "train",
