@@ -169,7 +169,8 @@ def test_scenes_that_do_not_go_together() -> None:
     refused("south.npy: 6 bands, but north.npy has 5; leave bands out until both have the same",
             SceneError, [one, scene(1, 6)], maps)  # fmt: skip
     refused("south.npy: band 3, from 0, has its centre at 731.5 nm, but at 700 nm in north.npy, "
-            "and so 2 of 5 bands are more than 1 nm apart; train on scenes of one sensor", SceneError,
+            "and so 2 of 5 bands are more than 1 nm apart; train on scenes of one sensor",
+            SceneError,
             [scene(0, wavelengths_nm=(400.0, 500.0, 600.0, 700.0, 800.0)),
              scene(1, wavelengths_nm=(400.5, 500.0, 600.0, 731.5, 803.0))], maps)  # fmt: skip
     refused("south.npy: the scale factor of its file was applied to it or to north.npy, not to "
