@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 import spectrolite as sl
 from spectrolite.map_pictures import paint
-from spectrolite.pages import false_colour, split_picture
+from spectrolite.pages import false_colour, split_pictures
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
             (false_colour(scene), "Indian Pines, false colour")
             if row == 0
             else (paint(labels.array, labels.class_colours), "ground truth"),
-            (split_picture(split), f"{name}: training blue, test grey"),
+            (split_pictures(split)[0], f"{name}: training blue, test grey"),
             (paint(made.classes, made.class_colours), "map of the whole scene"),
             (
                 paint(tested, made.class_colours),

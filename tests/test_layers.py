@@ -17,7 +17,8 @@ import spectrolite
 ROOT = Path(spectrolite.__file__).parent
 
 ORDER = (
-    "errors", "files", "parts", "memory", "scene", "labels", "grids", "images",
+    "errors", "files", "parts", "memory", "scene", "band_matching", "labels", "scene_sets",
+    "grids", "images",
     "readers.shapes", "readers.cubes", "readers.raw", "readers.survey", "readers.npy",
     "readers.envi", "readers.rasters", "readers.cf", "readers.hdf5", "readers.netcdf",
     "readers.zarr_stores", "readers.matlab", "readers.scene_files",
@@ -26,7 +27,7 @@ ORDER = (
     "readers.archives", "readers.pictures", "readers.image_folders", "readers.cifar",
     "readers.samples",
     "known_scenes", "downloads", "catalog", "scene_facts",
-    "metrics", "leakage", "draws", "splits", "image_splits", "bands", "band_matching",
+    "metrics", "leakage", "draws", "splits", "image_splits", "bands",
     "tiles", "augment",
     "models.blocks", "models.hybridsn", "models.mobilesn", "models.mobilenet_v1",
     "models.mobilenet_v2", "models",

@@ -568,7 +568,7 @@ def test_an_array_larger_than_half_of_the_memory(
         read_scene(path)
     assert str(caught.value) == (
         f"{path}: array (1024 x 1024 x 384 float64) takes 3.0 GiB, more than half of this "
-        "machine's 4.0 GiB; cut the scene into parts"
+        "machine's 4.0 GiB; leave it in its file (open_scene; train --leave-in-file)"
     )
 
 

@@ -150,7 +150,7 @@ def test_a_split_is_drawn_again_from_its_own_words(
     assert split(scattered(), word, **keywords).sha256 == drawn.sha256
 
 
-@pytest.mark.parametrize("method", [m for m in METHODS if m not in ("given", "polygons")])
+@pytest.mark.parametrize("method", [m for m in METHODS if m not in ("given", "polygons", "scenes")])
 def test_the_documented_defaults_are_used(method: str, indian_pines: Labels) -> None:
     plain = split(indian_pines, method, allow_missing=True)
     said = split(indian_pines, method, allow_missing=True, seed=0, guard=0, **METHODS[method])

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from spectrolite import tiles
 from spectrolite.scene import Window, windows
-from spectrolite.tiles import Batch, TrainingScene, orient
+from spectrolite.tiles import Batch, TrainingScene, dense_epoch, orient, patch_epoch
 
 Pixel = tuple[int, int]
 
@@ -39,6 +39,11 @@ def _scene(rows: int, cols: int, halo: int, seed: int, share: float = 0.5) -> Tr
     targets[torch.rand(rows, cols, generator=generator) > share] = -1
     targets[rows // 2, cols // 3] = 4
     return TrainingScene(_coordinates(rows, cols), targets, halo)
+
+
+def _all(scene: TrainingScene, side: int) -> list[tuple[int, Window]]:
+    """Its windows, as the only scene's."""
+    return [(0, window) for window in scene.windows(side)]
 
 
 def _expected(scene: TrainingScene) -> Counter[tuple[Pixel, int]]:
@@ -112,7 +117,7 @@ def test_a_dense_epoch_covers_each_training_pixel_once(
     scene = _scene(rows, cols, halo, seed)
     generator = torch.Generator().manual_seed(seed)
     found: Counter[tuple[Pixel, int]] = Counter()
-    for batch in scene.dense_epoch(scene.windows(side), flips, generator):
+    for batch in dense_epoch([scene], _all(scene, side), flips, generator):
         assert batch.inputs.shape[:2] == (1, 2)
         assert max(batch.inputs.shape[2:]) <= side + 2 * halo
         assert not batch.n.any()
@@ -124,11 +129,11 @@ def test_a_dense_epoch_covers_each_training_pixel_once(
 def test_every_orientation_keeps_inputs_and_targets_together() -> None:
     """One window that is not square, many epochs: all eight orientations come, and all fit."""
     scene = _scene(4, 6, halo=2, seed=3)
-    choices = _group(scene.padded.numpy())
+    choices = _group(scene.blocks[0][1].numpy())
     generator = torch.Generator().manual_seed(0)
     seen: Counter[int] = Counter()
     for _ in range(400):
-        (batch,) = scene.dense_epoch(scene.windows(6), True, generator)
+        (batch,) = dense_epoch([scene], _all(scene, 6), True, generator)
         assert Counter(_found(batch, 2)) == _expected(scene)
         seen[next(i for i, c in enumerate(choices) if _is_one_of(batch.inputs[0], [c]))] += 1
     assert len(seen) == 8
@@ -141,10 +146,14 @@ def test_a_window_s_surroundings_are_the_scene_s_and_zeros_beyond_it() -> None:
     padded = np.pad(_coordinates(5, 7).numpy(), ((0, 0), (2, 2), (2, 2)))
     crops = [padded[:, w.row_start : w.row_stop + 4, w.col_start : w.col_stop + 4] for w in four]
     assert [w.shape for w in four] == [(2, 3), (2, 4), (3, 3), (3, 4)]
-    plain = list(scene.dense_epoch(four, False, torch.Generator().manual_seed(0)))
+    plain = list(
+        dense_epoch([scene], [(0, w) for w in four], False, torch.Generator().manual_seed(0))
+    )
     assert all(_is_one_of(batch.inputs[0], crops) for batch in plain)
     turned = [t for crop in crops for t in _group(crop)]
-    for batch in scene.dense_epoch(four, True, torch.Generator().manual_seed(0)):
+    for batch in dense_epoch(
+        [scene], [(0, w) for w in four], True, torch.Generator().manual_seed(0)
+    ):
         assert _is_one_of(batch.inputs[0], turned)
 
 
@@ -161,7 +170,7 @@ def test_windows_are_halved_until_a_step_fits_into_memory(monkeypatch: pytest.Mo
     scene = TrainingScene(_coordinates(9, 12), torch.zeros(9, 12, dtype=torch.int64), halo=1)
     halved = scene.windows(16)
     assert halved == list(windows(9, 12, 4))
-    epoch = scene.dense_epoch(halved, True, torch.Generator().manual_seed(0))
+    epoch = dense_epoch([scene], [(0, w) for w in halved], True, torch.Generator().manual_seed(0))
     sizes = Counter(len(batch.targets) for batch in epoch)
     assert sizes == {12: 9}
     sparse = _scene(9, 12, halo=1, seed=0, share=0.05)
@@ -192,7 +201,7 @@ def test_a_patch_epoch_covers_each_training_pixel_once(
     rows: int, cols: int, halo: int, size: int, flips: bool, seed: int
 ) -> None:
     scene = _scene(rows, cols, halo, seed)
-    batches = list(scene.patch_epoch(size, flips, torch.Generator().manual_seed(seed)))
+    batches = list(patch_epoch([scene], size, flips, torch.Generator().manual_seed(seed)))
     side = 2 * halo + 1
     for batch in batches:
         assert batch.inputs.shape == (len(batch.targets), 2, side, side)
@@ -211,7 +220,7 @@ def test_a_patch_is_cut_around_its_pixel(flips: bool) -> None:
     padded = np.pad(_coordinates(5, 6).numpy(), ((0, 0), (2, 2), (2, 2)))
     seen: Counter[int] = Counter()
     for seed in range(20):
-        for batch in scene.patch_epoch(4, flips, torch.Generator().manual_seed(seed)):
+        for batch in patch_epoch([scene], 4, flips, torch.Generator().manual_seed(seed)):
             for patch, ((row, col), _) in zip(batch.inputs, _found(batch, 2), strict=True):
                 choices = _group(padded[:, row : row + 5, col : col + 5])
                 seen[next(i for i, c in enumerate(choices) if _is_one_of(patch, [c]))] += 1
@@ -224,9 +233,9 @@ def test_a_patch_is_cut_around_its_pixel(flips: bool) -> None:
 def _sequence(scene: TrainingScene, mode: str, seed: int) -> list[bytes]:
     generator = torch.Generator().manual_seed(seed)
     epochs = (
-        scene.dense_epoch(scene.windows(2), True, generator)
+        dense_epoch([scene], _all(scene, 2), True, generator)
         if mode == "dense"
-        else scene.patch_epoch(3, True, generator)
+        else patch_epoch([scene], 3, True, generator)
         for _ in range(2)
     )
     return [b.inputs.numpy().tobytes() + b.targets.numpy().tobytes() for e in epochs for b in e]
@@ -247,15 +256,15 @@ def test_the_generator_alone_gives_order_and_orientations(mode: str) -> None:
 @pytest.mark.parametrize("mode", ["dense", "patches"])
 def test_an_epoch_changes_neither_scene_nor_targets(mode: str) -> None:
     scene = _scene(5, 4, halo=1, seed=2)
-    padded, targets = scene.padded.clone(), scene.targets.clone()
+    taught, targets = scene.blocks[0][1].clone(), scene.targets.clone()
     generator = torch.Generator().manual_seed(0)
     epoch = (
-        scene.dense_epoch(scene.windows(3), True, generator)
+        dense_epoch([scene], _all(scene, 3), True, generator)
         if mode == "dense"
-        else scene.patch_epoch(3, True, generator)
+        else patch_epoch([scene], 3, True, generator)
     )
     for batch in epoch:
         if mode == "patches":
             batch.inputs.zero_()  # a patch is a copy
-    assert torch.equal(scene.padded, padded)
+    assert torch.equal(scene.blocks[0][1], taught)
     assert torch.equal(scene.targets, targets)

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from spectrolite.scene import Scene, SceneFile, Window
     from spectrolite.scene_facts import SceneInfo, scene_info
     from spectrolite.scene_maps import SceneMap
+    from spectrolite.scene_sets import LabelSet, SceneSet, several
     from spectrolite.splits import Split, split
     from spectrolite.verification import Verification, verify
 
@@ -67,6 +68,7 @@ _HOMES = {
     "ImageReport": "image_reports",
     "ImageSet": "images",
     "ImageSplit": "image_splits",
+    "LabelSet": "scene_sets",
     "Labels": "labels",
     "League": "leagues",
     "MapFile": "map_files",
@@ -80,6 +82,7 @@ _HOMES = {
     "SceneFile": "scene",
     "SceneInfo": "scene_facts",
     "SceneMap": "scene_maps",
+    "SceneSet": "scene_sets",
     "SpectroliteError": "errors",
     "Split": "splits",
     "Verification": "verification",
@@ -114,6 +117,7 @@ _HOMES = {
     "repeat": "repetition",
     "report": "runs",
     "scene_info": "scene_facts",
+    "several": "scene_sets",
     "split": "splits",
     "split_images": "image_splits",
     "train": "runs",
@@ -130,6 +134,7 @@ __all__ = [
     "ImageReport",
     "ImageSet",
     "ImageSplit",
+    "LabelSet",
     "Labels",
     "League",
     "MapFile",
@@ -143,6 +148,7 @@ __all__ = [
     "SceneFile",
     "SceneInfo",
     "SceneMap",
+    "SceneSet",
     "SpectroliteError",
     "Split",
     "Verification",
@@ -177,6 +183,7 @@ __all__ = [
     "repeat",
     "report",
     "scene_info",
+    "several",
     "split",
     "split_images",
     "train",

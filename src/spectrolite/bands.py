@@ -7,7 +7,9 @@ projecting: the other order is six times less exact in float32.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +19,11 @@ from sklearn.preprocessing import StandardScaler
 
 from spectrolite.errors import SceneError, SettingsError
 from spectrolite.leakage import check_patch
-from spectrolite.scene import Scene, listed, ranges
+from spectrolite.scene import AnyScene, Scene, SceneFile, Window, listed, ranges, windows
+from spectrolite.scene_sets import AnyScenes, bands_of, scene_by_scene, scenes_of, starts
 from spectrolite.splits import Split
 
+READ_SIDE = 256  # side in pixels of what is read at a time of a scene that stays in its file
 CHUNK = 8192  # pixels reduced at a time, so that float64 copies stay small and in the cache
 
 
@@ -65,8 +69,42 @@ class Bands:
         return reduced.reshape(*cube.shape[:-1], len(self.matrix))
 
 
+@dataclass(frozen=True, eq=False)
+class Reduced:
+    """A scene as the network sees it.
+
+    Attributes:
+        array: `(rows, cols, components)` float32; nothing of a scene that stays in its file.
+        of_file: that of a window of it.
+    """
+
+    array: NDArray[np.float32] | None = None
+    of_file: Callable[[Window], NDArray[np.float32]] | None = None
+
+    def read(self, window: Window) -> NDArray[np.float32]:
+        """`(rows, cols, components)` of a window."""
+        if self.array is not None:
+            return self.array[window.slices]
+        assert self.of_file is not None
+        return self.of_file(window)
+
+
+def reduce_scenes(bands: Bands, scene: AnyScenes) -> list[Reduced]:
+    """Each scene as the network sees it: at once where it is in memory, else as it is read."""
+    return [
+        Reduced(bands.reduce(one.cube, one.valid))
+        if isinstance(one, Scene)
+        else Reduced(None, partial(_reduced_window, bands, one))
+        for one in scenes_of(scene)
+    ]
+
+
+def _reduced_window(bands: Bands, scene: SceneFile, window: Window) -> NDArray[np.float32]:
+    return bands.reduce(*scene.read(window))
+
+
 def fit_bands(
-    scene: Scene,
+    scene: AnyScenes,
     split: Split,
     components: int = 30,
     fitted_on: str = "train",
@@ -76,7 +114,8 @@ def fit_bands(
     """Fit the reduction on what the split allows.
 
     Args:
-        scene: the scene.
+        scene: the scene, or several. Of one that stays in its file only windows are read that hold
+            a pixel that is looked at.
         split: whose training pixels may be looked at.
         components: principal components, whitened; 0 keeps all bands and only standardises them.
         fitted_on: `"train"`, the training pixels; `"patches"`, every pixel inside one of their
@@ -86,9 +125,10 @@ def fit_bands(
 
     Raises:
         SceneError: a band that has one value throughout.
-        SettingsError: more components than bands, pixels or independent bands, or an even patch.
+        SettingsError: more components than bands, pixels or independent bands, an even patch, or
+            all of a scene that stays in its file.
     """
-    bands = scene.shape[2]
+    bands = bands_of(scene)
     check_patch(patch)
     if components < 0:
         raise SettingsError(f"components: wanted 0 or more, got {components}")
@@ -98,10 +138,13 @@ def fit_bands(
             f"lower --components to {bands} or less (0 keeps all bands)"
         )
     chosen = fitted_pixels(split, fitted_on, patch)
-    if scene.valid is not None:
-        chosen &= scene.valid.ravel()
-    spectra = scene.cube.reshape(-1, bands)[chosen]
-    spectra = spectra.astype(np.float64)
+    ends = starts(split.labels.shapes)
+    spectra = np.concatenate(
+        [
+            _spectra(one, chosen[first:after].reshape(one.shape[:2]), fitted_on)
+            for one, first, after in zip(scenes_of(scene), ends, ends[1:], strict=False)
+        ]
+    )
     constant = np.flatnonzero(np.ptp(spectra, axis=0) == 0).tolist()
     if constant:
         raise SceneError(
@@ -145,12 +188,36 @@ def fitted_pixels(split: Split, fitted_on: str, patch: int) -> NDArray[np.bool_]
     Raises:
         SettingsError: another word than `train`, `patches` or `scene`.
     """
-    mask = np.zeros(split.labels.shape, bool)
-    mask.flat[split.train] = True
-    if fitted_on == "patches":
-        mask = ndimage.maximum_filter(mask, patch, mode="constant")
-    elif fitted_on == "scene":
-        mask[:] = True
-    elif fitted_on != "train":
+    if fitted_on not in ("train", "patches", "scene"):
         raise SettingsError(f"bands_from: wanted train, patches or scene, got {fitted_on!r}")
-    return mask.ravel()
+    masks = []
+    for shape, _, here in scene_by_scene(split.labels.shapes, split.train):
+        mask = np.full(shape, fitted_on == "scene")
+        mask.flat[here] = True
+        if fitted_on == "patches":
+            mask = ndimage.maximum_filter(mask, patch, mode="constant")
+        masks.append(mask.ravel())
+    return np.concatenate(masks)
+
+
+def _spectra(scene: AnyScene, chosen: NDArray[np.bool_], fitted_on: str) -> NDArray[np.float64]:
+    """`(pixels, bands)` spectra of the chosen pixels that have one, row by row."""
+    if isinstance(scene, Scene):
+        there = chosen if scene.valid is None else chosen & scene.valid
+        return scene.cube[there].astype(np.float64)
+    if fitted_on == "scene":
+        raise SettingsError(
+            f"--bands-from scene: takes all of {scene.name} in memory, and it stays in its file; "
+            "take train or patches"
+        )
+    rows, cols = chosen.shape
+    number = np.cumsum(chosen).reshape(chosen.shape) - 1
+    spectra = np.empty((int(chosen.sum()), scene.shape[2]))
+    known = np.zeros(len(spectra), bool)
+    for window in windows(rows, cols, READ_SIDE):
+        wanted = chosen[window.slices]
+        if wanted.any():
+            cube, valid = scene.read(window)
+            places = number[window.slices][wanted]
+            spectra[places], known[places] = cube[wanted], valid[wanted]
+    return spectra[known]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from spectrolite.bands import READ_SIDE, Reduced
 from spectrolite.leakage import Leakage, Pixels
+from spectrolite.scene import Window, windows
+from spectrolite.scene_sets import scene_by_scene
 from spectrolite.splits import Split
 
 FIT_AT_MOST = 5_000
@@ -40,27 +44,33 @@ class Baselines:
 
 
 def measure_baselines(
-    reduced: NDArray[np.float32], split: Split, leakage: Leakage, generator: np.random.Generator
+    reduced: NDArray[np.float32] | Sequence[Reduced],
+    split: Split,
+    leakage: Leakage,
+    generator: np.random.Generator,
 ) -> Baselines:
     """Fit and score the baselines.
 
     Args:
-        reduced: `(rows, cols, components)` the scene as the network sees it.
+        reduced: `(rows, cols, components)` the scene as the network sees it; or each of several.
+            Of those that stay in their files, windows are read that hold a pixel that is drawn.
         split: the split; the SVMs are fitted on its training pixels alone.
         leakage: of the same split, with the patch of the network.
         generator: draws pixels where there are more than the limits.
     """
     fit = _at_most(split.train, FIT_AT_MOST, generator)
     score = _at_most(split.test, SCORE_AT_MOST, generator)
-    pixel = reduced.reshape(-1, reduced.shape[-1])
-    context = patch_mean(reduced, leakage.patch).reshape(pixel.shape)
-    both = np.concatenate([pixel, context], axis=1)
+    parts = [Reduced(reduced)] if isinstance(reduced, np.ndarray) else reduced
+    features = _features(parts, split, np.concatenate([fit, score]), leakage.patch)
+    fit_on, scored_on = features[: len(fit)], features[len(fit) :]
     classes = split.labels.array.ravel()
+    truth = classes[fit], classes[score]
+    components = fit_on.shape[1] // 2
     return Baselines(
         majority=leakage.majority,
         position=leakage.position,
-        svm=_svm_accuracy(pixel, classes, fit, score),
-        svm_context=_svm_accuracy(both, classes, fit, score),
+        svm=_svm_accuracy(fit_on[:, :components], scored_on[:, :components], truth),
+        svm_context=_svm_accuracy(fit_on, scored_on, truth),
         fitted_pixels=len(fit),
         scored_pixels=len(score),
     )
@@ -75,12 +85,47 @@ def patch_mean(cube: NDArray[np.float32], patch: int) -> NDArray[np.float32]:
     return np.asarray(mean / inside[:, :, None], np.float32)
 
 
+def _features(
+    parts: Sequence[Reduced], split: Split, pixels: Pixels, patch: int
+) -> NDArray[np.float32]:
+    """`(pixels, 2 * components)`: reduced spectra of pixels, and the means over their patches."""
+    features: NDArray[np.float32] | None = None
+    scenes = scene_by_scene(split.labels.shapes, pixels)
+    for part, (shape, there, here) in zip(parts, scenes, strict=True):
+        rows, cols = np.unravel_index(here, shape)
+        side = max(shape) if part.array is not None else READ_SIDE
+        for window in windows(*shape, side):
+            down = (window.row_start <= rows) & (rows < window.row_stop)
+            inside = down & (window.col_start <= cols) & (cols < window.col_stop)
+            if not inside.any():
+                continue
+            around = _around(window, patch // 2, shape)
+            spectra = part.read(around)
+            means = patch_mean(spectra, patch)
+            place = rows[inside] - around.row_start, cols[inside] - around.col_start
+            if features is None:
+                features = np.empty((len(pixels), 2 * spectra.shape[2]), np.float32)
+            features[there[inside]] = np.concatenate([spectra[place], means[place]], axis=1)
+    assert features is not None
+    return features
+
+
+def _around(window: Window, halo: int, shape: tuple[int, int]) -> Window:
+    """A window with its surroundings, as far as the scene goes."""
+    return Window(
+        max(window.row_start - halo, 0), min(window.row_stop + halo, shape[0]),
+        max(window.col_start - halo, 0), min(window.col_stop + halo, shape[1]),
+    )  # fmt: skip
+
+
 def _svm_accuracy(
-    features: NDArray[np.float32], classes: NDArray[np.int32], fit: Pixels, score: Pixels
+    fit_on: NDArray[np.float32],
+    scored_on: NDArray[np.float32],
+    truth: tuple[NDArray[np.int32], NDArray[np.int32]],
 ) -> float:
     model = make_pipeline(StandardScaler(), SVC(C=100, gamma="scale"))
-    model.fit(features[fit], classes[fit])
-    return float((model.predict(features[score]) == classes[score]).mean())
+    model.fit(np.ascontiguousarray(fit_on), truth[0])
+    return float((model.predict(np.ascontiguousarray(scored_on)) == truth[1]).mean())
 
 
 def _at_most(pixels: Pixels, n: int, generator: np.random.Generator) -> Pixels:

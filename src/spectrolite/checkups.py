@@ -39,7 +39,7 @@ from spectrolite.kernels import depthwise_kernels, depthwise_layers
 from spectrolite.labels import Labels
 from spectrolite.leakage import Pixels
 from spectrolite.mapping import WINDOW, classify
-from spectrolite.run_folders import Run, open_run
+from spectrolite.run_folders import Run, check_one_scene, open_run
 from spectrolite.scene import Scene, Window, windows
 from spectrolite.splits import Split
 
@@ -161,6 +161,7 @@ def _data(run: Run | None, scene: Scene | None, labels: Labels | None) -> tuple[
                 "doctor: a bundle has no data of its own; name them with --scene and --labels"
             )
         data: tuple[Scene, Labels] = run.data()
+        check_one_scene(run, data, "doctor")
         return data
     labels = labels.on(scene)
     if run is not None and labels.sha256 != run.manifest["labels_sha256"]:

@@ -21,7 +21,7 @@ from spectrolite.errors import ReadError, RunError, SettingsError
 from spectrolite.grids import Grid
 from spectrolite.map_files import MapFile, MapHead, open_map
 from spectrolite.readers.samples import Sample, read_sample
-from spectrolite.run_folders import Run, open_run
+from spectrolite.run_folders import Run, check_one_scene, open_run
 
 HECTARE_M2 = 10_000
 Z = 1.96  # 95 % of a normal distribution, as rounded in the paper
@@ -284,6 +284,7 @@ def _check_not_trained(
     if opened.on_images:
         raise RunError(f"{opened.path}: a run on images made no map; name the one that made it")
     data: tuple[Any, Any] = opened.data()
+    check_one_scene(opened, data, "areas --run")
     split = opened.split(data[1])
     if split.labels.shape != head.shape:
         raise RunError(

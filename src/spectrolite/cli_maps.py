@@ -81,7 +81,14 @@ def map_(
 
     Example: `spectrolite map runs/ip --scene other.npy --out map.tif`
     """
-    from spectrolite.map_runs import MAP_WINDOW, Failed, map_scene, map_scenes, scenes_named
+    from spectrolite.map_runs import (
+        MAP_WINDOW,
+        Failed,
+        is_of_several,
+        map_scene,
+        map_scenes,
+        scenes_named,
+    )
 
     settings: dict[str, Any] = {
         "scene_key": scene_key, "drop_bands": band_numbers(drop_bands),
@@ -91,9 +98,16 @@ def map_(
     }  # fmt: skip
     given = scene or []
     named = scenes_named(given)  # once: maps may match the patterns too
-    one = not given or (len(given) == 1 and named == [Path(given[0])])
+    several = not given and is_of_several(run)
+    one = not several and (not given or (len(given) == 1 and named == [Path(given[0])]))
     if not one and out.suffix.lower() in (".tif", ".tiff"):
         raise RunError(f"--out: several scenes want a folder, got {out}")
+    files: list[Path] = []
+
+    def begin(file: Path, _all: int) -> None:
+        files.append(file)
+        progress.stage(f"mapping {file.name}")
+
     try:
         with TrainingProgress(messages).shown() as progress:
             if one:
@@ -105,7 +119,7 @@ def map_(
             else:
                 made = map_scenes(
                     run, named, out=out, on_window=progress.window,
-                    on_scene=lambda file, _all: progress.stage(f"mapping {file.name}"), **settings,
+                    on_scene=begin, **settings,
                 )  # fmt: skip
     except (KeyboardInterrupt, RuntimeError) as stop:
         for note in getattr(stop, "__notes__", []):
@@ -117,7 +131,7 @@ def map_(
         assert not isinstance(made[0], Failed)
         _print_map(made[0], as_json)
         return
-    _print_maps(named, made, as_json)
+    _print_maps(files, made, as_json)
     if any(isinstance(m, Failed) for m in made):
         raise typer.Exit(1)
 

@@ -41,8 +41,13 @@ ClassField = Annotated[
 ]
 Layer = Annotated[str | None, typer.Option(help="Layer of --labels, where it has several.")]
 
-MovedScene = Annotated[Path | None, typer.Option(help="The run's scene, where it was moved.")]
-MovedLabels = Annotated[Path | None, typer.Option(help="The run's labels, where they were moved.")]
+MovedScene = Annotated[
+    list[Path] | None,
+    typer.Option(help="The run's scene, where it was moved; of several all, in their order."),
+]
+MovedLabels = Annotated[
+    list[Path] | None, typer.Option(help="The run's labels, where they were moved; likewise.")
+]
 MovedImages = Annotated[
     Path | None, typer.Option("--images", help="The run's images, where they were moved.")
 ]
@@ -92,13 +97,14 @@ def load_data(
 
     A verb without `--images` gives no `of_images`.
     """
-    from spectrolite import catalog, readers
+    from spectrolite import catalog
     from spectrolite.labels import Labels
     from spectrolite.readers.image_folders import read_images
+    from spectrolite.scene_sets import several
 
-    sources = {"--data": data, "--scene": of_scene["scene"], "--images": images}
+    sources = {"--data": data, "--scene": of_scene["scene"] or None, "--images": images}
     named = [flag for flag, value in sources.items() if value is not None]
-    if len(named) != 1 or (of_scene["scene"] is None) != (of_scene["labels"] is None):
+    if len(named) != 1 or (not of_scene["scene"]) != (not of_scene["labels"]):
         or_images = "" if of_images is None else ", or --images DIR"
         raise SettingsError(f"give --data NAME, or --scene FILE and --labels FILE{or_images}")
     of_images = of_images or {}
@@ -122,23 +128,47 @@ def load_data(
             for file in part.skipped:
                 messages.print(f"left out: {plain(file)}", soft_wrap=True)
         return loaded
-    for note in readers.open_cube(of_scene["scene"], of_scene["scene_key"]).notes:
-        messages.print(plain(f"{of_scene['scene']}: {note}"), soft_wrap=True)
-    read = readers.read_scene(
-        of_scene["scene"], of_scene["scene_key"], band_numbers(of_scene["drop_bands"] or ""),
+    files = [
+        [value] if isinstance(value, Path) else list(value)
+        for value in (of_scene["scene"], of_scene["labels"])
+    ]
+    if len(files[0]) != len(files[1]):
+        raise SettingsError(
+            f"--labels: {len(files[0])} scenes want as many files of labels, in the order of "
+            f"--scene, got {len(files[1])}"
+        )
+    pairs = [_read_pair(*pair, of_scene) for pair in zip(*files, strict=True)]
+    if len(pairs) == 1:
+        return pairs[0]
+    return several([scene for scene, _ in pairs], [labels for _, labels in pairs])
+
+
+def _read_pair(scene: Path, labels: Path, of_scene: dict[str, Any]) -> tuple[Any, Any]:
+    """A scene and its labels from files."""
+    from spectrolite import readers
+
+    for note in readers.open_cube(scene, of_scene["scene_key"]).notes:
+        messages.print(plain(f"{scene}: {note}"), soft_wrap=True)
+    read = (readers.open_scene if of_scene.get("leave_in_file") else readers.read_scene)(
+        scene, of_scene["scene_key"], band_numbers(of_scene["drop_bands"] or ""),
         scale=bool(of_scene["scale"]),
     )  # fmt: skip
     return read, labels_on(
-        read, of_scene["labels"], of_scene["labels_key"], of_scene["layer"], of_scene["class_field"]
+        read, labels, of_scene["labels_key"], of_scene["layer"], of_scene["class_field"]
     )
 
 
 def moved(
-    run: Path, scene: Path | None, labels: Path | None, images: Path | None, check: bool = True
+    run: Path,
+    scene: list[Path] | None,
+    labels: list[Path] | None,
+    images: Path | None,
+    check: bool = True,
 ) -> tuple[Any, Any]:
     """The data of a run whose files lie elsewhere now, read as the run read them."""
     from spectrolite.run_folders import open_run
 
+    scene, labels = scene or None, labels or None
     if scene is None and labels is None and images is None:
         return None, None
     opened = open_run(run)
@@ -146,7 +176,7 @@ def moved(
         raise SettingsError("--images: goes with runs on images, without --scene and --labels")
     if images is None and (scene is None or labels is None or opened.on_images):
         raise SettingsError("give both --scene and --labels, or neither")
-    places = (scene, labels) if images is None else (images,)
+    places: tuple[Any, ...] = (scene, labels) if images is None else (images,)
     data: tuple[Any, Any]
     data = opened.data(*places) if check else opened.unchecked_data(*places)
     return data

@@ -38,13 +38,25 @@ def train(
         str | None, typer.Option(help="Address to download a scene of --data from instead.")
     ] = None,
     scene: Annotated[
-        Path | None,
-        typer.Option(help="Scene from a file: ENVI, GeoTIFF, .npy, .mat, HDF5, NetCDF, Zarr."),
+        list[Path] | None,
+        typer.Option(
+            help="Scene from a file: ENVI, GeoTIFF, .npy, .mat, HDF5, NetCDF, Zarr. Several: again."
+        ),
     ] = None,
     labels: Annotated[
-        Path | None,
-        typer.Option(help="Its labels: .npy, .mat, raster, polygons (.gpkg, .shp, ...), .csv."),
+        list[Path] | None,
+        typer.Option(
+            help="Its labels: .npy, .mat, raster, polygons (.gpkg, .shp, ...), .csv; of several "
+            "scenes in their order."
+        ),
     ] = None,
+    leave_in_file: Annotated[
+        bool,
+        typer.Option(
+            "--leave-in-file",
+            help="Read --scene window by window, and only where pixels train: for large scenes.",
+        ),
+    ] = False,
     scene_key: SceneKey = None,
     labels_key: LabelsKey = None,
     class_field: ClassField = None,
@@ -65,9 +77,10 @@ def train(
     split: Annotated[
         str | None,
         typer.Option(
-            help="random (without it), per_class, blocks, blocks_by_class, fields, polygons or "
-            "given, with keywords: "
-            "blocks,train=0.3,side=20,guard=6,seed=1,allow_missing. Images: "
+            help="random (without it), per_class, blocks, blocks_by_class, fields, polygons, "
+            "scenes or given, with keywords: "
+            "blocks,train=0.3,side=20,guard=6,seed=1,allow_missing. Several scenes: "
+            "scenes,test=NAME. Images: "
             "random,validation=0.1,test=0.2,seed=0; test= only where there is no test set."
         ),
     ] = None,
@@ -175,10 +188,12 @@ def train(
     if recipe is not None:
         given = {**read_recipe(recipe), **given}
     stopped = open_stopped(out) if resume else None
+    scene, labels = scene or None, labels or None
     of_data: dict[str, Any] = {"root": root, "mirror_url": mirror_url}
     of_scene = {"scene": scene, "labels": labels, "scene_key": scene_key,
                 "labels_key": labels_key, "drop_bands": drop_bands or None,
-                "class_field": class_field, "layer": layer, "scale": scale or None}  # fmt: skip
+                "class_field": class_field, "layer": layer, "scale": scale or None,
+                "leave_in_file": leave_in_file or None}  # fmt: skip
     of_images = {"image_size": image_size, "skip_damaged": skip_damaged or None}
     if stopped is None or any(source is not None for source in (data, scene, labels, images)):
         loaded = load_data(data, of_data, of_scene, images, of_images)

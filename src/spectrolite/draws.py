@@ -16,8 +16,8 @@ from scipy import ndimage
 from sklearn.model_selection import train_test_split
 
 from spectrolite.errors import SplitError
-from spectrolite.labels import Labels
 from spectrolite.leakage import Pixels
+from spectrolite.scene_sets import AnyLabels, scene_by_scene, starts
 
 TRIES = 64  # draws of whole blocks, of which the best is taken
 
@@ -26,7 +26,7 @@ Fits = Callable[[Pixels], int]
 
 
 def draw_random(
-    labels: Labels, pixels: Pixels, values: Values, seed: int, _: Fits
+    labels: AnyLabels, pixels: Pixels, values: Values, seed: int, _: Fits
 ) -> tuple[Pixels, set[int]]:
     """A share of each class, as scikit-learn stratifies it."""
     classes = labels.array.ravel()[pixels]
@@ -55,7 +55,7 @@ def draw_random(
 
 
 def draw_per_class(
-    labels: Labels, pixels: Pixels, values: Values, seed: int, _: Fits
+    labels: AnyLabels, pixels: Pixels, values: Values, seed: int, _: Fits
 ) -> tuple[Pixels, set[int]]:
     """`n` pixels of each class; one of a class that has no more than `n`."""
     generator = np.random.default_rng(seed)
@@ -72,13 +72,13 @@ def draw_per_class(
 
 
 def draw_blocks(
-    labels: Labels, pixels: Pixels, values: Values, seed: int, fits: Fits
+    labels: AnyLabels, pixels: Pixels, values: Values, seed: int, fits: Fits
 ) -> tuple[Pixels, set[int]]:
     """Whole blocks until every class has its share; the best of several draws."""
     return _whole_blocks(labels, pixels, values, seed, fits, spare=False), set()
 
 
-def draw_validation_blocks(labels: Labels, train: Pixels, values: Values, seed: int) -> Pixels:
+def draw_validation_blocks(labels: AnyLabels, train: Pixels, values: Values, seed: int) -> Pixels:
     """Whole blocks out of the training ones until every class has its share of them.
 
     No block is taken that holds all that is left of a class, so that training keeps every class; a
@@ -89,7 +89,7 @@ def draw_validation_blocks(labels: Labels, train: Pixels, values: Values, seed: 
 
 
 def _whole_blocks(
-    labels: Labels, pixels: Pixels, values: Values, seed: int, fits: Fits, spare: bool
+    labels: AnyLabels, pixels: Pixels, values: Values, seed: int, fits: Fits, spare: bool
 ) -> Pixels:
     """Of several draws the one with most classes on both sides, then with fewest pixels."""
     block = block_of(labels, pixels, int(values["side"]))
@@ -116,7 +116,7 @@ def _whole_blocks(
 
 
 def draw_blocks_by_class(
-    labels: Labels, pixels: Pixels, values: Values, seed: int, _: Fits
+    labels: AnyLabels, pixels: Pixels, values: Values, seed: int, _: Fits
 ) -> tuple[Pixels, set[int]]:
     """Blocks for each class alone, the last one cut to the exact share."""
     generator = np.random.default_rng(seed)
@@ -136,29 +136,56 @@ def draw_blocks_by_class(
 
 
 def draw_fields(
-    labels: Labels, pixels: Pixels, values: Values, seed: int, fits: Fits
+    labels: AnyLabels, pixels: Pixels, values: Values, seed: int, fits: Fits
 ) -> tuple[Pixels, set[int]]:
     """Whole fields of each class until it has its share; a class of one field trains."""
     taken = partial(_fields_taken, values["train"], 1)
     return _whole(labels.fields, labels, pixels, values, seed, fits, taken), set()
 
 
-def draw_validation_fields(labels: Labels, train: Pixels, values: Values, seed: int) -> Pixels:
+def draw_validation_fields(labels: AnyLabels, train: Pixels, values: Values, seed: int) -> Pixels:
     """Whole fields out of the training ones; a class with one of them keeps it for training."""
     taken = partial(_fields_taken, values["train"], 0)
     fits = classes_kept(labels, train, 0)
     return _whole(labels.fields, labels, train, values, seed, fits, taken)
 
 
+def draw_scenes(
+    labels: AnyLabels, pixels: Pixels, values: Values, seed: int, fits: Fits
+) -> tuple[Pixels, set[int]]:
+    """A share of the scenes, whole: at least one and never all."""
+    return _whole_scenes(labels, pixels, values, seed, fits), set()
+
+
+def draw_validation_scenes(labels: AnyLabels, train: Pixels, values: Values, seed: int) -> Pixels:
+    """Whole scenes out of the training ones; one at least is left to train."""
+    return _whole_scenes(labels, train, values, seed, classes_kept(labels, train, 0))
+
+
+def _whole_scenes(
+    labels: AnyLabels, pixels: Pixels, values: Values, seed: int, fits: Fits
+) -> Pixels:
+    """Of several draws the one with most classes on both sides, then nearest to the share."""
+    scenes = [pixels[there] for _, there, _ in scene_by_scene(labels.shapes, pixels)]
+    scenes = [scene for scene in scenes if len(scene)]
+    count = min(max(1, round(values["train"] * len(scenes))), len(scenes) - 1)
+    draws: list[tuple[int, float, Pixels]] = []
+    for child in np.random.SeedSequence(seed).spawn(TRIES):
+        order = np.random.default_rng(child).permutation(len(scenes))
+        drawn = np.concatenate([pixels[:0], *(scenes[s] for s in order[:count])])
+        draws.append((fits(drawn), -abs(len(drawn) / len(pixels) - values["train"]), drawn))
+    return max(draws, key=lambda draw: draw[:2])[2]
+
+
 def draw_polygons(
-    labels: Labels, pixels: Pixels, values: Values, seed: int, fits: Fits
+    labels: AnyLabels, pixels: Pixels, values: Values, seed: int, fits: Fits
 ) -> tuple[Pixels, set[int]]:
     """A share of the polygons of each class, whole; a class of one polygon trains."""
     taken = partial(_polygons_taken, values["train"], 1)
     return _whole(_polygons(labels), labels, pixels, values, seed, fits, taken), set()
 
 
-def draw_validation_polygons(labels: Labels, train: Pixels, values: Values, seed: int) -> Pixels:
+def draw_validation_polygons(labels: AnyLabels, train: Pixels, values: Values, seed: int) -> Pixels:
     """Whole polygons out of the training ones; one of each class at least is left to train."""
     taken = partial(_polygons_taken, values["train"], 0)
     fits = classes_kept(labels, train, 0)
@@ -182,7 +209,7 @@ def _polygons_taken(share: float, least: int, sizes: NDArray[np.int64]) -> int:
     return max(least, min(round(share * len(sizes)), len(sizes) - 1))
 
 
-def _polygons(labels: Labels) -> NDArray[np.int32]:
+def _polygons(labels: AnyLabels) -> NDArray[np.int32]:
     if labels.polygons is None:
         raise SplitError(
             f"polygons: {labels.name} knows no polygons; take labels that were drawn as polygons "
@@ -193,7 +220,7 @@ def _polygons(labels: Labels) -> NDArray[np.int32]:
 
 def _whole(
     groups: NDArray[np.int32],
-    labels: Labels,
+    labels: AnyLabels,
     pixels: Pixels,
     values: Values,
     seed: int,
@@ -238,27 +265,36 @@ DRAWS = {
     "blocks_by_class": draw_blocks_by_class,
     "fields": draw_fields,
     "polygons": draw_polygons,
+    "scenes": draw_scenes,
 }
 
 
-def block_of(labels: Labels, pixels: Pixels, side: int) -> NDArray[np.int64]:
-    """Number of the block that each pixel lies in; blocks start at row 0, column 0."""
-    rows, cols = np.unravel_index(pixels, labels.shape)
-    across = -(-labels.shape[1] // side)
-    return (rows // side) * across + cols // side
+def block_of(labels: AnyLabels, pixels: Pixels, side: int) -> NDArray[np.int64]:
+    """Number of the block that each pixel lies in; blocks start at row 0, column 0 of a scene."""
+    blocks, before = np.empty(len(pixels), np.int64), 0
+    for shape, there, here in scene_by_scene(labels.shapes, pixels):
+        rows, cols = np.unravel_index(here, shape)
+        down, across = -(-shape[0] // side), -(-shape[1] // side)
+        blocks[there] = before + (rows // side) * across + cols // side
+        before += down * across
+    return blocks
 
 
-def classes_kept(labels: Labels, pixels: Pixels, guard: int) -> Fits:
+def classes_kept(labels: AnyLabels, pixels: Pixels, guard: int) -> Fits:
     """How many classes a training part of `pixels` leaves on both sides of the guard."""
-    guard = min(guard, max(labels.shape))
 
     def fits(train: Pixels) -> int:
         rest = np.setdiff1d(pixels, train)
         if guard:
-            near = np.zeros(labels.shape, bool)
-            near.flat[train] = True
-            near = ndimage.maximum_filter(near, 2 * guard + 1, mode="constant")
-            rest = rest[~near.ravel()[rest]]
+            guarded = np.zeros(labels.array.size, bool)
+            parts = scene_by_scene(labels.shapes, train)
+            for first, (shape, _, here) in zip(starts(labels.shapes), parts, strict=False):
+                near = np.zeros(shape, bool)
+                near.flat[here] = True
+                side = 2 * min(guard, max(shape)) + 1
+                near = ndimage.maximum_filter(near, side, mode="constant")
+                guarded[first : first + near.size] = near.ravel()
+            rest = rest[~guarded[rest]]
         classes = labels.array.ravel()
         return len(np.intersect1d(classes[train], classes[rest]))
 

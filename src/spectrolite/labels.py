@@ -107,6 +107,16 @@ class Labels:
         rows, cols = self.array.shape
         return rows, cols
 
+    @property
+    def shapes(self) -> tuple[tuple[int, int], ...]:
+        """Rows and columns of each scene: here of the one."""
+        return (self.shape,)
+
+    @property
+    def parts(self) -> tuple[Labels, ...]:
+        """The labels of each scene: here of the one."""
+        return (self,)
+
     @cached_property
     def class_ids(self) -> tuple[int, ...]:
         """Ids of the classes that have a pixel, ascending."""

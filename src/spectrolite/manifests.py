@@ -8,12 +8,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from spectrolite.images import ImageSet
-from spectrolite.labels import Labels
-from spectrolite.scene import Scene
+from spectrolite.scene import SceneFile
+from spectrolite.scene_sets import AnyLabels, AnyScenes, LabelSet, SceneSet
 from spectrolite.settings import ImageSettings, Settings
 
 FORMAT = 1
 SCENE_DATA, IMAGE_DATA = ("scene", "labels"), ("images", "test")
+LEFT_IN_FILE = "left_in_file"  # in the source of a scene that training read window by window
 WORDS = {"test": "test images"}  # what messages call data whose key says too little
 
 
@@ -45,7 +46,9 @@ class SceneKnown(Known):
     """The same of a run on a scene."""
 
     settings: Settings
-    data: dict[Literal["scene", "labels"], dict[str, str]] = Field(min_length=2)
+    data: dict[Literal["scene", "labels"], dict[str, str] | list[dict[str, str]]] = Field(
+        min_length=2
+    )  # of several scenes, one source a scene
     scene_sha256: str
     labels_sha256: str
 
@@ -95,7 +98,19 @@ def is_of_images(known: Mapping[str, Any]) -> bool:
     return "images_sha256" in known
 
 
-def hash_of(value: Scene | Labels | ImageSet | None) -> str | None:
+def source_of(value: Any) -> dict[str, str] | list[dict[str, str]]:
+    """How to load data again; of several scenes or their labels, how to load each."""
+    if isinstance(value, SceneSet | LabelSet):
+        return [_source(part) for part in value.parts]
+    return {} if value is None else _source(value)
+
+
+def _source(value: Any) -> dict[str, str]:
+    left = {LEFT_IN_FILE: "true"} if isinstance(value, SceneFile) else {}
+    return {**value.source, **left}
+
+
+def hash_of(value: AnyScenes | AnyLabels | ImageSet | None) -> str | None:
     """The sha256 of data; nothing of test images that the split draws."""
     return None if value is None else value.sha256
 

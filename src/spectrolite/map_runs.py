@@ -42,6 +42,7 @@ from spectrolite.readers.rasters import GDAL_CACHE
 from spectrolite.readers.scene_files import files_of
 from spectrolite.run_folders import Run, open_run, threads_of, versions_and_machine
 from spectrolite.scene import AnyScene, Scene, Window, array_sha256
+from spectrolite.scene_sets import AnyScenes, SceneSet, scenes_of
 from spectrolite.staging import FORMAT, StagedMap, staged
 
 MAP_WINDOW = 128  # side in pixels: with HybridSN all takes 900 MiB, with 192 a tenth less time
@@ -156,7 +157,7 @@ def map_scene(
 
 def map_scenes(
     model: AnyModel | Run | Exported,
-    scenes: Sequence[str | Path],
+    scenes: Sequence[str | Path] = (),
     *,
     out: str | Path,
     on_scene: Callable[[Path, int], None] = lambda _scene, _all: None,
@@ -168,7 +169,8 @@ def map_scenes(
 
     Args:
         model: as of `map_scene`.
-        scenes: files, or patterns of files such as `scenes/*.tif`.
+        scenes: files, or patterns of files such as `scenes/*.tif`; without them those that the run
+            was trained on.
         out: folder of the maps; each is called like its scene.
         on_scene: called before each scene with its file and the number of scenes.
         **settings: as of `map_scene`.
@@ -180,9 +182,12 @@ def map_scenes(
         ReadError: a pattern that no file matches, or two scenes whose maps would be one file.
         RunError: no model.
     """
-    files = scenes_named(scenes)
-    targets: dict[str, Path] = {}
-    for file in files:
+    targets: dict[str, Path | AnyScene] = {}
+    if not scenes:
+        own = _own_scene(model)
+        names = own.names if isinstance(own, SceneSet) else (Path(own.name).stem,)
+        targets = dict(zip(names, scenes_of(own), strict=True))
+    for file in scenes_named(scenes):
         if file.stem in targets:
             raise ReadError(
                 f"--scene: {targets[file.stem]} and {file} would both become {file.stem}.tif; map "
@@ -191,13 +196,21 @@ def map_scenes(
         targets[file.stem] = file
     bundle = scene_model(model)
     made: list[MapFile | Failed] = []
-    for name, file in targets.items():
-        on_scene(file, len(files))
+    for name, scene in targets.items():
+        file = scene if isinstance(scene, Path) else Path(scene.source.get("file", scene.name))
+        on_scene(file, len(targets))
         try:
-            made.append(map_scene(bundle, file, out=Path(out) / f"{name}.tif", **settings))
+            made.append(map_scene(bundle, scene, out=Path(out) / f"{name}.tif", **settings))
         except (SpectroliteError, OSError, MemoryError) as error:
             made.append(Failed(file, error))
     return made
+
+
+def is_of_several(model: str | Path) -> bool:
+    """Whether the folder is that of a run on several scenes."""
+    if not (Path(model) / "manifest.json").is_file():
+        return False
+    return isinstance(open_run(model).manifest["data"].get("scene"), list)
 
 
 def scenes_named(patterns: Sequence[str | Path]) -> list[Path]:
@@ -229,6 +242,17 @@ def _opened(
         raise SettingsError("--scene-key and --drop-bands: go with --scene FILE")
     if scene is not None:
         return scene
+    own = _own_scene(model)
+    if isinstance(own, SceneSet):
+        raise RunError(
+            f"map: the run was trained on {len(own.parts)} scenes; --out wants a folder for the "
+            "map of each, or name one scene with --scene"
+        )
+    return own
+
+
+def _own_scene(model: AnyModel | Run | Exported) -> AnyScenes:
+    """What a run was trained on."""
     run = model if isinstance(model, Run) else None
     if isinstance(model, str | Path) and not is_exported(model):
         run = open_run(model)
@@ -236,7 +260,7 @@ def _opened(
         raise RunError(
             "map: a bundle or an exported model has no scene of its own; name one with --scene"
         )
-    return cast(Scene, run.data()[0])
+    return cast(AnyScenes, run.data()[0])
 
 
 def _model_name(bundle: Bundle | Exported) -> str:

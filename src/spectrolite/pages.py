@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from html import escape
 
 import numpy as np
@@ -9,9 +11,9 @@ from matplotlib import colormaps
 from numpy.typing import NDArray
 
 from spectrolite.charts import APART, INSIDE, OVERLAPPING, distance_histogram, training_curve
-from spectrolite.labels import Colour
+from spectrolite.labels import Colour, Labels
 from spectrolite.leakage import check_patch
-from spectrolite.map_pictures import paint
+from spectrolite.map_pictures import paint, thinning
 from spectrolite.page_parts import (
     bars,
     boxes,
@@ -22,8 +24,9 @@ from spectrolite.page_parts import (
     png,
 )
 from spectrolite.reports import LeakageFigures, Report
-from spectrolite.scene import Scene
+from spectrolite.scene import AnyScene, Scene, Window
 from spectrolite.scene_maps import SceneMap
+from spectrolite.scene_sets import AnyScenes, scenes_of, starts
 from spectrolite.splits import Split
 from spectrolite.training import Epoch
 
@@ -32,15 +35,15 @@ FALSE_COLOUR_NM = (860.0, 650.0, 550.0)  # near infrared, red, green
 
 
 def report_page(
-    report: Report, scene: Scene, split: Split, made: SceneMap, log: list[Epoch]
+    report: Report, scene: AnyScenes, split: Split, made: Sequence[SceneMap], log: list[Epoch]
 ) -> str:
     """The whole page as text.
 
     Args:
         report: the figures.
-        scene: the scene, for its false-colour picture.
+        scene: the scene, or several, for false-colour pictures.
         split: the split, for its picture and the ground truth.
-        made: the map.
+        made: the map of each scene.
         log: the training log.
     """
     title = f"{report.model} ({report.variant}) on {report.data}"
@@ -55,10 +58,11 @@ def report_page(
         _distances(report.leakage),
         "<h2>Against the baselines, same pixels</h2>",
         _bars(report),
+        *_scenes(report),
         "<h2>Scene and map</h2>",
-        _maps(scene, split, made),
+        *_maps(scene, split, made),
         "<h2>Class by class</h2>",
-        _per_class(report, made),
+        _per_class(report, made[0]),
         "<h2>Confusion matrix</h2>",
         confusion_table(report.class_ids, [c.name for c in report.per_class], report.confusion),
         "<h2>Training</h2>",
@@ -94,8 +98,7 @@ def _verdict(report: Report) -> str:
     return (
         f'<div class="verdict {clean}"><h2>{title}</h2><ul>{items}</ul></div>'
         f'<p class="soft">Leakage for a patch of {leak.patch}: overlap {percent(leak.overlap)}, '
-        f"median distance to the nearest training pixel {leak.median_distance:g} pixels "
-        "(Chebyshev).</p>"
+        f"median distance to the nearest training pixel {apart(leak)} (Chebyshev).</p>"
     )
 
 
@@ -113,13 +116,50 @@ def _bars(report: Report) -> str:
     return bars(rows)
 
 
-def _maps(scene: Scene, split: Split, made: SceneMap) -> str:
-    labels = split.labels
-    confidence = colormaps["viridis"](made.confidence)[:, :, :3]
+def _scenes(report: Report) -> list[str]:
+    """The figures scene by scene, where there are several."""
+    if not report.scenes:
+        return []
+    head = "<th>scene</th>" + "".join(
+        f'<th class="n">{name}</th>'
+        for name in ("training", "validation", "test", "overall", "average", "kappa")
+    )
+    rows = "".join(
+        f"<tr><td>{escape(s.name)}</td>"
+        + "".join(
+            f'<td class="n">{value}</td>'
+            for value in (
+                f"{s.train:,}", f"{s.validation:,}", f"{s.test:,}", percent(s.overall_accuracy),
+                percent(s.average_accuracy), percent(s.kappa),
+            )
+        )
+        + "</tr>"
+        for s in report.scenes
+    )  # fmt: skip
+    table = f'<div class="wide"><table><tr>{head}</tr>{rows}</table></div>'
+    return ["<h2>Scene by scene</h2>", table]
+
+
+def _maps(scene: AnyScenes, split: Split, made: Sequence[SceneMap]) -> list[str]:
+    parts = []
+    pictures = zip(scenes_of(scene), split.labels.parts, split_pictures(split), made, strict=True)
+    for one, labels, picture, mapped in pictures:
+        if len(made) > 1:
+            parts.append(f"<h3>{escape(one.name)}</h3>")
+        parts.append(_maps_of(one, split, labels, picture, mapped))
+    return parts
+
+
+def _maps_of(
+    scene: AnyScene, split: Split, labels: Labels, picture: NDArray[np.uint8], made: SceneMap
+) -> str:
+    step = thinning(labels.shape)
+    confidence = colormaps["viridis"](made.confidence[::step, ::step])[:, :, :3]
+    truth = paint(labels.array[::step, ::step], split.labels.class_colours)
     pictures = (
-        (false_colour(scene), "False colour"),
-        (paint(labels.array, labels.class_colours), "Ground truth; black is unlabelled"),
-        (split_picture(split), "Split: " + ", ".join(
+        (false_colour(scene, step), "False colour"),
+        (truth, "Ground truth; black is unlabelled"),
+        (picture[::step, ::step], "Split: " + ", ".join(
             f"{_chip(c)}{name}" for c, name, pixels in (
                 (TRAIN, "training", split.train), (VALIDATION, "validation", split.validation),
                 (TEST, "test", split.test)) if len(pixels)
@@ -139,11 +179,17 @@ def _maps(scene: Scene, split: Split, made: SceneMap) -> str:
     return f'<div class="maps">{figures}</div><ul class="legend">{legend}</ul>'
 
 
-def false_colour(scene: Scene) -> NDArray[np.uint8]:
+def apart(leakage: LeakageFigures) -> str:
+    """The median distance in words."""
+    distance = leakage.median_distance
+    return "none in the same scene" if math.isnan(distance) else f"{distance:g} pixels"
+
+
+def false_colour(scene: AnyScene, step: int = 1) -> NDArray[np.uint8]:
     """`(rows, cols, 3)`: near infrared, red and green where wavelengths are known.
 
-    Without wavelengths, bands at three quarters, half and a quarter of the spectrum. Each channel
-    is stretched between its 2nd and 98th percentile.
+    Every `step` of rows and columns. Without wavelengths, bands at three quarters, half and a
+    quarter of the spectrum. Each channel is stretched between its 2nd and 98th percentile.
     """
     bands = scene.shape[2]
     if scene.wavelengths_nm is None:
@@ -151,22 +197,32 @@ def false_colour(scene: Scene) -> NDArray[np.uint8]:
     else:
         waves = np.asarray(scene.wavelengths_nm)
         chosen = [int(np.abs(waves - nm).argmin()) for nm in FALSE_COLOUR_NM]
-    image = scene.cube[:, :, chosen].astype(np.float64)
+    image = _every(scene, step, chosen).astype(np.float64)
     low, high = np.percentile(image, [2, 98], axis=(0, 1))
     stretched = (image - low) / np.maximum(high - low, 1e-12)
     bytes_: NDArray[np.uint8] = (255 * stretched.clip(0, 1)).astype(np.uint8)
     return bytes_
 
 
-def split_picture(split: Split) -> NDArray[np.uint8]:
-    """`(rows, cols, 3)`: training blue, validation orange, test light, all else dark."""
-    image = np.full((*split.labels.shape, 3), OTHER, np.uint8)
-    flat = image.reshape(-1, 3)
+def _every(scene: AnyScene, step: int, bands: list[int]) -> NDArray[np.generic]:
+    """Some bands of every `step` of rows and columns; of a file those rows are read."""
+    if isinstance(scene, Scene):
+        return scene.cube[::step, ::step, bands]
+    rows, cols, _ = scene.shape
+    lines = (scene.read(Window(row, row + 1, 0, cols))[0] for row in range(0, rows, step))
+    return np.concatenate([line[:, ::step, bands] for line in lines])
+
+
+def split_pictures(split: Split) -> list[NDArray[np.uint8]]:
+    """`(rows, cols, 3)` of each scene: training blue, validation orange, test light, else dark."""
+    flat = np.full((split.labels.array.size, 3), OTHER, np.uint8)
     for pixels, colour in (
         (split.test, TEST), (split.train, TRAIN), (split.validation, VALIDATION),
     ):  # fmt: skip
         flat[pixels] = colour
-    return image
+    shapes = split.labels.shapes
+    images = np.split(flat, starts(shapes)[1:-1])
+    return [image.reshape(*shape, 3) for image, shape in zip(images, shapes, strict=True)]
 
 
 def _per_class(report: Report, made: SceneMap) -> str:

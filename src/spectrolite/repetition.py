@@ -21,13 +21,12 @@ from spectrolite.files import whole_file
 from spectrolite.image_reports import ImageReport
 from spectrolite.image_splits import split_images
 from spectrolite.images import ImageSet
-from spectrolite.labels import Labels
 from spectrolite.manifests import hash_of, named_data
 from spectrolite.reports import Number, Part, Report
 from spectrolite.run_folders import Run, open_run
 from spectrolite.run_training import EpochListener
 from spectrolite.runs import evaluate, train, with_data
-from spectrolite.scene import Scene
+from spectrolite.scene_sets import AnyLabels, AnyScenes
 from spectrolite.settings import flat_settings
 from spectrolite.splits import split
 from spectrolite.unfinished import is_stopped
@@ -85,8 +84,8 @@ def repeat(
     seeds: int = 10,
     vary: Vary = "training",
     out: str | Path | None = None,
-    scene: Scene | ImageSet | None = None,
-    labels: Labels | ImageSet | None = None,
+    scene: AnyScenes | ImageSet | None = None,
+    labels: AnyLabels | ImageSet | None = None,
     *,
     flips: bool = False,
     on_epoch: EpochListener = lambda _epoch, _all: None,
@@ -130,7 +129,7 @@ def repeat(
             f"--vary {vary}: {first.path} trained on all its images and was tested on a test set, "
             "so there is no other split to draw; take --vary training"
         )
-    if vary != "training" and original.method == "given":
+    if vary != "training" and (original.method == "given" or "test" in original.parameters):
         raise SplitError(
             f"--vary {vary}: the split of {first.path} was given, so there is no other to draw; "
             "take --vary training"
@@ -166,7 +165,7 @@ def repeat(
             Repeated(
                 run=str(one.path),
                 seed=seed,
-                split_seed=None if original.method == "given" else int(split_seed or 0),
+                split_seed=None if split_seed is None else int(split_seed),
                 figures=_figures(one.report),
             )
         )

@@ -5,19 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from spectrolite import metrics
 from spectrolite.bands import Bands
 from spectrolite.baselines import Baselines
 from spectrolite.files import whole_file
 from spectrolite.leakage import Leakage
+from spectrolite.scene_sets import LabelSet, starts
 from spectrolite.settings import Settings
 from spectrolite.splits import Split
 
@@ -77,7 +79,7 @@ class LeakageFigures(Part):
 
     patch: int
     overlap: float
-    median_distance: float
+    median_distance: Number  # NaN where the median test pixel's scene has no training pixel
     majority: float
     position: float
     distance_edges: tuple[int, ...]
@@ -145,6 +147,18 @@ class Figures(Part):
             part.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
+class SceneFigures(Part):
+    """Figures of one scene of several: of its test pixels, NaN where it has none."""
+
+    name: str
+    train: int
+    validation: int
+    test: int
+    overall_accuracy: Number
+    average_accuracy: Number
+    kappa: Number
+
+
 class Report(Figures):
     """`report.json` of a run on a scene."""
 
@@ -158,6 +172,8 @@ class Report(Figures):
     macs_per_patch: int
     settings: Settings
     flips: FlipFigures | None = None
+    # left out where there is one scene: such reports keep their hashes
+    scenes: tuple[SceneFigures, ...] = Field(default=(), exclude_if=lambda value: not value)
 
 
 def flip_figures(classes: NDArray[np.integer], split: Split, seconds: float) -> FlipFigures:
@@ -191,7 +207,7 @@ def make_report(
     """Score a class map on the split's test pixels, and only there.
 
     Args:
-        classes: `(rows, cols)` predicted class ids.
+        classes: `(rows, cols)` predicted class ids; of several scenes, one row of them.
         split: whose test pixels are scored.
         bands: the fitted reduction.
         leakage: of the split, with the network's patch.
@@ -212,6 +228,7 @@ def make_report(
     accuracy = metrics.overall_accuracy(confusion)
     right = truth == predicted
     fields = metrics.field_interval(right, labels.fields.ravel()[split.test], generator)
+    scenes = _scene_figures(classes.ravel(), split)
     wilson = metrics.wilson_interval(int(right.sum()), len(right))
     return Report(
         model=settings.model.model,
@@ -245,14 +262,48 @@ def make_report(
             components=len(bands.matrix),
             explained=bands.explained,
         ),
-        notes=tuple(_notes(accuracy, split, leakage, baselines, settings)),
+        notes=tuple(_notes(accuracy, scenes, split, leakage, baselines, settings)),
         settings=settings,
+        scenes=scenes,
         **facts,
     )
 
 
+def _scene_figures(classes: NDArray[np.integer], split: Split) -> tuple[SceneFigures, ...]:
+    """The figures of each scene, where there are several."""
+    labels = split.labels
+    if not isinstance(labels, LabelSet):
+        return ()
+    found = []
+    for name, first, after in zip(
+        labels.names, starts(labels.shapes), starts(labels.shapes)[1:], strict=False
+    ):
+        train, validation, test = (
+            pixels[(first <= pixels) & (pixels < after)]
+            for pixels in (split.train, split.validation, split.test)
+        )
+        confusion = metrics.confusion_matrix(labels.array[test], classes[test], labels.class_ids)
+        found.append(
+            SceneFigures(
+                name=name,
+                train=len(train),
+                validation=len(validation),
+                test=len(test),
+                overall_accuracy=metrics.overall_accuracy(confusion),
+                average_accuracy=metrics.average_accuracy(confusion),
+                kappa=metrics.kappa(confusion),
+            )
+        )
+    return tuple(found)
+
+
 def _notes(
-    accuracy: float, split: Split, leakage: Leakage, baselines: Baselines, settings: Settings
+    accuracy: float,
+    scenes: Sequence[SceneFigures],
+    split: Split,
+    leakage: Leakage,
+    baselines: Baselines,
+    settings: Settings,
 ) -> list[str]:
     """What a careful reader would ask, answered."""
     patch, names = leakage.patch, split.labels.class_names
@@ -267,6 +318,11 @@ def _notes(
             f"patch of a training pixel, so the network has seen them in training. A clean split "
             f"for this network wants a guard of {patch // 2} pixels or more."
         )
+    if split.method == "scenes":
+        taught, tested = (
+            ", ".join(s.name for s in scenes if getattr(s, part)) for part in ("train", "test")
+        )
+        notes.append(f"Whole scenes: trained on {taught}; tested on {tested}.")
     rivals = {
         "the nearest training pixel's class (position alone, no spectrum)": baselines.position,
         "an SVM on the pixel's spectrum": baselines.svm,

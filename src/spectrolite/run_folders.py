@@ -6,7 +6,7 @@ split.safetensors   the pixels or images of training, validation and test
 bundle/             the trained model, with its card as README.md
 report.json         the figures
 report.html         the page
-map.tif, map.png    of a scene: the map, with map_confidence.tif
+map.tif, map.png    of a scene: the map, with map_confidence.tif; of several maps/NAME.tif
 predictions.safetensors  of images: class and probabilities of each test image
 """
 
@@ -16,7 +16,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -40,6 +40,7 @@ from spectrolite.labels import Labels
 from spectrolite.manifests import (
     FORMAT,
     IMAGE_DATA,
+    LEFT_IN_FILE,
     SCENE_DATA,
     WORDS,
     ImageManifest,
@@ -47,11 +48,13 @@ from spectrolite.manifests import (
     hash_of,
     is_of_images,
     named_data,
+    source_of,
 )
 from spectrolite.readers.image_folders import read_images
 from spectrolite.reports import FORMAT as REPORT_FORMAT
 from spectrolite.reports import Report
-from spectrolite.scene import Scene
+from spectrolite.scene import AnyScene, Scene, SceneFile
+from spectrolite.scene_sets import AnyLabels, AnyScenes, SceneSet, several
 from spectrolite.settings import ImageSettings, Settings, checked_settings
 from spectrolite.splits import Split
 from spectrolite.training import Epoch, pick_device
@@ -91,15 +94,16 @@ class RunRecord:
         except (OSError, ValueError, TypeError) as error:
             raise RunError(f"{path}: cannot be read ({error}); train again") from error
 
-    def data(self, *moved: Path | None) -> Any:
+    def data(self, *moved: Path | Sequence[Path] | None) -> Any:
         """The data, loaded again from where they came from and checked by hash.
 
         Args:
-            *moved: where the files lie now, if they were moved: those of scene and labels; or the
-                folder or archive of the images.
+            *moved: where the files lie now, if they were moved: those of scene and labels, or of
+                each of several; or the folder or archive of the images.
 
         Returns:
-            Scene and labels; or images and test images, nothing where the split draws them.
+            Scene and labels, or several of both; or images and test images, nothing where the
+            split draws them.
 
         Raises:
             RunError: the run was trained on arrays in memory, or the data have changed since.
@@ -108,21 +112,25 @@ class RunRecord:
         self.check_data(*data)
         return data
 
-    def unchecked_data(self, *moved: Path | None) -> Any:
+    def unchecked_data(self, *moved: Path | Sequence[Path] | None) -> Any:
         """As `data`, without a look at the hashes."""
         places = dict(zip(self.manifest["data"], moved, strict=False))
         if self.on_images:
-            return _load_images(self.manifest, places.get("images"), self.path)
+            images: Any = places.get("images")
+            return _load_images(self.manifest, images, self.path)
         sources = {
-            kind: {**source, **({"file": str(places[kind])} if places.get(kind) else {})}
+            kind: _moved(kind, source, places.get(kind), self.path)
             for kind, source in self.manifest["data"].items()
         }
-        scene = _load_source(sources["scene"], "scene", self.path)
-        on = scene if isinstance(scene, Scene) else None
-        labels = _load_source(sources["labels"], "labels", self.path, on)
-        if not isinstance(scene, Scene) or not isinstance(labels, Labels):
+        if len(sources["scene"]) != len(sources["labels"]) or not sources["scene"]:
             raise RunError(f"{self.path}/manifest.json: damaged: data; train again")
-        return scene, labels.on(scene)
+        loaded = [
+            _load_pair(scene, labels, self.path)
+            for scene, labels in zip(sources["scene"], sources["labels"], strict=True)
+        ]
+        if isinstance(self.manifest["data"]["scene"], dict):
+            return loaded[0]
+        return several([scene for scene, _ in loaded], [labels for _, labels in loaded])
 
     def check_data(self, *data: Any) -> None:
         """Refuse data other than those of the run.
@@ -213,6 +221,21 @@ def open_run(path: str | Path) -> Run:
     return Run(folder, read_json(path, FORMAT, kind))
 
 
+def check_one_scene(run: RunRecord, data: Sequence[Any], verb: str) -> None:
+    """Refuse a run that a verb cannot take, for it wants one scene in memory.
+
+    Raises:
+        RunError: a run on several scenes, or on one that stays in its file.
+    """
+    why = {
+        SceneSet: "several scenes", SceneFile: "a scene that stayed in its file"
+    }.get(type(data[0]))  # fmt: skip
+    if why is not None:
+        raise RunError(
+            f"{verb}: takes a run on one scene in memory, and {run.path} was trained on {why}"
+        )
+
+
 def _load_images(
     manifest: Mapping[str, Any], moved: Path | None, run: Path
 ) -> tuple[ImageSet, ImageSet | None]:
@@ -231,9 +254,34 @@ def _load_images(
     return images, None if manifest["test_sha256"] is None else test
 
 
+def _moved(kind: str, sources: Any, places: Any, run: Path) -> list[dict[str, str]]:
+    """How to load each scene, or the labels of each, from where the files lie now."""
+    known: list[dict[str, str]] = [sources] if isinstance(sources, dict) else sources
+    files = [places] if isinstance(places, str | Path) else list(places or ())
+    if files and len(files) != len(known):
+        raise RunError(
+            f"--{kind}: {run} was trained on {len(known)} scenes; give the files of all, in their "
+            f"order, got {len(files)}"
+        )
+    if not files:
+        return known
+    return [{**one, "file": str(file)} for one, file in zip(known, files, strict=True)]
+
+
+def _load_pair(
+    of_scene: dict[str, str], of_labels: dict[str, str], run: Path
+) -> tuple[AnyScene, Labels]:
+    scene = _load_source(of_scene, "scene", run)
+    on = scene if isinstance(scene, Scene | SceneFile) else None
+    labels = _load_source(of_labels, "labels", run, on)
+    if not isinstance(scene, Scene | SceneFile) or not isinstance(labels, Labels):
+        raise RunError(f"{run}/manifest.json: damaged: data; train again")
+    return scene, labels.on(scene)
+
+
 def _load_source(
-    source: dict[str, str], kind: str, run: Path, scene: Scene | None = None
-) -> Scene | Labels:
+    source: dict[str, str], kind: str, run: Path, scene: AnyScene | None = None
+) -> AnyScene | Labels:
     if "data" in source:
         scene, labels = catalog.load(source["data"], source.get("root"), source.get("mirror_url"))
         return scene if kind == "scene" else labels
@@ -248,12 +296,13 @@ def _load_source(
             class_field=source.get("class_field"),
         )  # fmt: skip
     dropped = tuple(int(b) for b in source.get("drop_bands", "").split(",") if b)
-    return readers.read_scene(source["file"], source.get("key"), dropped, scale="scale" in source)
+    read = readers.open_scene if LEFT_IN_FILE in source else readers.read_scene
+    return read(source["file"], source.get("key"), dropped, scale="scale" in source)
 
 
 def what_is_known(
-    one: Scene | ImageSet,
-    other: Labels | ImageSet | None,
+    one: AnyScenes | ImageSet,
+    other: AnyLabels | ImageSet | None,
     split: Split | ImageSplit,
     chosen: Settings | ImageSettings,
     seed: int,
@@ -261,8 +310,8 @@ def what_is_known(
     """What must be known to train the run again, as `Known` describes it.
 
     Args:
-        one: the scene, or the images.
-        other: its labels, or the test images, nothing where the split draws them.
+        one: the scene, or several, or the images.
+        other: the labels, or the test images, nothing where the split draws them.
         split: of the data.
         chosen: the settings.
         seed: of the training.
@@ -276,7 +325,7 @@ def what_is_known(
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "settings": chosen.model_dump(),
         "seed": seed,
-        "data": {k: {} if value is None else dict(value.source) for k, value in data.items()},
+        "data": {k: source_of(value) for k, value in data.items()},
         **{f"{kind}_sha256": hash_of(value) for kind, value in data.items()},
         "split": {
             "method": split.method,

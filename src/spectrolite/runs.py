@@ -14,14 +14,14 @@ from spectrolite.labels import Labels
 from spectrolite.models import IMAGE_MODELS, SCENE_MODELS
 from spectrolite.run_folders import Run, open_run
 from spectrolite.run_training import EpochListener
-from spectrolite.scene import Scene
 from spectrolite.scene_runs import evaluate_scene, report_scene, train_scene
+from spectrolite.scene_sets import AnyLabels, AnyScenes, LabelSet
 from spectrolite.splits import Split
 
 
 def train(
-    scene: Scene | ImageSet,
-    labels: Labels | ImageSet | None = None,
+    scene: AnyScenes | ImageSet,
+    labels: AnyLabels | ImageSet | None = None,
     split: Split | ImageSplit | None = None,
     *,
     model: str | None = None,
@@ -42,7 +42,10 @@ def train(
     bits of a run that was never stopped.
 
     Args:
-        scene: the scene, or the images that train and validate.
+        scene: the scene, several of them from `several`, or the images that train and validate. A
+            scene that stays in its file is read by windows: those that hold a training or a
+            validation pixel to train, those that hold a test pixel for the baselines, and each
+            once for its hash and for its map.
         labels: its label map, or the test images; nothing where the split draws them.
         split: from `split(labels, ...)`, or `split_images(images, test, ...)`, which images have
             without being asked for.
@@ -68,7 +71,7 @@ def train(
         "on_epoch": on_epoch, "on_stage": on_stage, **flags,
     }  # fmt: skip
     if isinstance(scene, ImageSet):
-        if isinstance(labels, Labels) or isinstance(split, Split):
+        if isinstance(labels, Labels | LabelSet) or isinstance(split, Split):
             raise SettingsError("train: images take test images and a split of images")
         model = model or "mobilenet_v2"
         if model in SCENE_MODELS:
@@ -78,7 +81,7 @@ def train(
             )
         drawn = split_images(scene, labels) if split is None else split
         return train_images(scene, labels, drawn, model=model, **common)
-    if not isinstance(labels, Labels) or not isinstance(split, Split):
+    if not isinstance(labels, Labels | LabelSet) or not isinstance(split, Split):
         raise SettingsError("train: a scene takes its labels and a split of them")
     model = model or "hybridsn"
     if model in IMAGE_MODELS:
@@ -90,8 +93,8 @@ def train(
 
 def evaluate(
     run: Run | str | Path,
-    scene: Scene | ImageSet | None = None,
-    labels: Labels | ImageSet | None = None,
+    scene: AnyScenes | ImageSet | None = None,
+    labels: AnyLabels | ImageSet | None = None,
     *,
     flips: bool = False,
     train_mode: bool = False,
@@ -128,8 +131,8 @@ def evaluate(
 
 def report(
     run: Run | str | Path,
-    scene: Scene | ImageSet | None = None,
-    labels: Labels | ImageSet | None = None,
+    scene: AnyScenes | ImageSet | None = None,
+    labels: AnyLabels | ImageSet | None = None,
 ) -> Path:
     """Write a run's `report.html` anew from its figures, and its map or predictions.
 
@@ -147,8 +150,8 @@ def report(
 
 def with_data(
     run: Run | str | Path,
-    scene: Scene | ImageSet | None,
-    labels: Labels | ImageSet | None,
+    scene: AnyScenes | ImageSet | None,
+    labels: AnyLabels | ImageSet | None,
 ) -> tuple[Run, Any]:
     """An opened run and its data: those given, if they are the run's, or loaded again.
 

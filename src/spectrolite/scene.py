@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 
 from spectrolite.errors import SceneError
 
+HASHED_BYTES = 64 << 20  # of a scene in a file that are held while its hash is taken
+
 
 @dataclass(frozen=True)
 class Window:
@@ -158,6 +160,23 @@ class SceneFile:
     crs: str | None = None
     transform: tuple[float, ...] | None = None
     source: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def sha256(self) -> str:
+        """That of the same scene in memory; the file is read once, a strip at a time."""
+        rows, cols, bands = self.shape
+        dtype = self.dtype.newbyteorder("<")
+        digest = hashlib.sha256(f"{dtype.str}{(rows, cols, bands)}".encode())
+        valid = np.empty((rows, cols), bool)
+        strip = max(1, HASHED_BYTES // (cols * bands * dtype.itemsize))
+        for start in range(0, rows, strip):
+            window = Window(start, min(start + strip, rows), 0, cols)
+            cube, valid[window.slices] = self.read(window)
+            digest.update(np.ascontiguousarray(cube, dtype).data)
+        if not valid.all():
+            digest.update(f"{valid.dtype.str}{valid.shape}".encode())
+            digest.update(valid.data)
+        return digest.hexdigest()
 
 
 AnyScene = Scene | SceneFile

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,6 +79,11 @@ class SceneMap:
             self.class_colours,
             {i: int(n) for i, n in enumerate(counts)},
         )
+
+
+def maps_sha256(maps: Sequence[SceneMap]) -> str:
+    """Hash of the maps of all scenes; of one, its own."""
+    return array_sha256(*(array for made in maps for array in (made.classes, made.confidence)))
 
 
 def read_map(path: Path, bundle: Bundle) -> SceneMap:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from spectrolite import costs, pages
-from spectrolite.bands import Bands, fit_bands
+from spectrolite.bands import Bands, fit_bands, reduce_scenes
 from spectrolite.baselines import Baselines, measure_baselines
 from spectrolite.bundles import FORMAT as BUNDLE_FORMAT
 from spectrolite.bundles import Bundle, Config
-from spectrolite.errors import SceneError, SplitError
+from spectrolite.errors import SceneError, SettingsError, SplitError
 from spectrolite.files import whole_file
-from spectrolite.labels import Labels
 from spectrolite.leakage import Leakage
 from spectrolite.mapping import classify
 from spectrolite.model_cards import write_card
@@ -26,8 +26,15 @@ from spectrolite.models import build_scene_model
 from spectrolite.reports import Report, flip_figures, make_report
 from spectrolite.run_folders import Run, open_run, threads_of, what_is_known, write_json
 from spectrolite.run_training import EpochListener, fit_in, seeds
-from spectrolite.scene import Scene
-from spectrolite.scene_maps import SceneMap, read_map
+from spectrolite.scene_maps import SceneMap, maps_sha256, read_map
+from spectrolite.scene_sets import (
+    AnyLabels,
+    AnyScenes,
+    LabelSet,
+    SceneSet,
+    bands_of,
+    scenes_of,
+)
 from spectrolite.settings import Settings, settings
 from spectrolite.splits import Split
 from spectrolite.training import fit_scene
@@ -35,8 +42,8 @@ from spectrolite.unfinished import growing
 
 
 def train_scene(
-    scene: Scene,
-    labels: Labels,
+    scene: AnyScenes,
+    labels: AnyLabels,
     split: Split,
     *,
     model: str,
@@ -50,7 +57,12 @@ def train_scene(
 ) -> Run:
     """`train` of a scene; see there."""
     chosen: Settings = settings(model=model, **flags)
-    if labels.on(scene) is not labels:
+    if len(labels.parts) != len(scenes_of(scene)):
+        raise SettingsError(
+            f"train: wanted labels for each of {len(scenes_of(scene))} scenes, got those of "
+            f"{len(labels.parts)}; take both from several(scenes, labels)"
+        )
+    if _on(labels, scene) is not labels:
         raise SplitError(
             f"{labels.name}: labels on pixels without a spectrum in {scene.name}; leave them out "
             "before the split is drawn: labels = labels.on(scene)"
@@ -64,22 +76,23 @@ def train_scene(
         on_stage("reducing bands")
         net = build_scene_model(
             model,
-            bands=chosen.bands.components or scene.shape[2],
+            bands=chosen.bands.components or bands_of(scene),
             classes=len(labels.class_ids),
             **chosen.model.shape,
             generator=torch.Generator().manual_seed(weights),
         )
         patch = 2 * net.halo + 1
-        if min(scene.shape[:2]) < patch:
-            raise SceneError(
-                f"{scene.name}: {scene.shape[0]} x {scene.shape[1]} pixels are smaller than the "
-                f"{patch} x {patch} patch of {model}"
-            )
+        for one in scenes_of(scene):
+            if min(one.shape[:2]) < patch:
+                raise SceneError(
+                    f"{one.name}: {one.shape[0]} x {one.shape[1]} pixels are smaller than the "
+                    f"{patch} x {patch} patch of {model}"
+                )
         bands = fit_bands(
             scene, split, chosen.bands.components, chosen.bands.bands_from,
             chosen.bands.standardise, patch,
         )  # fmt: skip
-        reduced = bands.reduce(scene.cube, scene.valid)
+        reduced = reduce_scenes(bands, scene)
         on_stage("training")
         fit = partial(fit_scene, net, reduced, split, chosen.training, order, dropout)
         log = fit_in(stopped, net, fit, chosen.training.epochs, on_epoch)
@@ -97,7 +110,7 @@ def train_scene(
     return open_run(out)
 
 
-def evaluate_scene(opened: Run, scene: Scene, labels: Labels, *, flips: bool) -> Report:
+def evaluate_scene(opened: Run, scene: AnyScenes, labels: AnyLabels, *, flips: bool) -> Report:
     """`evaluate` of a run on a scene; see there."""
     split = opened.split(labels)
     bundle = opened.bundle
@@ -106,41 +119,64 @@ def evaluate_scene(opened: Run, scene: Scene, labels: Labels, *, flips: bool) ->
     with threads_of(opened.manifest):
         start = time.perf_counter()
         baselines = measure_baselines(
-            bundle.bands.reduce(scene.cube, scene.valid), split, leakage,
-            np.random.default_rng(judge),
-        )  # fmt: skip
+            reduce_scenes(bundle.bands, scene), split, leakage, np.random.default_rng(judge)
+        )
         baselines_s = time.perf_counter() - start
         return _judge(opened, scene, split, leakage, baselines, baselines_s, flips=flips)
 
 
-def report_scene(opened: Run, scene: Scene, labels: Labels) -> Path:
+def report_scene(opened: Run, scene: AnyScenes, labels: AnyLabels) -> Path:
     """`report` of a run on a scene; see there."""
-    made = read_map(opened.path / "map.tif", opened.bundle)
-    return _write_page(opened, scene, opened.split(labels), made)
+    return _write_page(opened, scene, opened.split(labels), read_maps(opened))
+
+
+def map_places(run: Run, names: Sequence[str]) -> list[Path]:
+    """Where the maps of a run lie: `map.tif`, or of several scenes `maps/NAME.tif`."""
+    return [run.path / "maps" / f"{name}.tif" for name in names] or [run.path / "map.tif"]
+
+
+def read_maps(run: Run) -> list[SceneMap]:
+    """The maps of a run's scenes, in their order.
+
+    Raises:
+        ReadError: a file is missing or damaged.
+        RunError: the report is, which names the scenes.
+    """
+    places = map_places(run, [scene.name for scene in run.report.scenes])
+    return [read_map(place, run.bundle) for place in places]
+
+
+def _on(labels: AnyLabels, scene: AnyScenes) -> AnyLabels:
+    if isinstance(labels, LabelSet):
+        assert isinstance(scene, SceneSet)
+        return labels.on(scene)
+    assert not isinstance(scene, SceneSet)
+    return labels.on(scene)
 
 
 def _judge(
     run: Run,
-    scene: Scene,
+    scene: AnyScenes,
     split: Split,
     leakage: Leakage,
     baselines: Baselines,
     baselines_s: float,
     flips: bool = False,
 ) -> Report:
-    """Map the scene with the stored model, score it, and write report, page, map and manifest."""
+    """Map the scenes with the stored model, score them, and write report, page, maps, manifest."""
     bundle = run.bundle
+    scenes, device = scenes_of(scene), run.settings.training.device
     start = time.perf_counter()
-    made = classify(bundle, scene, device=run.settings.training.device)
+    made = [classify(bundle, one, device=device) for one in scenes]
     map_s = time.perf_counter() - start
     turned = None
     if flips:
         start = time.perf_counter()
-        averaged = classify(bundle, scene, device=run.settings.training.device, flips=True)
-        turned = flip_figures(averaged.classes, split, time.perf_counter() - start)
+        averaged = [classify(bundle, one, device=device, flips=True) for one in scenes]
+        turned = flip_figures(_classes(averaged), split, time.perf_counter() - start)
     times_s = {"training": run.manifest["training_s"], "baselines": baselines_s, "map": map_s}
     made_report = make_report(
-        made.classes,
+        _classes(made),
         split,
         bundle.bands,
         leakage,
@@ -160,15 +196,22 @@ def _judge(
     made_report = made_report.model_copy(update={"notes": (*made_report.notes, *run.pruning_notes)})
     made_report.save(run.path / "report.json")
     write_card(made_report, bundle.sha256, run.path / "bundle")
-    made.write_geotiff(run.path / "map.tif")
-    made.write_png(run.path / "map.png")
+    for one, place in zip(made, map_places(run, [s.name for s in made_report.scenes]), strict=True):
+        place.parent.mkdir(exist_ok=True)
+        one.write_geotiff(place)
+        one.write_png(place.with_suffix(".png"))
     _write_page(run, scene, split, made)
-    hashes = {"map_sha256": made.sha256, "figures_sha256": made_report.figures_sha256}
+    hashes = {"map_sha256": maps_sha256(made), "figures_sha256": made_report.figures_sha256}
     write_json(run.path / "manifest.json", {**run.manifest, **hashes})
     return made_report
 
 
-def _write_page(run: Run, scene: Scene, split: Split, made: SceneMap) -> Path:
+def _classes(maps: Sequence[SceneMap]) -> NDArray[np.unsignedinteger]:
+    """`(pixels,)` class ids of all scenes, in their order."""
+    return np.concatenate([made.classes.ravel() for made in maps])
+
+
+def _write_page(run: Run, scene: AnyScenes, split: Split, made: list[SceneMap]) -> Path:
     path = run.path / "report.html"
     with whole_file(path) as part:
         part.write_text(
@@ -177,7 +220,9 @@ def _write_page(run: Run, scene: Scene, split: Split, made: SceneMap) -> Path:
     return path
 
 
-def _config(scene: Scene, labels: Labels, bands: Bands, chosen: Settings, patch: int) -> Config:
+def _config(
+    scene: AnyScenes, labels: AnyLabels, bands: Bands, chosen: Settings, patch: int
+) -> Config:
     return Config(
         format=BUNDLE_FORMAT,
         model=chosen.model.model,
@@ -191,5 +236,5 @@ def _config(scene: Scene, labels: Labels, bands: Bands, chosen: Settings, patch:
         pixels=bands.pixels,
         explained=bands.explained,
         wavelengths_nm=scene.wavelengths_nm,
-        scaled="scale" in scene.source,
+        scaled="scale" in scenes_of(scene)[0].source,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -107,7 +108,14 @@ def report_table(reports: dict[str, Report]) -> Table:
         f"{percent(r.interval_fields.low)} to {percent(r.interval_fields.high)}" for r in all_
     ])  # fmt: skip
     row("  average accuracy", [percent(r.average_accuracy) for r in all_])
-    row("  kappa x 100", [percent(r.kappa) for r in all_], end=not any(r.flips for r in all_))
+    several = dict.fromkeys(s.name for r in all_ for s in r.scenes if s.test)
+    row("  kappa x 100", [percent(r.kappa) for r in all_],
+        end=not several and not any(r.flips for r in all_))  # fmt: skip
+    for n, name in enumerate(several, start=1):
+        there = [{s.name: s for s in r.scenes}.get(name) for r in all_]
+        row(f"  {escape(name)}: overall accuracy; test pixels", [
+            f"{percent(s.overall_accuracy)}; {s.test:,}" if s else "" for s in there
+        ], end=n == len(several) and not any(r.flips for r in all_))  # fmt: skip
     if any(r.flips for r in all_):
         row("  eight orientations averaged: overall, average, kappa x 100; seconds", [
             f"{percent(f.overall_accuracy)}, {percent(f.average_accuracy)}, {percent(f.kappa)}; "
@@ -118,7 +126,10 @@ def report_table(reports: dict[str, Report]) -> Table:
     row("position alone, no image", [percent(r.baselines.position) for r in all_])
     row("majority class", [percent(r.baselines.majority) for r in all_], end=True)
     row("test pixels seen in training", [f"{r.leakage.overlap:.1%}" for r in all_])
-    row("median distance, pixels", [f"{r.leakage.median_distance:g}" for r in all_])
+    row("median distance, pixels", [
+        "other scene" if math.isnan(r.leakage.median_distance)
+        else f"{r.leakage.median_distance:g}" for r in all_
+    ])  # fmt: skip
     row("clean split", ["yes" if r.leakage.clean else "[red]no" for r in all_], end=True)
     row("training / test pixels", [f"{r.protocol.train:,} / {r.protocol.test:,}" for r in all_])
     row("classes tested", [f"{sum(c.test > 0 for c in r.per_class)} of {len(r.per_class)}"

@@ -26,12 +26,14 @@ from spectrolite.draws import (
     draw_validation_blocks,
     draw_validation_fields,
     draw_validation_polygons,
+    draw_validation_scenes,
 )
 from spectrolite.errors import LabelsError, SplitError
 from spectrolite.labels import Labels
 from spectrolite.leakage import Leakage, Pixels
 from spectrolite.readers import read_labels
 from spectrolite.scene import array_sha256
+from spectrolite.scene_sets import AnyLabels, LabelSet, starts
 
 Parameter = int | float | bool | str
 
@@ -43,11 +45,16 @@ METHODS: dict[str, dict[str, Parameter]] = {
     "blocks_by_class": {"train": 0.3, "side": 10},
     "fields": {"train": 0.3},
     "polygons": {"train": 0.3},
+    "scenes": {"train": 0.5},
     "given": {},
 }
 
 
-WHOLE = {"fields": "field", "polygons": "polygon"}  # what these methods keep whole
+WHOLE = {
+    "fields": "field",
+    "polygons": "polygon",
+    "scenes": "scene",
+}  # what these methods keep whole
 
 COMMON = ("seed", "guard", "validation", "allow_missing")
 KEYWORDS = ("train", "test", "n", "side", *COMMON)
@@ -56,6 +63,8 @@ KEYWORDS = ("train", "test", "n", "side", *COMMON)
 @dataclass(frozen=True, eq=False)
 class Split:
     """Disjoint sets of labelled pixels, as ascending int64 flat indices `row * cols + col`.
+
+    In several scenes they count on: the first pixel of a scene follows the last of the one before.
 
     Attributes:
         labels: the label map that the indices point into.
@@ -68,7 +77,7 @@ class Split:
         dropped: test pixels dropped by the guard.
     """
 
-    labels: Labels
+    labels: AnyLabels
     train: Pixels
     validation: Pixels
     test: Pixels
@@ -107,13 +116,15 @@ class Split:
         Args:
             patch: odd side in pixels of what the model sees around a pixel.
         """
-        return leakage.measure(self.labels.array, self.train, self.seen, self.test, patch)
+        return leakage.measure(
+            self.labels.array, self.train, self.seen, self.test, patch, self.labels.shapes
+        )
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of the three index arrays and the map's shape."""
-        shape = np.asarray(self.labels.shape, np.int64)
-        return array_sha256(shape, self.train, self.validation, self.test)
+        """Hash of the three index arrays and the map's shape, or the shapes of several."""
+        shapes = [np.asarray(shape, np.int64) for shape in self.labels.shapes]
+        return array_sha256(*shapes, self.train, self.validation, self.test)
 
     def __str__(self) -> str:
         words = (
@@ -138,12 +149,13 @@ def parse_split(text: str) -> tuple[str, dict[str, Any]]:
             raise SplitError(f"--split: no keyword {key}; wanted one of {', '.join(KEYWORDS)}")
         if key in parameters:
             raise SplitError(f"--split: {key} stands twice in {text!r}")
-        parameters[key] = parsed(value) if equals else True
+        # what test names, a file or scenes, may look like a number
+        parameters[key] = value if key == "test" else parsed(value) if equals else True
     return method, parameters
 
 
 def split(
-    labels: Labels,
+    labels: AnyLabels,
     method: str = "random",
     *,
     seed: int = 0,
@@ -177,10 +189,14 @@ def split(
             is one polygon trains and is not tested: an error unless `allow_missing`. Of 64 seeded
             draws the one that keeps most classes on both sides, and among those comes nearest to
             the share in pixels.
+        scenes: of several scenes, `test`, the names of those that are tested, joined by "+" (a
+            scene is called like its file, without the ending); or `train`, a share: of the n scenes
+            round(train * n) train, at least one and never all. Of 64 seeded draws the one that
+            keeps most classes on both sides, and among those comes nearest to the share in pixels.
         given: `train` and `test`, label maps or files of them; `validation` may be one too.
 
     Args:
-        labels: the label map.
+        labels: the label map, or those of several scenes, from `several`.
         method: one of the above.
         seed: of every draw.
         guard: test pixels at this Chebyshev distance or nearer to a training or validation pixel
@@ -200,25 +216,42 @@ def split(
     guard = _whole("guard", guard, 0)
     if not isinstance(allow_missing, bool):
         raise SplitError(f"allow_missing: wanted true or false, got {allow_missing!r}")
-    if method == "given":
+    if isinstance(labels, LabelSet) and method == "given":
+        raise SplitError(
+            "given: goes with one scene; of several name those to test: scenes,test=NAME"
+        )
+    if method == "scenes" and not isinstance(labels, LabelSet):
+        raise SplitError(
+            f"scenes: keeps scenes whole and wants two or more, got {labels.name} alone; give "
+            "--scene and --labels again for each, or take blocks, fields or polygons"
+        )
+    if isinstance(labels, Labels) and method == "given":
         train, kept, test, given = _given(labels, validation, parameters)
         raised: set[int] = set()
         known: dict[str, Parameter] = {"seed": seed, "guard": guard, **given}
     else:
+        tested = parameters.pop("test", None) if isinstance(labels, LabelSet) else None
+        if tested is not None and (method != "scenes" or "train" in parameters):
+            raise SplitError(f"{method}: test= goes with scenes, and in place of train=")
         values = _checked(method, parameters)
         share = _share("validation", validation, 0)
         pixels = np.flatnonzero(labels.array)
-        draw = DRAWS[method]
-        train, raised = draw(labels, pixels, values, seed, classes_kept(labels, pixels, guard))
+        named: dict[str, Parameter] = {**values}
+        if isinstance(labels, LabelSet) and tested is not None:
+            train, raised = np.setdiff1d(pixels, _pixels_of(labels, str(tested))), set()
+            named = {"test": str(tested)}
+        else:
+            fits = classes_kept(labels, pixels, guard)
+            train, raised = DRAWS[method](labels, pixels, values, seed, fits)
         test = np.setdiff1d(pixels, train)
         kept = train[:0]
         if share:
             train, kept, small = _set_aside(labels, method, np.sort(train), values, share, seed)
             raised |= small
-        known = {**values, "seed": seed, "guard": guard, "validation": share}
+        known = {**named, "seed": seed, "guard": guard, "validation": share}
     if allow_missing:
         known["allow_missing"] = True
-    near = leakage.nearest_distance(labels.shape, np.union1d(train, kept), test) <= guard
+    near = leakage.distances(labels.shapes, np.union1d(train, kept), test) <= guard
     drawn = Split(
         labels,
         train=np.sort(train).astype(np.int64),
@@ -233,14 +266,30 @@ def split(
     return drawn
 
 
+def _pixels_of(labels: LabelSet, names: str) -> Pixels:
+    """All pixels of the scenes that are to be tested."""
+    wanted, ends = names.split("+"), starts(labels.shapes)
+    unknown = [name for name in wanted if name not in labels.names]
+    if unknown:
+        raise SplitError(
+            f"scenes: test={names}: no scene {unknown[0]}; wanted {', '.join(labels.names)}, or "
+            'several of them joined by "+"'
+        )
+    if set(wanted) == set(labels.names):
+        raise SplitError(f"scenes: test={names}: names every scene; leave one to train on")
+    chosen = (n for n, name in enumerate(labels.names) if name in wanted)
+    return np.concatenate([np.arange(ends[n], ends[n + 1]) for n in chosen])
+
+
 def _set_aside(
-    labels: Labels, method: str, side: Pixels, values: Values, share: float, seed: int
+    labels: AnyLabels, method: str, side: Pixels, values: Values, share: float, seed: int
 ) -> tuple[Pixels, Pixels, set[int]]:
     """Divide the training side into training and validation by the split's own method."""
     whole = {
         "blocks": draw_validation_blocks,
         "fields": draw_validation_fields,
         "polygons": draw_validation_polygons,
+        "scenes": draw_validation_scenes,
     }.get(method)
     if whole is not None:
         kept = whole(labels, side, {**values, "train": share}, seed)
@@ -263,16 +312,18 @@ def _check(drawn: Split, allow_missing: bool, validation: bool) -> None:
     if not len(drawn.test):
         if drawn.dropped:
             why = f"the guard dropped all {drawn.dropped}; lower guard, train or n"
-        elif whole:
+        elif whole and whole != "scene":
             why = f"every class is one {whole} and trains; take another split"
         else:
             why = "everything trains; lower train, n or side"
         raise SplitError(f"{drawn}: no test pixel is left: {why}")
     if validation and not len(drawn.validation):
         remedy = "raise train" if whole else "raise validation, or take smaller blocks"
+        if whole == "scene":
+            remedy = "one scene alone trains; give more scenes, or test fewer"
         raise SplitError(f"{drawn}: no validation pixel is left; {remedy}")
     if drawn.missing and not allow_missing:
-        lone = _classes_of_one(drawn.labels, whole) if whole else set()
+        lone = _classes_of_one(drawn.labels, whole) if whole not in (None, "scene") else set()
         lost = "; ".join(
             f"{i} {names[i]} has no {side} pixel" + (f", being one {whole}" if i in lone else "")
             for i, side in drawn.missing.items()
@@ -280,7 +331,7 @@ def _check(drawn: Split, allow_missing: bool, validation: bool) -> None:
         raise SplitError(f"{drawn}: {lost}; change the split, or accept it with allow_missing")
 
 
-def _classes_of_one(labels: Labels, whole: str) -> set[int]:
+def _classes_of_one(labels: AnyLabels, whole: str | None) -> set[int]:
     numbers = labels.fields if whole == "field" else labels.polygons
     _, first = np.unique(np.zeros(1) if numbers is None else numbers, return_index=True)
     ids, counts = np.unique(labels.array.ravel()[first], return_counts=True)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,13 +18,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from spectrolite.bands import Reduced
 from spectrolite.errors import SettingsError, TrainingError
+from spectrolite.leakage import Pixels
 from spectrolite.memory import kept_memory
 from spectrolite.models import SceneNetwork
 from spectrolite.optimisers import average, copied, holding, make_optimiser, make_schedule
+from spectrolite.scene import Window
+from spectrolite.scene_sets import starts
 from spectrolite.settings import LoopSettings, TrainingSettings
 from spectrolite.splits import Split
-from spectrolite.tiles import Batch, TrainingScene
+from spectrolite.tiles import Batch, TrainingScene, dense_epoch, patch_epoch
 
 KEEP_EVERY_S = 20.0
 """Seconds between two states that the loop hands out. One of HybridSN takes 0.2 s to write."""
@@ -118,7 +123,7 @@ def pick_device(name: str) -> torch.device:
 
 def fit_scene(
     net: SceneNetwork,
-    reduced: NDArray[np.float32],
+    reduced: NDArray[np.float32] | Sequence[Reduced],
     split: Split,
     settings: TrainingSettings,
     order: int,
@@ -131,7 +136,9 @@ def fit_scene(
 
     Args:
         net: the network, on any device; it is moved to the one of the settings.
-        reduced: `(rows, cols, components)` the scene as the network sees it.
+        reduced: `(rows, cols, components)` the scene as the network sees it; or each of several.
+            Of those that stay in their files, windows are read that hold a training or a validation
+            pixel, and held until the end.
         split: whose training pixels give the loss, and whose validation pixels are watched.
         settings: the loop's settings.
         order: seed of the order and the orientations of windows or patches.
@@ -144,42 +151,42 @@ def fit_scene(
         The log, an entry an epoch.
     """
     labels = split.labels
-    index = np.full(labels.array.size, -1, np.int64)
-    index[split.train] = np.searchsorted(labels.class_ids, labels.array.ravel()[split.train])
-    image = torch.from_numpy(np.ascontiguousarray(reduced.transpose(2, 0, 1)))
-    tiles = TrainingScene(image, torch.from_numpy(index).view(labels.shape), net.halo)
+    parts = [Reduced(reduced)] if isinstance(reduced, np.ndarray) else reduced
+    scenes = _training_scenes(parts, split, split.train, net.halo, settings.window)
+    watched = _training_scenes(parts, split, split.validation, net.halo, settings.window)
     device = pick_device(settings.device)
     net.to(device)
-    windows = tiles.windows(settings.window)
+    windows = [
+        (n, window)
+        for n, scene in enumerate(scenes)
+        for window in (scene.windows(settings.window) if scene.blocks else ())
+    ]
     generator = torch.Generator().manual_seed(order)
 
     def batches() -> Iterator[Batch]:
         if settings.mode == "dense":
-            return tiles.dense_epoch(windows, settings.flips, generator)
-        return tiles.patch_epoch(settings.batch, settings.flips, generator)
+            return dense_epoch(scenes, windows, settings.flips, generator)
+        return patch_epoch(scenes, settings.batch, settings.flips, generator)
 
     dense = settings.mode == "dense"
     steps = len(windows) if dense else -(-len(split.train) // settings.batch)
-    counts = torch.bincount(torch.from_numpy(index[split.train]), minlength=len(labels.class_ids))
-    truth = torch.from_numpy(
-        np.searchsorted(labels.class_ids, labels.array.ravel()[split.validation])
-    )
-
-    pixels = torch.zeros(labels.array.size, dtype=torch.bool)
-    pixels[torch.from_numpy(split.validation)] = True
-    watched = tiles.within(pixels.view(labels.shape))
+    taught = np.searchsorted(labels.class_ids, labels.array.ravel()[split.train])
+    counts = torch.bincount(torch.from_numpy(taught), minlength=len(labels.class_ids))
 
     @torch.inference_mode()
     def validate() -> float:
         """Accuracy at the validation pixels, a thousand at a time."""
         right = 0
-        rows, cols = (torch.from_numpy(v) for v in np.unravel_index(split.validation, labels.shape))
-        padded = watched[None].to(device)
-        for part in torch.split(torch.arange(len(rows)), 1000):
-            where = (torch.zeros_like(part), rows[part], cols[part])
-            logits = net.at(padded, *(w.to(device) for w in where))
-            right += int((logits.argmax(1).cpu() == truth[part]).sum())
-        return right / len(rows)
+        for scene in watched:
+            for window, block in scene.blocks:
+                inputs, targets = block[None].to(device), scene.targets[window.slices]
+                rows, cols = (targets >= 0).nonzero(as_tuple=True)
+                for part in torch.split(torch.arange(len(rows)), 1000):
+                    where = (torch.zeros_like(part), rows[part], cols[part])
+                    logits = net.at(inputs, *(w.to(device) for w in where))
+                    truth = targets[rows[part], cols[part]]
+                    right += int((logits.argmax(1).cpu() == truth).sum())
+        return right / len(split.validation)
 
     devices = [device] if device.type == "cuda" else []
     with kept_memory(), torch.random.fork_rng(devices=devices):
@@ -188,6 +195,32 @@ def fit_scene(
             net, batches, steps, counts, settings,
             validate if len(split.validation) else None, on_epoch, generator, progress, keep,
         )  # fmt: skip
+
+
+def _training_scenes(
+    parts: Sequence[Reduced], split: Split, pixels: Pixels, halo: int, side: int
+) -> list[TrainingScene]:
+    """Each scene with the targets of these pixels."""
+    labels = split.labels
+    index = np.full(labels.array.size, -1, np.int64)
+    index[pixels] = np.searchsorted(labels.class_ids, labels.array.ravel()[pixels])
+    made, ends = [], starts(labels.shapes)
+    for part, shape, first, after in zip(parts, labels.shapes, ends, ends[1:], strict=False):
+        targets = torch.from_numpy(index[first:after]).view(shape)
+        if part.array is None:
+            made.append(TrainingScene(partial(_window, part), targets, halo, side))
+        else:
+            made.append(TrainingScene(_image(part.array), targets, halo))
+    return made
+
+
+def _window(part: Reduced, window: Window) -> Tensor:
+    return _image(part.read(window))
+
+
+def _image(array: NDArray[np.float32]) -> Tensor:
+    """`(rows, cols, components)` to `(components, rows, cols)`."""
+    return torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))
 
 
 def fit(

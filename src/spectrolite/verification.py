@@ -23,15 +23,16 @@ from spectrolite.image_bundles import ImageBundle
 from spectrolite.image_reports import ImageReport
 from spectrolite.image_runs import PREDICTIONS
 from spectrolite.images import ImageSet
-from spectrolite.labels import Labels
 from spectrolite.manifests import WORDS, hash_of, named_data
 from spectrolite.predictions import Predictions, read_predictions
 from spectrolite.reports import Report
 from spectrolite.run_folders import Run, open_run, other_machine, threads_of
 from spectrolite.run_training import EpochListener
 from spectrolite.runs import evaluate, train
-from spectrolite.scene import Scene, listed
-from spectrolite.scene_maps import SceneMap, read_map
+from spectrolite.scene import listed
+from spectrolite.scene_maps import SceneMap, maps_sha256
+from spectrolite.scene_runs import read_maps
+from spectrolite.scene_sets import AnyLabels, AnyScenes
 from spectrolite.settings import flat_settings
 
 
@@ -65,8 +66,8 @@ class Verification:
 
 def verify(
     run: Run | str | Path,
-    scene: Scene | ImageSet | None = None,
-    labels: Labels | ImageSet | None = None,
+    scene: AnyScenes | ImageSet | None = None,
+    labels: AnyLabels | ImageSet | None = None,
     *,
     tolerance: float = 1.0,
     on_epoch: EpochListener = lambda _epoch, _all: None,
@@ -146,15 +147,15 @@ def verify(
         )
 
 
-def _made(run: Run) -> SceneMap | Predictions:
-    """What the run's model made: the map of its scene, or the classes of its test images."""
+def _made(run: Run) -> list[SceneMap] | Predictions:
+    """What the run's model made: the maps of its scenes, or the classes of its test images."""
     if run.on_images:
         return read_predictions(run.path / PREDICTIONS, run.bundle)
-    return read_map(run.path / "map.tif", run.bundle)
+    return read_maps(run)
 
 
-def _check_stored(run: Run, data: tuple[Any, Any]) -> SceneMap | Predictions:
-    """The stored map or predictions, after holding every stored part against the manifest.
+def _check_stored(run: Run, data: tuple[Any, Any]) -> list[SceneMap] | Predictions:
+    """The stored maps or predictions, after holding every stored part against the manifest.
 
     Raises:
         VerifyError: names each part that is not the manifest's.
@@ -179,8 +180,11 @@ def _check_stored(run: Run, data: tuple[Any, Any]) -> SceneMap | Predictions:
             made = _made(run)
         except ReadError as error:
             differs.append(str(error))
-        if isinstance(made, SceneMap) and made.sha256 != run.manifest["map_sha256"]:
-            differs.append("map.tif and its confidence are not the map that map_sha256 names")
+        if isinstance(made, list) and maps_sha256(made) != run.manifest["map_sha256"]:
+            what = "map.tif and its confidence are not the map"
+            if len(made) > 1:
+                what = "maps/ and their confidence are not the maps"
+            differs.append(f"{what} that map_sha256 names")
         if isinstance(made, Predictions) and made.sha256 != run.manifest["predictions_sha256"]:
             differs.append(f"{PREDICTIONS}: not those that predictions_sha256 names")
         if run.report.figures_sha256 != run.manifest["figures_sha256"]:
@@ -246,8 +250,19 @@ def _bits(array: NDArray[Any]) -> NDArray[np.unsignedinteger]:
     return np.ascontiguousarray(array).view(f"u{array.dtype.itemsize}")
 
 
-def _other_made(one: SceneMap | Predictions, other: SceneMap | Predictions) -> list[str]:
+def _other_made(
+    one: list[SceneMap] | Predictions, other: list[SceneMap] | Predictions
+) -> list[str]:
     """Where maps or predictions differ, and how far."""
+    if isinstance(one, list) and isinstance(other, list):
+        pairs = zip(one, other, strict=True)
+        return [line for stored, again in pairs for line in _other_of_one(stored, again)]
+    assert isinstance(one, Predictions)
+    assert isinstance(other, Predictions)
+    return _other_of_one(one, other)
+
+
+def _other_of_one(one: SceneMap | Predictions, other: SceneMap | Predictions) -> list[str]:
     kind, what = ("map", "pixels") if isinstance(one, SceneMap) else ("predictions", "images")
     if one.classes.shape != other.classes.shape:
         return [f"{kind}: of shape {one.classes.shape}, again {other.classes.shape}"]

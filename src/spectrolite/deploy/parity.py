@@ -16,7 +16,8 @@ from spectrolite.errors import InputError, VerifyError
 from spectrolite.image_bundles import ImageBundle
 from spectrolite.images import ImageSet
 from spectrolite.run_folders import Run
-from spectrolite.scene import Scene, Window
+from spectrolite.scene import Scene, SceneFile, Window
+from spectrolite.scene_sets import SceneSet
 
 TOLERANCE = 1e-4  # of the largest logit
 BATCH = 4
@@ -80,7 +81,8 @@ def check_inputs(
     if run is not None:
         try:
             data = run.data()[0]
-            checked_on = "data"
+            data = data.parts[0] if isinstance(data, SceneSet) else data
+            checked_on = "generated" if isinstance(data, SceneFile) else "data"
         except InputError:  # moved, changed, or arrays in memory
             pass
     generator = np.random.default_rng(0)

@@ -27,6 +27,7 @@ from spectrolite.deploy.folders import BACKENDS, FILES, new_folder, write_config
 from spectrolite.deploy.protocols import Protocol, protocol_of
 from spectrolite.deploy.runtime import Exported, open_exported
 from spectrolite.errors import RunError, SettingsError, VerifyError
+from spectrolite.run_folders import check_one_scene
 from spectrolite.runs import with_data
 
 Precision = Literal["int8", "float16"]
@@ -128,6 +129,7 @@ def quantize(
             "bundle has neither"
         )
     run, data = with_data(run, scene, labels)
+    check_one_scene(run, data, "quantize")
     protocol = protocol_of(run, data)
     dropped = dropped_bands(run)
     content = onnx_bytes(run.bundle, dropped)

@@ -173,7 +173,7 @@ def read_scene(
         opened.source.get("key", "cube"), opened.shape, opened.dtype.name, opened.dtype.itemsize,
         True,
     )  # fmt: skip
-    check_fits_memory(path, size, remedy="cut the scene into parts")
+    check_fits_memory(path, size, remedy="leave it in its file (open_scene; train --leave-in-file)")
     cube = np.empty(opened.shape, opened.dtype)
     valid = np.empty((rows, cols), bool)
     strip = max(1, STRIP // (cols * bands * opened.dtype.itemsize))
