@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 import spectrolite as sl
 from spectrolite import training
 from spectrolite.bands import fit_bands, reduce_scenes
+from spectrolite.models import build_scene_model
 from spectrolite.scene import Window, windows
 from spectrolite.settings import TrainingSettings
 from spectrolite.tiles import TrainingScene
@@ -247,7 +248,7 @@ class Recorded:
 
 
 @pytest.fixture
-def large(tmp_path: Path) -> Iterator[tuple[Path, sl.Labels]]:
+def large(tmp_path: Path) -> tuple[Path, sl.Labels]:
     """700 x 600 pixels of which two corners hold labels."""
     ids = np.zeros((700, 600), int)
     ids[5:20, 5:30], ids[25:40, 5:30] = 1, 2
@@ -256,7 +257,7 @@ def large(tmp_path: Path) -> Iterator[tuple[Path, sl.Labels]]:
     cube = np.lib.format.open_memmap(tmp_path / "large.npy", "w+", np.uint16, (700, 600, 8))
     cube[:] = spectra[ids] + np.random.default_rng(2).normal(0, 50, (700, 600, 8))
     cube.flush()
-    yield tmp_path / "large.npy", sl.Labels(ids, name="corners")
+    return tmp_path / "large.npy", sl.Labels(ids, name="corners")
 
 
 def test_training_reads_windows_that_hold_training_pixels(
@@ -295,11 +296,13 @@ def test_validation_reads_its_windows_and_scores_as_in_memory(
 ) -> None:
     path, labels = large
     split = sl.split(labels, "random", train=0.1, validation=0.3, seed=0)
-    chosen = TrainingSettings(epochs=3, window=100, mode="patches", learning_rate=1e-2)
+    chosen = TrainingSettings.model_validate(
+        {"epochs": 3, "window": 100, "mode": "patches", "learning_rate": 1e-2}
+    )
     logs = []
     for scene in (sl.read_scene(path), sl.open_scene(path)):
         bands = fit_bands(scene, split, 5)
-        net = sl.build_model(
+        net = build_scene_model(
             "mobilesn", bands=5, classes=2, receptive_field=5, width=0.5,
             generator=torch.Generator().manual_seed(0),
         )  # fmt: skip

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 import spectrolite as sl
 from spectrolite.errors import LabelsError, SceneError, SplitError
 from spectrolite.scene_sets import scene_by_scene, starts
+from spectrolite.splits import parse_split
 
 SHAPES = ((12, 14), (9, 21), (16, 10))
 NAMES = ("north", "south", "west")
@@ -137,6 +138,7 @@ def test_the_split_scenes_keeps_scenes_whole() -> None:
     _, known = three()
     drawn = sl.split(known, "scenes", test="west")
     assert str(drawn) == "scenes,test=west,seed=0"
+    assert parse_split("scenes,test=2024") == ("scenes", {"test": "2024"})
     assert len(part_of(drawn.train, 2)) == len(part_of(drawn.test, 0)) == 0
     assert len(part_of(drawn.test, 1)) == 0
     assert len(part_of(drawn.test, 2)) == (labels(2).array > 0).sum()

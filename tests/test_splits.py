@@ -1230,7 +1230,7 @@ def test_an_unknown_method_lists_the_known_ones() -> None:
         split(scattered(), "fourths")
     assert str(caught.value) == (
         "--split: wanted one of random, per_class, blocks, blocks_by_class, fields, polygons, "
-        "given, got 'fourths'"
+        "scenes, given, got 'fourths'"
     )
 
 

@@ -137,7 +137,7 @@ def load_data(
             f"--labels: {len(files[0])} scenes want as many files of labels, in the order of "
             f"--scene, got {len(files[1])}"
         )
-    pairs = [_read_pair(*pair, of_scene) for pair in zip(*files, strict=True)]
+    pairs = [_read_pair(one, other, of_scene) for one, other in zip(*files, strict=True)]
     if len(pairs) == 1:
         return pairs[0]
     return several([scene for scene, _ in pairs], [labels for _, labels in pairs])

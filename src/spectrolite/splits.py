@@ -149,8 +149,9 @@ def parse_split(text: str) -> tuple[str, dict[str, Any]]:
             raise SplitError(f"--split: no keyword {key}; wanted one of {', '.join(KEYWORDS)}")
         if key in parameters:
             raise SplitError(f"--split: {key} stands twice in {text!r}")
-        # what test names, a file or scenes, may look like a number
-        parameters[key] = value if key == "test" else parsed(value) if equals else True
+        parameters[key] = parsed(value) if equals else True
+        if equals and (method, key) == ("scenes", "test"):  # a scene may be called 2024
+            parameters[key] = value
     return method, parameters
 
 
