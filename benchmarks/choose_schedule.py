@@ -92,6 +92,7 @@ def again(record: Record, generator: np.random.Generator) -> Repeat:
 def inner_split(outer: sl.Split, draw: int) -> sl.Split:
     """Four fifths of the outer training pixels train; the other fifth stands where tests do."""
     labels = outer.labels
+    assert isinstance(labels, sl.Labels)  # of one scene
     inside = np.zeros(labels.shape, np.int32)
     inside.flat[outer.train] = labels.array.flat[outer.train]
     known = sl.Labels(inside, class_names=labels.class_names)

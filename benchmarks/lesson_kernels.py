@@ -1,21 +1,20 @@
-"""Where depthwise kernels die: MobileNetV1 and V2, with and without decay on them, ReLU and ReLU6.
+r"""Where depthwise kernels die: V1 and V2, with and without decay on them, with ReLU and ReLU6.
 
-    python benchmarks/lesson_kernels.py --root data    # half an hour of one core, needs CIFAR-10
-    python benchmarks/lesson_kernels.py --draw         # the picture alone, from the result
+    python benchmarks/lesson_kernels.py --run runs/ten-v1 --run runs/ten-v2   # 10 minutes of a core
+    python benchmarks/lesson_kernels.py --draw       # the picture alone, from the result
 
-Sixteen short trainings at a quarter of the width on 10,000 of CIFAR-10's training images, four
-epochs each, one seed. `adam` is the course's recipe, without decay. The others are `ten-epochs`:
-`spared` has no decay on depthwise kernels, `decayed` has its 5e-4 on everything, and `ten times`
-5e-3, for four epochs are few and a training ten times as long shrinks a kernel that much more.
-2,000 more of the training images are watched; no test image is looked at.
+Short trainings on scikit-learn's digits, three seeds a cell: no decay at all, decay that spares
+depthwise kernels, BatchNorm and biases, decay on everything, and the same ten times as strong, for
+a long training shrinks a kernel that much more. The 355 test images are scored once. The runs that
+`--run` names, trained elsewhere, are counted beside them; they need their data.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
-import shlex
+import statistics
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,138 +26,186 @@ from records import RESULTS, Record, Repeat, Values, write_record
 import spectrolite as sl
 from spectrolite.augment import channel_statistics, standardise
 from spectrolite.image_splits import ImageSplit
-from spectrolite.image_training import fit_images
-from spectrolite.kernels import Range, depthwise_kernels
+from spectrolite.image_training import fit_images, logits_of
+from spectrolite.kernels import LayerKernels, Range, depthwise_kernels
 from spectrolite.models import build_image_model
-from spectrolite.recipes import read_recipe
 from spectrolite.scene import array_sha256
 from spectrolite.settings import settings
 
 NAME = "lesson_kernels"
 PICTURE = Path(__file__).parent.parent / "docs" / "lessons" / "dead-kernels.png"
-NETWORKS, ACTIVATIONS = ("mobilenet_v1", "mobilenet_v2"), ("relu6", "relu")
+NETWORKS = {"mobilenet_v1": 0.25, "mobilenet_v2": 0.35}  # and their widths
+ACTIVATIONS, SEEDS, SEEN = ("relu6", "relu"), (0, 1, 2), 512
 DECAYS: dict[str, dict[str, Any]] = {
-    "adam": read_recipe("course-10-epochs"),
-    "spared": read_recipe("ten-epochs"),
-    "decayed": {**read_recipe("ten-epochs"), "decay_on": "all"},
-    "ten times": {**read_recipe("ten-epochs"), "decay_on": "all", "weight_decay": 5e-3},
+    "none": {"weight_decay": 0.0},
+    "spared": {"weight_decay": 5e-4, "decay_on": "kernels"},
+    "decayed": {"weight_decay": 5e-4, "decay_on": "all"},
+    "ten times": {"weight_decay": 5e-3, "decay_on": "all"},
 }
-WIDTH, EPOCHS, IMAGES, WATCHED, SEEN = 0.25, 4, 12_000, 1 / 6, 512
+TRAINING: dict[str, Any] = {
+    "epochs": 12, "batch": 32, "learning_rate": 0.05, "ema": 0.0, "pad": 0, "mirror": "none",
+    "device": "cpu",
+}  # fmt: skip
 
 
-def images_of(root: Path) -> ImageSplit:
-    """10,000 images train, 2,000 are watched; what stands for the test is not scored."""
-    images, _ = sl.load("cifar10", root=root)
-    part = dataclasses.replace(
-        images, pixels=images.pixels[:IMAGES], targets=images.targets[:IMAGES], source={}
-    )
-    unused = dataclasses.replace(part, pixels=part.pixels[:1], targets=part.targets[:1])
-    return sl.split_images(part, unused, validation=WATCHED)
+def digits() -> ImageSplit:
+    """Every training image trains, the test images test."""
+    return sl.split_images(*sl.load("digits"), validation=0)
 
 
-def train(split: ImageSplit, network: str, activation: str, decay: str) -> dict[str, Any]:
-    """One training: kernels by layer, accuracy from 0 to 1 on the images that are watched."""
+def train(split: ImageSplit, network: str, activation: str, decay: str, seed: int) -> Record:
+    """One training: kernels by layer, accuracy from 0 to 1."""
+    width = NETWORKS[network]
     chosen = settings(
-        **{**DECAYS[decay], "model": network, "width": WIDTH, "epochs": EPOCHS, "device": "cpu",
-           "activation": activation}
-    )  # fmt: skip
+        **TRAINING, **DECAYS[decay], model=network, width=width, activation=activation
+    )
     net = build_image_model(
-        network, variant=chosen.model.variant, width=WIDTH, activation=activation,
-        generator=torch.Generator().manual_seed(0),
+        network, width=width, activation=activation, channels=1,
+        generator=torch.Generator().manual_seed(seed),
     )  # fmt: skip
     pixels = torch.from_numpy(split.images.pixels[split.train])
     mean, std = channel_statistics(pixels)
-    log = fit_images(net, split, mean, std, chosen, order=0, dropout=0)
-    ends = (torch.tensor([0.0, 255.0])[:, None] / 255 - mean) / std  # (2, C)
-    layers = depthwise_kernels(
-        net, standardise(pixels[:SEEN], mean, std), Range(ends[0].double(), ends[1].double())
-    )  # fmt: skip
-    sizes = [
-        float(net.get_parameter(f"{layer.name}.weight").detach().flatten(1).norm(dim=1).median())
-        for layer in layers
-    ]
+    fit_images(net, split, mean, std, chosen, order=seed, dropout=seed)
+    tested = split.tested.pixels[split.test]
+    said = logits_of(net.eval(), tested, mean, std, torch.device("cpu")).argmax(1).numpy()
+    black, white = -mean.double() / std.double(), (1 - mean.double()) / std.double()
+    layers = depthwise_kernels(net, standardise(pixels[:SEEN], mean, std), Range(black, white))
     return {
         "network": network,
         "activation": activation,
         "decay": decay,
-        "validation_accuracy": log[-1].validation_accuracy,
-        "kernels": sum(layer.kernels for layer in layers),
-        "dead": sum(len(layer.dead) for layer in layers),
-        "weak": sum(len(layer.weak) for layer in layers),
-        "layers": [
-            {"name": layer.name, "kernels": layer.kernels, "dead": len(layer.dead),
-             "weak": len(layer.weak), "median_norm": size}
-            for layer, size in zip(layers, sizes, strict=True)
-        ],
+        "seed": seed,
+        "accuracy": float((said == split.tested.targets[split.test]).mean()),
+        **counts(layers),
+        "median_norm": statistics.median(
+            float(
+                net.get_parameter(f"{layer.name}.weight").detach().flatten(1).norm(dim=1).median()
+            )
+            for layer in layers
+        ),
         "weights_sha256": array_sha256(*(value.numpy() for value in net.state_dict().values())),
-    }  # fmt: skip
+    }
+
+
+def counts(layers: Sequence[LayerKernels]) -> Record:
+    """Kernels, dead and weak: of a network, and of each layer."""
+    rows: list[Record] = [
+        {"name": layer.name, "kernels": layer.kernels, "dead": len(layer.dead),
+         "weak": len(layer.weak)}
+        for layer in layers
+    ]  # fmt: skip
+    totals = {key: sum(row[key] for row in rows) for key in ("kernels", "dead", "weak")}
+    return {**totals, "layers": rows}
+
+
+def counted(path: Path) -> Record:
+    """A run that was trained elsewhere, as the doctor counts its kernels."""
+    run = sl.open_run(path)
+    return {
+        "run": path.name,
+        "network": run.settings.model.model,
+        "data": run.report.data,
+        "accuracy": run.report.overall_accuracy,
+        **counts(sl.doctor(run).kernels),
+        "weights_sha256": run.manifest["weights_sha256"],
+    }
+
+
+def summary(rows: list[Record]) -> list[Record]:
+    """Mean over the seeds of each cell; of the accuracy also the standard deviation (n - 1)."""
+    table = []
+    for network in NETWORKS:
+        for activation in ACTIVATIONS:
+            for decay in DECAYS:
+                cell = (network, activation, decay)
+                own = [r for r in rows if (r["network"], r["activation"], r["decay"]) == cell]
+                means = {key: statistics.mean(row[key] for row in own)
+                         for key in ("accuracy", "dead", "weak", "median_norm")}  # fmt: skip
+                spread = statistics.stdev(row["accuracy"] for row in own)
+                table.append(
+                    dict(zip(("network", "activation", "decay"), cell, strict=True))
+                    | {"kernels": own[0]["kernels"], **means, "accuracy_std": spread}
+                )
+    return table
 
 
 def draw(record: Record, path: Path) -> None:
-    """A panel a network and activation: share of dead and weak kernels, a line a decay."""
-    figure = Figure(figsize=(10.5, 5.2), layout="constrained")
-    panels = figure.subplots(2, 2, sharey=True)
-    colours = dict(zip(DECAYS, ("#7a7a7a", "#1f6f8b", "#d95f02", "#8b1f41"), strict=True))
-    for row in record["trainings"]:
-        axis = panels[NETWORKS.index(row["network"])][ACTIVATIONS.index(row["activation"])]
-        shares = [
-            100 * (layer["dead"] + layer["weak"]) / layer["kernels"] for layer in row["layers"]
-        ]
-        axis.plot(range(1, len(shares) + 1), shares, "o-", markersize=3,
-                  color=colours[row["decay"]], label=row["decay"])  # fmt: skip
-        name = {"mobilenet_v1": "MobileNetV1", "mobilenet_v2": "MobileNetV2"}[row["network"]]
-        axis.set_title(f"{name}, {row['activation'].replace('relu', 'ReLU')}", fontsize=10)
-        axis.set(xlabel="depthwise layer", ylabel="% dead or weak")
+    """A panel a network: dead and weak kernels in %, a bar a decay and activation."""
+    figure = Figure(figsize=(10, 3.8), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    colours = {"relu6": "#1f6f8b", "relu": "#d95f02"}
+    for axis, (network, width) in zip(panels, NETWORKS.items(), strict=True):
+        for k, activation in enumerate(ACTIVATIONS):
+            own = [r for r in record["table"]
+                   if (r["network"], r["activation"]) == (network, activation)]  # fmt: skip
+            places = [place + 0.38 * (k - 0.5) for place in range(len(own))]
+            dead = [100 * row["dead"] / row["kernels"] for row in own]
+            weak = [100 * row["weak"] / row["kernels"] for row in own]
+            name = {"relu6": "ReLU6", "relu": "ReLU"}[activation]
+            axis.bar(places, dead, 0.36, color=colours[activation], label=f"{name}, dead")
+            axis.bar(places, weak, 0.36, bottom=dead, color=colours[activation], alpha=0.4,
+                     label=f"{name}, weak")  # fmt: skip
+        axis.set_xticks(range(len(DECAYS)), list(DECAYS))
+        title = {"mobilenet_v1": "MobileNetV1", "mobilenet_v2": "MobileNetV2"}[network]
+        axis.set_title(f"{title}, width {width}", fontsize=10)
+        axis.set_xlabel("weight decay on depthwise kernels")
         axis.spines[["top", "right"]].set_visible(False)
-    panels[0][0].legend(frameon=False, fontsize=9)
+    panels[0].set_ylabel("% of the depthwise kernels")
+    panels[0].legend(frameon=False, fontsize=9)
     figure.savefig(path, dpi=100, metadata={"Software": None})
 
 
 def again(record: Record, generator: np.random.Generator) -> Repeat:
-    """One of the trainings, where CIFAR-10 is at hand."""
-    chosen = _parser().parse_args(shlex.split(record["command"])[2:])
+    """One of the trainings on digits."""
     row = record["trainings"][generator.integers(len(record["trainings"]))]
-    cell = (row["network"], row["activation"], row["decay"])
-    stored: Values = {key: row[key] for key in ("dead", "weights_sha256")}
+    cell = (row["network"], row["activation"], row["decay"], row["seed"])
+    stored: Values = {key: row[key] for key in ("dead", "weak", "accuracy", "weights_sha256")}
 
     def make() -> Values:
-        made = train(images_of(chosen.root), *cell)
+        made = train(digits(), *cell)
         return {key: made[key] for key in stored}
 
-    what = f"dead kernels of {' '.join(cell)} (a minute or two, needs CIFAR-10 in {chosen.root})"
-    return Repeat(what, stored, make, {"dead": 0.1 * row["kernels"]})
+    # trainings as short as these end elsewhere where sums are rounded otherwise
+    some = 0.1 * row["kernels"]
+    what = f"kernels of {cell[0]} with {cell[1]}, decay {cell[2]}, seed {cell[3]}"
+    return Repeat(what, stored, make, {"dead": some, "weak": some, "accuracy": 0.25})
 
 
 def main() -> None:
-    """Train and write, or draw what was written."""
-    chosen = _parser().parse_args()
+    """Train, count and write, or draw what was written."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", type=Path, action="append", default=[], help="a run to count")
+    parser.add_argument("--draw", action="store_true", help="draw the result that is there")
+    chosen = parser.parse_args()
     path = RESULTS / f"{NAME}.json"
     if not chosen.draw:
-        split = images_of(chosen.root)
+        split = digits()
+        runs = [counted(run) for run in chosen.run]
         rows = []
         for network in NETWORKS:
             for activation in ACTIVATIONS:
                 for decay in DECAYS:
-                    rows.append(train(split, network, activation, decay))
-                    print({k: v for k, v in rows[-1].items() if k != "layers"}, flush=True)
+                    for seed in SEEDS:
+                        rows.append(train(split, network, activation, decay, seed))
+                        shown = {k: v for k, v in rows[-1].items() if k != "layers"}
+                        print(shown, flush=True)
+        weights = {f"{r['network']}, {r['activation']}, {r['decay']}, seed {r['seed']}":
+                   r["weights_sha256"] for r in rows}  # fmt: skip
         path = write_record(
             NAME,
-            {"width": WIDTH, "epochs": EPOCHS, "training_images": len(split.train),
-             "validation_images": len(split.validation), "decays": DECAYS, "trainings": rows},
-            data={"cifar10/train, the first 12,000": split.images.sha256},
+            {
+                "settings": TRAINING,
+                "decays": DECAYS,
+                "table": summary(rows),
+                "runs": runs,
+                "trainings": rows,
+            },
+            data={"digits/train": split.images.sha256, "digits/test": split.tested.sha256},
             split={str(split): split.sha256},
-            weights={f"{r['network']}, {r['activation']}, {r['decay']}": r["weights_sha256"]
-                     for r in rows},
-        )  # fmt: skip
+            weights={**weights, **{row["run"]: row["weights_sha256"] for row in runs}},
+        )
     draw(json.loads(path.read_text(encoding="utf-8")), PICTURE)
     print(path, PICTURE)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--root", type=Path, default=Path("data"), help="folder with CIFAR-10")
-    parser.add_argument("--draw", action="store_true", help="draw the result that is there")
-    return parser
 
 
 if __name__ == "__main__":

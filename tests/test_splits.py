@@ -12,7 +12,7 @@ from __future__ import annotations
 import inspect
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -588,7 +588,7 @@ def test_where_blocks_are_scarce_most_classes_validate(seed: int) -> None:
 
 def blocks_to_spare(drawn: Split, side: int, i: int) -> list[tuple[int, int]]:
     """Training blocks with class `i` that could validate too and leave some of every class."""
-    flat, block = drawn.labels.array.ravel(), block_numbers(drawn.labels, side)
+    flat, block = drawn.labels.array.ravel(), block_numbers(cast(Labels, drawn.labels), side)
     train = drawn.train.tolist()
     wanted = {int(flat[p]) for p in train}
     return [
@@ -600,7 +600,7 @@ def blocks_to_spare(drawn: Split, side: int, i: int) -> list[tuple[int, int]]:
 
 def check_validation_blocks(drawn: Split, side: int, validation: float) -> None:
     """Whole blocks; every class still trains; who is short of the share has no block to spare."""
-    block = block_numbers(drawn.labels, side)
+    block = block_numbers(cast(Labels, drawn.labels), side)
     assert {block[p] for p in drawn.train}.isdisjoint({block[p] for p in drawn.validation})
     seen, kept = counts_of(drawn, drawn.seen), counts_of(drawn, drawn.validation)
     assert set(counts_of(drawn, drawn.train)) == set(seen)
