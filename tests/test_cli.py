@@ -271,7 +271,7 @@ WRONG = {
     ),
     "unknown method": (
         ["train", "--data", "indian_pines", "--split", "lucky", "--out", "x"],
-        "--split: wanted one of random, per_class, blocks, blocks_by_class, fields, polygons, "
+        "--split: wanted one of random, per_class, blocks, blocks_by_class, fields, polygons, scenes, "
         "given, got 'lucky'",
     ),
     "contradiction": (
