@@ -99,7 +99,8 @@ def not_positive(net: nn.Module, images: Tensor) -> float:
 def spiral() -> NDArray[np.float64]:
     """`(points, 2)`, about 1 in size, turning around 0."""
     angle = np.linspace(0, 2 * np.pi * TURNS, POINTS)
-    return (angle / angle[-1])[:, None] * np.stack([np.cos(angle), np.sin(angle)], 1)
+    turning = np.stack([np.cos(angle), np.sin(angle)], 1)
+    return np.asarray((angle / angle[-1])[:, None] * turning)
 
 
 def through_relu(dimensions: int, generator: np.random.Generator) -> NDArray[np.float64]:
@@ -148,7 +149,7 @@ def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def draw(record: Record, path: Path) -> None:
     """Above the spiral after ReLU in n dimensions; below the losses, a line a training."""
     figure = Figure(figsize=(10.5, 5.6), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=[2.2, 3])
+    above, below = np.ravel(figure.subfigures(2, 1, height_ratios=[2.2, 3]))
     for axis, row in zip(above.subplots(1, len(DIMENSIONS)), record["spiral"], strict=True):
         n = row["dimensions"]
         points = through_relu(n, np.random.default_rng(n))
