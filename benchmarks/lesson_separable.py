@@ -156,7 +156,7 @@ def draw(record: Record, path: Path) -> None:
     left.bar(at + 0.2, [row["times_seconds"] for row in rows], 0.4, color="#7a4fa3", label="time")
     left.axhline(1, color="black", lw=0.8)
     left.set_xticks(at, [f"{r['channels']}→{r['out']}\n{r['side']}×{r['side']}" for r in rows])
-    left.tick_params(labelsize=8)
+    left.tick_params(labelsize=7)
     left.set_title(f"ordinary convolution / pair, {BATCHES[1]} images", fontsize=10)
     for name, colour in COLOURS.items():
         right.scatter(
