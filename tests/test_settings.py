@@ -90,6 +90,32 @@ def test_flat_keywords_find_their_stage() -> None:
     assert (made.training.batch, made.training.patience) == (64, 3)
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"components": 0}, "--components: wanted 1 or more with --reduction mnf, got 0"),
+        (
+            {"standardise": True},
+            "--standardise: changes nothing with --reduction mnf; leave it out",
+        ),
+    ],
+)
+def test_what_does_not_go_with_the_minimum_noise_fraction_is_refused(
+    values: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings(reduction="mnf", **values)
+    assert str(caught.value) == message
+    assert settings(**values).bands.reduction == "pca"
+
+
+def test_the_reduction_is_stored_where_it_is_not_the_default() -> None:
+    assert "reduction" not in settings().model_dump()["bands"]
+    made = settings(reduction="mnf")
+    assert made.model_dump()["bands"]["reduction"] == "mnf"
+    assert checked_settings(json.loads(made.model_dump_json())) == made
+
+
 def test_no_two_stages_share_a_name() -> None:
     names = [name for stage in STAGES.values() for name in stage.model_fields]
     assert len(names) == len(set(names))
@@ -101,8 +127,8 @@ def test_an_unknown_name_is_an_error_that_lists_the_known_ones() -> None:
         settings(epoch=3)
     assert str(caught.value) == (
         "epoch: no such setting; wanted one of model, variant, width, receptive_field, "
-        "components, bands_from, standardise, epochs, optimiser, momentum, learning_rate, "
-        "weight_decay, decay_on, "
+        "components, reduction, bands_from, standardise, epochs, optimiser, momentum, "
+        "learning_rate, weight_decay, decay_on, "
         "schedule, rise, label_smoothing, class_weights, ema, batch, patience, device, mode, "
         "flips, window"
     )

@@ -77,7 +77,7 @@ def train_scene(
             )
         bands = fit_bands(
             scene, split, chosen.bands.components, chosen.bands.bands_from,
-            chosen.bands.standardise, patch,
+            chosen.bands.standardise, patch, chosen.bands.reduction,
         )  # fmt: skip
         reduced = bands.reduce(scene.cube, scene.valid)
         on_stage("training")

@@ -37,11 +37,22 @@ class BandSettings(Stage):
     """From spectra to what the network sees."""
 
     components: int = Field(default=30, ge=0)
-    """Whitened principal components; 0 keeps all bands, standardised."""
+    """Whitened components; 0 keeps all bands, standardised."""
+    # left out of what is stored where it is the default: runs from before it keep their hashes
+    reduction: Literal["pca", "mnf"] = Field("pca", exclude_if=lambda value: value == "pca")
+    """Components by their variance, or by variance over noise, the minimum noise fraction."""
     bands_from: Literal["train", "patches", "scene"] = "train"
     """What the reduction is fitted on: training pixels, their patches, or the whole scene."""
     standardise: bool = False
     """Divide each band by its standard deviation before the PCA."""
+
+    @model_validator(mode="after")
+    def _fits_the_reduction(self) -> BandSettings:
+        if self.reduction == "mnf" and self.components == 0:
+            raise ValueError("--components: wanted 1 or more with --reduction mnf, got 0")
+        if self.reduction == "mnf" and self.standardise:
+            raise ValueError("--standardise: changes nothing with --reduction mnf; leave it out")
+        return self
 
 
 class AugmentationSettings(Stage):
