@@ -93,7 +93,11 @@ def test_flat_keywords_find_their_stage() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"components": 0}, "--components: wanted 1 or more with --reduction mnf, got 0"),
+        (
+            {"components": 0},
+            "--components: wanted 1 or more with --reduction mnf, got 0; "
+            "--reduction pca keeps all bands",
+        ),
         (
             {"standardise": True},
             "--standardise: changes nothing with --reduction mnf; leave it out",
@@ -379,7 +383,8 @@ def test_round_trip_of_images(**values: Any) -> None:
 @given(
     receptive_field=st.none() | st.integers(0, 12).map(lambda halo: 2 * halo + 1),
     width=st.none() | st.floats(0.05, 8),
-    components=st.none() | st.integers(0, 60),
+    components=st.none() | st.integers(1, 60),
+    reduction=st.none() | st.sampled_from(["pca", "mnf"]),
     epochs=st.none() | st.integers(1, 400),
     mode=st.none() | st.sampled_from(["dense", "patches"]),
     decay_on=st.none() | st.sampled_from(["all", "kernels"]),
@@ -395,18 +400,21 @@ def test_round_trip_of_mobilesn(**flags: Any) -> None:
 
 def test_defaults_that_are_mobilesns_own() -> None:
     made, other = settings(model="mobilesn"), settings()
-    assert (made.model.width, made.model.receptive_field) == (1.0, 13)
-    assert made.model.shape == {"variant": "plain", "width": 1.0, "receptive_field": 13}
+    assert made.model.shape == {"variant": "plain", "width": 0.9, "receptive_field": 25}
     assert other.model.shape == {"variant": "course"}
     differ = {
         key: value
         for stage in ("bands", "training")
         for key, value in getattr(made, stage).model_dump().items()
-        if value != getattr(other, stage).model_dump()[key]
+        if value != getattr(other, stage).model_dump().get(key)
     }
-    assert differ == {"components": 60, "epochs": 200, "learning_rate": 1e-2}
+    assert differ == {
+        "reduction": "mnf", "bands_from": "patches", "epochs": 100, "learning_rate": 1e-2,
+    }  # fmt: skip
+    assert made.bands.components == 30
     assert settings(model="mobilesn", mode="patches").training.epochs == EPOCHS["patches"]
-    assert settings(model="mobilesn", components=30).bands.components == 30
+    assert settings(model="mobilesn", components=60).bands.components == 60
+    assert settings(model="mobilesn", reduction="pca").bands.reduction == "pca"
     for flags in ({"mode": "patches"}, {"optimiser": "sgd"}):  # the rate is that of the others
         rate = settings(model="mobilesn", **flags).training.learning_rate
         assert rate == settings(**flags).training.learning_rate

@@ -117,7 +117,7 @@ def train(
     mode: Annotated[str | None, typer.Option(help="Scenes: dense or patches.")] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(help="Of hybridsn 130, of mobilesn 200; where patches 100, images 10."),
+        typer.Option(help="Of hybridsn 130, of mobilesn 100; where patches 100, images 10."),
     ] = None,
     optimiser: Annotated[
         str | None, typer.Option(help="adamw (scenes), sgd with Nesterov (images) or adam.")
