@@ -417,8 +417,10 @@ def test_a_stopped_run_goes_on_here_and_begins_anew_after_other_versions(
         ({"models": ("svm,5",)}, SettingsError, "--model: wanted key=value, got '5' in 'svm,5'"),
         ({"models": ("svm_context,side=5,side=7",)}, SettingsError,
          "--model: side stands twice in 'svm_context,side=5,side=7'"),
-        ({"models": ("mobilesn", "mobilesn,receptive_field=13")}, SettingsError,
-         "--model: mobilesn,receptive_field=13 and mobilesn are the same; name it once"),
+        ({"models": (SMALL, "mobilesn,components=5,width=0.25,receptive_field=3,epochs=4")},
+         SettingsError,
+         "--model: mobilesn,components=5,width=0.25,receptive_field=3,epochs=4 and "
+         "mobilesn,components=5,epochs=4,width=0.25,receptive_field=3 are the same; name it once"),
         ({"models": ("mobilesn,receptive_field=4",)}, SettingsError,
          "receptive_field: wanted an odd side in pixels from 1 to 49 for mobilesn, got 4"),
         ({"models": ("hybridsn,width=2",)}, SettingsError,

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import accuracy
+import choose_mobilesn
 import choose_schedule
 import league
 import numpy as np
@@ -249,6 +250,58 @@ def test_the_choice_of_the_schedule_is_made_again(
     assert "weights" not in said
     assert said.splitlines()[-1].startswith("NOT made again: other bits")
     assert code == 1
+
+
+def test_the_study_of_mobilesn_keeps_its_cells_and_is_made_again(
+    results: Path,
+    tmp_path: Path,
+    tiny_everywhere: tuple[sl.Scene, sl.Labels],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(choose_mobilesn, "git", lambda *_: COMMIT)
+    base = {**choose_mobilesn.BASE, "components": 5, "width": 0.25, "receptive_field": 3}
+    for name, value in (
+        ("BASE", base), ("EPOCHS", {"random": 2, "blocks": 2}), ("SIDE", 6), ("GUARD", 1),
+        ("CANDIDATES", {"random": ({},), "blocks": ({}, {"learning_rate": 1e-3})}),
+        ("OUTER", {"random": "random,train=0.3,seed=1",
+                   "blocks": "blocks,train=0.6,side=6,seed=1,allow_missing"}),
+        ("DRAWS", {"random": 2, "blocks": 2}),
+    ):  # fmt: skip
+        monkeypatch.setattr(choose_mobilesn, name, value)
+    cells = tmp_path / "cells"
+    argv = ["benchmarks/choose_mobilesn.py", "--cells", str(cells)]
+    with monkeypatch.context() as typed:
+        typed.setattr(sys, "argv", argv)
+        choose_mobilesn.main()
+        made = {path: path.stat().st_mtime_ns for path in cells.iterdir()}
+        first = json.loads((results / "choose_mobilesn.json").read_text())
+        choose_mobilesn.main()
+    assert len(made) == 2 + 4
+    assert {path: path.stat().st_mtime_ns for path in cells.iterdir()} == made
+    again = json.loads((results / "choose_mobilesn.json").read_text())
+    assert again["questions"] == first["questions"]
+    assert [len(table["rows"]) for table in first["questions"].values()] == [1, 2]
+    assert repeat_it(results, monkeypatch, capsys, seed=0)[0] == 0
+
+
+def test_blocks_that_validate_keep_their_distance_and_their_classes() -> None:
+    """Pixel by pixel, on a map of four classes in stripes, one of which lies in one block."""
+    array = np.ones((60, 60), np.int32)
+    array[:, 20:40], array[:, 40:] = 2, 3
+    array[:5, :5] = 4
+    known = sl.Labels(array, class_names={k: str(k) for k in range(1, 5)})
+    for seed in range(6):
+        train, held = choose_mobilesn.whole_blocks(known, seed)
+        mask = np.zeros(array.shape, bool)
+        mask.flat[train] = True
+        assert 0 < len(held) < len(train)
+        assert set(array.flat[held]) <= set(array.flat[train])
+        for row, col in zip(*np.unravel_index(held, array.shape), strict=True):
+            assert not mask[max(row - 6, 0) : row + 7, max(col - 6, 0) : col + 7].any()
+        for top in range(0, 60, 20):
+            for left in range(0, 60, 20):
+                assert mask[top : top + 20, left : left + 20].mean() in (0, 1)
 
 
 def test_a_cell_of_the_league_is_made_again(

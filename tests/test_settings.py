@@ -90,6 +90,36 @@ def test_flat_keywords_find_their_stage() -> None:
     assert (made.training.batch, made.training.patience) == (64, 3)
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {"components": 0},
+            "--components: wanted 1 or more with --reduction mnf, got 0; "
+            "--reduction pca keeps all bands",
+        ),
+        (
+            {"standardise": True},
+            "--standardise: changes nothing with --reduction mnf; leave it out",
+        ),
+    ],
+)
+def test_what_does_not_go_with_the_minimum_noise_fraction_is_refused(
+    values: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings(reduction="mnf", **values)
+    assert str(caught.value) == message
+    assert settings(**values).bands.reduction == "pca"
+
+
+def test_the_reduction_is_stored_where_it_is_not_the_default() -> None:
+    assert "reduction" not in settings().model_dump()["bands"]
+    made = settings(reduction="mnf")
+    assert made.model_dump()["bands"]["reduction"] == "mnf"
+    assert checked_settings(json.loads(made.model_dump_json())) == made
+
+
 def test_no_two_stages_share_a_name() -> None:
     names = [name for stage in STAGES.values() for name in stage.model_fields]
     assert len(names) == len(set(names))
@@ -101,8 +131,8 @@ def test_an_unknown_name_is_an_error_that_lists_the_known_ones() -> None:
         settings(epoch=3)
     assert str(caught.value) == (
         "epoch: no such setting; wanted one of model, variant, width, receptive_field, "
-        "components, bands_from, standardise, epochs, optimiser, momentum, learning_rate, "
-        "weight_decay, decay_on, "
+        "components, reduction, bands_from, standardise, epochs, optimiser, momentum, "
+        "learning_rate, weight_decay, decay_on, "
         "schedule, rise, label_smoothing, class_weights, ema, batch, patience, device, mode, "
         "flips, window"
     )
@@ -353,7 +383,8 @@ def test_round_trip_of_images(**values: Any) -> None:
 @given(
     receptive_field=st.none() | st.integers(0, 12).map(lambda halo: 2 * halo + 1),
     width=st.none() | st.floats(0.05, 8),
-    components=st.none() | st.integers(0, 60),
+    components=st.none() | st.integers(1, 60),
+    reduction=st.none() | st.sampled_from(["pca", "mnf"]),
     epochs=st.none() | st.integers(1, 400),
     mode=st.none() | st.sampled_from(["dense", "patches"]),
     decay_on=st.none() | st.sampled_from(["all", "kernels"]),
@@ -369,18 +400,21 @@ def test_round_trip_of_mobilesn(**flags: Any) -> None:
 
 def test_defaults_that_are_mobilesns_own() -> None:
     made, other = settings(model="mobilesn"), settings()
-    assert (made.model.width, made.model.receptive_field) == (1.0, 13)
-    assert made.model.shape == {"variant": "plain", "width": 1.0, "receptive_field": 13}
+    assert made.model.shape == {"variant": "plain", "width": 0.9, "receptive_field": 25}
     assert other.model.shape == {"variant": "course"}
     differ = {
         key: value
         for stage in ("bands", "training")
         for key, value in getattr(made, stage).model_dump().items()
-        if value != getattr(other, stage).model_dump()[key]
+        if value != getattr(other, stage).model_dump().get(key)
     }
-    assert differ == {"components": 60, "epochs": 200, "learning_rate": 1e-2}
+    assert differ == {
+        "reduction": "mnf", "bands_from": "patches", "epochs": 100, "learning_rate": 1e-2,
+    }  # fmt: skip
+    assert made.bands.components == 30
     assert settings(model="mobilesn", mode="patches").training.epochs == EPOCHS["patches"]
-    assert settings(model="mobilesn", components=30).bands.components == 30
+    assert settings(model="mobilesn", components=60).bands.components == 60
+    assert settings(model="mobilesn", reduction="pca").bands.reduction == "pca"
     for flags in ({"mode": "patches"}, {"optimiser": "sgd"}):  # the rate is that of the others
         rate = settings(model="mobilesn", **flags).training.learning_rate
         assert rate == settings(**flags).training.learning_rate

@@ -109,7 +109,10 @@ def train(
         int | None, typer.Option(min=0, help="Seed of the training; 0 without it.")
     ] = None,
     components: Annotated[
-        int | None, typer.Option(help="Scenes: principal components; 0: all bands.")
+        int | None, typer.Option(help="Scenes: components; 0: all bands.")
+    ] = None,
+    reduction: Annotated[
+        str | None, typer.Option(help="Scenes: pca, or mnf (minimum noise fraction).")
     ] = None,
     bands_from: Annotated[str | None, typer.Option(help="Scenes: train, patches or scene.")] = None,
     standardise: Annotated[
@@ -127,7 +130,7 @@ def train(
     mode: Annotated[str | None, typer.Option(help="Scenes: dense or patches.")] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(help="Of hybridsn 130, of mobilesn 200; where patches 100, images 10."),
+        typer.Option(help="Of hybridsn 130, of mobilesn 100; where patches 100, images 10."),
     ] = None,
     optimiser: Annotated[
         str | None, typer.Option(help="adamw (scenes), sgd with Nesterov (images) or adam.")
@@ -177,12 +180,13 @@ def train(
         "model": model, "seed": seed, "variant": variant, "width": width,
         "receptive_field": receptive_field, "activation": activation,
         "small_images": small_images, "components": components,
-        "bands_from": bands_from, "standardise": standardise, "pad": pad, "fill": fill,
-        "mirror": mirror, "cutout": cutout, "mixup": mixup, "mode": mode, "epochs": epochs,
-        "optimiser": optimiser, "momentum": momentum, "learning_rate": learning_rate,
-        "weight_decay": weight_decay, "decay_on": decay_on, "schedule": schedule, "rise": rise,
-        "label_smoothing": label_smoothing, "class_weights": class_weights, "ema": ema,
-        "flips": flips, "window": window, "batch": batch, "patience": patience, "device": device,
+        "reduction": reduction, "bands_from": bands_from, "standardise": standardise,
+        "pad": pad, "fill": fill, "mirror": mirror, "cutout": cutout, "mixup": mixup,
+        "mode": mode, "epochs": epochs, "optimiser": optimiser, "momentum": momentum,
+        "learning_rate": learning_rate, "weight_decay": weight_decay, "decay_on": decay_on,
+        "schedule": schedule, "rise": rise, "label_smoothing": label_smoothing,
+        "class_weights": class_weights, "ema": ema, "flips": flips, "window": window,
+        "batch": batch, "patience": patience, "device": device,
     }  # fmt: skip
     given = {k: v for k, v in flags.items() if v is not None}
     if recipe is not None:

@@ -90,7 +90,7 @@ def train_scene(
                 )
         bands = fit_bands(
             scene, split, chosen.bands.components, chosen.bands.bands_from,
-            chosen.bands.standardise, patch,
+            chosen.bands.standardise, patch, chosen.bands.reduction,
         )  # fmt: skip
         reduced = reduce_scenes(bands, scene)
         on_stage("training")
