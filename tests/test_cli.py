@@ -271,8 +271,8 @@ WRONG = {
     ),
     "unknown method": (
         ["train", "--data", "indian_pines", "--split", "lucky", "--out", "x"],
-        "--split: wanted one of random, per_class, blocks, blocks_by_class, fields, polygons, scenes, "
-        "given, got 'lucky'",
+        "--split: wanted one of random, per_class, blocks, blocks_by_class, fields, polygons, "
+        "scenes, given, got 'lucky'",
     ),
     "contradiction": (
         ["train", "--data", "indian_pines", "--split", "random,train=0.3", "--train", "0.1",

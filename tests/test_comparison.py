@@ -453,8 +453,8 @@ def test_a_stopped_run_goes_on_here_and_begins_anew_after_other_versions(
         ({"splits": ("random", RANDOM, "random,train=.1,guard=0")}, SplitError,
          "--split: random,train=.1,guard=0 and random are the same; name it once"),
         ({"splits": ("cubes",)}, SplitError,
-         "--split: wanted one of random, per_class, blocks, blocks_by_class, fields, polygons, scenes, "
-         "given, got 'cubes'"),
+         "--split: wanted one of random, per_class, blocks, blocks_by_class, fields, polygons, "
+         "scenes, given, got 'cubes'"),
     ],
 )  # fmt: skip
 def test_wrong_words_are_refused_before_anything_is_computed(
