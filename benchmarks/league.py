@@ -34,6 +34,7 @@ WITHOUT = (
 )
 MODELS = (
     "mobilesn",
+    "mobilesn,receptive_field=13",  # sees no further than a guard of 6
     "svm",
     "svm_context,side=5",
     "svm_context,side=13",

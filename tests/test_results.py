@@ -171,3 +171,44 @@ def test_the_step_on_images_is_as_fast_as_wanted_and_as_the_page_says() -> None:
         apart = abs(one[-1] - other[-1]) / other[-1]
         assert f"{100 * apart:.1f} % ({name.removeprefix('MobileNet')})" in page
         assert row["losses_float64"]["ours"] == row["losses_float64"]["notebook"]
+
+
+def test_large_maps_stay_within_memory_and_the_page_says_what_was_measured() -> None:
+    record = record_of("large_map")
+    page = (ROOT / "docs" / "large-scenes.md").read_text(encoding="utf-8")
+    rows = [("MobileSN", row) for row in record["sizes"]]
+    rows += [("HybridSN", record[f"hybridsn_{kind}"]) for kind in ("pavia_university", "million")]
+    assert record["sizes"][-1]["pixels"] == 5000 * 5000
+    for name, row in rows:
+        assert row["peak_mib"] <= 1024
+        shown = re.compile(
+            rf"\| {name} \| [0-9, x]+ \| {row['seconds']:.1f} \| {row['peak_mib']:.0f} \|"
+        )
+        assert len(shown.findall(page)) == 1
+    assert record["hybridsn_pavia_university"]["seconds"] <= 8
+    large = [row for row in record["sizes"] if row["pixels"] > 20_000]
+    pixels, seconds = (np.log([row[key] for row in large]) for key in ("pixels", "seconds"))
+    slope = np.polyfit(pixels, seconds, 1)[0]
+    assert slope == pytest.approx(record["exponent"])
+    assert 0.8 < slope < 1.1
+    assert f"to the power of {slope:.2f}." in page
+
+
+CIFAR = [name for name in RESULTS if name.startswith("cifar-")]
+
+
+@pytest.mark.parametrize("name", CIFAR)
+def test_the_page_on_cifar_says_what_was_scored(name: str) -> None:
+    record = record_of(name)
+    page = (ROOT / "docs" / "cifar.md").read_text(encoding="utf-8")
+    assert record["data"] == "CIFAR-10, JPEG copy"
+    assert record["images"] == {"trained": 45_000, "validated": 5_000, "tested": 10_000}
+    test, network = record["test"], record["model"].replace("mobilenet_v", "MobileNetV")
+    interval = f"{100 * test['interval']['low']:.1f} to {100 * test['interval']['high']:.1f}"
+    cells = [
+        f"`{record['recipe']}`", network, f"**{100 * test['scores']['overall_accuracy']:.2f}**",
+        interval, f"{100 * record['validation']['accuracy']:.2f}",
+        f"{100 * test['scores']['wrongly_shuffled']:.2f}",
+        f"{record['training']['seconds'] / 60:.0f} min",
+    ]  # fmt: skip
+    assert f"| {' | '.join(cells)} |" in page
