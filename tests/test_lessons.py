@@ -11,8 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import lesson_bottlenecks as bottlenecks
+import lesson_separable as separable
 import numpy as np
+import pytest
 from PIL import Image
+
+import spectrolite as sl
 
 ROOT = Path(__file__).parent.parent
 LESSONS = ROOT / "docs" / "lessons"
@@ -94,3 +98,70 @@ def test_half_of_the_plane_is_lost_in_one_dimension() -> None:
     shares = [bottlenecks.lost(1, np.random.default_rng(seed)) for seed in range(5)]
     assert min(shares) > 0.5
     assert max(shares) < 1
+
+
+# Depthwise separable convolutions
+
+
+def test_separable_says_what_was_timed() -> None:
+    record, text = record_of("lesson_separable"), page("depthwise-separable-convolutions")
+    speeds: dict[str, list[float]] = {"depthwise": [], "pointwise": [], "ordinary": []}
+    for row in record["layers"]:
+        for name, values in speeds.items():
+            values.append(row[name]["macs"] / row[name]["seconds"] / 1e9)
+        last = " | ".join(f"{values[-1]:.1f}" for values in speeds.values())
+        assert (
+            f"| {row['channels']} → {row['out']}, {row['side']}×{row['side']} | {row['batch']} | "
+            f"{row['times_macs']:.2f} | {row['times_seconds']:.2f} | {last} |"
+        ) in text
+    depthwise, pointwise, ordinary = (max(values) for values in speeds.values())
+    assert f"reaches {depthwise:.1f} billion MACs a second at best" in text
+    assert f"ones reach {pointwise:.1f} and {ordinary:.1f}." in text
+    assert depthwise < pointwise / 4
+    slower = [row for row in record["layers"] if row["times_seconds"] < 1]
+    assert [(row["channels"], row["out"], row["batch"]) for row in slower] == [(3, 4, 1)]
+    best = max(row["times_seconds"] for row in record["layers"])
+    assert f"up to {best:.2f} times instead" in text
+    shares = [
+        row["depthwise"]["seconds"] / (row["depthwise"]["seconds"] + row["pointwise"]["seconds"])
+        for row in record["layers"]
+        if (row["channels"], row["side"]) == (32, 32)
+    ]
+    assert f"takes {100 * shares[1]:.0f} % of its time" in text
+    assert f"{100 * shares[0]:.0f} % with one." in text
+
+
+def test_separable_says_what_whole_networks_take() -> None:
+    record, text = record_of("lesson_separable"), page("depthwise-separable-convolutions")
+    rows = {(row["network"], row["batch"]): row for row in record["networks"]}
+    for (name, batch), row in rows.items():
+        speed = row["macs"] * batch / row["seconds"] / 1e9
+        shown = f"{row['macs'] / 1e6:.1f} | {1e3 * row['seconds']:.2f} | {speed:.1f}"
+        assert f"| {name} | {batch} | {shown} |" in text
+
+    def times(one: str, other: str, batch: int) -> tuple[str, str]:
+        pair = rows[one, batch], rows[other, batch]
+        return tuple(f"{pair[0][key] / pair[1][key]:.1f}" for key in ("macs", "seconds"))  # type: ignore[return-value]
+
+    macs, seconds = times("V1, ordinary", "V1", 32)
+    assert f"{macs} times fewer MACs than the network that it replaces and takes {seconds}" in text
+    assert f"{times('V1, ordinary', 'V1', 1)[1]} times less with one." in text
+    macs, seconds = times("V2", "V1", 32)
+    assert f"{macs} times the MACs of V1 and takes {seconds} times as long" in text
+    macs, seconds = times("V1", "V1 ×0.25", 1)
+    assert f"{macs} times fewer MACs than V1 and takes {seconds} times less time" in text
+
+
+def test_the_pair_and_what_it_replaces_are_counted_as_by_hand() -> None:
+    """The course's example: 27 + 12 weights against 108."""
+    row = separable.measure_layer(3, 4, 4, 1)
+    weights = {name: row[name]["weights"] for name in separable.COLOURS}
+    assert weights == {"depthwise": 27, "pointwise": 12, "ordinary": 108}
+    assert row["ordinary"]["macs"] == 108 * 16
+    assert row["depthwise"]["bytes"] == 4 * (2 * 3 * 16 + 27)
+    assert row["times_macs"] == pytest.approx(108 / 39)
+    whole = separable.network("V1, ordinary")
+    assert (
+        sum(p.numel() for p in whole.parameters())
+        == sl.cost(separable.network("V1"), (3, 32, 32)).ordinary_parameters
+    )
