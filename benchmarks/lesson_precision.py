@@ -193,7 +193,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def draw(record: Record, path: Path) -> None:
-    """Histogram of activations, accuracy by their bits, ranges of one depthwise kernel."""
+    """Histogram of activations, what their rounding costs, ranges of one depthwise kernel."""
     figure = Figure(figsize=(12, 3.9), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     for activation in ACTIVATIONS:
@@ -202,19 +202,19 @@ def draw(record: Record, path: Path) -> None:
         counts = np.array(first["histogram"], float)
         left.step(BIN * np.arange(1, len(counts) + 1), counts / counts.sum(), color=colour,
                   label=label)  # fmt: skip
-        means = record["table"][activation]["accuracy"]
-        middle.errorbar(
-            BITS, [100 * means[f"{n} bits"]["mean"] for n in BITS],
-            [100 * means[f"{n} bits"]["std"] for n in BITS], color=colour, marker="o", capsize=3,
-            label=label,
-        )  # fmt: skip
+        for row in record["trainings"]:
+            if row["activation"] == activation:
+                lost = [100 * (row["accuracy"]["float32"] - row["activation_bits"][str(n)])
+                        for n in BITS]  # fmt: skip
+                shown = label if row["seed"] == SEEDS[0] else None
+                middle.plot(BITS, lost, color=colour, marker="o", ms=4, label=shown)
         name = widest(first["depthwise_ranges"])
         ranges = sorted(first["depthwise_ranges"][name], reverse=True)
         right.plot(np.linspace(0, 100, len(ranges)), ranges, color=colour,
                    label=f"{label}, {name.removesuffix('.depthwise.0')}")  # fmt: skip
         right.axhline(max(ranges) / 127 / 2, color=colour, ls=":", lw=1)
     left.set(title="activations above 0", xlabel="value", ylabel="share", yscale="log")
-    middle.set(title="activations rounded, weights not", xlabel="bits", ylabel="accuracy, %")
+    middle.set(title="activations rounded, weights not", xlabel="bits", ylabel="points lost")
     middle.set_xticks(BITS)
     middle.invert_xaxis()
     right.set(title="largest weight of each depthwise channel", xlabel="channels, %", yscale="log")

@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import lesson_bottlenecks as bottlenecks
+import lesson_hybridsn as hybridsn
+import lesson_precision as precision
 import lesson_separable as separable
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import spectrolite as sl
@@ -165,3 +168,115 @@ def test_the_pair_and_what_it_replaces_are_counted_as_by_hand() -> None:
         sum(p.numel() for p in whole.parameters())
         == sl.cost(separable.network("V1"), (3, 32, 32)).ordinary_parameters
     )
+
+
+# HybridSN layer by layer
+
+
+def test_hybridsn_says_what_was_counted_and_timed() -> None:
+    record, text = record_of("lesson_hybridsn"), page("hybridsn-layer-by-layer")
+    for row in record["layers"]:
+        cells = [row["name"].removesuffix(".0")]
+        cells += ["×".join(map(str, row[key])) for key in ("kernel", "output_shape")]
+        for key in ("parameters", "macs"):
+            cells += [f"{row[key]:,}", f"{100 * row[key] / record[key]:.2f} %"]
+        assert f"| {' | '.join(cells)} |" in text
+    assert f"| together | | | {record['parameters']:,} | | {record['macs']:,} | |" in text
+    assert f"{record['macs_a_scene_pixel']:,} MACs a pixel instead of {record['macs']:,}" in text
+    ways = record["seconds_a_pixel"]
+    assert list(ways) == ["patches", "scene", "shipped"]
+    for stage in hybridsn.STAGES:
+        shown = " | ".join(f"{1e3 * way[stage]:.4f}" for way in ways.values())
+        assert f"| {stage} | {shown} |" in text
+    times = sum(ways["patches"].values()) / sum(ways["shipped"].values())
+    assert f"{times:.0f} times less than by patches" in text
+
+
+def test_hybridsn_s_counts_are_those_of_the_architecture() -> None:
+    """Kernel times channels in and out, plus biases; MACs are weights times positions."""
+    made = hybridsn.counted()
+    inputs = (1, 8, 16, 576, 64, 256, 128)
+    for channels, row in zip(inputs, made["layers"], strict=True):
+        out, *positions = row["output_shape"]
+        weights = channels * out * int(np.prod(row["kernel"]))
+        assert row["parameters"] == weights + out
+        assert row["macs"] == weights * int(np.prod(positions))
+    text = page("hybridsn-layer-by-layer")
+    for side, words in ((25, "= 4,735,232 parameters"), (19, "has 1,982,720 parameters")):
+        assert f"{64 * (side - 8) ** 2 * 256 + 256:,}" in words
+        assert words in text
+    assert f"would leave {64 * 256 + 256:,}," in text
+
+
+# ReLU6 and low precision
+
+
+def test_precision_says_what_was_scored() -> None:
+    record, text = record_of("lesson_precision"), page("relu6-and-low-precision")
+    fell = []
+    for row in record["trainings"]:
+        ranges = row["depthwise_ranges"].values()
+        largest = max(max(values) for values in ranges)
+        lost = max(np.mean(np.array(v) < max(v) / 254) for v in ranges)
+        cells = " | ".join(f"{100 * row['accuracy'][name]:.2f}" for name in precision.STORED)
+        word = precision.WORDS[row["activation"]]
+        shown = f"| {word} | {row['seed']} | {cells} | {largest:,.0f} | {100 * lost:.0f} % |"
+        assert shown in text
+        fell.append((row["accuracy"]["int8, a tensor"] < 0.2, lost > 0.9))
+    assert sum(chance for chance, _ in fell) == 3
+    assert all(chance == lost for chance, lost in fell)
+    assert f"One image is {100 / 355:.2f} points" in text
+    drops = sorted(
+        100 * (row["accuracy"]["float32"] - row["accuracy"]["int8, a channel"])
+        for row in record["trainings"]
+    )
+    assert f"loses at most {drops[-1]:.2f} points" in text
+    assert f"{drops[-2]:.2f} in the others" in text
+
+
+def test_precision_says_what_activations_cost() -> None:
+    record, text = record_of("lesson_precision"), page("relu6-and-low-precision")
+    for activation, word in precision.WORDS.items():
+        own = [row for row in record["trainings"] if row["activation"] == activation]
+        cells = [
+            np.mean([r["accuracy"]["float32"] - r["activation_bits"][str(n)] for r in own])
+            for n in precision.BITS
+        ]
+        assert f"| {word} | {' | '.join(f'{100 * cell:.2f}' for cell in cells)} |" in text
+    relu6, relu = (
+        [row for row in record["trainings"] if row["activation"] == a] for a in precision.WORDS
+    )
+    swapped = "{:.2f}, {:.2f} and {:.2f} %".format(*(100 * r["other_activation"] for r in relu6))
+    assert f"scores {swapped} instead of" in text
+    cost = np.mean([100 * (r["accuracy"]["float32"] - r["other_activation"]) for r in relu])
+    assert f"costs {cost:.2f} points on average" in text
+    assert f"largest activation here is {max(r['largest_activation'] for r in relu):.0f}." in text
+    assert round(1 / np.mean([r["above_6"] for r in relu]), -3) == 3000
+    assert all(r["largest_activation"] == 6 for r in relu6)
+
+
+def test_steps_and_lost_channels_by_hand() -> None:
+    x = torch.tensor([0.0, 0.9, 2.4, 6.0, 9.0])
+    assert precision.to_steps(x, 2.0, 2).tolist() == [0, 0, 2, 6, 6]
+    assert precision.to_steps(x, 0.0, 2) is x
+    # 127 and a half step of 1: what is below half a step vanishes
+    assert precision.lost_channels([127, 0.49, 0.51, 0.1]) == 0.5
+
+
+def test_ranges_are_those_of_the_folded_kernel() -> None:
+    net: Any = sl.build_model(
+        "mobilenet_v2", width=0.05, channels=1, generator=torch.Generator().manual_seed(0)
+    ).eval()
+    conv, norm = net.blocks[1].depthwise[0], net.blocks[1].depthwise[1]
+    with torch.no_grad():
+        norm.running_var[0] = 1e-10
+    ranges = precision.depthwise_ranges(net)
+    assert len(ranges) == 17
+    found = ranges["blocks.1.depthwise.0"]
+    root = (norm.running_var + norm.eps).sqrt()
+    expected = (conv.weight.abs().flatten(1).max(1).values / root).tolist()
+    assert found == pytest.approx(expected)
+    assert found[0] > 50 * max(found[1:])
+    swapped: Any = precision.with_activation(net, torch.nn.ReLU)
+    assert isinstance(swapped.stem[2], torch.nn.ReLU)
+    assert not isinstance(swapped.stem[2], torch.nn.ReLU6)
