@@ -212,3 +212,31 @@ def test_the_page_on_cifar_says_what_was_scored(name: str) -> None:
         f"{record['training']['seconds'] / 60:.0f} min",
     ]  # fmt: skip
     assert f"| {' | '.join(cells)} |" in page
+
+
+NETWORKS = {"mobilenet_v1": "MobileNetV1", "mobilenet_v2": "MobileNetV2", "hybridsn": "HybridSN",
+            "mobilesn": "MobileSN"}  # fmt: skip
+
+
+def test_what_was_shipped_keeps_its_classes_and_the_page_says_what_was_measured() -> None:
+    record = record_of("ship")
+    page = (ROOT / "docs" / "ship-it.md").read_text(encoding="utf-8")
+    measured = {row["model"]: row for row in record["measured"]}
+    assert {row["network"] for row in record["runs"]} == set(NETWORKS)
+    for row in record["runs"]:
+        for backend, name in (("onnxruntime", "ONNX Runtime"), ("openvino", "OpenVINO")):
+            assert row["parity"][backend]["difference"] <= 1e-4
+            assert row["parity"][backend]["same_class"] >= 0.9999
+            (few,) = (f for f in row["fewer"]
+                      if (f["backend"], f["precision"]) == (backend, "int8"))  # fmt: skip
+            plain_s, few_s = (
+                measured[f"{row['run']}/{kind}"]["many"]["p50_s"]
+                for kind in (backend, f"{backend}-int8")
+            )
+            cells = [
+                NETWORKS[row["network"]], name, f"{100 * few['before']:.2f}",
+                f"{100 * few['after']:.2f}", f"{100 * few['same_class']:.2f}",
+                f"{few['bytes_after'] / 1e6:.2f} MB, {few['times_smaller']:.2f} × smaller",
+                f"{1000 * few_s:.0f} ms, {plain_s / few_s:.2f} × faster",
+            ]  # fmt: skip
+            assert f"| {' | '.join(cells)} |" in page
