@@ -22,7 +22,7 @@ from records import Record, Repeat, Values, write_record
 
 import spectrolite as sl
 from spectrolite.reports import flip_figures
-from spectrolite.splits import parse_split
+from spectrolite.split_words import parse_split
 
 FIGURES = ("overall_accuracy", "average_accuracy", "kappa")
 

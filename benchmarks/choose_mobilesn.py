@@ -32,7 +32,8 @@ from spectrolite.models import build_scene_model
 from spectrolite.run_training import seeds
 from spectrolite.scene import array_sha256
 from spectrolite.settings import Settings, settings
-from spectrolite.splits import Split, parse_split
+from spectrolite.split_words import parse_split
+from spectrolite.splits import Split
 from spectrolite.training import fit_scene
 
 OUTER = {

@@ -30,13 +30,13 @@ from records import Record, Repeat, Values, write_record
 
 import spectrolite as sl
 from spectrolite.errors import SpectroliteError
+from spectrolite.machines import other_machine
 from spectrolite.models import build_image_model
 from spectrolite.recipes import read_recipe
-from spectrolite.run_folders import other_machine
 from spectrolite.run_training import seeds
 from spectrolite.scene import array_sha256
 from spectrolite.settings import checked_settings, flat_settings, settings
-from spectrolite.splits import parse_split
+from spectrolite.split_words import parse_split
 from spectrolite.training import Epoch
 from spectrolite.unfinished import is_stopped
 

@@ -61,6 +61,14 @@ def test_a_set_a_run_its_folder_and_its_bundle(digits_run: sl.Run) -> None:
     assert made[0].images[:2] == ("0", "1")
 
 
+def test_the_network_stays_as_it_was_in_memory() -> None:
+    bundle = _model(3, 8, 8)
+    before = [weight.stride() for weight in bundle.network.parameters()]
+    pixels = np.zeros((2, 3, 8, 8), np.uint8)
+    sl.classify(bundle, sl.ImageSet(pixels, np.array([0, 1]), ("a", "b", "c")))
+    assert [weight.stride() for weight in bundle.network.parameters()] == before
+
+
 def test_top_is_the_order_of_the_probabilities(digits_run: sl.Run) -> None:
     made = sl.classify(digits_run, sl.load("digits")[1])
     for row, best in zip(made.probabilities.tolist(), made.top(3), strict=True):

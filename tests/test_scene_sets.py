@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 import spectrolite as sl
 from spectrolite.errors import LabelsError, SceneError, SplitError
 from spectrolite.scene_sets import scene_by_scene, starts
-from spectrolite.splits import parse_split
+from spectrolite.split_words import parse_split
 
 SHAPES = ((12, 14), (9, 21), (16, 10))
 NAMES = ("north", "south", "west")

@@ -32,7 +32,8 @@ from spectrolite.draws import (
 )
 from spectrolite.errors import LabelsError, ReadError, SplitError
 from spectrolite.labels import Labels
-from spectrolite.splits import METHODS, Split, parse_split, split
+from spectrolite.split_words import METHODS, parse_split
+from spectrolite.splits import Split, split
 
 SMALL = settings(deadline=None, max_examples=50, derandomize=True)
 

@@ -232,7 +232,8 @@ def train(
 def _draw(loaded: tuple[Any, Any], text: str, train: float | None, split_seed: int | None) -> Any:
     from spectrolite.image_splits import split_images
     from spectrolite.images import ImageSet
-    from spectrolite.splits import parse_split, split
+    from spectrolite.split_words import parse_split
+    from spectrolite.splits import split
 
     method, parameters = parse_split(text)
     for key, flag, value in (("train", "--train", train), ("seed", "--split-seed", split_seed)):

@@ -26,14 +26,16 @@ from spectrolite.files import whole_file
 from spectrolite.labels import Labels
 from spectrolite.league_pages import league_page
 from spectrolite.leagues import Cell, League, made_league
+from spectrolite.machines import other_machine, versions_and_machine
 from spectrolite.models import IMAGE_MODELS, SCENE_MODELS, build_scene_model
-from spectrolite.run_folders import Run, open_run, other_machine, versions_and_machine
+from spectrolite.run_folders import Run, open_run
 from spectrolite.run_training import EpochListener
 from spectrolite.run_training import seeds as seeds_of
 from spectrolite.runs import train
 from spectrolite.scene import Scene
 from spectrolite.settings import flat_settings, settings
-from spectrolite.splits import Split, parse_split, parsed, split
+from spectrolite.split_words import parse_split, parsed
+from spectrolite.splits import Split, split
 from spectrolite.tuned_baselines import TUNED, checked_baseline, field_of, map_with_baseline
 from spectrolite.unfinished import is_stopped, open_stopped
 

@@ -11,7 +11,8 @@ from spectrolite.errors import RunError
 from spectrolite.run_folders import Run
 from spectrolite.run_training import EpochListener
 from spectrolite.runs import train
-from spectrolite.splits import parse_split, split
+from spectrolite.split_words import parse_split
+from spectrolite.splits import split
 
 PROTOCOLS = {
     "random": "random,train=0.1,seed=345",

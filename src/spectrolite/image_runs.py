@@ -22,12 +22,13 @@ from spectrolite.image_reports import ImageReport, TrainModeFigures, make_image_
 from spectrolite.image_splits import ImageSplit
 from spectrolite.image_training import fit_images, logits_of
 from spectrolite.images import ImageSet
+from spectrolite.machines import threads_of
 from spectrolite.manifests import hash_of
 from spectrolite.model_cards import write_card
 from spectrolite.models import build_image_model
 from spectrolite.models.blocks import MIN_SIDE
 from spectrolite.predictions import Predictions, predict, read_predictions
-from spectrolite.run_folders import Run, open_run, threads_of, what_is_known, write_json
+from spectrolite.run_folders import Run, open_run, what_is_known, write_json
 from spectrolite.run_training import EpochListener, fit_in, seeds
 from spectrolite.settings import ImageSettings, settings
 from spectrolite.training import Epoch, pick_device

@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from spectrolite.reports import Number, Part
 from spectrolite.significance import corrected_t_test
-from spectrolite.splits import parse_split
+from spectrolite.split_words import parse_split
 
 FORMAT = 1
 FIGURES = ("overall_accuracy", "average_accuracy", "kappa")

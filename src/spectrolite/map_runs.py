@@ -17,6 +17,7 @@ from spectrolite import readers
 from spectrolite.bundles import AnyModel, Bundle
 from spectrolite.deploy.runtime import Exported, is_exported, scene_model
 from spectrolite.errors import ReadError, RunError, SettingsError, SpectroliteError
+from spectrolite.machines import threads_of, versions_and_machine
 from spectrolite.map_files import (
     DOUBTS,
     MADE_FROM,
@@ -40,7 +41,7 @@ from spectrolite.mapping import (
 )
 from spectrolite.readers.rasters import GDAL_CACHE
 from spectrolite.readers.scene_files import files_of
-from spectrolite.run_folders import Run, open_run, threads_of, versions_and_machine
+from spectrolite.run_folders import Run, open_run
 from spectrolite.scene import AnyScene, Scene, Window, array_sha256
 from spectrolite.scene_sets import AnyScenes, SceneSet, scenes_of
 from spectrolite.staging import FORMAT, StagedMap, staged

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,7 +148,8 @@ def predict(
         logits = torch.cat([bundle.logits(torch.from_numpy(part.copy())) for part in parts])
     else:
         target = pick_device(device)
-        net: Any = bundle.network.to(target, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # a copy, since `to` would change the network of the caller, and the bits of what follows
+        net: Any = copy.deepcopy(bundle.network).to(target, memory_format=torch.channels_last)  # type: ignore[call-overload]
         with kept_memory():
             logits = logits_of(net, pixels, bundle.mean, bundle.std, target)
     return Predictions(

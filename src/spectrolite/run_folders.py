@@ -13,34 +13,27 @@ predictions.safetensors  of images: class and probabilities of each test image
 from __future__ import annotations
 
 import json
-import os
-import platform
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from spectrolite import catalog, readers
 from spectrolite.bundles import load_bundle_of_run, read_json
 from spectrolite.errors import RunError, SplitError
 from spectrolite.files import whole_file
 from spectrolite.image_reports import ImageReport
 from spectrolite.image_splits import ImageSplit
 from spectrolite.images import ImageSet
-from spectrolite.labels import Labels
+from spectrolite.machines import versions_and_machine
 from spectrolite.manifests import (
     FORMAT,
     IMAGE_DATA,
-    LEFT_IN_FILE,
     SCENE_DATA,
     WORDS,
     ImageManifest,
@@ -50,17 +43,16 @@ from spectrolite.manifests import (
     named_data,
     source_of,
 )
-from spectrolite.readers.image_folders import read_images
 from spectrolite.reports import FORMAT as REPORT_FORMAT
 from spectrolite.reports import Report
-from spectrolite.scene import AnyScene, Scene, SceneFile
+from spectrolite.run_data import load_images, load_pair, moved_sources
+from spectrolite.scene import SceneFile
 from spectrolite.scene_sets import AnyLabels, AnyScenes, SceneSet, several
 from spectrolite.settings import ImageSettings, Settings, checked_settings
 from spectrolite.splits import Split
-from spectrolite.training import Epoch, pick_device
+from spectrolite.training import Epoch
 
 PARTS = ("train", "validation", "test")
-DECIDE_BITS = ("torch", "numpy", "scipy", "scikit-learn")
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,15 +109,15 @@ class RunRecord:
         places = dict(zip(self.manifest["data"], moved, strict=False))
         if self.on_images:
             images: Any = places.get("images")
-            return _load_images(self.manifest, images, self.path)
+            return load_images(self.manifest, images, self.path)
         sources = {
-            kind: _moved(kind, source, places.get(kind), self.path)
+            kind: moved_sources(kind, source, places.get(kind), self.path)
             for kind, source in self.manifest["data"].items()
         }
         if len(sources["scene"]) != len(sources["labels"]) or not sources["scene"]:
             raise RunError(f"{self.path}/manifest.json: damaged: data; train again")
         loaded = [
-            _load_pair(scene, labels, self.path)
+            load_pair(scene, labels, self.path)
             for scene, labels in zip(sources["scene"], sources["labels"], strict=True)
         ]
         if isinstance(self.manifest["data"]["scene"], dict):
@@ -236,70 +228,6 @@ def check_one_scene(run: RunRecord, data: Sequence[Any], verb: str) -> None:
         )
 
 
-def _load_images(
-    manifest: Mapping[str, Any], moved: Path | None, run: Path
-) -> tuple[ImageSet, ImageSet | None]:
-    source = manifest["data"]["images"]
-    if "data" in source:
-        images, test = catalog.load(source["data"], moved or source.get("root"))
-    elif "images" in source:
-        size = source.get("image_size")
-        images, test = read_images(
-            moved or source["images"], None if size is None else int(size), "skip_damaged" in source
-        )
-    else:
-        raise RunError(
-            f"{run}: trained on images in memory, which cannot be loaded again; give them"
-        )
-    return images, None if manifest["test_sha256"] is None else test
-
-
-def _moved(kind: str, sources: Any, places: Any, run: Path) -> list[dict[str, str]]:
-    """How to load each scene, or the labels of each, from where the files lie now."""
-    known: list[dict[str, str]] = [sources] if isinstance(sources, dict) else sources
-    files = [places] if isinstance(places, str | Path) else list(places or ())
-    if files and len(files) != len(known):
-        raise RunError(
-            f"--{kind}: {run} was trained on {len(known)} scenes; give the files of all, in their "
-            f"order, got {len(files)}"
-        )
-    if not files:
-        return known
-    return [{**one, "file": str(file)} for one, file in zip(known, files, strict=True)]
-
-
-def _load_pair(
-    of_scene: dict[str, str], of_labels: dict[str, str], run: Path
-) -> tuple[AnyScene, Labels]:
-    scene = _load_source(of_scene, "scene", run)
-    on = scene if isinstance(scene, Scene | SceneFile) else None
-    labels = _load_source(of_labels, "labels", run, on)
-    if not isinstance(scene, Scene | SceneFile) or not isinstance(labels, Labels):
-        raise RunError(f"{run}/manifest.json: damaged: data; train again")
-    return scene, labels.on(scene)
-
-
-def _load_source(
-    source: dict[str, str], kind: str, run: Path, scene: AnyScene | None = None
-) -> AnyScene | Labels:
-    if "data" in source:
-        scene, labels = catalog.load(source["data"], source.get("root"), source.get("mirror_url"))
-        return scene if kind == "scene" else labels
-    if "file" not in source:
-        raise RunError(
-            f"{run}: trained on {kind} in memory, which cannot be loaded again; "
-            "give scene and labels"
-        )
-    if kind == "labels":
-        return readers.read_labels(
-            source["file"], source.get("key"), scene=scene, layer=source.get("layer"),
-            class_field=source.get("class_field"),
-        )  # fmt: skip
-    dropped = tuple(int(b) for b in source.get("drop_bands", "").split(",") if b)
-    read = readers.open_scene if LEFT_IN_FILE in source else readers.read_scene
-    return read(source["file"], source.get("key"), dropped, scale="scale" in source)
-
-
 def what_is_known(
     one: AnyScenes | ImageSet,
     other: AnyLabels | ImageSet | None,
@@ -336,65 +264,6 @@ def what_is_known(
         "split_sha256": split.sha256,
         **versions_and_machine(chosen.training.device),
     }
-
-
-def versions_and_machine(device: str) -> dict[str, Any]:
-    """`versions` and `machine` of what is computed here, on the device of that name."""
-    packages = ("spectrolite", *DECIDE_BITS)
-    return {
-        "versions": {
-            "python": platform.python_version(),
-            **{p: metadata.version(p) for p in packages},
-        },
-        "machine": {
-            "system": f"{platform.system()} {platform.machine()}",
-            "processors": os.cpu_count() or 1,
-            "threads": torch.get_num_threads(),
-            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-            "device": str(pick_device(device)),
-        },
-    }
-
-
-def other_machine(known: dict[str, Any], device: str | None = None) -> list[str]:
-    """What differs here from where a run was trained, of all that decides its bits.
-
-    The thread count is left out: `threads_of` sets it.
-
-    Args:
-        known: what is known of a run; or `versions` and `machine` alone.
-        device: name of the device to compute on; without it, that of the run's settings.
-    """
-    here = versions_and_machine(device or known["settings"]["training"]["device"])
-    now = {p: here["versions"][p] for p in ("spectrolite", *DECIDE_BITS)}
-    now |= {key: here["machine"][key] for key in ("cpu_capability", "device")}
-    then = {**known["versions"], **known["machine"]}
-    other = [
-        f"{name} {then.get(name, 'unknown')} then, {value} now"
-        for name, value in now.items()
-        if then.get(name) != value
-    ]
-    if now["device"] != "cpu" and not other:
-        return [f"bits are not promised on {now['device']}"]
-    return other
-
-
-@contextmanager
-def threads_of(known: dict[str, Any]) -> Iterator[None]:
-    """Compute with as many threads as a run did while the block runs: their number decides bits.
-
-    Raises:
-        RunError: no such number is known.
-    """
-    wanted = known["machine"].get("threads")
-    if not isinstance(wanted, int) or wanted < 1:
-        raise RunError(f"machine.threads: wanted a whole number from 1 up, got {wanted!r}")
-    before = torch.get_num_threads()
-    torch.set_num_threads(wanted)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -20,11 +20,12 @@ from spectrolite.bundles import Bundle, Config
 from spectrolite.errors import SceneError, SettingsError, SplitError
 from spectrolite.files import whole_file
 from spectrolite.leakage import Leakage
+from spectrolite.machines import threads_of
 from spectrolite.mapping import classify
 from spectrolite.model_cards import write_card
 from spectrolite.models import build_scene_model
 from spectrolite.reports import Report, flip_figures, make_report
-from spectrolite.run_folders import Run, open_run, threads_of, what_is_known, write_json
+from spectrolite.run_folders import Run, open_run, what_is_known, write_json
 from spectrolite.run_training import EpochListener, fit_in, seeds
 from spectrolite.scene_maps import SceneMap, maps_sha256, read_map
 from spectrolite.scene_sets import (

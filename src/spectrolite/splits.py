@@ -1,8 +1,5 @@
 """Which pixels train, which validate, which are tested.
 
-One grammar everywhere: `blocks,train=0.3,side=20,guard=6,seed=1,allow_missing`. The keywords are
-those of `split`; a bare word is true.
-
 Each method is one function that takes some labelled pixels and returns those that train. The
 validation part is drawn by the same function from the training pixels alone, never from the test.
 """
@@ -34,30 +31,9 @@ from spectrolite.leakage import Leakage, Pixels
 from spectrolite.readers import read_labels
 from spectrolite.scene import array_sha256
 from spectrolite.scene_sets import AnyLabels, LabelSet, starts
+from spectrolite.split_words import METHODS, Parameter, checked, share_of, whole_number
 
-Parameter = int | float | bool | str
-
-# What each method takes beside seed, guard, validation and allow_missing, with its default.
-METHODS: dict[str, dict[str, Parameter]] = {
-    "random": {"train": 0.1},
-    "per_class": {"n": 20},
-    "blocks": {"train": 0.3, "side": 20},
-    "blocks_by_class": {"train": 0.3, "side": 10},
-    "fields": {"train": 0.3},
-    "polygons": {"train": 0.3},
-    "scenes": {"train": 0.5},
-    "given": {},
-}
-
-
-WHOLE = {
-    "fields": "field",
-    "polygons": "polygon",
-    "scenes": "scene",
-}  # what these methods keep whole
-
-COMMON = ("seed", "guard", "validation", "allow_missing")
-KEYWORDS = ("train", "test", "n", "side", *COMMON)
+WHOLE = {"fields": "field", "polygons": "polygon", "scenes": "scene"}  # what these keep whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,28 +109,6 @@ class Split:
         return ",".join([self.method, *words])
 
 
-def parse_split(text: str) -> tuple[str, dict[str, Any]]:
-    """Method and keywords of a split in the grammar of the command line.
-
-    >>> parse_split("blocks,train=0.3,side=20,allow_missing")
-    ('blocks', {'train': 0.3, 'side': 20, 'allow_missing': True})
-    """
-    method, *words = (word.strip() for word in text.split(","))
-    parameters: dict[str, Any] = {}
-    for word in words:
-        key, equals, value = (part.strip() for part in word.partition("="))
-        if not key or (equals and not value):
-            raise SplitError(f"--split: wanted key=value or a bare word, got {word!r} in {text!r}")
-        if key not in KEYWORDS:
-            raise SplitError(f"--split: no keyword {key}; wanted one of {', '.join(KEYWORDS)}")
-        if key in parameters:
-            raise SplitError(f"--split: {key} stands twice in {text!r}")
-        parameters[key] = parsed(value) if equals else True
-        if equals and (method, key) == ("scenes", "test"):  # a scene may be called 2024
-            parameters[key] = value
-    return method, parameters
-
-
 def split(
     labels: AnyLabels,
     method: str = "random",
@@ -213,8 +167,8 @@ def split(
     """
     if method not in METHODS:
         raise SplitError(f"--split: wanted one of {', '.join(METHODS)}, got {method!r}")
-    seed = _whole("seed", seed, 0, 2**32 - 1)
-    guard = _whole("guard", guard, 0)
+    seed = whole_number("seed", seed, 0, 2**32 - 1)
+    guard = whole_number("guard", guard, 0)
     if not isinstance(allow_missing, bool):
         raise SplitError(f"allow_missing: wanted true or false, got {allow_missing!r}")
     if isinstance(labels, LabelSet) and method == "given":
@@ -234,8 +188,8 @@ def split(
         tested = parameters.pop("test", None) if isinstance(labels, LabelSet) else None
         if tested is not None and (method != "scenes" or "train" in parameters):
             raise SplitError(f"{method}: test= goes with scenes, and in place of train=")
-        values = _checked(method, parameters)
-        share = _share("validation", validation, 0)
+        values = checked(method, parameters)
+        share = share_of("validation", validation, 0)
         pixels = np.flatnonzero(labels.array)
         named: dict[str, Parameter] = {**values}
         if isinstance(labels, LabelSet) and tested is not None:
@@ -381,49 +335,3 @@ def _given(
         if both:
             raise SplitError(f"given: {both} pixels are in both {one} and {other}; remove them")
     return pixels["train"], pixels["validation"], pixels["test"], known
-
-
-def _checked(method: str, parameters: Mapping[str, object]) -> Values:
-    """The method's keywords, complete and in range."""
-    known = METHODS[method]
-    unknown = sorted(set(parameters) - set(known))
-    if unknown:
-        raise SplitError(
-            f"{method}: no keyword {', '.join(unknown)}; wanted {', '.join([*known, *COMMON])}"
-        )
-    values: Values = {}
-    for key, default in known.items():
-        value = parameters.get(key, default)
-        values[key] = _share(key, value, None) if key == "train" else _whole(key, value, 1)
-    return values
-
-
-def _share(key: str, value: object, low: int | None) -> float:
-    """A share below 1 and above 0, or from 0 where `low` is 0."""
-    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(
-        value, bool
-    )
-    if not number or not (0 < value < 1 or value == low):  # type: ignore[operator]
-        wanted = "above 0 and below 1" if low is None else f"from {low} to below 1"
-        raise SplitError(f"{key}: wanted a share {wanted}, got {value!r}")
-    return float(value)  # type: ignore[arg-type]
-
-
-def _whole(key: str, value: object, low: int, high: int | None = None) -> int:
-    number = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not number or value < low or (high is not None and value > high):  # type: ignore[operator]
-        wanted = f"from {low} up" if high is None else f"from {low} to {high}"
-        raise SplitError(f"{key}: wanted a whole number {wanted}, got {value!r}")
-    return int(value)  # type: ignore[call-overload, no-any-return]
-
-
-def parsed(text: str) -> Parameter:
-    """The value of a keyword: true or false, a number, or the text itself."""
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text

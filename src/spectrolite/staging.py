@@ -27,10 +27,11 @@ from pydantic import BaseModel, ConfigDict
 from spectrolite.bundles import read_json
 from spectrolite.errors import RunError, SettingsError
 from spectrolite.files import whole_file
+from spectrolite.machines import other_machine
 from spectrolite.map_files import MADE_FROM, MapFiles, open_map
 from spectrolite.mapping import Layers
 from spectrolite.parts import BEGIN, LOCK, REMEDY, clear, locked, part_of
-from spectrolite.run_folders import other_machine, write_json
+from spectrolite.run_folders import write_json
 from spectrolite.scene import Window
 
 FORMAT = 1

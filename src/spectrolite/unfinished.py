@@ -24,10 +24,11 @@ from typing import Any
 from spectrolite.bundles import read_json
 from spectrolite.errors import RunError, SettingsError, SpectroliteError, TrainingError
 from spectrolite.image_splits import ImageSplit
+from spectrolite.machines import other_machine, threads_of
 from spectrolite.manifests import FORMAT, WORDS, ImageKnown, SceneKnown, is_of_images
 from spectrolite.parts import BEGIN, LOCK, REMEDY, clear, locked, part_of
 from spectrolite.resuming import epochs_kept
-from spectrolite.run_folders import RunRecord, other_machine, save_split, threads_of, write_json
+from spectrolite.run_folders import RunRecord, save_split, write_json
 from spectrolite.settings import checked_settings, flat_settings
 from spectrolite.splits import Split
 

@@ -23,10 +23,11 @@ from spectrolite.image_bundles import ImageBundle
 from spectrolite.image_reports import ImageReport
 from spectrolite.image_runs import PREDICTIONS
 from spectrolite.images import ImageSet
+from spectrolite.machines import other_machine, threads_of
 from spectrolite.manifests import WORDS, hash_of, named_data
 from spectrolite.predictions import Predictions, read_predictions
 from spectrolite.reports import Report
-from spectrolite.run_folders import Run, open_run, other_machine, threads_of
+from spectrolite.run_folders import Run, open_run
 from spectrolite.run_training import EpochListener
 from spectrolite.runs import evaluate, train
 from spectrolite.scene import listed
