@@ -52,14 +52,14 @@ class Repeat:
 
 
 def write_record(
-    name: str, content: Record, *, data: dict[str, str], split: Hashes, weights: Hashes
+    name: str, content: Record, *, data: Hashes, split: Hashes, weights: Hashes
 ) -> Path:
     """Write `results/NAME.json`.
 
     Args:
         name: of the record.
         content: the figures.
-        data: sha256 of each array or file that was read, by name.
+        data: sha256 of each array or file that was read, by name; or why there are none.
         split: sha256 of each split, by its words; or why there is none.
         weights: sha256 of the trained weights, by what trained them; or why there are none.
 
