@@ -20,14 +20,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from lesson_bottlenecks import digits
 from matplotlib.figure import Figure
 from records import RESULTS, Record, Repeat, Values, write_record
 
 import spectrolite as sl
 from spectrolite.augment import channel_statistics, standardise
+from spectrolite.image_checkups import IMAGES, pixel_range
 from spectrolite.image_splits import ImageSplit
 from spectrolite.image_training import fit_images, logits_of
-from spectrolite.kernels import LayerKernels, Range, depthwise_kernels
+from spectrolite.kernels import LayerKernels, depthwise_kernels
 from spectrolite.models import build_image_model
 from spectrolite.scene import array_sha256
 from spectrolite.settings import settings
@@ -35,7 +37,7 @@ from spectrolite.settings import settings
 NAME = "lesson_kernels"
 PICTURE = Path(__file__).parent.parent / "docs" / "lessons" / "dead-kernels.png"
 NETWORKS = {"mobilenet_v1": 0.25, "mobilenet_v2": 0.35}  # and their widths
-ACTIVATIONS, SEEDS, SEEN = ("relu6", "relu"), (0, 1, 2), 512
+ACTIVATIONS, SEEDS = ("relu6", "relu"), (0, 1, 2)
 DECAYS: dict[str, dict[str, Any]] = {
     "none": {"weight_decay": 0.0},
     "spared": {"weight_decay": 5e-4, "decay_on": "kernels"},
@@ -46,11 +48,6 @@ TRAINING: dict[str, Any] = {
     "epochs": 12, "batch": 32, "learning_rate": 0.05, "ema": 0.0, "pad": 0, "mirror": "none",
     "device": "cpu",
 }  # fmt: skip
-
-
-def digits() -> ImageSplit:
-    """Every training image trains, the test images test."""
-    return sl.split_images(*sl.load("digits"), validation=0)
 
 
 def train(split: ImageSplit, network: str, activation: str, decay: str, seed: int) -> Record:
@@ -68,8 +65,8 @@ def train(split: ImageSplit, network: str, activation: str, decay: str, seed: in
     fit_images(net, split, mean, std, chosen, order=seed, dropout=seed)
     tested = split.tested.pixels[split.test]
     said = logits_of(net.eval(), tested, mean, std, torch.device("cpu")).argmax(1).numpy()
-    black, white = -mean.double() / std.double(), (1 - mean.double()) / std.double()
-    layers = depthwise_kernels(net, standardise(pixels[:SEEN], mean, std), Range(black, white))
+    places = np.linspace(0, len(pixels) - 1, IMAGES).round().astype(np.int64)  # as the doctor does
+    layers = depthwise_kernels(net, standardise(pixels[places], mean, std), pixel_range(mean, std))
     return {
         "network": network,
         "activation": activation,

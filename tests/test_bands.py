@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
+import spectrolite as sl
 from spectrolite import bands as module
 from spectrolite.bands import Bands, fit_bands
 from spectrolite.catalog import load
@@ -423,3 +424,20 @@ def test_thirty_components_of_indian_pines_equal_scikit_learns() -> None:
         1e-5,
     )
     assert ours.explained > 0.99
+
+
+@pytest.mark.parametrize(
+    ("reduction", "components", "message"),
+    [
+        ("MNF", 3, "reduction: wanted pca or mnf, got 'MNF'"),
+        ("mnf", 0, "components: wanted 1 or more with the reduction mnf, got 0"),
+    ],
+)
+def test_reductions_that_are_none_are_refused(
+    reduction: str, components: int, message: str
+) -> None:
+    cube = np.random.default_rng(0).normal(size=(6, 6, 4))
+    drawn = sl.split(sl.Labels(np.tile([1, 2], (6, 3))), "random", train=0.5)
+    with pytest.raises(SettingsError) as refused:
+        fit_bands(sl.Scene(cube), drawn, components, reduction=reduction)
+    assert str(refused.value) == message

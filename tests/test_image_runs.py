@@ -349,6 +349,14 @@ def test_a_split_that_draws_nothing_cannot_vary(
         sl.repeat(run, 2, "training", None, *few, flips=True)
 
 
+def test_a_split_without_a_test_set_is_drawn_anew(
+    few: tuple[sl.ImageSet, sl.ImageSet], tmp_path: Path
+) -> None:
+    run = sl.train(few[0], out=tmp_path / "run", **{**FLAGS, "epochs": 1})
+    made = sl.repeat(run, 2, "split", None, few[0])
+    assert [(r.seed, r.split_seed) for r in made.runs] == [(0, 0), (0, 1)]
+
+
 # Bad input
 
 

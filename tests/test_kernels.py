@@ -321,6 +321,11 @@ def test_the_doctor_tells_of_kernels(
     code, out, err = typed("doctor", copied.path, "--picture", picture)
     assert (code, out) == (2, "")
     assert err == f"error: {picture} exists; take another name, or --overwrite"
+    code, _, err = typed("doctor", copied.path, "--picture", tmp_path, "--overwrite")
+    assert (code, err) == (2, f"error: --picture: wanted a name that ends in .png, got {tmp_path}")
+    (tmp_path / "folder.png").mkdir()
+    code, _, err = typed("doctor", copied.path, "--picture", tmp_path / "folder.png", "--overwrite")
+    assert (code, err) == (2, f"error: {tmp_path / 'folder.png'} is a folder; take another name")
     code, out, _ = typed("doctor", copied.path, "--picture", picture, "--overwrite")
     sentence = kernel_sentence(sl.doctor(copied.path))
     assert sentence in " ".join(out.split())

@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 import spectrolite as sl
 from spectrolite import training
 from spectrolite.bands import fit_bands, reduce_scenes
+from spectrolite.deploy.export import dropped_bands
+from spectrolite.errors import RunError
 from spectrolite.models import build_scene_model
 from spectrolite.scene import Window, windows
 from spectrolite.settings import TrainingSettings
@@ -112,6 +114,66 @@ def test_the_report_has_figures_scene_by_scene(files: Path, typed: Typed, tmp_pa
     assert all(f"<h3>{name}.npy</h3>" in page for name in NAMES)
     assert typed("evaluate", out)[0] == 0
     assert opened.manifest == {**sl.open_run(out).manifest}
+
+
+def test_what_takes_one_scene_says_so(run: Path, files: Path, typed: Typed, tmp_path: Path) -> None:
+    code, _, err = typed("prune", run, "--dead", "--out", tmp_path / "pruned")
+    assert (code, err) == (2, "error: prune: takes a run on one scene in memory, and "
+                           f"{run} was trained on several scenes")  # fmt: skip
+    opened = sl.open_run(run)
+    scenes, labels = opened.data()
+    for model, words in (
+        (opened, f"takes a run on one scene in memory, and {run} was trained on several scenes"),
+        (opened.bundle, f"takes one scene in memory, and {scenes.name} is several scenes"),
+    ):
+        with pytest.raises(RunError) as refused:
+            sl.doctor(model, scenes, labels)
+        assert str(refused.value) == f"doctor: {words}"
+    left = sl.open_scene(files / "north.npy")
+    with pytest.raises(RunError) as refused:
+        sl.doctor(opened.bundle, left, sl.read_labels(files / "north_gt.npy"))  # type: ignore[arg-type]
+    assert str(refused.value) == (
+        "doctor: takes one scene in memory, and north.npy is a scene that stayed in its file"
+    )
+
+
+def test_a_graph_leaves_out_the_bands_that_every_scene_leaves_out(run: Path) -> None:
+    opened = sl.open_run(run)
+    assert dropped_bands(opened) == ()
+    one, *rest = opened.manifest["data"]["scene"]
+    chosen = {"data": {"scene": [{**each, "drop_bands": "3,1"} for each in (one, *rest)]}}
+    assert dropped_bands(replace(opened, manifest=chosen)) == (1, 3)
+    chosen = {"data": {"scene": [{**one, "drop_bands": "3"}, *rest]}}
+    with pytest.raises(RunError) as refused:
+        dropped_bands(replace(opened, manifest=chosen))
+    assert str(refused.value) == (
+        f"{run}: other bands were left out of one scene than of another, and a graph makes one "
+        f"choice; give {run / 'bundle'}, whose graph takes the bands that were kept"
+    )
+
+
+def test_no_file_is_no_map_and_nothing_given_is_the_own_scenes(run: Path, tmp_path: Path) -> None:
+    assert sl.map_scenes(run, [], out=tmp_path / "none") == []
+    assert not (tmp_path / "none").exists()
+    made = sl.map_scenes(run, out=tmp_path / "own")
+    assert [one.path.stem for one in made if isinstance(one, sl.MapFile)] == list(NAMES)
+
+
+def test_maps_of_files_under_other_names_leave_none_of_before(
+    files: Path, run: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    named = [tmp_path / f"new_{name}.npy" for name in NAMES]
+    for name, file in zip(NAMES, named, strict=True):
+        shutil.copyfile(files / f"{name}.npy", file)
+    scene, labels = sl.several(
+        [sl.read_scene(file) for file in named],
+        [sl.read_labels(files / f"{name}_gt.npy") for name in NAMES],
+    )
+    report = sl.evaluate(tmp_path / "run", scene, labels)
+    assert [one.name for one in report.scenes] == [file.stem for file in named]
+    kept = {file.stem for file in (tmp_path / "run" / "maps").glob("*.png")}
+    assert kept == {file.stem for file in named}
 
 
 def test_whole_scenes_are_spoken_of(run: Path) -> None:
@@ -223,7 +285,7 @@ def test_windows_from_a_file_are_cuts_of_the_whole_scene(
     image = torch.rand(2, rows, cols, generator=generator) + 1
     targets = torch.where(torch.rand(rows, cols, generator=generator) < 0.1, 1, -1)
     targets[rows // 2, cols // 2] = 0
-    whole = TrainingScene(image, targets, halo)
+    whole = TrainingScene(image, targets, halo, side)
     left = TrainingScene(lambda w: image[:, *w.slices], targets, halo, side)
     assert [w for w, _ in left.blocks] == whole.windows(side) == left.windows(side)
     for window, block in left.blocks:
@@ -291,7 +353,7 @@ def test_training_reads_windows_that_hold_training_pixels(
     assert run.manifest["scene_sha256"] == sl.read_scene(path).sha256
 
 
-def test_validation_reads_its_windows_and_scores_as_in_memory(
+def test_validation_on_windows_scores_as_in_memory(
     large: tuple[Path, sl.Labels],
 ) -> None:
     path, labels = large

@@ -83,7 +83,9 @@ def test_pixels_are_counted_through_the_scenes_in_order() -> None:
 @given(pixels=st.lists(st.integers(0, 516), unique=True, max_size=60))
 def test_every_pixel_lies_in_one_scene(pixels: list[int]) -> None:
     numbers = np.array(pixels, np.int64)
-    for n, (shape, there, here) in enumerate(scene_by_scene(SHAPES, numbers)):
+    found = list(scene_by_scene(SHAPES, numbers))
+    assert sorted(np.concatenate([there for _, there, _ in found])) == list(range(len(pixels)))
+    for n, (shape, there, here) in enumerate(found):
         assert shape == SHAPES[n]
         np.testing.assert_array_equal(here, part_of(numbers, n))
         np.testing.assert_array_equal(numbers[there] - numbers[there][:1] + here[:1], here)
@@ -245,3 +247,31 @@ def test_the_hash_of_a_scene_in_its_file_is_that_in_memory(
             values[3, 4] = np.nan
         np.save(tmp_path / name, values)
         assert sl.open_scene(tmp_path / name).sha256 == sl.read_scene(tmp_path / name).sha256
+
+
+def test_the_same_numbers_under_another_name_are_the_same_scene() -> None:
+    one = scene(0)
+    other = sl.Scene(one.cube, name="copy.npy", source={"file": "copy.npy"})
+    with pytest.raises(SceneError, match=r"^copy\.npy: given twice; give each scene once"):
+        sl.several([one, other], [labels(0), labels(0)])
+
+
+def test_labels_of_one_scene_are_no_set() -> None:
+    with pytest.raises(LabelsError, match=r"two scenes or more and as many names, got 1 and 1$"):
+        sl.LabelSet((labels(0),), ("north",))
+    with pytest.raises(LabelsError, match=r"two scenes or more and as many names, got 2 and 1$"):
+        sl.LabelSet((labels(0), labels(1)), ("north",))
+
+
+def test_a_class_that_one_file_has_no_name_for_has_that_of_another() -> None:
+    _, known = sl.several(
+        [scene(n) for n in range(3)], [labels(0), labels(1, {2: "corn"}), labels(2, {7: "oats"})]
+    )
+    assert known.class_names == {2: "corn", 7: "oats"}
+
+
+def test_a_scene_may_have_a_plus_in_its_name() -> None:
+    scenes = [sl.Scene(scene(n).cube, name=f"{name}.npy") for n, name in enumerate(("a+b", "c"))]
+    _, known = sl.several(scenes, [labels(0), labels(1)])
+    drawn = sl.split(known, "scenes", test="a+b")
+    assert drawn.test.max() < 168 <= drawn.train.min()

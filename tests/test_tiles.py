@@ -38,7 +38,7 @@ def _scene(rows: int, cols: int, halo: int, seed: int, share: float = 0.5) -> Tr
     targets = torch.randint(5, (rows, cols), generator=generator)
     targets[torch.rand(rows, cols, generator=generator) > share] = -1
     targets[rows // 2, cols // 3] = 4
-    return TrainingScene(_coordinates(rows, cols), targets, halo)
+    return TrainingScene(_coordinates(rows, cols), targets, halo, max(rows, cols))
 
 
 def _all(scene: TrainingScene, side: int) -> list[tuple[int, Window]]:
@@ -160,14 +160,16 @@ def test_a_window_s_surroundings_are_the_scene_s_and_zeros_beyond_it() -> None:
 def test_windows_without_a_training_pixel_are_left_out() -> None:
     targets = torch.full((6, 6), -1)
     targets[1, 5] = targets[5, 1] = 0
-    scene = TrainingScene(_coordinates(6, 6), targets, halo=1)
+    scene = TrainingScene(_coordinates(6, 6), targets, halo=1, side=6)
     assert scene.windows(3) == [Window(0, 3, 3, 6), Window(3, 6, 0, 3)]
     assert scene.windows(256) == [Window(0, 6, 0, 6)]
 
 
 def test_windows_are_halved_until_a_step_fits_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiles, "MOST_PIXELS", 20)
-    scene = TrainingScene(_coordinates(9, 12), torch.zeros(9, 12, dtype=torch.int64), halo=1)
+    scene = TrainingScene(
+        _coordinates(9, 12), torch.zeros(9, 12, dtype=torch.int64), halo=1, side=12
+    )
     halved = scene.windows(16)
     assert halved == list(windows(9, 12, 4))
     epoch = dense_epoch([scene], [(0, w) for w in halved], True, torch.Generator().manual_seed(0))
@@ -178,10 +180,12 @@ def test_windows_are_halved_until_a_step_fits_into_memory(monkeypatch: pytest.Mo
 
 
 def test_a_step_holds_as_many_pixels_as_fit_by_default() -> None:
-    scene = TrainingScene(torch.zeros(1, 100, 100), torch.zeros(100, 100, dtype=torch.int64), 0)
+    scene = TrainingScene(
+        torch.zeros(1, 100, 100), torch.zeros(100, 100, dtype=torch.int64), 0, 100
+    )
     found = scene.windows(256)
     assert [w.shape for w in found] == [(50, 50)] * 4
-    wider = TrainingScene(torch.zeros(1, 90, 91), torch.zeros(90, 91, dtype=torch.int64), 0)
+    wider = TrainingScene(torch.zeros(1, 90, 91), torch.zeros(90, 91, dtype=torch.int64), 0, 91)
     assert [w.shape for w in wider.windows(256)] == [(90, 91)]  # 8,190 pixels
 
 

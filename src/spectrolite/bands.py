@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from spectrolite.errors import SceneError, SettingsError
 from spectrolite.leakage import check_patch
 from spectrolite.scene import AnyScene, Scene, SceneFile, Window, listed, ranges, windows
-from spectrolite.scene_sets import AnyScenes, bands_of, scene_by_scene, scenes_of, starts
+from spectrolite.scene_sets import AnyScenes, bands_of, by_scene, scene_by_scene, scenes_of
 from spectrolite.splits import Split
 
 READ_SIDE = 256  # side in pixels of what is read at a time of a scene that stays in its file
@@ -144,18 +144,21 @@ def fit_bands(
     check_patch(patch)
     if components < 0:
         raise SettingsError(f"components: wanted 0 or more, got {components}")
+    if reduction not in ("pca", "mnf"):
+        raise SettingsError(f"reduction: wanted pca or mnf, got {reduction!r}")
+    if reduction == "mnf" and components == 0:
+        raise SettingsError("components: wanted 1 or more with the reduction mnf, got 0")
     if components > bands:
         raise SettingsError(
             f"components: {scene.name} has {bands} bands, fewer than the {components} components; "
             f"lower --components to {bands} or less (0 keeps all bands)"
         )
     chosen = fitted_pixels(split, fitted_on, patch)
-    ends = starts(split.labels.shapes)
     parts = [
-        _spectra(one, chosen[first:after].reshape(one.shape[:2]), fitted_on)
-        for one, first, after in zip(scenes_of(scene), ends, ends[1:], strict=False)
+        _spectra(one, here.reshape(one.shape[:2]), fitted_on)
+        for one, here in zip(scenes_of(scene), by_scene(split.labels.shapes, chosen), strict=True)
     ]
-    spectra = np.concatenate([part for part, _ in parts])
+    spectra = parts[0][0] if len(parts) == 1 else np.concatenate([part for part, _ in parts])
     constant = np.flatnonzero(np.ptp(spectra, axis=0) == 0).tolist()
     if constant:
         raise SceneError(

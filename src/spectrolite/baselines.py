@@ -13,9 +13,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from spectrolite.bands import READ_SIDE, Reduced
-from spectrolite.leakage import Leakage, Pixels
-from spectrolite.scene import Window, windows
-from spectrolite.scene_sets import scene_by_scene
+from spectrolite.leakage import Leakage
+from spectrolite.scene import windows
+from spectrolite.scene_sets import Pixels, scene_by_scene
 from spectrolite.splits import Split
 
 FIT_AT_MOST = 5_000
@@ -99,7 +99,7 @@ def _features(
             inside = down & (window.col_start <= cols) & (cols < window.col_stop)
             if not inside.any():
                 continue
-            around = _around(window, patch // 2, shape)
+            around = window.widened(patch // 2, *shape)
             spectra = part.read(around)
             means = patch_mean(spectra, patch)
             place = rows[inside] - around.row_start, cols[inside] - around.col_start
@@ -108,14 +108,6 @@ def _features(
             features[there[inside]] = np.concatenate([spectra[place], means[place]], axis=1)
     assert features is not None
     return features
-
-
-def _around(window: Window, halo: int, shape: tuple[int, int]) -> Window:
-    """A window with its surroundings, as far as the scene goes."""
-    return Window(
-        max(window.row_start - halo, 0), min(window.row_stop + halo, shape[0]),
-        max(window.col_start - halo, 0), min(window.col_stop + halo, shape[1]),
-    )  # fmt: skip
 
 
 def _svm_accuracy(

@@ -37,10 +37,10 @@ from spectrolite.images import ImageSet
 from spectrolite.kernel_pictures import kernel_picture
 from spectrolite.kernels import depthwise_kernels, depthwise_layers
 from spectrolite.labels import Labels
-from spectrolite.leakage import Pixels
 from spectrolite.mapping import WINDOW, classify
 from spectrolite.run_folders import Run, check_one_scene, open_run
 from spectrolite.scene import Scene, Window, windows
+from spectrolite.scene_sets import Pixels
 from spectrolite.splits import Split
 
 PATCHES = 128  # training pixels whose patches are looked at
@@ -121,6 +121,8 @@ def _check_picture(
         )
     if picture.suffix.lower() != ".png":
         raise SettingsError(f"--picture: wanted a name that ends in .png, got {picture}")
+    if picture.is_dir():
+        raise RunError(f"{picture} is a folder; take another name")
     if picture.exists() and not overwrite:
         raise RunError(f"{picture} exists; take another name, or --overwrite")
 
@@ -163,6 +165,7 @@ def _data(run: Run | None, scene: Scene | None, labels: Labels | None) -> tuple[
         data: tuple[Scene, Labels] = run.data()
         check_one_scene(run, data, "doctor")
         return data
+    check_one_scene(run, (scene, labels), "doctor")
     labels = labels.on(scene)
     if run is not None and labels.sha256 != run.manifest["labels_sha256"]:
         raise RunError(

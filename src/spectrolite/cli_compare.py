@@ -14,6 +14,9 @@ from spectrolite.cli_parts import (
     Json,
     LabelsKey,
     Layer,
+    MirrorUrl,
+    Root,
+    Scale,
     SceneKey,
     console,
     load_data,
@@ -42,12 +45,8 @@ def compare(
     data: Annotated[
         str | None, typer.Option(help="Scene by name: spectrolite data lists them.")
     ] = None,
-    root: Annotated[
-        Path | None, typer.Option(help="Folder that holds the files of --data.")
-    ] = None,
-    mirror_url: Annotated[
-        str | None, typer.Option(help="Address to download a scene of --data from instead.")
-    ] = None,
+    root: Root = None,
+    mirror_url: MirrorUrl = None,
     scene: Annotated[
         Path | None,
         typer.Option(help="Scene from a file: ENVI, GeoTIFF, .npy, .mat, HDF5, NetCDF, Zarr."),
@@ -61,9 +60,7 @@ def compare(
     class_field: ClassField = None,
     layer: Layer = None,
     drop_bands: DropBands = "",
-    scale: Annotated[
-        bool, typer.Option("--scale", help="Apply the scale factor that --scene states.")
-    ] = False,
+    scale: Scale = False,
     seeds: Annotated[
         int, typer.Option(help="How many seeds, each the split's and the training's.")
     ] = 10,

@@ -118,7 +118,7 @@ def map_(
                 ]  # fmt: skip
             else:
                 made = map_scenes(
-                    run, named, out=out, on_window=progress.window,
+                    run, named or None, out=out, on_window=progress.window,
                     on_scene=begin, **settings,
                 )  # fmt: skip
     except (KeyboardInterrupt, RuntimeError) as stop:

@@ -40,6 +40,11 @@ ClassField = Annotated[
     str | None, typer.Option(help="Field of --labels that says the class: polygons, points, .csv.")
 ]
 Layer = Annotated[str | None, typer.Option(help="Layer of --labels, where it has several.")]
+Root = Annotated[Path | None, typer.Option(help="Folder that holds the files of --data.")]
+MirrorUrl = Annotated[
+    str | None, typer.Option(help="Address to download a scene of --data from instead.")
+]
+Scale = Annotated[bool, typer.Option("--scale", help="Apply the scale factor that --scene states.")]
 
 MovedScene = Annotated[
     list[Path] | None,

@@ -13,7 +13,10 @@ from spectrolite.cli_parts import (
     Json,
     LabelsKey,
     Layer,
+    MirrorUrl,
     Overwrite,
+    Root,
+    Scale,
     SceneKey,
     load_data,
     messages,
@@ -31,12 +34,8 @@ def train(
     data: Annotated[
         str | None, typer.Option(help="Data set by name: spectrolite data lists them.")
     ] = None,
-    root: Annotated[
-        Path | None, typer.Option(help="Folder that holds the files of --data.")
-    ] = None,
-    mirror_url: Annotated[
-        str | None, typer.Option(help="Address to download a scene of --data from instead.")
-    ] = None,
+    root: Root = None,
+    mirror_url: MirrorUrl = None,
     scene: Annotated[
         list[Path] | None,
         typer.Option(
@@ -62,9 +61,7 @@ def train(
     class_field: ClassField = None,
     layer: Layer = None,
     drop_bands: DropBands = "",
-    scale: Annotated[
-        bool, typer.Option("--scale", help="Apply the scale factor that --scene states.")
-    ] = False,
+    scale: Scale = False,
     images: Annotated[
         Path | None, typer.Option(help="Images: a folder a class, or an archive of it.")
     ] = None,

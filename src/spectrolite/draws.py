@@ -16,8 +16,7 @@ from scipy import ndimage
 from sklearn.model_selection import train_test_split
 
 from spectrolite.errors import SplitError
-from spectrolite.leakage import Pixels
-from spectrolite.scene_sets import AnyLabels, scene_by_scene, starts
+from spectrolite.scene_sets import AnyLabels, Pixels, scene_by_scene, starts
 
 TRIES = 64  # draws of whole blocks, of which the best is taken
 

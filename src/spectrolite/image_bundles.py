@@ -123,4 +123,6 @@ def image_bundle(config: ImageConfig, state: Mapping[str, Tensor]) -> ImageBundl
         kernels=config.kernels,
     )
     load_weights(net, weights, statistics)
-    return ImageBundle(config, mean, std, net.eval())
+    # as images are trained and classified: the layout decides the last bits
+    net.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return ImageBundle(config, mean, std, net)

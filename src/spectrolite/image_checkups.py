@@ -57,7 +57,7 @@ def checkup_images(
             calibration_check(measured, CALIBRATION_ERROR, "images"),
         ),
         calibration=measured,
-        kernels=depthwise_kernels(bundle.network, shown, pixel_range(bundle)),
+        kernels=depthwise_kernels(bundle.network, shown, pixel_range(bundle.mean, bundle.std)),
     )
 
 
@@ -68,9 +68,9 @@ def some_images(bundle: ImageBundle, images: ImageSet, trained: NDArray[np.int64
     return standardise(pixels, bundle.mean, bundle.std)
 
 
-def pixel_range(bundle: ImageBundle) -> Range:
+def pixel_range(mean: Tensor, std: Tensor) -> Range:
     """What a channel of an image can be to the network: from black to the full 8 bits."""
-    mean, std = bundle.mean.double(), bundle.std.double()
+    mean, std = mean.double(), std.double()
     return Range(-mean / std, (1 - mean) / std)
 
 

@@ -90,7 +90,7 @@ class Labels:
         array = read_only(array.astype(np.int32))
         ids = [int(i) for i in np.unique(array) if i != 0]
         extra = [i for i in self.class_names if i not in ids]
-        names = {i: self.class_names.get(i, f"class {i}") for i in sorted([*ids, *extra])}
+        names = {i: self.class_names.get(i, class_name(i)) for i in sorted([*ids, *extra])}
         colours = {
             i: tuple(self.class_colours.get(i, default_colour(n))) for n, i in enumerate(names)
         }
@@ -228,6 +228,11 @@ def check_pair(scene: AnyScene, labels: Labels) -> None:
         f"{labels.name}: wanted {scene.shape[0]} rows and {scene.shape[1]} columns as in "
         f"{scene.name}, got {labels.shape[0]} and {labels.shape[1]}{hint}"
     )
+
+
+def class_name(i: int) -> str:
+    """What a class is called that no one named."""
+    return f"class {i}"
 
 
 def default_colour(n: int) -> Colour:

@@ -15,8 +15,7 @@ from scipy import ndimage
 from sklearn.neighbors import KNeighborsClassifier
 
 from spectrolite.errors import SettingsError
-from spectrolite.scene_sets import Pixels as Pixels
-from spectrolite.scene_sets import Shapes, scene_by_scene, starts
+from spectrolite.scene_sets import Pixels, Shapes, scene_by_scene, starts
 
 FAR = np.iinfo(np.int64).max  # of pixels in a scene where nothing is seen
 

@@ -158,7 +158,7 @@ def map_scene(
 
 def map_scenes(
     model: AnyModel | Run | Exported,
-    scenes: Sequence[str | Path] = (),
+    scenes: Sequence[str | Path] | None = None,
     *,
     out: str | Path,
     on_scene: Callable[[Path, int], None] = lambda _scene, _all: None,
@@ -170,8 +170,8 @@ def map_scenes(
 
     Args:
         model: as of `map_scene`.
-        scenes: files, or patterns of files such as `scenes/*.tif`; without them those that the run
-            was trained on.
+        scenes: files, or patterns of files such as `scenes/*.tif`; nothing for those that the run
+            was trained on. An empty list gives no map.
         out: folder of the maps; each is called like its scene.
         on_scene: called before each scene with its file and the number of scenes.
         **settings: as of `map_scene`.
@@ -184,11 +184,11 @@ def map_scenes(
         RunError: no model.
     """
     targets: dict[str, Path | AnyScene] = {}
-    if not scenes:
+    if scenes is None:
         own = _own_scene(model)
         names = own.names if isinstance(own, SceneSet) else (Path(own.name).stem,)
         targets = dict(zip(names, scenes_of(own), strict=True))
-    for file in scenes_named(scenes):
+    for file in scenes_named(scenes or ()):
         if file.stem in targets:
             raise ReadError(
                 f"--scene: {targets[file.stem]} and {file} would both become {file.stem}.tif; map "

@@ -26,7 +26,7 @@ from spectrolite.page_parts import (
 from spectrolite.reports import LeakageFigures, Report
 from spectrolite.scene import AnyScene, Scene, Window
 from spectrolite.scene_maps import SceneMap
-from spectrolite.scene_sets import AnyScenes, scenes_of, starts
+from spectrolite.scene_sets import AnyScenes, by_scene, scenes_of
 from spectrolite.splits import Split
 from spectrolite.training import Epoch
 
@@ -221,7 +221,7 @@ def split_pictures(split: Split) -> list[NDArray[np.uint8]]:
     ):  # fmt: skip
         flat[pixels] = colour
     shapes = split.labels.shapes
-    images = np.split(flat, starts(shapes)[1:-1])
+    images = by_scene(shapes, flat)
     return [image.reshape(*shape, 3) for image, shape in zip(images, shapes, strict=True)]
 
 

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -148,8 +148,9 @@ def predict(
         logits = torch.cat([bundle.logits(torch.from_numpy(part.copy())) for part in parts])
     else:
         target = pick_device(device)
-        # a copy, since `to` would change the network of the caller, and the bits of what follows
-        net: Any = copy.deepcopy(bundle.network).to(target, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        net = bundle.network
+        if next(net.parameters()).device.type != target.type:
+            net = copy.deepcopy(net).to(target)  # the caller's own stays where it is
         with kept_memory():
             logits = logits_of(net, pixels, bundle.mean, bundle.std, target)
     return Predictions(

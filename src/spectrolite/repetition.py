@@ -129,7 +129,8 @@ def repeat(
             f"--vary {vary}: {first.path} trained on all its images and was tested on a test set, "
             "so there is no other split to draw; take --vary training"
         )
-    if vary != "training" and (original.method == "given" or "test" in original.parameters):
+    named = original.method == "scenes" and "test" in original.parameters
+    if vary != "training" and (original.method == "given" or named):
         raise SplitError(
             f"--vary {vary}: the split of {first.path} was given, so there is no other to draw; "
             "take --vary training"

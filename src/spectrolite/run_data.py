@@ -40,8 +40,10 @@ def moved_sources(kind: str, sources: Any, places: Any, run: Path) -> list[dict[
     files = [places] if isinstance(places, str | Path) else list(places or ())
     if files and len(files) != len(known):
         raise RunError(
-            f"--{kind}: {run} was trained on {len(known)} scenes; give the files of all, in their "
-            f"order, got {len(files)}"
+            f"--{kind}: {run} was trained on one scene; give one file, got {len(files)}"
+            if len(known) == 1
+            else f"--{kind}: {run} was trained on {len(known)} scenes; give the files of all, in "
+            f"their order, got {len(files)}"
         )
     if not files:
         return known

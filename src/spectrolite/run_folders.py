@@ -213,16 +213,18 @@ def open_run(path: str | Path) -> Run:
     return Run(folder, read_json(path, FORMAT, kind))
 
 
-def check_one_scene(run: RunRecord, data: Sequence[Any], verb: str) -> None:
-    """Refuse a run that a verb cannot take, for it wants one scene in memory.
+def check_one_scene(run: RunRecord | None, data: Sequence[Any], verb: str) -> None:
+    """Refuse data that a verb cannot take, for it wants one scene in memory.
 
     Raises:
-        RunError: a run on several scenes, or on one that stays in its file.
+        RunError: several scenes, or one that stays in its file.
     """
     why = {
         SceneSet: "several scenes", SceneFile: "a scene that stayed in its file"
     }.get(type(data[0]))  # fmt: skip
     if why is not None:
+        if run is None:
+            raise RunError(f"{verb}: takes one scene in memory, and {data[0].name} is {why}")
         raise RunError(
             f"{verb}: takes a run on one scene in memory, and {run.path} was trained on {why}"
         )

@@ -44,8 +44,9 @@ def train(
     Args:
         scene: the scene, several of them from `several`, or the images that train and validate. A
             scene that stays in its file is read by windows: those that hold a training or a
-            validation pixel to train, those that hold a test pixel for the baselines, and each
-            once for its hash and for its map.
+            validation pixel to train, those that hold a labelled one to check the labels,
+            those that hold a test pixel for the baselines, some rows for the page's picture, and
+            all of it once for its hash and once for its map.
         labels: its label map, or the test images; nothing where the split draws them.
         split: from `split(labels, ...)`, or `split_images(images, test, ...)`, which images have
             without being asked for.

@@ -46,6 +46,13 @@ class Window:
         """Index of the window in an array whose first axes are rows and columns."""
         return slice(self.row_start, self.row_stop), slice(self.col_start, self.col_stop)
 
+    def widened(self, by: int, rows: int, cols: int) -> Window:
+        """The window with `by` pixels around it, as far as a scene of that size goes."""
+        return Window(
+            max(self.row_start - by, 0), min(self.row_stop + by, rows),
+            max(self.col_start - by, 0), min(self.col_stop + by, cols),
+        )  # fmt: skip
+
 
 def windows(rows: int, cols: int, side: int) -> Iterator[Window]:
     """Cover `rows` by `cols` pixels with windows of at most `side` pixels, row by row, no overlap.

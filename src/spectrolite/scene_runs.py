@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -197,6 +198,8 @@ def _judge(
     made_report = made_report.model_copy(update={"notes": (*made_report.notes, *run.pruning_notes)})
     made_report.save(run.path / "report.json")
     write_card(made_report, bundle.sha256, run.path / "bundle")
+    if isinstance(scene, SceneSet):  # its files may be called otherwise than before
+        shutil.rmtree(run.path / "maps", ignore_errors=True)
     for one, place in zip(made, map_places(run, [s.name for s in made_report.scenes]), strict=True):
         place.parent.mkdir(exist_ok=True)
         one.write_geotiff(place)

@@ -12,14 +12,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.band_matching import TOLERANCE_NM
 from spectrolite.errors import LabelsError, SceneError
-from spectrolite.labels import Colour, Labels, check_pair, default_colour
-from spectrolite.scene import AnyScene, Scene, array_sha256, listed, read_only
+from spectrolite.labels import Colour, Labels, check_pair, class_name, default_colour
+from spectrolite.scene import AnyScene, array_sha256, listed, read_only
 
 Shapes = tuple[tuple[int, int], ...]
 Pixels = NDArray[np.int64]
@@ -105,18 +106,26 @@ class LabelSet:
         names: what the scenes are called.
 
     Raises:
-        LabelsError: an id that two of them give other names, or a name that stands for two ids.
+        LabelsError: fewer than two, not a name for each, an id that two of them give other names,
+            or a name that stands for two ids. A class without a name has that of another file.
     """
 
     parts: tuple[Labels, ...]
     names: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        if len(self.parts) < 2 or len(self.parts) != len(self.names):
+            raise LabelsError(
+                f"several: wanted the labels of two scenes or more and as many names, got "
+                f"{len(self.parts)} and {len(self.names)}"
+            )
         of_id: dict[int, tuple[str, str]] = {}
         of_name: dict[str, tuple[int, str]] = {}
         for part, scene in zip(self.parts, self.names, strict=True):
             place = f"{_place(part)} (of {scene})"
             for i, name in part.class_names.items():
+                if name == class_name(i):
+                    continue
                 other, there = of_id.setdefault(i, (name, place))
                 if other != name:
                     raise LabelsError(
@@ -168,7 +177,9 @@ class LabelSet:
     @cached_property
     def class_names(self) -> Mapping[int, str]:
         """Id to name, of all scenes."""
-        return dict(sorted((i, n) for part in self.parts for i, n in part.class_names.items()))
+        every = sorted((i, name) for part in self.parts for i, name in part.class_names.items())
+        own = {i: name for i, name in every if name != class_name(i)}
+        return {i: own.get(i, name) for i, name in every}
 
     @cached_property
     def class_colours(self) -> Mapping[int, Colour]:
@@ -252,14 +263,14 @@ def bands_of(scene: AnyScenes) -> int:
     return scene.bands if isinstance(scene, SceneSet) else scene.shape[2]
 
 
-def names_of(labels: AnyLabels) -> tuple[str, ...]:
-    """What the scenes of a set are called; of one alone, the name of its labels."""
-    return labels.names if isinstance(labels, LabelSet) else (labels.name,)
-
-
 def starts(shapes: Shapes) -> list[int]:
     """The number of each scene's first pixel, and of the one after the last."""
     return list(itertools.accumulate((rows * cols for rows, cols in shapes), initial=0))
+
+
+def by_scene(shapes: Shapes, values: NDArray[Any]) -> list[NDArray[Any]]:
+    """What stands at the pixels of each scene, of an array with a row for each pixel of all."""
+    return np.split(values, starts(shapes)[1:-1])
 
 
 def scene_by_scene(
@@ -287,15 +298,8 @@ def _place(value: AnyScene | Labels) -> str:
 
 
 def _same_scene(one: AnyScene, other: AnyScene) -> bool:
-    """Whether two are one: the same array of the same file, or the same numbers in memory."""
-    if one is other:
-        return True
-    if "file" in one.source and "file" in other.source:
-        return (one.source["file"], one.source.get("key")) == (
-            other.source["file"], other.source.get("key")
-        )  # fmt: skip
-    in_memory = isinstance(one, Scene) and isinstance(other, Scene)
-    return in_memory and one.shape == other.shape and one.sha256 == other.sha256
+    """Whether two hold the same numbers, whatever their files are called."""
+    return one is other or (one.shape == other.shape and one.sha256 == other.sha256)
 
 
 def _check_wavelengths(one: AnyScene, other: AnyScene) -> None:

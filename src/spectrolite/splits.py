@@ -27,10 +27,10 @@ from spectrolite.draws import (
 )
 from spectrolite.errors import LabelsError, SplitError
 from spectrolite.labels import Labels
-from spectrolite.leakage import Leakage, Pixels
+from spectrolite.leakage import Leakage
 from spectrolite.readers import read_labels
 from spectrolite.scene import array_sha256
-from spectrolite.scene_sets import AnyLabels, LabelSet, starts
+from spectrolite.scene_sets import AnyLabels, LabelSet, Pixels, starts
 from spectrolite.split_words import METHODS, Parameter, checked, share_of, whole_number
 
 WHOLE = {"fields": "field", "polygons": "polygon", "scenes": "scene"}  # what these keep whole
@@ -223,7 +223,8 @@ def split(
 
 def _pixels_of(labels: LabelSet, names: str) -> Pixels:
     """All pixels of the scenes that are to be tested."""
-    wanted, ends = names.split("+"), starts(labels.shapes)
+    wanted = [names] if names in labels.names else names.split("+")
+    ends = starts(labels.shapes)
     unknown = [name for name in wanted if name not in labels.names]
     if unknown:
         raise SplitError(

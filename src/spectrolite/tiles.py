@@ -65,7 +65,7 @@ class TrainingScene:
         reduced: Tensor | Callable[[Window], Tensor],
         targets: Tensor,
         halo: int,
-        side: int = 0,
+        side: int,
     ) -> None:
         self.targets = targets
         self.halo = halo
@@ -191,8 +191,8 @@ def _widened(
     """A window with its surroundings, cut to the scene, and how much was cut: as `pad` takes it."""
     top, bottom = window.row_start - by, window.row_stop + by
     left, right = window.col_start - by, window.col_stop + by
-    inside = Window(max(top, 0), min(bottom, rows), max(left, 0), min(right, cols))
-    return inside, (max(-left, 0), max(right - cols, 0), max(-top, 0), max(bottom - rows, 0))
+    beyond = (max(-left, 0), max(right - cols, 0), max(-top, 0), max(bottom - rows, 0))
+    return window.widened(by, rows, cols), beyond
 
 
 def _holds(block: Window, window: Window) -> bool:

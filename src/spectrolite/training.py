@@ -20,12 +20,11 @@ from torch import Tensor, nn
 
 from spectrolite.bands import Reduced
 from spectrolite.errors import SettingsError, TrainingError
-from spectrolite.leakage import Pixels
 from spectrolite.memory import kept_memory
 from spectrolite.models import SceneNetwork
 from spectrolite.optimisers import average, copied, holding, make_optimiser, make_schedule
 from spectrolite.scene import Window
-from spectrolite.scene_sets import starts
+from spectrolite.scene_sets import Pixels, by_scene
 from spectrolite.settings import LoopSettings, TrainingSettings
 from spectrolite.splits import Split
 from spectrolite.tiles import Batch, TrainingScene, dense_epoch, patch_epoch
@@ -204,13 +203,14 @@ def _training_scenes(
     labels = split.labels
     index = np.full(labels.array.size, -1, np.int64)
     index[pixels] = np.searchsorted(labels.class_ids, labels.array.ravel()[pixels])
-    made, ends = [], starts(labels.shapes)
-    for part, shape, first, after in zip(parts, labels.shapes, ends, ends[1:], strict=False):
-        targets = torch.from_numpy(index[first:after]).view(shape)
+    made = []
+    of_each = by_scene(labels.shapes, index)
+    for part, shape, here in zip(parts, labels.shapes, of_each, strict=True):
+        targets = torch.from_numpy(here).view(shape)
         if part.array is None:
             made.append(TrainingScene(partial(_window, part), targets, halo, side))
         else:
-            made.append(TrainingScene(_image(part.array), targets, halo))
+            made.append(TrainingScene(_image(part.array), targets, halo, max(shape)))
     return made
 
 

@@ -28,8 +28,9 @@ from spectrolite.bands import fit_bands
 from spectrolite.baselines import patch_mean
 from spectrolite.draws import block_of
 from spectrolite.errors import SettingsError
-from spectrolite.leakage import Pixels, check_patch, predict_by_position
+from spectrolite.leakage import check_patch, predict_by_position
 from spectrolite.scene import Scene
+from spectrolite.scene_sets import Pixels
 from spectrolite.splits import Split
 
 TUNED: dict[str, dict[str, int]] = {

@@ -19,7 +19,7 @@ from spectrolite.deploy.folders import BACKENDS, FILES, new_folder, write_config
 from spectrolite.deploy.graphs import INPUT, MATRIX, NETWORK, OUTPUTS, REDUCTION, graph_of
 from spectrolite.deploy.parity import Parity, check
 from spectrolite.deploy.runtime import Exported, open_exported
-from spectrolite.errors import SettingsError
+from spectrolite.errors import RunError, SettingsError
 from spectrolite.image_bundles import ImageBundle
 from spectrolite.run_folders import Run, open_run
 
@@ -160,6 +160,20 @@ def _example(bundle: Bundle | ImageBundle, dropped: tuple[int, ...]) -> Tensor:
 
 
 def dropped_bands(run: Run) -> tuple[int, ...]:
-    """Bands of its file that a run left out."""
-    words = run.manifest["data"].get("scene", {}).get("drop_bands", "")
-    return tuple(sorted({int(word) for word in words.split(",") if word}))
+    """Bands of its file that a run left out, or of each of its files.
+
+    Raises:
+        RunError: of one scene others than of the next, and a graph makes one choice.
+    """
+    sources = run.manifest["data"].get("scene", {})
+    chosen = {
+        tuple(sorted({int(word) for word in source.get("drop_bands", "").split(",") if word}))
+        for source in (sources if isinstance(sources, list) else [sources])
+    }
+    if len(chosen) > 1:
+        raise RunError(
+            f"{run.path}: other bands were left out of one scene than of another, and a graph "
+            f"makes one choice; give {run.path / 'bundle'}, whose graph takes the bands that were "
+            "kept"
+        )
+    return chosen.pop()

@@ -24,7 +24,7 @@ from spectrolite.errors import RunError, SettingsError, VerifyError
 from spectrolite.image_bundles import ImageBundle
 from spectrolite.image_checkups import pixel_range, some_images
 from spectrolite.kernels import DepthwiseLayer, LayerKernels, depthwise_kernels, depthwise_layers
-from spectrolite.run_folders import Run, write_json
+from spectrolite.run_folders import Run, check_one_scene, write_json
 from spectrolite.runs import evaluate, with_data
 
 AT_A_TIME = 64  # inputs in one pass
@@ -110,11 +110,14 @@ def prune(
             f"prune: {bundle.config.model} has no depthwise layers, so there is nothing to prune"
         )
     run, data = with_data(run, scene, labels)
+    check_one_scene(run, data, "prune")
     on_stage("looking at kernels")
     shown, layers, found = _looked_at(run, bundle, data)
     how = "--dead"
     gone, notes = _chosen(layers, found, [kernels.dead for kernels in found])
     net = thinned(bundle.network, gone)
+    if isinstance(bundle, ImageBundle):
+        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     counts = tuple(k.kernels - len(channels) for k, channels in zip(found, gone, strict=True))
     config: Any = bundle.config.model_copy(update={"kernels": counts})
     made: Bundle | ImageBundle = replace(cast(Any, bundle), network=net, config=config)
@@ -163,7 +166,8 @@ def _looked_at(
     """Training inputs ready for the network, and what the doctor finds on them."""
     if isinstance(bundle, ImageBundle):
         shown = some_images(bundle, data[0], run.split(*data).train)
-        inputs = pixel_range(bundle)
+        shown = shown.contiguous(memory_format=torch.channels_last)
+        inputs = pixel_range(bundle.mean, bundle.std)
     else:
         reduced = bundle.bands.reduce(data[0].cube, data[0].valid)
         shown, inputs = some_patches(bundle, reduced, run.split(data[1]).train), None
