@@ -39,6 +39,10 @@ MODELS = (
     "svm_context,side=5",
     "svm_context,side=13",
     "svm_context,side=25",
+    "svm,reduction=mnf",
+    "svm_context,side=5,reduction=mnf",
+    "svm_context,side=13,reduction=mnf",
+    "svm_context,side=25,reduction=mnf",
     "random_forest",
     "position",
 )

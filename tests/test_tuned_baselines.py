@@ -24,7 +24,7 @@ from spectrolite.bands import fit_bands
 from spectrolite.baselines import patch_mean
 from spectrolite.errors import SettingsError
 from spectrolite.splits import split
-from spectrolite.tuned_baselines import checked_baseline, map_with_baseline, tuning_folds
+from spectrolite.tuned_baselines import checked_baseline, field_of, map_with_baseline, tuning_folds
 
 
 @pytest.fixture(autouse=True)
@@ -212,6 +212,55 @@ def test_pixels_without_a_spectrum_get_no_class_and_say_nothing(
     assert np.array_equal(maps[0] > 0, valid)
 
 
+@pytest.mark.parametrize(
+    ("name", "own", "field"),
+    [("svm", {}, 13), ("svm_context", {"side": 5}, 13), ("svm_context", {"side": 15}, 15)],
+)
+def test_noise_comes_from_the_field_that_the_table_names(
+    tiny: tuple[sl.Scene, sl.Labels], name: str, own: dict[str, int], field: int
+) -> None:
+    """What lies outside the patches of the training pixels changes no class inside them."""
+    mnf: dict[str, Any] = {"components": 4, "reduction": "mnf", **own}
+    assert field_of(name, checked_baseline(name, mnf)) == field
+    drawn = drawn_from(tiny)
+    left = drawn.train[drawn.train % 30 < 8]  # columns
+    corner = sl.Split(tiny[1], left, left[:0], drawn.test, "random")
+    seen = np.zeros((28, 30), np.bool_)
+    for row, col in zip(*np.unravel_index(corner.train, seen.shape), strict=True):
+        far = field // 2
+        seen[max(row - far, 0) : row + far + 1, max(col - far, 0) : col + far + 1] = True
+    assert np.count_nonzero(~seen) > 50
+    assert list(drawn.classes_of(corner.train)) == [2, 7]
+    noise = np.random.default_rng(0).normal(size=tiny[0].cube.shape)
+    hard = tiny[0].cube.astype(np.float64) + 2000 * noise
+    spoiled = hard + np.where(seen[..., None], 0, 50 * noise)
+    one, other = (
+        map_with_baseline(name, sl.Scene(cube), corner, seeded(), **mnf) for cube in (hard, spoiled)
+    )
+    inner = seen.copy()  # where the whole window is seen
+    for row, col in zip(*np.nonzero(~seen), strict=True):
+        far = own.get("side", 1) // 2
+        inner[max(row - far, 0) : row + far + 1, max(col - far, 0) : col + far + 1] = False
+    assert np.array_equal(one.classes[inner], other.classes[inner])
+    assert one.chosen == other.chosen
+
+
+def test_components_by_variance_over_noise_are_those_of_the_network(
+    tiny: tuple[sl.Scene, sl.Labels],
+) -> None:
+    drawn = drawn_from(tiny)
+    found = map_with_baseline("svm", tiny[0], drawn, seeded(), components=4, reduction="mnf")
+    bands = fit_bands(tiny[0], drawn, 4, "patches", patch=13, reduction="mnf")
+    features = bands.reduce(tiny[0].cube).reshape(-1, 4)
+    words = re.match(r"C=(\S+), gamma=(\S+) \(by", found.chosen)
+    assert words is not None
+    classes = drawn.labels.array.ravel()
+    scaler = StandardScaler().fit(features[drawn.train])
+    model = SVC(C=float(words[1]), gamma=float(words[2]))
+    model.fit(scaler.transform(features[drawn.train]), classes[drawn.train])
+    assert np.array_equal(model.predict(scaler.transform(features)), found.classes.ravel())
+
+
 def test_two_training_pixels_cannot_be_tuned_on(tiny: tuple[sl.Scene, sl.Labels]) -> None:
     one, other = (np.flatnonzero(tiny[1].array == i)[:1] for i in (2, 3))
     test = np.flatnonzero(tiny[1].array == 2)[1:]
@@ -224,12 +273,16 @@ def test_two_training_pixels_cannot_be_tuned_on(tiny: tuple[sl.Scene, sl.Labels]
     ("name", "parameters", "message"),
     [
         ("knn", {}, "baseline: wanted one of svm, svm_context, random_forest, position, got 'knn'"),
-        ("svm", {"side": 5}, "svm: no parameter side; wanted components"),
+        ("svm", {"side": 5}, "svm: no parameter side; wanted components, reduction"),
         ("position", {"side": 5}, "position: no parameter side; wanted none at all"),
         ("svm_context", {"side": 4}, "patch: wanted an odd side in pixels, got 4"),
         ("svm", {"components": -1}, "svm: components: wanted a whole number from 0 up, got -1"),
         ("svm", {"components": True},
          "svm: components: wanted a whole number from 0 up, got True"),
+        ("random_forest", {"reduction": "ica"},
+         "random_forest: reduction: wanted pca or mnf, got 'ica'"),
+        ("svm", {"reduction": "mnf", "components": 0},
+         "svm: components: wanted 1 or more with reduction=mnf, got 0"),
     ],
 )  # fmt: skip
 def test_wrong_parameters_are_refused(name: str, parameters: dict[str, Any], message: str) -> None:

@@ -33,15 +33,17 @@ from spectrolite.scene import Scene
 from spectrolite.scene_sets import Pixels
 from spectrolite.splits import Split
 
-TUNED: dict[str, dict[str, int]] = {
-    "svm": {"components": 30},
-    "svm_context": {"components": 30, "side": 25},
-    "random_forest": {"components": 30},
+TUNED: dict[str, dict[str, int | str]] = {
+    "svm": {"components": 30, "reduction": "pca"},
+    "svm_context": {"components": 30, "reduction": "pca", "side": 25},
+    "random_forest": {"components": 30, "reduction": "pca"},
     "position": {},
 }
-"""Each baseline with its parameters and their defaults: whitened principal components of the
-training pixels (0: all bands, standardised), side in pixels of the window whose mean spectrum
-stands beside the pixel's."""
+"""Each baseline with its parameters and their defaults: whitened components (0: all bands,
+standardised), principal ones of the training pixels or, with `reduction="mnf"`, by variance over
+noise; side in pixels of the window whose mean spectrum stands beside the pixel's."""
+
+NOISE_PATCH = 13  # pixels: mnf looks at this much around a training pixel, or at the wider window
 
 FOLDS = 3
 TUNE_AT_MOST = 2_000  # training pixels, drawn at random, that a choice is made on; all are fitted
@@ -68,7 +70,7 @@ class BaselineMap:
     map_s: float
 
 
-def checked_baseline(name: str, parameters: Mapping[str, Any]) -> dict[str, int]:
+def checked_baseline(name: str, parameters: Mapping[str, Any]) -> dict[str, int | str]:
     """All parameters of a baseline, the defaults filled in.
 
     Raises:
@@ -80,16 +82,28 @@ def checked_baseline(name: str, parameters: Mapping[str, Any]) -> dict[str, int]
         if key not in TUNED[name]:
             known = ", ".join(TUNED[name]) or "none at all"
             raise SettingsError(f"{name}: no parameter {key}; wanted {known}")
-        if type(value) is not int or value < 0:
+        if key == "reduction":
+            if value not in ("pca", "mnf"):
+                raise SettingsError(f"{name}: reduction: wanted pca or mnf, got {value!r}")
+        elif type(value) is not int or value < 0:
             raise SettingsError(f"{name}: {key}: wanted a whole number from 0 up, got {value!r}")
         if key == "side":
             check_patch(value)
-    return {**TUNED[name], **parameters}
+    chosen = {**TUNED[name], **parameters}
+    if chosen.get("reduction") == "mnf" and chosen["components"] == 0:
+        raise SettingsError(f"{name}: components: wanted 1 or more with reduction=mnf, got 0")
+    return chosen
 
 
-def field_of(name: str, parameters: Mapping[str, int]) -> int | None:
-    """Side in pixels of what a baseline sees around a pixel; nothing where it sees no spectrum."""
-    return None if name == "position" else parameters.get("side", 1)
+def field_of(name: str, parameters: Mapping[str, Any]) -> int | None:
+    """Side in pixels of what a baseline sees around a pixel; nothing where it sees no spectrum.
+
+    With `mnf` it is that of what the noise is taken from, as it is for a network.
+    """
+    if name == "position":
+        return None
+    side: int = parameters.get("side", 1)
+    return max(side, NOISE_PATCH) if parameters["reduction"] == "mnf" else side
 
 
 def map_with_baseline(
@@ -97,12 +111,14 @@ def map_with_baseline(
     scene: Scene,
     split: Split,
     generator: np.random.Generator,
-    **parameters: int,
+    **parameters: int | str,
 ) -> BaselineMap:
     """Tune a baseline inside the training part, fit it there, and map the scene.
 
     The grids are those of this module: C and gamma of the SVMs (RBF, features standardised), leaf
-    size and features a node of the forest (200 trees). Position has nothing to tune.
+    size and features a node of the forest (200 trees). Position has nothing to tune. The noise of
+    `reduction="mnf"` is what neighbours differ by inside the patches of the training pixels, 13
+    pixels wide or as wide as the window: one MobileSN with that field is given the same.
 
     Args:
         name: `svm`, the pixel's spectrum; `svm_context`, with the mean spectrum of its window;
@@ -125,13 +141,19 @@ def map_with_baseline(
         start = time.perf_counter()
         found = _mapped(predict_by_position(labels.array, split.train, everywhere), scene)
         return BaselineMap(found, "nothing to tune", 0.0, time.perf_counter() - start)
-    bands = fit_bands(scene, split, chosen["components"])
-    features = _features(bands.reduce(scene.cube, scene.valid), chosen.get("side"))
+    side = cast(int | None, chosen.get("side"))
+    reduction = cast(str, chosen["reduction"])
+    bands = fit_bands(
+        scene, split, cast(int, chosen["components"]), reduction=reduction,
+        fitted_on="patches" if reduction == "mnf" else "train",
+        patch=cast(int, field_of(name, chosen)),
+    )  # fmt: skip
+    features = _features(bands.reduce(scene.cube, scene.valid), side)
     start = time.perf_counter()
     model, words = _tuned(name, features, classes, split, generator)
     model.fit(features[split.train], classes[split.train])
     fitted = time.perf_counter()
-    features = _features(bands.reduce(scene.cube, scene.valid), chosen.get("side"))
+    features = _features(bands.reduce(scene.cube, scene.valid), side)
     found = _mapped(model.predict(features), scene)
     return BaselineMap(found, words, fitted - start, time.perf_counter() - fitted)
 
