@@ -149,7 +149,8 @@ def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def draw(record: Record, path: Path) -> None:
     """Above the spiral after ReLU in n dimensions; below the losses, a line a training."""
     figure = Figure(figsize=(10.5, 5.6), layout="constrained")
-    above, below = np.ravel(figure.subfigures(2, 1, height_ratios=[2.2, 3]))
+    halves: Any = figure.subfigures(2, 1, height_ratios=[2.2, 3])
+    above, below = halves
     for axis, row in zip(above.subplots(1, len(DIMENSIONS)), record["spiral"], strict=True):
         n = row["dimensions"]
         points = through_relu(n, np.random.default_rng(n))

@@ -16,6 +16,7 @@ import json
 import math
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def measure_layer(channels: int, out: int, side: int, batch: int) -> dict[str, A
     x = images(channels, side, batch)
     for layer in made.values():
         layer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    seconds = best({name: lambda layer=layer: layer(x) for name, layer in made.items()})
+    seconds = best({name: partial(layer, x) for name, layer in made.items()})
     row: dict[str, Any] = {"channels": channels, "out": out, "side": side, "batch": batch}
     for name, layer in made.items():
         weights, positions = layer.weight.numel(), batch * side**2
@@ -125,7 +126,7 @@ def measure_networks(batch: int) -> list[dict[str, Any]]:
     x = images(3, 32, batch)
     for net in nets.values():
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    seconds = best({name: lambda net=net: net(x) for name, net in nets.items()})
+    seconds = best({name: partial(net, x) for name, net in nets.items()})
     rows = []
     for name, net in nets.items():
         cost = sl.cost(net, (3, 32, 32))

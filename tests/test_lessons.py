@@ -264,11 +264,10 @@ def test_steps_and_lost_channels_by_hand() -> None:
 
 
 def test_ranges_are_those_of_the_folded_kernel() -> None:
-    net = sl.build_model(
+    net: Any = sl.build_model(
         "mobilenet_v2", width=0.05, channels=1, generator=torch.Generator().manual_seed(0)
     ).eval()
-    block: Any = net.blocks[1]
-    conv, norm = block.depthwise[0], block.depthwise[1]
+    conv, norm = net.blocks[1].depthwise[0], net.blocks[1].depthwise[1]
     with torch.no_grad():
         norm.running_var[0] = 1e-10
     ranges = precision.depthwise_ranges(net)
@@ -278,4 +277,6 @@ def test_ranges_are_those_of_the_folded_kernel() -> None:
     expected = (conv.weight.abs().flatten(1).max(1).values / root).tolist()
     assert found == pytest.approx(expected)
     assert found[0] > 50 * max(found[1:])
-    assert not isinstance(precision.with_activation(net, torch.nn.ReLU).stem[2], torch.nn.ReLU6)
+    swapped: Any = precision.with_activation(net, torch.nn.ReLU)
+    assert isinstance(swapped.stem[2], torch.nn.ReLU)
+    assert not isinstance(swapped.stem[2], torch.nn.ReLU6)

@@ -46,7 +46,7 @@ def differences(one: str, other: str) -> list[str]:
     """What the second text lacks, or has beyond the first."""
     found = []
     for what, read in (("block", commands), ("row", table_rows), ("number", measured)):
-        mine, theirs = (list(map(repr, read(text))) for text in (one, other))  # type: ignore[operator]
+        mine, theirs = (list(map(repr, read(text))) for text in (one, other))
         found += [f"{what} {value} is missing" for value in mine if value not in theirs]
         found += [f"{what} {value} is not in README.md" for value in theirs if value not in mine]
         if not found and mine != theirs:
