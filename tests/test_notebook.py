@@ -36,12 +36,14 @@ def execute(cells: list[str]) -> tuple[dict[str, Any], list[Any]]:
     shown = []
     for text in cells:
         body = ast.parse(text).body
-        last = body.pop() if isinstance(body[-1], ast.Expr) else None
-        exec(compile(ast.Module(body, []), "course", "exec"), names)
-        if last is not None:
-            value = eval(compile(ast.Expression(last.value), "course", "eval"), names)
-            if value is not None:
-                shown.append(value)
+        last = body[-1]
+        if not isinstance(last, ast.Expr):
+            exec(compile(text, "course", "exec"), names)
+            continue
+        exec(compile(ast.Module(body[:-1], []), "course", "exec"), names)
+        value = eval(compile(ast.Expression(last.value), "course", "eval"), names)
+        if value is not None:
+            shown.append(value)
     return names, shown
 
 
