@@ -77,6 +77,7 @@ def test_every_cell_runs_at_the_setting_of_one_minute(
     assert "depthwise 27\npointwise 12\n" in said
     assert "mobilenet_v1: 2,142,026 parameters, 29,282,304 multiply-accumulates" in said
     assert "project ['Conv2d', 'BatchNorm2d']" in said
+    assert "100% of the test pixels lie inside a training patch" in said
     for name in ("v1", "v2", "hybrid"):
         run = names[name]
         assert f"{100 * run.report.overall_accuracy:.2f} %" in said
