@@ -230,8 +230,29 @@ def test_precision_says_what_was_scored() -> None:
         100 * (row["accuracy"]["float32"] - row["accuracy"]["int8, a channel"])
         for row in record["trainings"]
     )
+    spared = [
+        100 * (row["accuracy"]["float32"] - row["accuracy"]["int8, a tensor"])
+        for row, (chance, _) in zip(record["trainings"], fell, strict=True)
+        if not chance
+    ]
+    assert f"without such a channel lose {max(spared):.2f} points at most" in text
     assert f"loses at most {drops[-1]:.2f} points" in text
     assert f"{drops[-2]:.2f} in the others" in text
+
+
+def test_the_two_lessons_tell_of_each_other_s_trainings() -> None:
+    """The same settings and other draws: what one reached, the other says too."""
+    one, other = record_of("lesson_bottlenecks"), record_of("lesson_precision")
+    assert one["settings"] == other["settings"]
+    linear = [
+        row["accuracy"]
+        for row in one["trainings"]
+        if (row["activation"], row["ends"]) == ("relu6", "linear")
+    ]
+    assert f"ReLU6 reached {spread(linear)} in" in page("relu6-and-low-precision")
+    relu6 = [100 * row["accuracy"]["float32"] for row in other["trainings"][:3]]
+    shown = "ended at {:.2f}, {:.2f} and {:.2f} %".format(*relu6)
+    assert shown in page("linear-bottlenecks")
 
 
 def test_precision_says_what_activations_cost() -> None:
