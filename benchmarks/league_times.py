@@ -5,8 +5,8 @@ r"""What each classifier of the league takes, and what it scores: time on a mach
 
 The league's cells may be computed beside other work; here one classifier follows the other on the
 first split of random 10 %, with as many threads as torch takes. Of a network also the whole
-command, from the scene's file to the trained model, its report and its map, and the map once more and again
-by the model in memory. Accuracies in the picture are the league's.
+command, from the scene's file to the trained model, its report and its map; and the map again and
+again by the model in memory. Accuracies in the picture are the league's.
 """
 
 from __future__ import annotations
