@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from league import MODELS, SLOW, WITH_HYBRIDSN
+from league import MODELS, NARROW, SLOW, WITH_HYBRIDSN
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from records import RESULTS, Record, Repeat, Values, write_record
@@ -43,7 +43,7 @@ def main() -> None:
     if not parser.parse_args().draw:
         scene, labels = sl.load("indian_pines")
         rows = []
-        for model in (SLOW, *MODELS):
+        for model in (SLOW, NARROW, *MODELS):
             rows.append(timed(scene, labels, model))
             print(rows[-1], flush=True)
         write_record(

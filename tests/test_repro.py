@@ -314,7 +314,8 @@ def test_a_cell_of_the_league_is_made_again(
     small = "mobilesn,components=5,epochs=2,width=0.25,receptive_field=3"
     for name, value in (
         ("SLOW", small), ("SLOW_SEEDS", 1), ("MODELS", ("position",)),
-        ("WITH_HYBRIDSN", ("random,train=0.2",)), ("WITHOUT", ("per_class,n=5",)),
+        ("NARROW", "svm,components=5"), ("WITH_HYBRIDSN", ("random,train=0.2",)),
+        ("BY_CLASS", "random,train=0.3"), ("FEW", ("per_class,n=5",)),
     ):  # fmt: skip
         monkeypatch.setattr(league, name, value)
     argv = ["benchmarks/league.py", "--cells", str(tmp_path / "cells"), "--seeds", "2"]
@@ -324,13 +325,16 @@ def test_a_cell_of_the_league_is_made_again(
     path = results / "league.json"
     record = json.loads(path.read_text())
     assert [(c["model"], c["split"], c["seed"]) for c in record["cells"]] == [
-        (small, "random,train=0.2", 0), ("position", "random,train=0.2", 0),
-        ("position", "random,train=0.2", 1), ("position", "per_class,n=5", 0),
+        (small, "random,train=0.2", 0), ("svm,components=5", "random,train=0.2", 0),
+        ("position", "random,train=0.2", 0), ("svm,components=5", "random,train=0.2", 1),
+        ("position", "random,train=0.2", 1), ("svm,components=5", "random,train=0.3", 0),
+        ("position", "random,train=0.3", 0), ("svm,components=5", "random,train=0.3", 1),
+        ("position", "random,train=0.3", 1), ("position", "per_class,n=5", 0),
         ("position", "per_class,n=5", 1),
     ]  # fmt: skip
     assert list(record["inputs"]["weights"]) == [f"{small} on random,train=0.2, seed 0"]
-    assert len(record["inputs"]["split"]) == 4
-    drawn = {league.again(record, np.random.default_rng(s)).what: s for s in range(20)}
+    assert len(record["inputs"]["split"]) == 6
+    drawn = {league.again(record, np.random.default_rng(s)).what: s for s in range(60)}
     seed = next(s for what, s in drawn.items() if what.startswith(f"{small} on random"))
     repeat = league.again(record, np.random.default_rng(seed))
     assert repeat.make() == repeat.stored
