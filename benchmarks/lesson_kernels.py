@@ -1,6 +1,6 @@
 r"""Where depthwise kernels die: V1 and V2, with and without decay on them, with ReLU and ReLU6.
 
-    python benchmarks/lesson_kernels.py --run runs/ten-v1 --run runs/ten-v2   # 10 minutes of a core
+    python benchmarks/lesson_kernels.py --run runs/ten-v1 --run runs/ten-v2   # 11 minutes of a core
     python benchmarks/lesson_kernels.py --draw       # the picture alone, from the result
 
 Short trainings on scikit-learn's digits, three seeds a cell: no decay at all, decay that spares
@@ -148,7 +148,8 @@ def draw(record: Record, path: Path) -> None:
         axis.set_xlabel("weight decay on depthwise kernels")
         axis.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel("% of the depthwise kernels")
-    panels[0].legend(frameon=False, fontsize=9)
+    handles, names = panels[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper center", ncols=4, frameon=False, fontsize=9)
     figure.savefig(path, dpi=100, metadata={"Software": None})
 
 

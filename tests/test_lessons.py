@@ -301,3 +301,52 @@ def test_ranges_are_those_of_the_folded_kernel() -> None:
     swapped: Any = precision.with_activation(net, torch.nn.ReLU)
     assert isinstance(swapped.stem[2], torch.nn.ReLU)
     assert not isinstance(swapped.stem[2], torch.nn.ReLU6)
+
+
+# Dead kernels
+
+
+def test_dead_kernels_says_what_was_counted() -> None:
+    record, text = record_of("lesson_kernels"), page("dead-kernels")
+    rows = record["trainings"]
+    cells = {(r["network"], r["activation"], r["decay"]): [] for r in rows}  # type: ignore[var-annotated]
+    for row in rows:
+        cells[row["network"], row["activation"], row["decay"]].append(row)
+    assert len(cells) == 16
+    words = {"mobilenet_v1": "V1", "mobilenet_v2": "V2", "relu6": "ReLU6", "relu": "ReLU"}
+    shares = []
+    for (network, activation, decay), own in cells.items():
+        assert [row["seed"] for row in own] == [0, 1, 2]
+        dead, weak, norm = (np.mean([r[k] for r in own]) for k in ("dead", "weak", "median_norm"))
+        shares.append((dead + weak) / own[0]["kernels"])
+        assert (
+            f"| {words[network]} | {words[activation]} | {decay} | {dead:.1f} | {weak:.1f} | "
+            f"{own[0]['kernels']:,} | {spread([r['accuracy'] for r in own])} | {norm:.2f} |"
+        ) in text
+    assert max(shares) < 0.007
+    most = max((row["dead"] + row["weak"]) / row["kernels"] for row in rows)
+    assert f"at most {100 * most:.2f} % are dead or weak" in text
+    for run in record["runs"]:
+        recipe = run["run"].replace("ten", "ten-epochs").replace("course", "course-10-epochs")
+        name, counts = words[run["network"]], f"{run['dead']} | {run['weak']} | {run['kernels']:,}"
+        accuracy = f"{100 * run['accuracy']:.2f}"
+        assert f"| {name} | `{recipe[:-3]}` | {counts} | {accuracy} |" in text
+
+
+def test_dead_kernels_says_where_they_are() -> None:
+    record, text = record_of("lesson_kernels"), page("dead-kernels")
+    for network, word, share in (("mobilenet_v1", "V1", 6), ("mobilenet_v2", "V2", 14)):
+        own = [row for row in record["trainings"] if row["network"] == network]
+        assert len(own) == 24
+        for block, layers in enumerate(zip(*(row["layers"] for row in own), strict=True)):
+            assert {layer["name"].split(".")[1] for layer in layers} == {str(block)}
+            kernels, dead, weak = (
+                sum(layer[key] for layer in layers) for key in ("kernels", "dead", "weak")
+            )
+            shown = f"| {word} | {block} | {kernels:,} | {dead} | {weak} |"
+            assert (shown in text) == (dead > 0 or weak > 5)
+            if block == 0:
+                assert round(kernels / dead) == share
+        few = [row["dead"] + row["weak"] for row in own]
+        r = float(np.corrcoef(few, [row["accuracy"] for row in own])[0, 1])
+        assert f"of {r:.2f}" in text
