@@ -68,6 +68,9 @@ class Pruned(BaseModel):
     kernels: tuple[int, int]
     from_sha256: str
     epochs: int
+    """Of fine-tuning; with 0 there is no rate and no seed."""
+    learning_rate: float | None = None
+    seed: int | None = None
 
 
 class Manifest(SceneKnown):

@@ -175,11 +175,7 @@ class Run(RunRecord):
     @property
     def pruning_notes(self) -> tuple[str, ...]:
         """What was taken from its network, a sentence each time; none of a run as trained."""
-        return tuple(
-            f"Pruned ({p['how']}): {p['kernels'][0] - p['kernels'][1]:,} of {p['kernels'][0]:,} "
-            f"depthwise kernels were removed, {p['epochs']} epochs of fine-tuning."
-            for p in self.manifest.get("pruned") or ()
-        )
+        return tuple(_pruning_note(p) for p in self.manifest.get("pruned") or ())
 
     def check_not_pruned(self, verb: str) -> None:
         """Refuse to train a pruned run again.
@@ -199,6 +195,20 @@ class Run(RunRecord):
         path = self.path / "report.json"
         kind = ImageReport if self.on_images else Report
         return kind.model_validate(read_json(path, REPORT_FORMAT, kind, "run evaluate"))
+
+
+def _pruning_note(pruned: Mapping[str, Any]) -> str:
+    before, after = pruned["kernels"]
+    tuning = "no fine-tuning"
+    if pruned["epochs"]:
+        tuning = (
+            f"then {pruned['epochs']} epoch{'s' * (pruned['epochs'] > 1)} of fine-tuning on the "
+            f"training part (learning rate {pruned['learning_rate']:g}, seed {pruned['seed']})"
+        )
+    return (
+        f"Pruned ({pruned['how']}): {before - after:,} of {before:,} depthwise kernels were "
+        f"removed, {tuning}."
+    )
 
 
 def open_run(path: str | Path) -> Run:
