@@ -207,6 +207,86 @@ def test_a_scene_network(tiny_files: tuple[Path, Path], tmp_path: Path, mode: st
     )
 
 
+def test_a_stop_keeps_the_best_epoch_and_says_so(digits_run: sl.Run, tmp_path: Path) -> None:
+    """A rate that spoils the network, so that its best epoch is not its last."""
+    folder = copied(digits_run, tmp_path / "run", patience=1)
+    made = sl.prune(folder, share=0.3, epochs=6, learning_rate=2, out=tmp_path / "out")
+    run = sl.open_run(tmp_path / "out")
+    lines = (run.path / "fine_tuning.jsonl").read_text(encoding="utf-8").splitlines()
+    seen = [json.loads(line)["validation_accuracy"] for line in lines]
+    kept = run.manifest["pruned"][0]["best_epoch"]
+    assert kept == 1 + int(np.argmax(seen)) < len(seen) == made.epochs < 6, seen
+    assert made.validation[2] == max(seen)
+    assert (
+        f"then {made.epochs} epochs of fine-tuning on the training part, of which the weights of "
+        f"epoch {kept} were kept (learning rate 2, seed 0)."
+    ) in run.report.notes[-1]
+
+
+def copied(run: sl.Run, folder: Path, **training: Any) -> Path:
+    """The run's folder with other settings of the training in its manifest."""
+    shutil.copytree(run.path, folder)
+    manifest = json.loads(json.dumps(run.manifest))
+    manifest["settings"]["training"] |= training
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    return folder
+
+
+def test_as_many_threads_as_the_run_had(
+    digits_run: sl.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The means of kernels go into the weights, so their bits count as those of training do."""
+    folder = copied(digits_run, tmp_path / "run")
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest["machine"]["threads"] = 3
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    before, heard = torch.get_num_threads(), []
+
+    def looked_at(*inputs: Any) -> Any:
+        heard.append(torch.get_num_threads())
+        return depthwise_kernels(*inputs)
+
+    monkeypatch.setattr("spectrolite.deploy.prune.depthwise_kernels", looked_at)
+    sl.prune(
+        folder, share=0.3, epochs=1, out=tmp_path / "out",
+        on_epoch=lambda *_: heard.append(torch.get_num_threads()),
+    )  # fmt: skip
+    assert heard == [3, 3]
+    assert torch.get_num_threads() == before
+
+
+def test_a_manifest_that_hides_its_fine_tuning(pruned: Pruned, tmp_path: Path) -> None:
+    folder = copied(pruned[0], tmp_path / "run")
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    del manifest["pruned"][0]["test_accuracy"]
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(RunError, match="fine-tuned, without learning_rate, seed or test_accuracy"):
+        sl.open_run(folder)
+
+
+def test_data_that_are_gone_or_others(
+    tiny: tuple[sl.Scene, sl.Labels], tmp_path: Path, typed: Callable[..., tuple[int, str, str]]
+) -> None:
+    files = scene, labels = tmp_path / "scene.npy", tmp_path / "labels.npy"
+    for file, array in zip(files, (tiny[0].cube, tiny[1].array), strict=True):
+        np.save(file, array)
+    read = sl.read_labels(labels)
+    run = sl.train(
+        sl.read_scene(scene), read, sl.split(read, "random", train=0.2, seed=1),
+        out=tmp_path / "sn", model="mobilesn", components=5, epochs=1, receptive_field=5, width=0.1,
+    )  # fmt: skip
+    np.save(scene, tiny[0].cube + np.uint16(1))
+    changed = typed("prune", run.path, "--share", 0.3, "--out", tmp_path / "out")
+    scene.unlink()
+    gone = typed("prune", run.path, "--share", 0.3, "--out", tmp_path / "out")
+    assert changed == (
+        2, "", f"error: {run.path}: the scene (scene.npy) differ from those of the run; give the "
+        "data that it was trained on",
+    )  # fmt: skip
+    assert gone == (2, "", f"error: {scene}: no such file")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["labels.npy", "sn"]
+
+
 def test_what_is_printed(
     digits_run: sl.Run, tmp_path: Path, typed: Callable[..., tuple[int, str, str]]
 ) -> None:

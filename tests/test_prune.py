@@ -328,13 +328,22 @@ def test_what_is_refused(
             "prune: --weak and --share: give one of them; each says how many go",
         ),
         (
+            ("--dead", "--weak", 0.01, "--share", 0.3),
+            "prune: --dead and --weak and --share: give one of them; --weak and --share remove "
+            "dead kernels too",
+        ),
+        (
             ("--weak", 1.5),
             "--weak: wanted a share of the mean variance of a layer's channels, above 0 and up to "
             "1, got 1.5",
         ),
-        (
-            ("--share", "nan"),
-            "--share: wanted a share of each layer's kernels, above 0 and below 1, got nan",
+        *(
+            (
+                ("--share", share),
+                "--share: wanted a share of each layer's kernels, above 0 and below 1, got "
+                f"{share}",
+            )
+            for share in (0, 1, "nan")
         ),
         (
             ("--dead", "--seed", 0),
@@ -366,8 +375,13 @@ def test_what_is_refused(
     assert refused(dying.path, "--dead", "--out", tmp_path / "taken", "--overwrite") == (
         f"{tmp_path / 'taken'} is no run, so --overwrite leaves it alone; take another --out"
     )
-    assert refused(dying.path, "--dead", "--out", dying.path) == (
-        f"{dying.path} exists; take another --out, or replace it with --overwrite"
+    for flags in (("--dead",), ("--share", 0.3)):
+        assert refused(dying.path, *flags, "--out", dying.path) == (
+            f"{dying.path} exists; take another --out, or replace it with --overwrite"
+        )
+    assert refused(tmp_path / "nowhere", "--share", 0.3, "--out", out) == (
+        f"{tmp_path / 'nowhere' / 'config.json'}: cannot be read (No such file or directory); is "
+        "this a run?"
     )
 
     def all_die(net: Any) -> None:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from spectrolite import costs
-from spectrolite.bundles import AnyModel, Bundle
+from spectrolite.bundles import AnyModel, Bundle, any_bundle
 from spectrolite.checks import ROUNDING, difference, logits_of
 from spectrolite.checkups import some_patches
 from spectrolite.deploy.export import as_run
@@ -141,6 +141,7 @@ def prune(
             )
     run = as_run(model)
     if run is None:
+        any_bundle(model)  # tells of a folder that holds no model at all
         raise RunError(
             "prune: wanted a run, whose training data tell what its kernels do; a bundle has none"
         )
