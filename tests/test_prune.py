@@ -1,7 +1,7 @@
 """Pruned networks give what the unpruned ones give, and every verb takes them.
 
 References: the unpruned network's logits, and a network built anew with the numbers of kernels that
-the bundle names.
+the bundle names. What is fine-tuned after pruning stands in `test_fine_tuning`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import spectrolite as sl
 from spectrolite import costs
 from spectrolite.checks import difference
+from spectrolite.deploy.kernel_choice import chosen_kernels
 from spectrolite.deploy.thinning import thinned
 from spectrolite.errors import RunError, SettingsError, VerifyError
-from spectrolite.kernels import depthwise_kernels, depthwise_layers
+from spectrolite.kernels import LayerKernels, depthwise_kernels, depthwise_layers
 from spectrolite.models import build_model
 
 NETWORKS: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {
@@ -113,6 +116,52 @@ def test_without_dead_kernels_the_logits_are_the_same(name: str) -> None:
         assert costs.parameters(net) - costs.parameters(made) == saved
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_mean_stands_for_a_kernel(name: str) -> None:
+    """The reference is the whole network, some of whose channels are made to give their mean."""
+    net, data = random_network(name)
+    layers: Any = depthwise_layers(net)
+    found = depthwise_kernels(net, data)
+    gone, notes = chosen_kernels(layers, found, None, 0.3)
+    assert [len(channels) for channels in gone] == [
+        0 if layer.shared else round(0.3 * k.kernels)
+        for layer, k in zip(layers, found, strict=True)
+    ]
+    said = ("blocks.0.depthwise.0 keeps 2 of them: its input goes around it too",)
+    assert notes == (said if name == "V2 narrow" else ())
+    made = thinned(net, gone)
+
+    def give(channels: dict[int, float]) -> Callable[[nn.Module, Any, Tensor], Tensor]:
+        def constant(_: nn.Module, __: Any, out: Tensor) -> Tensor:
+            out = out.clone()
+            for channel, value in channels.items():
+                out[:, channel] = value
+            return out
+
+        return constant
+
+    for layer, channels in zip(layers, gone, strict=True):
+        layer.depthwise[-1].register_forward_hook(give(channels))
+    with torch.no_grad():
+        assert difference(net(data), made(data)) < 1e-5
+
+
+@given(
+    st.lists(st.sampled_from([0.0, 0.01, 0.02, 0.3, 0.5]), min_size=1, max_size=20),
+    st.sets(st.integers(0, 19)),
+    st.floats(0.01, 0.99),
+)
+def test_the_least_go_first(shares: list[float], dead: set[int], share: float) -> None:
+    n = len(shares)
+    kernels = LayerKernels(
+        name="layer", kernels=n, dead=tuple(sorted(c for c in dead if c < n)), constants=(),
+        weak=(), shares=tuple(shares), means=(),
+    )  # fmt: skip
+    least = kernels.least(share)
+    ranks = [-1.0 if c in kernels.dead else shares[c] for c in range(n)]
+    assert list(least) == sorted(np.argsort(ranks, kind="stable")[: round(share * n)].tolist())
+
+
 def test_kernels_that_a_network_cannot_have() -> None:
     full = [8, 16, 32, 32, 64, 64, 128, 128, 256]
     net = build_model("mobilenet_v1", variant="course", width=0.25, kernels=full)
@@ -163,8 +212,8 @@ def test_a_pruned_run(dying: sl.Run, pruned: tuple[Path, sl.Pruning]) -> None:
     assert made.accuracy[0] == made.accuracy[1]
     assert run.report.parameters == made.parameters[1]
     note = (
-        f"Pruned (--dead): {728 - made.kernels[1]} of 728 depthwise kernels were removed, "
-        "0 epochs of fine-tuning."
+        f"Pruned after that training (--dead): {728 - made.kernels[1]} of 728 depthwise kernels "
+        "were removed, no fine-tuning."
     )
     assert run.report.notes[-1] == note
     assert json.loads((out / "pruning.json").read_text())["how"] == "--dead"
@@ -265,7 +314,58 @@ def test_what_is_refused(
         assert not out.exists()
         return stderr[stderr.index("error: ") + 7 :]
 
-    assert refused(dying.path, "--out", out) == ("prune: nothing chosen to be removed; give --dead")
+    assert refused(dying.path, "--out", out) == (
+        "prune: nothing chosen to be removed; give --dead, --weak 0.01 or --share 0.3"
+    )
+    for words, message in (
+        (
+            ("--dead", "--weak", 0.01),
+            "prune: --dead and --weak: give one of them; --weak and --share remove dead kernels "
+            "too",
+        ),
+        (
+            ("--weak", 0.01, "--share", 0.3),
+            "prune: --weak and --share: give one of them; each says how many go",
+        ),
+        (
+            ("--dead", "--weak", 0.01, "--share", 0.3),
+            "prune: --dead and --weak and --share: give one of them; --weak and --share remove "
+            "dead kernels too",
+        ),
+        (
+            ("--weak", 1.5),
+            "--weak: wanted a share of the mean variance of a layer's channels, above 0 and up to "
+            "1, got 1.5",
+        ),
+        *(
+            (
+                ("--share", share),
+                "--share: wanted a share of each layer's kernels, above 0 and below 1, got "
+                f"{share}",
+            )
+            for share in (0, 1, "nan")
+        ),
+        (
+            ("--dead", "--seed", 0),
+            "--seed: goes with --weak and --share, which fine-tune; --dead changes no logit",
+        ),
+        (
+            ("--share", 0.3, "--epochs", 0),
+            "--epochs: Input should be greater than or equal to 1, got 0",
+        ),
+        (
+            ("--share", 0.3, "--learning-rate", -1),
+            "--learning-rate: Input should be greater than 0, got -1.0",
+        ),
+        (
+            ("--share", 0.95),
+            "prune: all 8 kernels of blocks.0.depthwise.0 would go, and a layer cannot be empty: "
+            "take less than --share 0.95",
+        ),
+    ):
+        assert refused(dying.path, *words, "--out", out) == message
+    with pytest.raises(SettingsError, match=r"^--seed: wanted a whole number from 0 up, got -1$"):
+        sl.prune(dying, share=0.3, seed=-1, out=out)
     assert refused(tiny_run.path, "--dead", "--out", out) == (
         "prune: hybridsn has no depthwise layers, so there is nothing to prune"
     )
@@ -275,18 +375,24 @@ def test_what_is_refused(
     assert refused(dying.path, "--dead", "--out", tmp_path / "taken", "--overwrite") == (
         f"{tmp_path / 'taken'} is no run, so --overwrite leaves it alone; take another --out"
     )
-    assert refused(dying.path, "--dead", "--out", dying.path) == (
-        f"{dying.path} exists; take another --out, or replace it with --overwrite"
+    for flags in (("--dead",), ("--share", 0.3)):
+        assert refused(dying.path, *flags, "--out", dying.path) == (
+            f"{dying.path} exists; take another --out, or replace it with --overwrite"
+        )
+    assert refused(tmp_path / "nowhere", "--share", 0.3, "--out", out) == (
+        f"{tmp_path / 'nowhere' / 'config.json'}: cannot be read (No such file or directory); is "
+        "this a run?"
     )
 
     def all_die(net: Any) -> None:
         nn.init.zeros_(net.blocks[4].depthwise[0].weight)
 
     empty = planted(dying, tmp_path / "empty", all_die)
-    assert refused(empty.path, "--dead", "--out", out) == (
-        "prune: all 64 kernels of blocks.4.depthwise.0 would go, and a layer cannot be empty: the "
-        "network looks at nothing there; train it again"
-    )
+    for flags in (("--dead",), ("--weak", 0.01)):
+        assert refused(empty.path, *flags, "--out", out) == (
+            "prune: all 64 kernels of blocks.4.depthwise.0 would go, and a layer cannot be empty: "
+            "the network looks at nothing there; train it again"
+        )
 
 
 def test_a_run_whose_data_are_gone(

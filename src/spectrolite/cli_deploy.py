@@ -115,6 +115,22 @@ def prune(
     dead: Annotated[
         bool, typer.Option("--dead", help="Remove kernels that the doctor proves dead.")
     ] = False,
+    weak: Annotated[
+        float | None,
+        typer.Option(help="Remove those that vary by so small a share of their layer's mean."),
+    ] = None,
+    share: Annotated[
+        float | None, typer.Option(help="Remove this share of each layer, the weakest.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Of fine-tuning; a tenth of the run's without it.")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Highest of fine-tuning; a tenth of the run's without it.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of fine-tuning; the run's without it.")
+    ] = None,
     scene: MovedScene = None,
     labels: MovedLabels = None,
     images: MovedImages = None,
@@ -123,14 +139,20 @@ def prune(
 ) -> None:
     """Take depthwise kernels out of a run's network, judged on its own protocol.
 
+    Without dead ones its logits stay. --weak and --share remove by importance, then fine-tune.
+
     Example: `spectrolite prune runs/digits --dead --out runs/pruned`
     """
     from spectrolite.deploy.prune import prune as write
 
+    chosen: dict[str, Any] = {
+        "dead": dead, "weak": weak, "share": share,
+        "epochs": epochs, "learning_rate": learning_rate, "seed": seed,
+    }  # fmt: skip
     with TrainingProgress(messages).shown() as progress:
         made = write(
-            run, *moved(run, scene, labels, images), dead=dead, out=out, overwrite=overwrite,
-            on_stage=progress.stage,
+            run, *moved(run, scene, labels, images), **chosen, out=out, overwrite=overwrite,
+            on_stage=progress.stage, on_epoch=progress.epoch,
         )  # fmt: skip
     before, after = made.kernels
     if as_json:
@@ -141,7 +163,12 @@ def prune(
         console.print(f"- {note}", markup=False, soft_wrap=True)
     console.print(
         f"{out}: {before - after:,} kernels removed; logits on training data differ by "
-        f"{made.difference:.1e} of the largest", markup=False, soft_wrap=True,
+        f"{made.difference:.1e} of the largest"
+        + (
+            f" before {made.epochs} epoch(s) of fine-tuning, which took {made.tuning_s:.1f} s"
+            if made.epochs
+            else ""
+        ), markup=False, soft_wrap=True,
     )  # fmt: skip
 
 

@@ -64,8 +64,12 @@ def pruning_table(made: Pruning) -> Table:
     table.add_row(
         "milliseconds", f"{1e3 * slow:.2f}", f"{1e3 * fast:.2f}", f"{fast / slow - 1:+.1%}"
     )
-    was, now = (100 * accuracy for accuracy in made.accuracy)
-    table.add_row("overall accuracy, %", f"{was:.2f}", f"{now:.2f}", f"{now - was:+.2f}")
+    for name, figures in (("validation", made.validation), ("test", made.accuracy)):
+        if figures:
+            was, *rest = (100 * figure for figure in figures)
+            titles = (f"{name} accuracy, %", "  before fine-tuning")
+            for title, now in zip(titles, reversed(rest), strict=False):
+                table.add_row(title, f"{was:.2f}", f"{now:.2f}", f"{now - was:+.2f}")
     return table
 
 

@@ -31,7 +31,7 @@ from spectrolite.predictions import Predictions, predict, read_predictions
 from spectrolite.run_folders import Run, open_run, what_is_known, write_json
 from spectrolite.run_training import EpochListener, fit_in, seeds
 from spectrolite.settings import ImageSettings, settings
-from spectrolite.training import Epoch, pick_device
+from spectrolite.training import best_epoch, pick_device
 from spectrolite.unfinished import growing
 
 PREDICTIONS = "predictions.safetensors"
@@ -132,7 +132,7 @@ def _judge(run: Run, split: ImageSplit, train_mode: bool = False) -> ImageReport
         made.confidence,
         split,
         chosen,
-        _best(log) if patience else None,
+        best_epoch(log) if patience else None,
         data=split.images.name.removesuffix("/train"),
         seed=run.manifest["seed"],
         input_shape=bundle.config.input_shape,
@@ -151,10 +151,6 @@ def _judge(run: Run, split: ImageSplit, train_mode: bool = False) -> ImageReport
     hashes = {"predictions_sha256": made.sha256, "figures_sha256": report.figures_sha256}
     write_json(run.path / "manifest.json", {**run.manifest, **hashes})
     return report
-
-
-def _best(log: list[Epoch]) -> int:
-    return max(log, key=lambda e: (e.validation_accuracy or 0.0, -e.epoch)).epoch
 
 
 def _in_train_mode(bundle: ImageBundle, split: ImageSplit, run: Run) -> TrainModeFigures:

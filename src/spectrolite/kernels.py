@@ -76,6 +76,15 @@ class LayerKernels(Part):
             c for c, share in enumerate(self.shares) if share <= least and c not in self.dead
         )
 
+    def least(self, share: float) -> tuple[int, ...]:
+        """The `share` of its channels, to the nearest number, with the smallest shares, ascending.
+
+        Dead ones go first, then the lower channel of two that are equal.
+        """
+        ranks = [-1.0 if c in self.dead else own for c, own in enumerate(self.shares)]
+        order = sorted(range(self.kernels), key=ranks.__getitem__)
+        return tuple(sorted(order[: round(share * self.kernels)]))
+
 
 @dataclass(frozen=True, eq=False)
 class DepthwiseLayer:

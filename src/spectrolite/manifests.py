@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from spectrolite.images import ImageSet
 from spectrolite.scene import SceneFile
@@ -71,6 +71,19 @@ class Pruned(BaseModel):
     kernels: tuple[int, int]
     from_sha256: str
     epochs: int
+    """Of fine-tuning; with 0 there is none of what follows."""
+    learning_rate: float | None = None
+    seed: int | None = None
+    best_epoch: int | None = None
+    """Whose weights were kept, where the run's settings stop early."""
+    test_accuracy: tuple[float, float] | None = None
+    """Overall, 0 to 1, before pruning and between pruning and fine-tuning."""
+
+    @model_validator(mode="after")
+    def _tells_of_fine_tuning(self) -> Pruned:
+        if self.epochs and None in (self.learning_rate, self.seed, self.test_accuracy):
+            raise ValueError("fine-tuned, without learning_rate, seed or test_accuracy")
+        return self
 
 
 class Manifest(SceneKnown):

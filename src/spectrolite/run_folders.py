@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -175,11 +175,7 @@ class Run(RunRecord):
     @property
     def pruning_notes(self) -> tuple[str, ...]:
         """What was taken from its network, a sentence each time; none of a run as trained."""
-        return tuple(
-            f"Pruned ({p['how']}): {p['kernels'][0] - p['kernels'][1]:,} of {p['kernels'][0]:,} "
-            f"depthwise kernels were removed, {p['epochs']} epochs of fine-tuning."
-            for p in self.manifest.get("pruned") or ()
-        )
+        return tuple(_pruning_note(p) for p in self.manifest.get("pruned") or ())
 
     def check_not_pruned(self, verb: str) -> None:
         """Refuse to train a pruned run again.
@@ -199,6 +195,25 @@ class Run(RunRecord):
         path = self.path / "report.json"
         kind = ImageReport if self.on_images else Report
         return kind.model_validate(read_json(path, REPORT_FORMAT, kind, "run evaluate"))
+
+
+def _pruning_note(pruned: Mapping[str, Any]) -> str:
+    before, after = pruned["kernels"]
+    note = (
+        f"Pruned after that training ({pruned['how']}): {before - after:,} of {before:,} depthwise "
+        "kernels were removed"
+    )
+    epochs = pruned["epochs"]
+    if not epochs:
+        return f"{note}, no fine-tuning."
+    right, left = pruned["test_accuracy"]
+    tuning = f"{epochs} {'epoch' if epochs == 1 else 'epochs'} of fine-tuning on the training part"
+    if pruned.get("best_epoch"):
+        tuning += f", of which the weights of epoch {pruned['best_epoch']} were kept"
+    return (
+        f"{note}, which took the accuracy on the test part from {right:.2%} to {left:.2%}; then "
+        f"{tuning} (learning rate {pruned['learning_rate']:g}, seed {pruned['seed']})."
+    )
 
 
 def open_run(path: str | Path) -> Run:

@@ -56,6 +56,11 @@ class Epoch:
     elapsed_s: float
 
 
+def best_epoch(log: Sequence[Epoch]) -> int:
+    """The epoch whose weights early stopping keeps: the first with the best validation."""
+    return max(log, key=lambda epoch: (epoch.validation_accuracy or 0.0, -epoch.epoch)).epoch
+
+
 @dataclass(frozen=True, eq=False)
 class Progress:
     """Where the loop stands after an epoch: all that the next one depends on.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -14,18 +15,23 @@ import torch
 from torch import Tensor
 
 from spectrolite import costs
-from spectrolite.bundles import AnyModel, Bundle
+from spectrolite.bundles import AnyModel, Bundle, any_bundle
 from spectrolite.checks import ROUNDING, difference, logits_of
 from spectrolite.checkups import some_patches
 from spectrolite.deploy.export import as_run
+from spectrolite.deploy.fine_tuning import accuracies, fine_tuned, tuning_settings
 from spectrolite.deploy.folders import new_folder
+from spectrolite.deploy.kernel_choice import chosen_kernels, flag_of
 from spectrolite.deploy.thinning import thinned
 from spectrolite.errors import RunError, SettingsError, VerifyError
 from spectrolite.image_bundles import ImageBundle
 from spectrolite.image_checkups import pixel_range, some_images
 from spectrolite.kernels import DepthwiseLayer, LayerKernels, depthwise_kernels, depthwise_layers
-from spectrolite.run_folders import Run, check_one_scene, write_json
+from spectrolite.machines import threads_of
+from spectrolite.run_folders import check_one_scene, write_json
+from spectrolite.run_training import EpochListener, seeds
 from spectrolite.runs import evaluate, with_data
+from spectrolite.training import Epoch, best_epoch
 
 AT_A_TIME = 64  # inputs in one pass
 TIMES = 20
@@ -44,9 +50,13 @@ class Pruning:
             the best of twenty.
         difference: of the logits on training data, as a share of the largest, before any
             fine-tuning.
-        accuracy: overall accuracy on the run's test part, 0 to 1: as the run's report has it, and
-            of the pruned network, which is scored once, at the end.
-        notes: layers that had to stay as they are, and why.
+        epochs: of fine-tuning.
+        tuning_s: what it took, seconds.
+        validation: accuracy on the run's validation part, 0 to 1: before, pruned, and fine-tuned
+            where there was any; empty without such a part.
+        accuracy: the same overall on the test part, the first as the run's report has it. Scored
+            after the last epoch, and nothing depends on it.
+        notes: what had to stay as it is, and why.
     """
 
     how: str
@@ -55,7 +65,10 @@ class Pruning:
     macs: tuple[int, int]
     seconds: tuple[float, float]
     difference: float
-    accuracy: tuple[float, float]
+    epochs: int
+    tuning_s: float
+    validation: tuple[float, ...]
+    accuracy: tuple[float, ...]
     notes: tuple[str, ...]
 
     @property
@@ -70,37 +83,65 @@ def prune(
     scene: Any = None,
     labels: Any = None,
     *,
-    dead: bool,
+    dead: bool = False,
+    weak: float | None = None,
+    share: float | None = None,
+    epochs: int | None = None,
+    learning_rate: float | None = None,
+    seed: int | None = None,
     out: str | Path,
     overwrite: bool = False,
     on_stage: Callable[[str], None] = lambda _: None,
+    on_epoch: EpochListener = lambda _epoch, _all: None,
 ) -> Pruning:
     """Take depthwise kernels out of a run's network; the result is a run with its data and split.
 
     Dead kernels are those that the doctor proves dead. What they gave was one constant, which goes
     into the next layer: the logits are the same up to rounding, and that is checked on training
-    data before the folder gets its name. The pruned run is evaluated, reported, mapped, exported
-    and measured as any other; `verify` and `repeat` refuse it, since they train.
+    data before the folder gets its name.
+
+    `weak` and `share` remove kernels by importance, which is their share of the variance of their
+    layer's output on training data (Polyak and Wolf 2015); dead ones have none and go first. The
+    mean of each goes into the next layer. Every layer loses its own least, as in Li, Kadav,
+    Durdanovic, Samet and Graf, "Pruning filters for efficient ConvNets", ICLR 2017, and the network
+    is fine-tuned once, after all of them are gone.
+
+    The pruned run is evaluated, reported, mapped, exported and measured as any other; `verify` and
+    `repeat` refuse it, since they train.
 
     Args:
         model: a run or its folder.
         scene: the run's scene or images, where they were not loaded from a file or by name.
         labels: the run's labels or test images, likewise.
         dead: remove dead kernels.
+        weak: remove kernels whose variance is at most this share of the mean over their layer's
+            channels, above 0 and up to 1; the doctor's is 0.01.
+        share: remove this share of every layer's kernels, between 0 and 1.
+        epochs: of fine-tuning; a tenth of the run's without it, and at least one.
+        learning_rate: the highest of fine-tuning; a tenth of the run's without it.
+        seed: of fine-tuning; the run's without it.
         out: folder of the pruned run.
         overwrite: replace a run that is there.
         on_stage: called with a few words as each stage begins.
+        on_epoch: called after each epoch with its log entry and the number of epochs.
 
     Raises:
         RunError: no run, other data than the run's, none that can be loaded again, a folder in the
             way, or a layer of which nothing would be left.
-        SettingsError: no way to choose was given, or a network without depthwise layers.
-        VerifyError: the pruned network gives other logits.
+        SettingsError: no way to choose was given, or two; a value out of range; or a network
+            without depthwise layers.
+        TrainingError: the loss of fine-tuning became NaN or infinite.
+        VerifyError: without its dead kernels the network gives other logits.
     """
-    if not dead:
-        raise SettingsError("prune: nothing chosen to be removed; give --dead")
+    how = flag_of(dead, weak, share)
+    for flag, value in (("epochs", epochs), ("learning-rate", learning_rate), ("seed", seed)):
+        if dead and value is not None:
+            raise SettingsError(
+                f"--{flag}: goes with --weak and --share, which fine-tune; --dead changes no logit"
+            )
     run = as_run(model)
     if run is None:
+        any_bundle(model)  # tells of a folder that holds no model at all
         raise RunError(
             "prune: wanted a run, whose training data tell what its kernels do; a bundle has none"
         )
@@ -109,13 +150,17 @@ def prune(
         raise SettingsError(
             f"prune: {bundle.config.model} has no depthwise layers, so there is nothing to prune"
         )
+    chosen = tuning_settings(run, epochs, learning_rate)
+    seed = run.manifest["seed"] if seed is None else seed
+    _, order, dropout, _ = seeds(seed)
     run, data = with_data(run, scene, labels)
     check_one_scene(run, data, "prune")
+    split = run.split(*data)
     on_stage("looking at kernels")
-    shown, layers, found = _looked_at(run, bundle, data)
-    how = "--dead"
-    gone, notes = _chosen(layers, found, [kernels.dead for kernels in found])
-    net = thinned(bundle.network, gone)
+    with threads_of(run.manifest):
+        shown, layers, found = _looked_at(bundle, data, split)
+        gone, notes = chosen_kernels(layers, found, weak, share)
+        net = thinned(bundle.network, gone)
     if isinstance(bundle, ImageBundle):
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     counts = tuple(k.kernels - len(channels) for k, channels in zip(found, gone, strict=True))
@@ -123,37 +168,65 @@ def prune(
     made: Bundle | ImageBundle = replace(cast(Any, bundle), network=net, config=config)
     logits = [_logits(one.network, shown) for one in (bundle, made)]
     apart = difference(*logits)
-    if not apart <= ROUNDING:
+    if dead and not apart <= ROUNDING:
         raise VerifyError(
             f"{run.path}: without its dead kernels the logits differ by {apart:.1e} of the "
             f"largest, wanted {ROUNDING:.0e} at most; nothing was written"
         )
-    on_stage("measuring")
-    seconds = _seconds(bundle, made, shown[:AT_A_TIME])
-    before = run.report.overall_accuracy
+    tunes = not dead and any(gone)
+    if not dead and not tunes:
+        notes = (*notes, "no kernel was removed, so nothing was fine-tuned")
     with new_folder(Path(out), overwrite, "run") as part:
-        made.save(part / "bundle")
+        on_stage("measuring")
+        parameters = (costs.parameters(bundle.network), costs.parameters(net))
+        macs = (_macs(bundle), _macs(made))
+        seconds = _seconds(bundle, made, shown[:AT_A_TIME])
+        log: list[Epoch] = []
+        device = chosen.training.device
+        watched = ["validation"] if len(split.validation) else []
+        with threads_of(run.manifest):
+            final = made
+            if tunes:
+                on_stage("fine-tuning")
+                final, log = fine_tuned(made, data, split, chosen, order, dropout, on_epoch)
+            on_stage("validating and testing")
+            validation = accuracies(bundle, data, split, watched, device)
+            between = [] if not tunes else accuracies(made, data, split, [*watched, "test"], device)
+            validation += between[:-1] + accuracies(final, data, split, watched, device)
+        final.save(part / "bundle")
         for name in ("split.safetensors", "log.jsonl"):
             shutil.copyfile(run.path / name, part / name)
-        record = {
+        record: dict[str, Any] = {
             "how": how, "kernels": [sum(k.kernels for k in found), sum(counts)],
-            "from_sha256": bundle.sha256, "epochs": 0,
+            "from_sha256": bundle.sha256, "epochs": len(log),
         }  # fmt: skip
+        if tunes:
+            record |= {
+                "learning_rate": chosen.training.learning_rate, "seed": seed,
+                "test_accuracy": [run.report.overall_accuracy, between[-1]],
+            }  # fmt: skip
+            if chosen.training.patience:
+                record["best_epoch"] = best_epoch(log)
+            (part / "fine_tuning.jsonl").write_text(
+                "".join(json.dumps(asdict(epoch)) + "\n" for epoch in log), encoding="utf-8"
+            )
         earlier = run.manifest.get("pruned") or []
         write_json(
             part / "manifest.json",
-            {**run.manifest, "weights_sha256": made.sha256, "pruned": [*earlier, record]},
+            {**run.manifest, "weights_sha256": final.sha256, "pruned": [*earlier, record]},
         )
-        on_stage("testing")
-        after = evaluate(part, *data).overall_accuracy
+        tested = evaluate(part, *data).overall_accuracy
         pruning = Pruning(
             how=how,
             layers={k.name: (k.kernels, count) for k, count in zip(found, counts, strict=True)},
-            parameters=(costs.parameters(bundle.network), costs.parameters(net)),
-            macs=(_macs(bundle), _macs(made)),
+            parameters=parameters,
+            macs=macs,
             seconds=seconds,
             difference=apart,
-            accuracy=(before, after),
+            epochs=len(log),
+            tuning_s=log[-1].elapsed_s if log else 0.0,
+            validation=tuple(validation),
+            accuracy=(run.report.overall_accuracy, *between[-1:], tested),
             notes=notes,
         )
         write_json(part / "pruning.json", asdict(pruning))
@@ -161,45 +234,18 @@ def prune(
 
 
 def _looked_at(
-    run: Run, bundle: Bundle | ImageBundle, data: Any
+    bundle: Bundle | ImageBundle, data: Any, split: Any
 ) -> tuple[Tensor, list[DepthwiseLayer], tuple[LayerKernels, ...]]:
     """Training inputs ready for the network, and what the doctor finds on them."""
     if isinstance(bundle, ImageBundle):
-        shown = some_images(bundle, data[0], run.split(*data).train)
+        shown = some_images(bundle, data[0], split.train)
         shown = shown.contiguous(memory_format=torch.channels_last)
         inputs = pixel_range(bundle.mean, bundle.std)
     else:
         reduced = bundle.bands.reduce(data[0].cube, data[0].valid)
-        shown, inputs = some_patches(bundle, reduced, run.split(data[1]).train), None
+        shown, inputs = some_patches(bundle, reduced, split.train), None
     net = bundle.network
     return shown, depthwise_layers(net, inputs), depthwise_kernels(net, shown, inputs)
-
-
-def _chosen(
-    layers: Sequence[DepthwiseLayer],
-    found: Sequence[LayerKernels],
-    channels: Sequence[Sequence[int]],
-) -> tuple[list[dict[int, float]], tuple[str, ...]]:
-    """Of each layer the channels with their constants, and what had to stay.
-
-    Raises:
-        RunError: nothing would be left of a layer.
-    """
-    gone: list[dict[int, float]] = []
-    notes = []
-    for layer, kernels, chosen in zip(layers, found, channels, strict=True):
-        if layer.shared and chosen:
-            notes.append(f"{layer.name} keeps {len(chosen)} of them: its input goes around it too")
-            gone.append({})
-            continue
-        if len(chosen) == kernels.kernels:
-            raise RunError(
-                f"prune: all {kernels.kernels} kernels of {layer.name} would go, and a layer "
-                "cannot be empty: the network looks at nothing there; train it again"
-            )
-        constants = dict(zip(kernels.dead, kernels.constants, strict=True))
-        gone.append({c: constants.get(c, kernels.means[c]) for c in chosen})
-    return gone, tuple(notes)
 
 
 def _logits(net: torch.nn.Module, shown: Tensor) -> Tensor:
