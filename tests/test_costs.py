@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -226,6 +227,44 @@ def test_shares_are_those_of_the_papers_table_2() -> None:
 def _block(inputs: int, out: int, stride: int) -> list[nn.Module]:
     conv = nn.Conv2d(inputs, out, 3, stride, 1, bias=False, device="meta")
     return [conv, nn.BatchNorm2d(out), nn.ReLU()]
+
+
+@pytest.mark.parametrize(
+    ("title", "model", "variant", "widths"),
+    [
+        ("V1 `course` (9 blocks)", "mobilenet_v1", "course", (1.0,)),
+        ("V1 `paper` ×1.0 / ×0.5 / ×0.25", "mobilenet_v1", "paper", (1.0, 0.5, 0.25)),
+        ("V2 `course`", "mobilenet_v2", "course", (1.0,)),
+        ("V2 `paper` ×0.5 / ×0.75", "mobilenet_v2", "paper", (0.5, 0.75)),
+        ("V2 `paper` ×1.0 / ×1.4", "mobilenet_v2", "paper", (1.0, 1.4)),
+    ],
+)
+def test_the_page_on_costs_says_what_is_counted(
+    title: str, model: str, variant: str, widths: tuple[float, ...]
+) -> None:
+    made = [sl.explain(model, "3x32x32", variant=variant, width=width) for width in widths]
+    counts = [" / ".join(f"{getattr(c, key):,}" for c in made) for key in ("parameters", "macs")]
+    page = (Path(__file__).parent.parent / "docs" / "what-a-network-costs.md").read_text("utf-8")
+    assert f"| {title} | {' | '.join(counts)} |" in page
+    if (variant, widths[0]) == ("paper", 1.0):
+        trap = sl.explain(model, "3x32x32", variant=variant, small_images=False)
+        assert round(made[0].macs / trap.macs) == {"mobilenet_v1": 4, "mobilenet_v2": 14}[model]
+        assert "a quarter of the MACs of V1, a fourteenth of V2's" in page
+
+
+def test_the_page_on_costs_says_what_pairs_save_and_where_the_rest_is() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "what-a-network-costs.md").read_text("utf-8")
+    v1, text = sl.explain("mobilenet_v1", "3x32x32"), " ".join(page.split())
+    counts = v1.ordinary_parameters, v1.ordinary_macs
+    times = counts[0] / v1.parameters, counts[1] / v1.macs
+    whole = "have {:.1f} and {:.1f} million, {:.1f} and {:.1f} times as many"
+    assert whole.format(counts[0] / 1e6, counts[1] / 1e6, *times) in text
+    share = {
+        kind: sum(layer.macs for layer in v1.layers if layer.kind == kind) / v1.macs
+        for kind in ("pointwise", "depthwise")
+    }
+    assert f"{100 * share['pointwise']:.0f} % of what is left is pointwise" in text
+    assert f"take {100 * share['depthwise']:.0f} % of the MACs." in text
 
 
 def test_ordinary_convolutions_cost_what_such_a_network_costs() -> None:
