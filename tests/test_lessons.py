@@ -238,6 +238,12 @@ def test_precision_says_what_was_scored() -> None:
     assert f"without such a channel lose {max(spared):.2f} points at most" in text
     assert f"loses at most {drops[-1]:.2f} points" in text
     assert f"{drops[-2]:.2f} in the others" in text
+    for row in record["trainings"]:  # "float16 moves one image at most"
+        assert abs(row["accuracy"]["float32"] - row["accuracy"]["float16"]) * 355 < 1.01
+    ranges = [np.sort(v) for v in record["trainings"][0]["depthwise_ranges"].values()]
+    alone = sorted(v[-1] / v[-2] for v in ranges if v[-1] > 100)
+    assert "{:.0f} and {:.0f} times the next largest".format(*alone) in text
+    assert f"multiplies its weights by {1e-5**-0.5:.0f}." in text
 
 
 def test_the_two_lessons_tell_of_each_other_s_trainings() -> None:
@@ -326,6 +332,9 @@ def test_dead_kernels_says_what_was_counted() -> None:
     assert max(shares) < 0.007
     most = max((row["dead"] + row["weak"]) / row["kernels"] for row in rows)
     assert f"at most {100 * most:.2f} % are dead or weak" in text
+    networks = len(rows) + len(record["runs"])
+    kernels_page = " ".join((ROOT / "docs" / "kernels.md").read_text(encoding="utf-8").split())
+    assert f"in {networks} of ours:" in kernels_page
     for run in record["runs"]:
         recipe = run["run"].replace("ten", "ten-epochs").replace("course", "course-10-epochs")
         name, counts = words[run["network"]], f"{run['dead']} | {run['weak']} | {run['kernels']:,}"
@@ -347,6 +356,7 @@ def test_dead_kernels_says_where_they_are() -> None:
             assert (shown in text) == (dead > 0 or weak > 5)
             if block == 0:
                 assert round(kernels / dead) == share
+                assert word == "V2" or f"({dead} of {kernels} over" in text
         few = [row["dead"] + row["weak"] for row in own]
         r = float(np.corrcoef(few, [row["accuracy"] for row in own])[0, 1])
         assert f"of {r:.2f}" in text
