@@ -93,6 +93,24 @@ def test_links_between_pages_lead_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def headings(page: Path) -> set[str]:
+    """What each heading of a page is called in a link."""
+    text = BLOCK.sub("", page.read_text(encoding="utf-8"))
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
+
+
+def test_links_to_a_part_of_a_page_lead_to_a_heading() -> None:
+    found = 0
+    for page in [*PAGES, ROOT / "DESIGN.md", ROOT / "CHANGELOG.md", ROOT / "README.zh.md"]:
+        text = page.read_text(encoding="utf-8")
+        for target, part in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", text):
+            there = page.parent / target if target else page
+            assert part in headings(there), f"{page.name}: {target}#{part}"
+            found += 1
+    assert found
+
+
 def test_the_tree_of_the_readme_names_every_module() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for path in (ROOT / "src" / "spectrolite").rglob("*.py"):
