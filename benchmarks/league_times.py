@@ -5,8 +5,9 @@ r"""What each classifier of the league takes, and what it scores: time on a mach
 
 The league's cells may be computed beside other work; here one classifier follows the other on the
 first split of random 10 %, with as many threads as torch takes. Of a network also the whole
-command, from the scene's file to the trained model, its report and its map; and the map again and
-again by the model in memory. Accuracies in the picture are the league's.
+command, from the scene's file to the trained model, its report and its map; the map again and
+again by the model in memory; and the network alone, from components to logits, as scene_map.py
+times HybridSN. Accuracies in the picture are the league's.
 """
 
 from __future__ import annotations
@@ -18,22 +19,38 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from league import MODELS, NARROW, SLOW, WITH_HYBRIDSN
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from records import RESULTS, Record, Repeat, Values, write_record
 
 import spectrolite as sl
+from spectrolite.memory import kept_memory
 
 NAME = "league_times"
 PICTURE = Path(__file__).parent.parent / "docs" / "which-network.png"
 RANDOM, BLOCKS = WITH_HYBRIDSN[:2]
-SEED, MAPS = 0, 15
-NETWORKS = ("hybridsn", "mobilesn")
+SEED, TIMES = 0, 15
+MARKS = {  # model to its name, colour and marker; with the noise fraction it is drawn hollow
+    "hybridsn": ("HybridSN", "#1e7d4f", "o"),
+    "mobilesn": ("MobileSN", "#1f6f8b", "o"),
+    NARROW: ("MobileSN, field 13", "#1f6f8b", "D"),
+    "random_forest": ("random forest", "#6a4c93", "P"),
+    **{
+        f"{model}{reduction}": (f"SVM, {window}{seen}", "#d95f02", marker)
+        for reduction, seen in (("", ""), (",reduction=mnf", ", noise fraction"))
+        for model, window, marker in (
+            ("svm", "pixel", "."), ("svm_context,side=5", "window 5", "^"),
+            ("svm_context,side=13", "window 13", "s"), ("svm_context,side=25", "window 25", "p"),
+        )
+    },
+}  # fmt: skip
 
 
 def main() -> None:
@@ -74,22 +91,33 @@ def timed(scene: sl.Scene, labels: sl.Labels, model: str) -> Record:
             "model": model, "training_s": made.training_s, "map_s": made.map_s,
             "overall_accuracy": made.overall_accuracy, "split_sha256": made.split_sha256,
             "weights_sha256": made.weights_sha256, "command_s": None, "steady_map_s": None,
+            "network_s": None,
         }  # fmt: skip
         if made.weights_sha256 is not None:
             (run,) = (Path(folder) / "league" / "runs").iterdir()
-            row["steady_map_s"] = steady_map_s(sl.open_run(run), scene)
+            row["steady_map_s"] = steady(partial(sl.classify, sl.open_run(run).bundle, scene))
+            row["network_s"] = network_s(sl.open_run(run), scene)
             row["command_s"] = command_s(model, Path(folder) / "run")
     return row
 
 
-def steady_map_s(run: sl.Run, scene: sl.Scene) -> float:
-    """Median seconds of the map, reduction of bands included, after a first one."""
+def steady(function: Callable[[], Any]) -> float:
+    """Median seconds of a call, after a first one."""
     seconds = []
-    for _ in range(MAPS + 1):
+    for _ in range(TIMES + 1):
         start = time.perf_counter()
-        sl.classify(run.bundle, scene)
+        function()
         seconds.append(time.perf_counter() - start)
     return statistics.median(seconds[1:])
+
+
+def network_s(run: sl.Run, scene: sl.Scene) -> float:
+    """Seconds of the folded network on the scene's components, memory kept."""
+    reduced, halo = run.bundle.bands.reduce(scene.cube), run.bundle.config.patch // 2
+    padded = np.pad(reduced, ((halo, halo), (halo, halo), (0, 0))).transpose(2, 0, 1)
+    inputs = torch.from_numpy(np.ascontiguousarray(padded))[None]
+    with torch.inference_mode(), kept_memory():
+        return steady(partial(run.bundle.dense, inputs))
 
 
 def command_s(model: str, out: Path) -> float:
@@ -107,55 +135,42 @@ def command_s(model: str, out: Path) -> float:
 
 def draw(times: Record, league: Record, path: Path) -> None:
     """Accuracy against seconds of training and against parameters, a column a protocol."""
-    figure = Figure(figsize=(10.5, 7), layout="constrained")
+    figure = Figure(figsize=(10.5, 7.4), layout="constrained")
     seconds = {row["model"]: row["training_s"] for row in times["rows"]}
-    panels = figure.subplots(2, 2, sharey="col")
+    panels = figure.subplots(2, 2, height_ratios=(3, 2))
     for column, (split, title) in enumerate(
         ((RANDOM, "random 10 %, optimistic"), (BLOCKS, "blocks of 20, guard 6"))
     ):
         (protocol,) = (p for p in league["protocols"] if p["split"] == split)
         rows = {row["model"]: row for row in protocol["rows"]}
         above, below = panels[:, column]
-        for model, row in rows.items():
-            if model == "position":
-                mean = row["overall_accuracy"]["mean"]
-                for axis in (above, below):
-                    axis.axhline(mean, color="#9aa0a6", linestyle="--", linewidth=1)
-                    axis.annotate(
-                        "position alone", (1, mean), xycoords=("axes fraction", "data"),
-                        ha="right", va="bottom", fontsize=8, color="#6b7177",
-                    )  # fmt: skip
-                continue
-            point(above, seconds[model], row)
-            if row["parameters"]:
-                point(below, row["parameters"], row)
-        above.set_title(title, fontsize=10)
-        above.set_xlabel("seconds of training")
-        below.set_xlabel("parameters")
         for axis in (above, below):
+            axis.axhline(
+                rows["position"]["overall_accuracy"]["mean"], color="#6b7177", linestyle="--",
+                linewidth=1, label="position alone",
+            )  # fmt: skip
             axis.set_xscale("log")
-            axis.margins(x=0.18, y=0.1)
+            axis.margins(x=0.1, y=0.1)
             axis.grid(alpha=0.25)
             axis.spines[["top", "right"]].set_visible(False)
+        for model, (name, colour, marker) in MARKS.items():
+            places = [(above, seconds[model])]
+            if rows[model]["parameters"]:
+                places.append((below, rows[model]["parameters"]))
+            accuracy = rows[model]["overall_accuracy"]
+            for axis, x in places:
+                axis.errorbar(
+                    x, accuracy["mean"], accuracy["std"], fmt=marker, ms=7, color=colour,
+                    mfc="white" if "mnf" in model else colour, elinewidth=0.8, label=name,
+                )  # fmt: skip
+        above.set_title(title, fontsize=10)
+        above.set_xlabel("seconds of training")
+        below.set_xlabel("parameters, of the networks")
     for axis in panels[:, 0]:
         axis.set_ylabel("overall accuracy, %")
+    handles, names = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
     figure.savefig(path, dpi=100, metadata={"Software": None})
-
-
-def point(axis: Axes, x: float, row: dict[str, Any]) -> None:
-    """A classifier: its mean, its standard deviation over the splits, its name."""
-    accuracy = row["overall_accuracy"]
-    network = row["model"].startswith(NETWORKS)
-    colour = "#1f6f8b" if network else "#d95f02"
-    if "mnf" in row["model"]:
-        colour = "#8a4b08"
-    axis.errorbar(x, accuracy["mean"], accuracy["std"], fmt="o" if network else "s", ms=5,
-                  color=colour, elinewidth=0.8, alpha=0.9)  # fmt: skip
-    name = row["model"].replace("receptive_field=", "field ").replace("reduction=", "")
-    axis.annotate(
-        name.replace("svm_context,side=", "SVM, window ").replace("svm", "SVM").replace(",", ", "),
-        (x, accuracy["mean"]), xytext=(5, 4), textcoords="offset points", fontsize=7, color=colour,
-    )  # fmt: skip
 
 
 def again(record: Record, generator: np.random.Generator) -> Repeat:
