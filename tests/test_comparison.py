@@ -399,6 +399,24 @@ def test_a_stopped_run_goes_on_here_and_begins_anew_after_other_versions(
         assert sl.open_run(run).manifest["versions"] == league.cells[0].versions
 
 
+def test_a_cell_names_what_trained_its_run(
+    made: tuple[sl.League, Path], tiny: tuple[sl.Scene, sl.Labels], tmp_path: Path
+) -> None:
+    """A run of another day, whose cell is written now."""
+    out = tmp_path / "copy"
+    shutil.copytree(made[1], out)
+    next((out / "cells").glob("mobilesn-random-seed-0-*")).unlink()
+    path = next((out / "runs").glob("mobilesn-random-seed-0-*")) / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["versions"]["torch"], manifest["machine"]["threads"] = "0.0.1", 7
+    path.write_text(json.dumps(manifest))
+    league = compare(*tiny, models=(SMALL, "position"), splits=(RANDOM,), seeds=1, out=out)
+    then, now = league.cells
+    assert (then.versions["torch"], then.threads) == ("0.0.1", 7)
+    assert now.versions["torch"] != "0.0.1"
+    assert league.notes[-1].startswith("The cells were computed with 2 different sets of versions")
+
+
 # What is asked for wrongly
 
 
@@ -436,6 +454,12 @@ def test_a_stopped_run_goes_on_here_and_begins_anew_after_other_versions(
         ({"models": ("position", "mobilesn,components=5,receptive_field=29")}, SceneError,
          "tiny: 28 x 30 pixels are smaller than the 29 x 29 patch of "
          "mobilesn,components=5,receptive_field=29"),
+        *(
+            ({"models": ("position", model), "splits": (RANDOM, "per_class,n=2")}, SplitError,
+             f"--split per_class,n=2,seed=0: 6 training pixels, and the 6 components of {model} "
+             "need more; raise train or n, or lower components")
+            for model in ("svm,components=6", "mobilesn,components=6,bands_from=train")
+        ),
         ({"seeds": 0}, SettingsError, "--seeds: wanted 1 or more, got 0"),
         ({"first_seed": -1}, SettingsError, "--first-seed: wanted 0 or more, got -1"),
         ({"seeds_for": {"svm": 1}}, SettingsError,
@@ -468,6 +492,29 @@ def test_wrong_words_are_refused_before_anything_is_computed(
     assert not (tmp_path / "league").exists()
 
 
+def test_patches_give_more_components_than_there_are_training_pixels(
+    tiny: tuple[sl.Scene, sl.Labels], tmp_path: Path
+) -> None:
+    league = compare(
+        *tiny, models=("svm,components=6,reduction=mnf",), splits=("per_class,n=2",), seeds=1,
+        out=tmp_path / "league",
+    )  # fmt: skip
+    assert [cell.train for cell in league.cells] == [6]
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_anything_is_computed(
+    tiny: tuple[sl.Scene, sl.Labels], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    out, stages = tmp_path / "file" / "league", list[str]()
+    with pytest.raises(RunError) as caught:
+        compare(
+            *tiny, models=("position",), splits=(RANDOM,), seeds=1, out=out, on_stage=stages.append
+        )
+    assert str(caught.value) == f"{out}: cannot be made (Not a directory); take another --out"
+    assert stages == []
+
+
 def test_a_folder_of_something_else_is_refused(
     tiny: tuple[sl.Scene, sl.Labels], tmp_path: Path
 ) -> None:
@@ -492,6 +539,8 @@ def test_a_folder_of_something_else_is_refused(
         (("--data", "digits"), "--data: digits are images, and compare takes a scene"),
         (("--data", "indian_pines", "--seeds-for", "position"),
          "--seeds-for: wanted MODEL=N as hybridsn=3, got 'position'"),
+        (("--data", "indian_pines", "--seeds-for", "position=1", "--seeds-for", "position=2"),
+         "--seeds-for: position stands twice; name it once"),
     ],
 )  # fmt: skip
 def test_wrong_flags_are_refused(typed: Typed, words: tuple[str, ...], message: str) -> None:

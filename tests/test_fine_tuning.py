@@ -311,6 +311,18 @@ def test_what_is_printed(
     )
 
 
+@pytest.mark.parametrize("name", ["log.jsonl", "report.json"])
+def test_a_damaged_run_is_refused_before_it_is_fine_tuned(
+    digits_run: sl.Run, tmp_path: Path, name: str
+) -> None:
+    folder = copied(digits_run, tmp_path / "run")
+    (folder / name).unlink()
+    stages: list[str] = []
+    with pytest.raises(RunError, match=f"^{re.escape(str(folder / name))}: cannot be read"):
+        sl.prune(folder, share=0.3, epochs=1, out=tmp_path / "out", on_stage=stages.append)
+    assert stages == []
+
+
 def test_nothing_to_remove_is_not_fine_tuned(
     digits_run: sl.Run, tmp_path: Path, typed: Callable[..., tuple[int, str, str]]
 ) -> None:

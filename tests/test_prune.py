@@ -346,6 +346,10 @@ def test_what_is_refused(
             for share in (0, 1, "nan")
         ),
         (
+            ("--dead", "--images", tmp_path),
+            "--images: digits comes with an installed package; leave it out",
+        ),
+        (
             ("--dead", "--seed", 0),
             "--seed: goes with --weak and --share, which fine-tune; --dead changes no logit",
         ),

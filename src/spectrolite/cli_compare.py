@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -86,7 +87,7 @@ def compare(
     loaded = load_data(data, {"root": root, "mirror_url": mirror_url}, of_scene)
     if isinstance(loaded[0], ImageSet):
         raise SettingsError(f"--data: {data} are images, and compare takes a scene")
-    fewer = dict(_fewer(text) for text in seeds_for or ())
+    fewer = _fewer(seeds_for or ())
     try:
         with TrainingProgress(messages).shown() as progress:
             league = comparison.compare(
@@ -106,8 +107,13 @@ def compare(
     console.print(f"{out}/league.html, {out}/league.json", markup=False, soft_wrap=True)
 
 
-def _fewer(text: str) -> tuple[str, int]:
-    name, _, count = text.rpartition("=")
-    if not name or not count.isdecimal():
-        raise SettingsError(f"--seeds-for: wanted MODEL=N as hybridsn=3, got {text!r}")
-    return name, int(count)
+def _fewer(texts: Sequence[str]) -> dict[str, int]:
+    fewer: dict[str, int] = {}
+    for text in texts:
+        name, _, count = text.rpartition("=")
+        if not name or not count.isdecimal():
+            raise SettingsError(f"--seeds-for: wanted MODEL=N as hybridsn=3, got {text!r}")
+        if name in fewer:
+            raise SettingsError(f"--seeds-for: {name} stands twice; name it once")
+        fewer[name] = int(count)
+    return fewer

@@ -96,10 +96,11 @@ def compare(
     Raises:
         SettingsError: no such model, a setting out of range, more components than bands, or a
             model named twice.
-        SplitError: a split with a seed, one that cannot be drawn, or one named twice.
+        SplitError: a split with a seed, one that cannot be drawn, one that trains too few pixels
+            for a model's components, or one named twice.
         LabelsError: not on the scene's grid.
         SceneError: the scene is smaller than what a network sees.
-        RunError: a damaged cell or run, or a folder that holds something else.
+        RunError: a damaged cell or run, or a folder that holds something else or cannot be made.
     """
     labels = labels.on(scene)
     entries = _entries(models, scene, labels)
@@ -127,6 +128,12 @@ def compare(
         twin = spelled.setdefault(str(drawn[text, first_seed]), text)
         if twin != text:
             raise SplitError(f"--split: {text} and {twin} are the same; name it once")
+    for entry, text, seed in wanted:
+        _check_enough(entry, drawn[text, seed])
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{out}: cannot be made ({error.strerror}); take another --out") from error
     cells = []
     for number, (entry, text, seed) in enumerate(wanted, start=1):
         words = f"{number}/{len(wanted)} {entry.text} on {text}, seed {seed}"
@@ -220,6 +227,18 @@ def _check_fits(entry: Entry, scene: Scene) -> None:
         )
 
 
+def _check_enough(entry: Entry, drawn: Split) -> None:
+    """Refuse a split whose training pixels give fewer components than are wanted of them."""
+    own = entry.keywords
+    components = own.get("components", 0)
+    fitted_on = own.get("bands_from", "patches" if own.get("reduction") == "mnf" else "train")
+    if fitted_on == "train" and len(drawn.train) <= components:
+        raise SplitError(
+            f"--split {drawn}: {len(drawn.train)} training pixels, and the {components} components "
+            f"of {entry.text} need more; raise train or n, or lower components"
+        )
+
+
 def _counts(entries: list[Entry], seeds: int, fewer: Mapping[str, int]) -> dict[str, int]:
     """How many seeds each entry has."""
     if seeds < 1:
@@ -291,9 +310,7 @@ def _cell(
     cell = Cell(
         identity=identity, model=entry.text, split=text, seed=seed, patch=entry.patch,
         train=len(drawn.train), test=len(drawn.test), classes_tested=tested,
-        classes=len(drawn.labels.class_ids),
-        split_sha256=drawn.sha256, versions=versions_and_machine("cpu")["versions"],
-        threads=torch.get_num_threads(), **made,
+        classes=len(drawn.labels.class_ids), split_sha256=drawn.sha256, **made,
     )  # fmt: skip
     content = json.loads(cell.model_dump_json())
     with whole_file(path) as part:
@@ -339,6 +356,8 @@ def _of_baseline(entry: Entry, seed: int, scene: Scene, drawn: Split) -> dict[st
         "map_s": made.map_s,
         "chosen": made.chosen,
         "weights_sha256": None,
+        "versions": versions_and_machine("cpu")["versions"],
+        "threads": torch.get_num_threads(),
     }
 
 
@@ -355,6 +374,8 @@ def _of_run(run: Run) -> dict[str, Any]:
         "map_s": report.times_s["map"],
         "chosen": "settings as named",
         "weights_sha256": run.manifest["weights_sha256"],
+        "versions": run.manifest["versions"],
+        "threads": run.manifest["machine"]["threads"],
     }
 
 

@@ -21,6 +21,10 @@ def load_images(
     """The images and test images of a run, from where they lie now."""
     source = manifest["data"]["images"]
     if "data" in source:
+        if moved is not None and source["data"] not in catalog.CIFAR:
+            raise RunError(
+                f"--images: {source['data']} comes with an installed package; leave it out"
+            )
         images, test = catalog.load(source["data"], moved or source.get("root"))
     elif "images" in source:
         size = source.get("image_size")

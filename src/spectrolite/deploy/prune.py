@@ -126,8 +126,8 @@ def prune(
         on_epoch: called after each epoch with its log entry and the number of epochs.
 
     Raises:
-        RunError: no run, other data than the run's, none that can be loaded again, a folder in the
-            way, or a layer of which nothing would be left.
+        RunError: no run, a damaged one, other data than the run's, none that can be loaded again, a
+            folder in the way, or a layer of which nothing would be left.
         SettingsError: no way to choose was given, or two; a value out of range; or a network
             without depthwise layers.
         TrainingError: the loss of fine-tuning became NaN or infinite.
@@ -156,6 +156,8 @@ def prune(
     run, data = with_data(run, scene, labels)
     check_one_scene(run, data, "prune")
     split = run.split(*data)
+    earlier_accuracy = run.report.overall_accuracy
+    run.log()  # it goes along: a damaged one is told of before the fine-tuning
     on_stage("looking at kernels")
     with threads_of(run.manifest):
         shown, layers, found = _looked_at(bundle, data, split)
@@ -203,7 +205,7 @@ def prune(
         if tunes:
             record |= {
                 "learning_rate": chosen.training.learning_rate, "seed": seed,
-                "test_accuracy": [run.report.overall_accuracy, between[-1]],
+                "test_accuracy": [earlier_accuracy, between[-1]],
             }  # fmt: skip
             if chosen.training.patience:
                 record["best_epoch"] = best_epoch(log)
@@ -226,7 +228,7 @@ def prune(
             epochs=len(log),
             tuning_s=log[-1].elapsed_s if log else 0.0,
             validation=tuple(validation),
-            accuracy=(run.report.overall_accuracy, *between[-1:], tested),
+            accuracy=(earlier_accuracy, *between[-1:], tested),
             notes=notes,
         )
         write_json(part / "pruning.json", asdict(pruning))
