@@ -176,10 +176,8 @@ def test_the_times_are_those_of_the_record() -> None:
 def test_parameters_and_macs_are_those_of_the_record() -> None:
     of = {cell["model"]: cell for cell in RECORD["cells"]}
     shown = ["{parameters:,} and {macs_per_pixel:,}".format(**of[name]) for name in ALL[:3]]
-    words = (
-        "HybridSN has {} parameters and multiply-accumulates a pixel, MobileSN with a field of 13 "
-    )
-    assert (words + "{}, with 25 {}.").format(*shown) in WORDS
+    words = "HybridSN {0}; MobileSN {2}, and with a field of 13 pixels {1}.".format(*shown)
+    assert f"multiply-accumulates a pixel: {words}" in WORDS
 
 
 def test_the_front_page_says_what_the_record_says() -> None:
