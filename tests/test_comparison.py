@@ -24,7 +24,8 @@ import pytest
 
 import spectrolite as sl
 from spectrolite import comparison, tuned_baselines
-from spectrolite.comparison import compare, parse_entry
+from spectrolite.comparison import compare
+from spectrolite.entries import parse_entry
 from spectrolite.errors import InputError, RunError, SceneError, SettingsError, SplitError
 from spectrolite.league_pages import in_words, plus_minus
 from spectrolite.league_screen import league_tables
@@ -54,6 +55,14 @@ def made(
         *tiny, models=MODELS, splits=(RANDOM, BLOCKS), seeds=3, seeds_for={"mobilesn": 2}, out=out
     )
     return league, out
+
+
+def without_a_cell(out: Path, folder: Path) -> Path:
+    """A copy of a comparison whose first network's cell is lost, its run still there."""
+    copy = folder / "copy"
+    shutil.copytree(out, copy)
+    next((copy / "cells").glob("mobilesn-random-seed-0-*")).unlink()
+    return copy
 
 
 def cells_of(league: sl.League, split: str, model: str) -> list[Any]:
@@ -354,9 +363,7 @@ def test_a_damaged_cell_is_refused_by_name(
 def test_a_run_that_is_another_is_refused(
     made: tuple[sl.League, Path], tiny: tuple[sl.Scene, sl.Labels], tmp_path: Path
 ) -> None:
-    out = tmp_path / "copy"
-    shutil.copytree(made[1], out)
-    next((out / "cells").glob("mobilesn-random-seed-0-*")).unlink()
+    out = without_a_cell(made[1], tmp_path)
     one, other = (next((out / "runs").glob(f"mobilesn-random-seed-{k}-*")) for k in (0, 1))
     shutil.rmtree(one)
     other.rename(one)
@@ -403,9 +410,7 @@ def test_a_cell_names_what_trained_its_run(
     made: tuple[sl.League, Path], tiny: tuple[sl.Scene, sl.Labels], tmp_path: Path
 ) -> None:
     """A run of another day, whose cell is written now."""
-    out = tmp_path / "copy"
-    shutil.copytree(made[1], out)
-    next((out / "cells").glob("mobilesn-random-seed-0-*")).unlink()
+    out = without_a_cell(made[1], tmp_path)
     path = next((out / "runs").glob("mobilesn-random-seed-0-*")) / "manifest.json"
     manifest = json.loads(path.read_text())
     manifest["versions"]["torch"], manifest["machine"]["threads"] = "0.0.1", 7

@@ -46,7 +46,7 @@ ORDER = (
     "deploy.measurements", "deploy.benchmarking",
     "image_checkups", "checkups", "deploy.thinning", "deploy.kernel_choice",
     "deploy.fine_tuning", "deploy.prune", "verification", "repetition",
-    "comparison", "demonstration",
+    "entries", "comparison", "demonstration",
     "screen", "image_screen", "league_screen", "deploy_screen", "cli_parts",
     "cli_deploy", "cli_runs", "cli_scenes", "cli_maps",
     "cli_training", "cli_compare", "cli",

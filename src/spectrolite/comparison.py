@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,42 +20,25 @@ import torch
 
 from spectrolite import metrics
 from spectrolite.bundles import read_json
-from spectrolite.errors import RunError, SceneError, SettingsError, SplitError
+from spectrolite.entries import Entry, check_enough, checked_protocols, entries_of, seed_counts
+from spectrolite.errors import RunError, SettingsError, SplitError
 from spectrolite.files import whole_file
 from spectrolite.labels import Labels
 from spectrolite.league_pages import league_page
 from spectrolite.leagues import Cell, League, made_league
 from spectrolite.machines import other_machine, versions_and_machine
-from spectrolite.models import IMAGE_MODELS, SCENE_MODELS, build_scene_model
 from spectrolite.run_folders import Run, open_run
 from spectrolite.run_training import EpochListener
 from spectrolite.run_training import seeds as seeds_of
 from spectrolite.runs import train
 from spectrolite.scene import Scene
-from spectrolite.settings import flat_settings, settings
-from spectrolite.split_words import parse_split, parsed
+from spectrolite.settings import flat_settings
+from spectrolite.split_words import parse_split
 from spectrolite.splits import Split, split
-from spectrolite.tuned_baselines import TUNED, checked_baseline, field_of, map_with_baseline
+from spectrolite.tuned_baselines import TUNED, map_with_baseline
 from spectrolite.unfinished import is_stopped, open_stopped
 
 FORMAT = 1
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One classifier of a comparison.
-
-    Attributes:
-        text: as it was asked for, `svm_context,side=13`.
-        name: of the network or the baseline.
-        keywords: all that decides it: settings of a network, parameters of a baseline.
-        patch: odd side in pixels of what it sees around a pixel; nothing where it sees no spectrum.
-    """
-
-    text: str
-    name: str
-    keywords: Mapping[str, Any]
-    patch: int | None
 
 
 def compare(
@@ -103,9 +85,9 @@ def compare(
         RunError: a damaged cell or run, or a folder that holds something else or cannot be made.
     """
     labels = labels.on(scene)
-    entries = _entries(models, scene, labels)
-    counts = _counts(entries, seeds, seeds_for or {})
-    protocols = _protocols(splits)
+    entries = entries_of(models, scene, labels)
+    counts = seed_counts(entries, seeds, seeds_for or {})
+    protocols = checked_protocols(splits)
     if first_seed < 0:
         raise SettingsError(f"--first-seed: wanted 0 or more, got {first_seed}")
     folder = Path(out)
@@ -129,7 +111,7 @@ def compare(
         if twin != text:
             raise SplitError(f"--split: {text} and {twin} are the same; name it once")
     for entry, text, seed in wanted:
-        _check_enough(entry, drawn[text, seed])
+        check_enough(entry, drawn[text, seed])
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -151,121 +133,6 @@ def compare(
     with whole_file(folder / "league.html") as part:
         part.write_text(league_page(league), encoding="utf-8")
     return league
-
-
-def parse_entry(text: str) -> tuple[str, dict[str, Any]]:
-    """Name and keywords of a model in the grammar of the command line.
-
-    >>> parse_entry("mobilesn,receptive_field=13,width=0.5,flips=false")
-    ('mobilesn', {'receptive_field': 13, 'width': 0.5, 'flips': False})
-
-    Raises:
-        SettingsError: a word that is no `key=value`, or a key that stands twice.
-    """
-    name, *words = (word.strip() for word in text.split(","))
-    keywords: dict[str, Any] = {}
-    for word in words:
-        key, equals, value = (part.strip() for part in word.partition("="))
-        if not key or not equals or not value:
-            raise SettingsError(f"--model: wanted key=value, got {word!r} in {text!r}")
-        if key in keywords:
-            raise SettingsError(f"--model: {key} stands twice in {text!r}")
-        keywords[key] = parsed(value)
-    return name, keywords
-
-
-def _entries(models: Sequence[str], scene: Scene, labels: Labels) -> list[Entry]:
-    if not models:
-        raise SettingsError(f"--model: wanted one or more of {', '.join([*SCENE_MODELS, *TUNED])}")
-    entries: list[Entry] = []
-    for text in models:
-        name, keywords = parse_entry(text)
-        if name in TUNED:
-            chosen = checked_baseline(name, keywords)
-            entry = Entry(text, name, chosen, field_of(name, chosen))
-        else:
-            entry = _network(text, name, keywords, scene, labels)
-        twin = next((e for e in entries if (e.name, e.keywords) == (name, entry.keywords)), None)
-        if twin is not None:
-            raise SettingsError(f"--model: {text} and {twin.text} are the same; name it once")
-        entries.append(entry)
-    for entry in entries:
-        _check_fits(entry, scene)
-    return entries
-
-
-def _network(text: str, name: str, keywords: dict[str, Any], scene: Scene, labels: Labels) -> Entry:
-    if name in IMAGE_MODELS or name not in SCENE_MODELS:
-        known = ", ".join([*SCENE_MODELS, *TUNED])
-        raise SettingsError(f"--model: wanted one of {known}, got {name!r}")
-    if "model" in keywords:
-        raise SettingsError(f"--model: the name stands first in {text!r}; leave model= out")
-    chosen = settings(model=name, **keywords)
-    with torch.device("meta"):
-        net = build_scene_model(
-            name,
-            bands=chosen.bands.components or scene.shape[2],
-            classes=len(labels.class_ids),
-            **chosen.model.shape,
-        )
-    return Entry(text, name, flat_settings(chosen), 2 * net.halo + 1)
-
-
-def _check_fits(entry: Entry, scene: Scene) -> None:
-    """Refuse what the scene is too small for, before other cells have taken their hours."""
-    rows, cols, bands = scene.shape
-    components = entry.keywords.get("components", 0)
-    if components > bands:
-        raise SettingsError(
-            f"--model: {entry.text}: {scene.name} has {bands} bands, fewer than the {components} "
-            f"components; take components={bands} or fewer (0 keeps all bands)"
-        )
-    if entry.name in SCENE_MODELS and entry.patch is not None and min(rows, cols) < entry.patch:
-        raise SceneError(
-            f"{scene.name}: {rows} x {cols} pixels are smaller than the {entry.patch} x "
-            f"{entry.patch} patch of {entry.text}"
-        )
-
-
-def _check_enough(entry: Entry, drawn: Split) -> None:
-    """Refuse a split whose training pixels give fewer components than are wanted of them."""
-    own = entry.keywords
-    components = own.get("components", 0)
-    fitted_on = own.get("bands_from", "patches" if own.get("reduction") == "mnf" else "train")
-    if fitted_on == "train" and len(drawn.train) <= components:
-        raise SplitError(
-            f"--split {drawn}: {len(drawn.train)} training pixels, and the {components} components "
-            f"of {entry.text} need more; raise train or n, or lower components"
-        )
-
-
-def _counts(entries: list[Entry], seeds: int, fewer: Mapping[str, int]) -> dict[str, int]:
-    """How many seeds each entry has."""
-    if seeds < 1:
-        raise SettingsError(f"--seeds: wanted 1 or more, got {seeds}")
-    for key, value in fewer.items():
-        if not any(key in (entry.text, entry.name) for entry in entries):
-            raise SettingsError(f"--seeds-for: no --model {key} in this comparison")
-        if not 1 <= value <= seeds:
-            raise SettingsError(f"--seeds-for: wanted {key}=1 to {seeds} (--seeds), got {value}")
-    return {e.text: fewer.get(e.text, fewer.get(e.name, seeds)) for e in entries}
-
-
-def _protocols(splits: Sequence[str]) -> list[str]:
-    if not splits:
-        raise SplitError("--split: wanted one or more, as random,train=0.1")
-    for text in splits:
-        method, keywords = parse_split(text)
-        if "seed" in keywords:
-            raise SplitError(
-                f"--split {text}: every split is drawn with the seeds 0, 1, 2, ... of the "
-                "comparison; leave seed= out"
-            )
-        if method == "given":
-            raise SplitError(f"--split {text}: a given split cannot be drawn anew; take another")
-        if splits.count(text) > 1:
-            raise SplitError(f"--split {text}: stands twice; name it once")
-    return list(splits)
 
 
 def _holds_something_else(folder: Path) -> bool:
