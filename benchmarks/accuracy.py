@@ -21,8 +21,8 @@ import numpy as np
 from records import Record, Repeat, Values, write_record
 
 import spectrolite as sl
-from spectrolite.reports import flip_figures
-from spectrolite.split_words import parse_split
+from spectrolite.evaluation.scene_report import flip_figures
+from spectrolite.samples.split_grammar import parse_split
 
 FIGURES = ("overall_accuracy", "average_accuracy", "kappa")
 

@@ -27,14 +27,14 @@ from records import Record, Repeat, Values, git, write_record
 from scipy import ndimage
 
 import spectrolite as sl
-from spectrolite.bands import fit_bands
+from spectrolite.hashing import array_sha256
 from spectrolite.models import build_scene_model
-from spectrolite.run_training import seeds
-from spectrolite.scene import array_sha256
-from spectrolite.settings import Settings, settings
-from spectrolite.split_words import parse_split
-from spectrolite.splits import Split
-from spectrolite.training import fit_scene
+from spectrolite.runs.resumable_run import seeds
+from spectrolite.samples.band_reduction import fit_bands
+from spectrolite.samples.split_grammar import parse_split
+from spectrolite.samples.split_scene import Split
+from spectrolite.training.scene_loop import fit_scene
+from spectrolite.training.settings import Settings, settings
 
 OUTER = {
     "random": "random,train=0.1,seed=345",

@@ -18,7 +18,7 @@ import numpy as np
 from records import Record, Repeat, Values, write_record
 
 import spectrolite as sl
-from spectrolite.split_words import parse_split
+from spectrolite.samples.split_grammar import parse_split
 
 DEFAULT: dict[str, Any] = {
     "epochs": 130, "learning_rate": 3e-3, "weight_decay": 1e-2, "label_smoothing": 0.05,

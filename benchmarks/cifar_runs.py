@@ -30,15 +30,14 @@ from records import Record, Repeat, Values, write_record
 
 import spectrolite as sl
 from spectrolite.errors import SpectroliteError
-from spectrolite.machines import other_machine
+from spectrolite.hashing import array_sha256
+from spectrolite.machine import other_machine
 from spectrolite.models import build_image_model
-from spectrolite.recipes import read_recipe
-from spectrolite.run_training import seeds
-from spectrolite.scene import array_sha256
-from spectrolite.settings import checked_settings, flat_settings, settings
-from spectrolite.split_words import parse_split
-from spectrolite.training import Epoch
-from spectrolite.unfinished import is_stopped
+from spectrolite.runs.resumable_run import is_stopped, seeds
+from spectrolite.samples.split_grammar import parse_split
+from spectrolite.training.loop import Epoch
+from spectrolite.training.recipes import read_recipe
+from spectrolite.training.settings import checked_settings, flat_settings, settings
 
 JPEG_COPY = (  # sha256 of the training and of the test images
     "72ca30f3271bd2483b78a87e7e245a2cd6c116141dbf415dc75353482536968d",

@@ -27,11 +27,11 @@ from numpy.typing import NDArray
 from records import Record, Repeat, Values, write_record
 
 import spectrolite as sl
-from spectrolite.bands import Bands
-from spectrolite.bundles import Bundle, Config
-from spectrolite.labels import default_colour
+from spectrolite.bundles.scene_bundle import Bundle, Config
+from spectrolite.data.labels import default_colour
+from spectrolite.data.scene import SceneFile, Window
 from spectrolite.models import build_scene_model
-from spectrolite.scene import SceneFile, Window
+from spectrolite.samples.band_reduction import Bands
 
 VARIANTS: dict[str, str] = {"hybridsn": "course", "mobilesn": "plain"}
 SHAPES: dict[str, dict[str, Any]] = {

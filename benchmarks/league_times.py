@@ -31,7 +31,7 @@ from matplotlib.figure import Figure
 from records import RESULTS, Record, Repeat, Values, write_record
 
 import spectrolite as sl
-from spectrolite.memory import kept_memory
+from spectrolite.machine import kept_memory
 
 NAME = "league_times"
 PICTURE = Path(__file__).parent.parent / "docs" / "which-network.png"

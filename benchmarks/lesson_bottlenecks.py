@@ -30,12 +30,12 @@ from records import RESULTS, Record, Repeat, Values, write_record
 from torch import Tensor, nn
 
 import spectrolite as sl
-from spectrolite.augment import channel_statistics, standardise
-from spectrolite.image_splits import ImageSplit
-from spectrolite.image_training import fit_images, logits_of
+from spectrolite.hashing import array_sha256
 from spectrolite.models import build_image_model
-from spectrolite.scene import array_sha256
-from spectrolite.settings import settings
+from spectrolite.samples.augmentation import channel_statistics, standardise
+from spectrolite.samples.split_image_set import ImageSplit
+from spectrolite.training.image_loop import fit_images, logits_of
+from spectrolite.training.settings import settings
 
 NAME = "lesson_bottlenecks"
 PICTURE = Path(__file__).parent.parent / "docs" / "lessons" / "linear-bottlenecks.png"

@@ -22,9 +22,9 @@ from records import Record, Repeat, Values, write_record
 from torch import Tensor
 
 import spectrolite as sl
-from spectrolite import costs
+from spectrolite.hashing import array_sha256
+from spectrolite.models import costs
 from spectrolite.models.hybridsn import HybridSN
-from spectrolite.scene import array_sha256
 
 NAME = "lesson_hybridsn"
 PICTURE = Path(__file__).parent.parent / "docs" / "lessons" / "hybridsn-layer-by-layer.png"

@@ -25,14 +25,14 @@ from matplotlib.figure import Figure
 from records import RESULTS, Record, Repeat, Values, write_record
 
 import spectrolite as sl
-from spectrolite.augment import channel_statistics, standardise
-from spectrolite.image_checkups import IMAGES, pixel_range
-from spectrolite.image_splits import ImageSplit
-from spectrolite.image_training import fit_images, logits_of
-from spectrolite.kernels import LayerKernels, depthwise_kernels
+from spectrolite.evaluation.depthwise_kernels import LayerKernels, depthwise_kernels
+from spectrolite.evaluation.training_inputs import IMAGES, pixel_range
+from spectrolite.hashing import array_sha256
 from spectrolite.models import build_image_model
-from spectrolite.scene import array_sha256
-from spectrolite.settings import settings
+from spectrolite.samples.augmentation import channel_statistics, standardise
+from spectrolite.samples.split_image_set import ImageSplit
+from spectrolite.training.image_loop import fit_images, logits_of
+from spectrolite.training.settings import settings
 
 NAME = "lesson_kernels"
 PICTURE = Path(__file__).parent.parent / "docs" / "lessons" / "dead-kernels.png"

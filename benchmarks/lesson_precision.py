@@ -37,10 +37,10 @@ from records import RESULTS, Record, Repeat, Values, write_record
 from torch import Tensor, nn
 
 import spectrolite as sl
-from spectrolite.augment import standardise
-from spectrolite.dense_form import fold
-from spectrolite.image_splits import ImageSplit
 from spectrolite.models.blocks import is_depthwise
+from spectrolite.models.dense_form import fold
+from spectrolite.samples.augmentation import standardise
+from spectrolite.samples.split_image_set import ImageSplit
 
 NAME = "lesson_precision"
 PICTURE = Path(__file__).parent.parent / "docs" / "lessons" / "relu6-and-low-precision.png"

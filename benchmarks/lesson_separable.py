@@ -27,9 +27,9 @@ from records import RESULTS, Record, Repeat, Values, write_record
 from torch import Tensor, nn
 
 import spectrolite as sl
+from spectrolite.hashing import array_sha256
 from spectrolite.models import build_image_model
 from spectrolite.models.blocks import conv_norm
-from spectrolite.scene import array_sha256
 
 NAME = "lesson_separable"
 PICTURE = Path(__file__).parent.parent / "docs" / "lessons" / "depthwise-separable-convolutions.png"

@@ -30,11 +30,11 @@ from records import Record, Repeat, Values, write_record
 from torch import Tensor, nn
 
 import spectrolite as sl
-from spectrolite.bands import Bands
-from spectrolite.bundles import Bundle
-from spectrolite.costs import macs, macs_per_patch, macs_per_pixel
-from spectrolite.memory import kept_memory
+from spectrolite.bundles.scene_bundle import Bundle
+from spectrolite.machine import kept_memory
+from spectrolite.models.costs import macs, macs_per_patch, macs_per_pixel
 from spectrolite.models.hybridsn import HybridSN
+from spectrolite.samples.band_reduction import Bands
 
 EPOCHS = 20
 BATCHES = (64, 256, 1024)

@@ -26,8 +26,8 @@ from spectrolite.deploy.export import Kind
 from spectrolite.deploy.measurements import draw
 from spectrolite.deploy.protocols import protocol_of
 from spectrolite.deploy.quantize import Backend, Precision
-from spectrolite.run_folders import Run
-from spectrolite.runs import with_data
+from spectrolite.experiments.training_runs import with_data
+from spectrolite.runs.run_folder import Run
 
 BACKENDS: dict[Backend, Kind] = {"onnxruntime": "onnx", "openvino": "openvino"}
 PRECISIONS: tuple[Precision, ...] = ("int8", "float16")

@@ -33,14 +33,14 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 import spectrolite as sl
-from spectrolite.augment import channel_statistics, pad_crop, random_flip, standardise
-from spectrolite.image_training import ImageBatch
-from spectrolite.memory import kept_memory
+from spectrolite.hashing import array_sha256
+from spectrolite.machine import kept_memory
 from spectrolite.models import build_image_model
-from spectrolite.recipes import read_recipe
-from spectrolite.scene import array_sha256
-from spectrolite.settings import settings
-from spectrolite.training import fit
+from spectrolite.samples.augmentation import channel_statistics, pad_crop, random_flip, standardise
+from spectrolite.training.image_loop import ImageBatch
+from spectrolite.training.loop import fit
+from spectrolite.training.recipes import read_recipe
+from spectrolite.training.settings import settings
 
 MODELS = ("mobilenet_v1", "mobilenet_v2")
 RECIPE = "course-10-epochs"

@@ -19,11 +19,12 @@ import torch
 from records import Record, Repeat, Values, write_record
 
 import spectrolite as sl
-from spectrolite.bands import fit_bands
+from spectrolite.hashing import array_sha256
 from spectrolite.models import SceneNetwork, build_scene_model
-from spectrolite.scene import array_sha256
-from spectrolite.settings import settings
-from spectrolite.training import Epoch, fit_scene
+from spectrolite.samples.band_reduction import fit_bands
+from spectrolite.training.loop import Epoch
+from spectrolite.training.scene_loop import fit_scene
+from spectrolite.training.settings import settings
 
 WANTED = 0.985
 RECIPES: dict[str, dict[str, Any]] = {

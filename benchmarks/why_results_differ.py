@@ -26,11 +26,11 @@ from records import RESULTS, Record, Repeat, Values, write_record
 from torch import nn
 
 import spectrolite as sl
-from spectrolite.bands import fit_bands
+from spectrolite.hashing import array_sha256
 from spectrolite.models import SceneNetwork, build_scene_model
-from spectrolite.scene import array_sha256
-from spectrolite.settings import settings
-from spectrolite.training import fit_scene
+from spectrolite.samples.band_reduction import fit_bands
+from spectrolite.training.scene_loop import fit_scene
+from spectrolite.training.settings import settings
 
 NAME = "why_results_differ"
 PICTURE = Path(__file__).parent.parent / "docs" / "why-results-differ.png"

@@ -12,8 +12,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import spectrolite as sl
-from spectrolite.map_pictures import paint
-from spectrolite.pages import false_colour, split_pictures
+from spectrolite.mapping.picture import paint
+from spectrolite.pages.scene_page import false_colour, split_pictures
 
 
 def main() -> None:

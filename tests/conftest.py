@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import spectrolite as sl
-from spectrolite import cli
+from spectrolite.cli import app
 
 
 @pytest.hookimpl(wrapper=True)
@@ -90,7 +90,7 @@ def typed(
         monkeypatch.setattr(sys, "argv", ["spectrolite", *map(str, words)])
         capsys.readouterr()
         with pytest.raises(SystemExit) as stop:
-            cli.main()
+            app.main()
         out, err = capsys.readouterr()
         return int(stop.value.code or 0), out, " ".join(err.split())
 

@@ -10,7 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
-from spectrolite import cli
+from spectrolite.cli import app
 
 
 def begin(words: list[str]) -> int:
@@ -22,7 +22,7 @@ def begin(words: list[str]) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = ["spectrolite", *words]
     try:
-        cli.main()
+        app.main()
     except SystemExit as stop:
         os._exit(int(stop.code or 0))
     os._exit(99)

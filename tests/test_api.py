@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
+import ast
 from importlib import metadata
 from pathlib import Path
 
@@ -13,15 +13,22 @@ import spectrolite as sl
 
 @pytest.mark.parametrize("name", sl.__all__)
 def test_a_public_name_is_there_and_says_what_it_is(name: str) -> None:
+    """Its own text: neither one inherited nor the signature that a dataclass makes up."""
     value = getattr(sl, name)
     assert value.__module__.startswith("spectrolite.")
-    assert inspect.getdoc(value)
+    assert value.__doc__
+    assert not value.__doc__.startswith(f"{name}(")
 
 
 def test_all_is_exact() -> None:
-    assert sl.__all__ == sorted(set(sl.__all__))
-    assert set(sl._HOMES) == set(sl.__all__)
-    assert set(sl.__all__) <= set(dir(sl))
+    """The stub says where each name is defined; `dir` lists those names alone."""
+    stub = ast.parse(Path(sl.__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
+    imports = [node for node in stub.body if isinstance(node, ast.ImportFrom)]
+    homes = {alias.name: node.module for node in imports for alias in node.names}
+    assert sl.__all__ == sorted(homes)
+    assert dir(sl) == sorted(homes)
+    for name, home in homes.items():
+        assert getattr(sl, name).__module__.startswith(f"spectrolite.{home}"), name
 
 
 def test_no_module_bears_the_name_of_a_public_function() -> None:
@@ -31,8 +38,8 @@ def test_no_module_bears_the_name_of_a_public_function() -> None:
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match=r"^module 'spectrolite' has no attribute 'nothing'$"):
-        _ = sl.nothing
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = sl.nothing  # type: ignore[attr-defined]
 
 
 def test_the_version_is_the_installed_one() -> None:

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from spectrolite import cli, settings
+from spectrolite.cli import app
+from spectrolite.training import settings
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
@@ -45,7 +46,7 @@ def run_command(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
         words[words.index("--max-drop") + 1] = "100"
     monkeypatch.setattr(sys, "argv", [program, *words])
     with pytest.raises(SystemExit) as stop:
-        cli.main()
+        app.main()
     assert not stop.value.code, line
 
 
@@ -70,11 +71,11 @@ def test_every_block_runs(page: Path, tmp_path: Path, monkeypatch: pytest.Monkey
 
 def commands_page() -> str:
     """`docs/commands.md` as the command line would write it."""
-    verbs = [c.name or c.callback.__name__ for c in cli.app.registered_commands if c.callback]
+    verbs = [c.name or c.callback.__name__ for c in app.app.registered_commands if c.callback]
     runner = CliRunner(env={"TERMINAL_WIDTH": "100", "COLUMNS": "100", "NO_COLOR": "1"})
     parts = ["# The command line\n\nWritten by `make docs` from the program itself.\n"]
     for words in ([], *([verb] for verb in verbs)):
-        done = runner.invoke(cli.app, [*words, "--help"], prog_name="spectrolite")
+        done = runner.invoke(app.app, [*words, "--help"], prog_name="spectrolite")
         text = "\n".join(line.rstrip() for line in done.output.strip().splitlines())
         parts.append(f"## {' '.join(['spectrolite', *words])}\n\n```text\n{text}\n```\n")
     return "\n".join(parts)

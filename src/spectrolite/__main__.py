@@ -1,6 +1,6 @@
 """`python -m spectrolite`."""
 
-from spectrolite.cli import main
+from spectrolite.cli.app import main
 
 if __name__ == "__main__":
     main()

@@ -19,6 +19,8 @@ A message says what was wanted, what came, where (file, key, flag), and what to 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class SpectroliteError(Exception):
     """Root of the errors that this package raises on purpose."""
@@ -74,3 +76,20 @@ class RunError(InputError):
 
 class MissingExtraError(InputError, ImportError):
     """An optional package is not installed."""
+
+
+def listed(numbers: Sequence[object], most: int = 10) -> str:
+    """Numbers or words for a message, the first few of many."""
+    shown = ", ".join(str(n) for n in numbers[:most])
+    return shown if len(numbers) <= most else f"{shown} and {len(numbers) - most} more"
+
+
+def ranges(numbers: list[int]) -> str:
+    """`[3, 4, 5, 9]` as `3-5,9`."""
+    runs: list[list[int]] = []
+    for n in numbers:
+        if runs and n == runs[-1][-1] + 1:
+            runs[-1].append(n)
+        else:
+            runs.append([n])
+    return ",".join(str(r[0]) if len(r) == 1 else f"{r[0]}-{r[-1]}" for r in runs)

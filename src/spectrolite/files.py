@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from spectrolite.errors import RunError
 
 
 @contextmanager
@@ -34,3 +40,41 @@ def naming(path: Path) -> Iterator[None]:
         if error.errno is None or error.filename is not None:
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error  # of the same subclass
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write `content`, whole or not at all."""
+    with whole_file(path) as part:
+        part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def read_json(
+    path: Path, newest: int, schema: type[BaseModel] | None = None, remedy: str = "train again"
+) -> dict[str, Any]:
+    """Read a JSON object that has a `format`, and check it against `schema`.
+
+    Raises:
+        RunError: missing, damaged, or newer than `newest`.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read ({error.strerror}); is this a run?") from error
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{path}: damaged ({error}); {remedy}") from error
+    if not isinstance(content, dict) or type(content.get("format")) is not int:
+        raise RunError(f"{path}: wanted a JSON object with a number `format`; {remedy}")
+    if content["format"] > newest:
+        raise RunError(
+            f"{path}: format {content['format']}, this version reads up to {newest}; "
+            "install a newer spectrolite"
+        )
+    if schema is not None:
+        try:
+            schema.model_validate(content)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = [".".join(map(str, first["loc"]))] if first["loc"] else []
+            why = ": ".join([*where, first["msg"].removeprefix("Value error, ")])
+            raise RunError(f"{path}: damaged: {why}; {remedy}") from error
+    return content

@@ -1,1 +1,1 @@
-"""Delivery: a trained network as a graph that other runtimes compute, smaller, and measured."""
+"""Export, quantize, prune and benchmark a trained model."""

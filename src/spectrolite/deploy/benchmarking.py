@@ -21,16 +21,17 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from spectrolite.bundles import Bundle, any_bundle
-from spectrolite.deploy.folders import BACKENDS, FILES
+from spectrolite.bundles.exported_folder import BACKENDS, FILES
+from spectrolite.bundles.image_bundle import ImageBundle
+from spectrolite.bundles.loading import any_bundle
+from spectrolite.bundles.runtimes import Exported, is_exported, open_exported
+from spectrolite.bundles.scene_bundle import Bundle
+from spectrolite.data.scene import Scene
 from spectrolite.deploy.measurements import BATCH, Benchmark, Measured, Timing, draw
-from spectrolite.deploy.runtime import Exported, is_exported, open_exported
 from spectrolite.errors import RunError, SettingsError
 from spectrolite.files import whole_file
-from spectrolite.image_bundles import ImageBundle
-from spectrolite.mapping import classify
-from spectrolite.predictions import config_of, predict
-from spectrolite.scene import Scene
+from spectrolite.mapping.image_inference import config_of, predict
+from spectrolite.mapping.scene_inference import classify
 
 SIDE = 145  # pixels, as Indian Pines has them
 ALONE = "from spectrolite.deploy.benchmarking import alone; alone()"

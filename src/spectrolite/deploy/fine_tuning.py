@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from spectrolite.bundles import Bundle
-from spectrolite.image_bundles import ImageBundle
-from spectrolite.image_training import fit_images
-from spectrolite.mapping import classify
-from spectrolite.predictions import predict
-from spectrolite.run_folders import Run
-from spectrolite.run_training import EpochListener
-from spectrolite.settings import checked_settings
-from spectrolite.training import Epoch, fit_scene
+from spectrolite.bundles.image_bundle import ImageBundle
+from spectrolite.bundles.scene_bundle import Bundle
+from spectrolite.mapping.image_inference import predict
+from spectrolite.mapping.scene_inference import classify
+from spectrolite.runs.resumable_run import EpochListener
+from spectrolite.runs.run_folder import Run
+from spectrolite.training.image_loop import fit_images
+from spectrolite.training.loop import Epoch
+from spectrolite.training.scene_loop import fit_scene
+from spectrolite.training.settings import checked_settings
 
 SHARE = 0.1
 """Of the run's epochs, and of its learning rate: ours. A full rate would train the network anew."""

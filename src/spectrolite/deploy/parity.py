@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from spectrolite.bundles import Bundle
-from spectrolite.deploy.graphs import graph_of
-from spectrolite.deploy.runtime import Exported
+from spectrolite.bundles.graphs import graph_of
+from spectrolite.bundles.image_bundle import ImageBundle
+from spectrolite.bundles.runtimes import Exported
+from spectrolite.bundles.scene_bundle import Bundle
+from spectrolite.data.images import ImageSet
+from spectrolite.data.scene import Scene, SceneFile, Window
+from spectrolite.data.scene_sets import SceneSet
 from spectrolite.errors import InputError, VerifyError
-from spectrolite.image_bundles import ImageBundle
-from spectrolite.images import ImageSet
-from spectrolite.run_folders import Run
-from spectrolite.scene import Scene, SceneFile, Window
-from spectrolite.scene_sets import SceneSet
+from spectrolite.runs.run_folder import Run
 
 TOLERANCE = 1e-4  # of the largest logit
 BATCH = 4

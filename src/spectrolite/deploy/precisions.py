@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spectrolite.deploy.extras import need
-from spectrolite.deploy.graphs import INPUT, NETWORK, REDUCTION
+from spectrolite.bundles.extras import need
+from spectrolite.bundles.graphs import INPUT, NETWORK, REDUCTION
 
 LAYERS = ("Conv", "Gemm", "MatMul")
 # All that ONNX Runtime has in int8 between them: activations that stay outside cost a conversion

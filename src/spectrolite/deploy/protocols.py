@@ -8,14 +8,14 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from spectrolite.deploy.runtime import Exported
-from spectrolite.image_splits import ImageSplit
-from spectrolite.images import ImageSet
-from spectrolite.mapping import classify
-from spectrolite.predictions import predict
-from spectrolite.run_folders import Run
-from spectrolite.scene import Scene, Window
-from spectrolite.splits import Split
+from spectrolite.bundles.runtimes import Exported
+from spectrolite.data.images import ImageSet
+from spectrolite.data.scene import Scene, Window
+from spectrolite.mapping.image_inference import predict
+from spectrolite.mapping.scene_inference import classify
+from spectrolite.runs.run_folder import Run
+from spectrolite.samples.split_image_set import ImageSplit
+from spectrolite.samples.split_scene import Split
 
 CALIBRATION = {"images": (512, 32), "scene": (128, 16)}  # images or patches, and how many at a time
 TIMED_IMAGES = 64

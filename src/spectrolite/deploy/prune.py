@@ -14,24 +14,29 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from spectrolite import costs
-from spectrolite.bundles import AnyModel, Bundle, any_bundle
-from spectrolite.checks import ROUNDING, difference, logits_of
-from spectrolite.checkups import some_patches
-from spectrolite.deploy.export import as_run
+from spectrolite.bundles.exported_folder import new_folder
+from spectrolite.bundles.image_bundle import ImageBundle
+from spectrolite.bundles.loading import AnyModel, any_bundle
+from spectrolite.bundles.scene_bundle import Bundle
 from spectrolite.deploy.fine_tuning import accuracies, fine_tuned, tuning_settings
-from spectrolite.deploy.folders import new_folder
-from spectrolite.deploy.kernel_choice import chosen_kernels, flag_of
-from spectrolite.deploy.thinning import thinned
+from spectrolite.deploy.onnx_graph import as_run
+from spectrolite.deploy.thinning import chosen_kernels, flag_of, thinned
 from spectrolite.errors import RunError, SettingsError, VerifyError
-from spectrolite.image_bundles import ImageBundle
-from spectrolite.image_checkups import pixel_range, some_images
-from spectrolite.kernels import DepthwiseLayer, LayerKernels, depthwise_kernels, depthwise_layers
-from spectrolite.machines import threads_of
-from spectrolite.run_folders import check_one_scene, write_json
-from spectrolite.run_training import EpochListener, seeds
-from spectrolite.runs import evaluate, with_data
-from spectrolite.training import Epoch, best_epoch
+from spectrolite.evaluation.depthwise_kernels import (
+    DepthwiseLayer,
+    LayerKernels,
+    depthwise_kernels,
+    depthwise_layers,
+)
+from spectrolite.evaluation.network_checks import ROUNDING, difference, logits_of
+from spectrolite.evaluation.training_inputs import pixel_range, some_images, some_patches
+from spectrolite.experiments.training_runs import evaluate, with_data
+from spectrolite.files import write_json
+from spectrolite.machine import threads_of
+from spectrolite.models import costs
+from spectrolite.runs.resumable_run import EpochListener, seeds
+from spectrolite.runs.run_folder import check_one_scene
+from spectrolite.training.loop import Epoch, best_epoch
 
 AT_A_TIME = 64  # inputs in one pass
 TIMES = 20

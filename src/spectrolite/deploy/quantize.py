@@ -13,22 +13,16 @@ from typing import Any, Literal, get_args
 
 from numpy.typing import NDArray
 
-from spectrolite.bundles import AnyModel
+from spectrolite.bundles.exported_folder import BACKENDS, FILES, new_folder, write_config
+from spectrolite.bundles.extras import need
+from spectrolite.bundles.loading import AnyModel
+from spectrolite.bundles.runtimes import Exported, open_exported
 from spectrolite.deploy import precisions
-from spectrolite.deploy.export import (
-    as_run,
-    dropped_bands,
-    graph_size,
-    onnx_bytes,
-    write_graph,
-)
-from spectrolite.deploy.extras import need
-from spectrolite.deploy.folders import BACKENDS, FILES, new_folder, write_config
+from spectrolite.deploy.onnx_graph import as_run, dropped_bands, graph_size, onnx_bytes, write_graph
 from spectrolite.deploy.protocols import Protocol, protocol_of
-from spectrolite.deploy.runtime import Exported, open_exported
 from spectrolite.errors import RunError, SettingsError, VerifyError
-from spectrolite.run_folders import check_one_scene
-from spectrolite.runs import with_data
+from spectrolite.experiments.training_runs import with_data
+from spectrolite.runs.run_folder import check_one_scene
 
 Precision = Literal["int8", "float16"]
 Backend = Literal["onnxruntime", "openvino"]

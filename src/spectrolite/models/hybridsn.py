@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from spectrolite.errors import SettingsError
 from spectrolite.models.blocks import initialise, norm_and_activation
-from spectrolite.tiles import marked, widened
+from spectrolite.samples.receptive_field import marked, widened
 
 # Layers of table I: channels in and out, kernel as (bands, rows, cols).
 CONV3D = ((1, 8, (7, 3, 3)), (8, 16, (5, 3, 3)), (16, 32, (3, 3, 3)))

@@ -31,7 +31,7 @@ from spectrolite.models.blocks import (
     kernels_of,
     norm_and_activation,
 )
-from spectrolite.tiles import marked, widened
+from spectrolite.samples.receptive_field import marked, widened
 
 CHANNELS = 48  # at width 1
 EXPANSION = 2

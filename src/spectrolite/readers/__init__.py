@@ -10,19 +10,20 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from spectrolite.data.labels import Labels
+from spectrolite.data.scene import AnyScene
 from spectrolite.errors import LabelsError, ReadError
 from spectrolite.files import naming
-from spectrolite.labels import Labels
-from spectrolite.readers import envi_rois, label_rasters, label_tables, matlab, npy, vectors
-from spectrolite.readers.scene_files import open_cube, open_scene, read_scene
-from spectrolite.readers.shapes import check_fits_memory, choose
-from spectrolite.scene import AnyScene
+from spectrolite.readers.labels import envi_rois, rasters, tables, vectors
+from spectrolite.readers.scenes import matlab, npy
+from spectrolite.readers.scenes.arrays import check_fits_memory, choose
+from spectrolite.readers.scenes.open import open_cube, open_scene, read_scene
 
 __all__ = ["open_cube", "open_scene", "read_labels", "read_scene"]
 
 FORMATS = {".npy": npy, ".mat": matlab}
 LABEL_ENDINGS = (
-    *FORMATS, *label_rasters.ENDINGS, *vectors.ENDINGS, *label_tables.ENDINGS, *envi_rois.ENDINGS
+    *FORMATS, *rasters.ENDINGS, *vectors.ENDINGS, *tables.ENDINGS, *envi_rois.ENDINGS
 )  # fmt: skip
 
 
@@ -60,11 +61,11 @@ def read_labels(
     if not path.is_file():
         raise ReadError(f"{path}: no such file")
     ending = path.suffix.lower()
-    placed = (*vectors.ENDINGS, *label_tables.ENDINGS, *envi_rois.ENDINGS)
+    placed = (*vectors.ENDINGS, *tables.ENDINGS, *envi_rois.ENDINGS)
     for flag, value, wanted in (
         ("layer", layer, vectors.ENDINGS),
-        ("class-field", class_field, (*vectors.ENDINGS, *label_tables.ENDINGS)),
-        ("labels-key", key, (*FORMATS, *label_rasters.ENDINGS)),
+        ("class-field", class_field, (*vectors.ENDINGS, *tables.ENDINGS)),
+        ("labels-key", key, (*FORMATS, *rasters.ENDINGS)),
     ):
         if value is not None and ending not in wanted and ending in LABEL_ENDINGS:
             raise LabelsError(f"{path}: --{flag} {value} does not go with {ending} files")
@@ -74,13 +75,13 @@ def read_labels(
             "take a raster"
         )
     with naming(path):
-        if ending in label_rasters.ENDINGS:
-            labels = label_rasters.read(path, scene, key)
+        if ending in rasters.ENDINGS:
+            labels = rasters.read(path, scene, key)
         elif ending in placed and scene is not None:
             if ending in vectors.ENDINGS:
                 labels = vectors.read(path, scene, layer, class_field)
-            elif ending in label_tables.ENDINGS:
-                labels = label_tables.read(path, scene, class_field)
+            elif ending in tables.ENDINGS:
+                labels = tables.read(path, scene, class_field)
             else:
                 labels = envi_rois.read(path, scene)
         else:

@@ -1,0 +1,159 @@
+"""Exported folders: what they hold, and how they appear under their name.
+
+`config.json` stands beside `model.onnx`, or beside `model.xml` and `model.bin`. It holds what a
+program needs that has only the file: halo and padding spectrum, classes, wavelengths, and from
+which bundle it was made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from spectrolite.bundles.graphs import kept_bands
+from spectrolite.bundles.image_bundle import ImageBundle, ImageConfig
+from spectrolite.bundles.scene_bundle import Bundle, Config
+from spectrolite.errors import RunError
+
+FORMAT = 1
+FILES = {"onnx": ("model.onnx",), "openvino": ("model.xml", "model.bin")}
+BACKENDS = {"onnx": "onnxruntime", "openvino": "openvino"}
+REMEDY = "export it again"
+
+
+class ExportConfig(BaseModel):
+    """`config.json` of an exported folder; of `scene` and `images` one is there."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    format: int = Field(ge=1)
+    exported: Literal["onnx", "openvino"]
+    precision: Literal["float32", "float16", "int8"] = "float32"
+    bundle_sha256: str
+    files_sha256: dict[str, str]
+    scene: Config | None = None
+    images: ImageConfig | None = None
+    halo: int = Field(default=0, ge=0)
+    """Pixels around a window that a scene network needs to see."""
+    padding: tuple[float, ...] | None = None
+    """The spectrum of a pixel outside the scene: the mean of those that the bands were fitted on,
+    0 in dropped bands. Its length is the number of bands that the graph takes."""
+    dropped_bands: tuple[int, ...] = ()
+    """Those that the graph takes and does not look at."""
+
+    @model_validator(mode="after")
+    def _is_of_one_kind(self) -> ExportConfig:
+        if (self.scene is None) == (self.images is None):
+            raise ValueError("wanted one of scene and images")
+        if (self.scene is None) != (self.padding is None):
+            raise ValueError("padding: goes with scene")
+        if self.scene is not None and self.halo != self.scene.patch // 2:
+            raise ValueError(f"halo: {self.halo}, and the patch is {self.scene.patch}")
+        inside = set(range(len(self.padding or ())))
+        if not set(self.dropped_bands) <= inside or inside == set(self.dropped_bands) != set():
+            raise ValueError("dropped_bands: not some of the bands of the padding spectrum")
+        if set(self.files_sha256) != set(FILES[self.exported]):
+            raise ValueError(f"files_sha256: wanted {', '.join(FILES[self.exported])}")
+        return self
+
+
+def write_config(
+    bundle: Bundle | ImageBundle,
+    format: str,
+    folder: Path,
+    dropped: tuple[int, ...] = (),
+    precision: str = "float32",
+) -> None:
+    """Write `config.json` for the graph's files that stand in `folder`."""
+    content: dict[str, Any] = {
+        "format": FORMAT,
+        "exported": format,
+        "precision": precision,
+        "bundle_sha256": bundle.sha256,
+        "files_sha256": {
+            name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES[format]
+        },
+    }
+    if isinstance(bundle, ImageBundle):
+        content["images"] = bundle.config
+    else:
+        content |= {
+            "scene": bundle.config,
+            "halo": bundle.config.patch // 2,
+            "padding": _padding(bundle, dropped).tolist(),
+            "dropped_bands": dropped,
+        }
+    config = ExportConfig(**content)
+    text = config.model_dump_json(indent=2) + "\n"
+    (folder / "config.json").write_text(text, encoding="utf-8")
+
+
+def _padding(bundle: Bundle, dropped: tuple[int, ...]) -> NDArray[np.float32]:
+    padding = np.zeros(len(bundle.bands.mean) + len(dropped), np.float32)
+    padding[kept_bands(len(padding), dropped)] = bundle.bands.mean
+    return padding
+
+
+@contextmanager
+def new_folder(out: Path, overwrite: bool, kind: str = "exported folder") -> Iterator[Path]:
+    """A hidden folder beside `out` to write to, renamed to it when the block ends.
+
+    A block that fails leaves nothing, and leaves what stood under the name before. A kill at any
+    moment leaves the new folder or the old one, this in `.replaced.NAME`, from where
+    the next call puts it back.
+
+    Args:
+        out: the folder to make.
+        overwrite: replace one of the same kind.
+        kind: `exported folder` or `run`.
+
+    Raises:
+        RunError: something is there that is not to be replaced, or is none of the kind.
+    """
+    place = out.absolute()  # what `.` names moves away when it is replaced
+    part, old = (place.parent / f".{word}.{place.name}" for word in ("part", "replaced"))
+    _put_back(old, place)
+    if place.exists() or place.is_symlink():
+        if not overwrite:
+            raise RunError(f"{out} exists; take another --out, or replace it with --overwrite")
+        if place.is_symlink():
+            raise RunError(f"{out} is a link, so --overwrite leaves it alone; take another --out")
+        if not place.is_dir() or not _ours(place, kind):
+            raise RunError(
+                f"{out} is no {kind}, so --overwrite leaves it alone; take another --out"
+            )
+    for stale in (part, old):
+        shutil.rmtree(stale, ignore_errors=True)
+    try:
+        part.mkdir(parents=True)
+    except OSError as error:
+        raise RunError(f"{out}: cannot be made ({error.strerror}); take another --out") from error
+    try:
+        yield part
+        if place.exists():
+            place.rename(old)
+        part.rename(place)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        _put_back(old, place)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _put_back(old: Path, place: Path) -> None:
+    if old.is_dir() and not place.exists():
+        old.rename(place)
+
+
+def _ours(folder: Path, kind: str) -> bool:
+    if kind == "run":
+        return (folder / "manifest.json").is_file()
+    ours = {"config.json", "quantization.json", *(name for f in FILES.values() for name in f)}
+    return {path.name for path in folder.iterdir()} <= ours

@@ -1,0 +1,112 @@
+"""A trained model as one module with everything inside: raw spectra or pixels in, classes out.
+
+Scenes: `(N, bands, rows + 2 * halo, cols + 2 * halo)` float32 in the scene's units ->
+class positions `(N, rows, cols)` int64, confidence `(N, rows, cols)` float32, logits
+`(N, classes, rows, cols)` float32. Images: `(N, channels, H, W)` uint8 -> class indices `(N,)`,
+confidence `(N,)`, logits `(N, classes)`.
+
+Layers stand here in their plainest form, as each runtime has its own fast kernels for those:
+BatchNorm is folded, HybridSN's 3-D convolutions are 3-D convolutions again.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from spectrolite.bundles.image_bundle import ImageBundle
+from spectrolite.bundles.scene_bundle import Bundle
+from spectrolite.models.dense_form import fold
+from spectrolite.models.hybridsn import HybridSN
+
+INPUT = "raw"
+OUTPUTS = ("classes", "confidence", "logits")
+MATRIX = "matrix"  # weight of the convolution that reduces bands
+REDUCTION = "reduction"  # that convolution: never quantized
+NETWORK = "network."  # what the names of the network's own layers begin with
+
+
+class SceneGraph(nn.Module):
+    """Band choice, reduction and network of a scene.
+
+    Args:
+        bundle: the trained model.
+        dropped: bands of the input that the model was not trained on, and that it leaves out.
+    """
+
+    kept: Tensor | None
+    mean: Tensor
+    matrix: Tensor
+
+    def __init__(self, bundle: Bundle, dropped: tuple[int, ...] = ()) -> None:
+        super().__init__()
+        self.network = _folded(bundle.network)
+        kept = kept_bands(len(bundle.bands.mean) + len(dropped), dropped)
+        self.register_buffer("kept", torch.tensor(kept) if dropped else None)
+        mean = torch.from_numpy(bundle.bands.mean.astype(np.float32))
+        matrix = torch.from_numpy(bundle.bands.matrix.astype(np.float32))
+        self.register_buffer("mean", mean[:, None, None])
+        self.register_buffer("matrix", matrix[:, :, None, None])
+
+    def forward(self, raw: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Spectra to classes, confidence and logits; shapes as above."""
+        if self.kept is not None:
+            raw = raw.index_select(1, self.kept)
+        # the mean first: the other order is six times less exact in float32
+        x = nn.functional.conv2d(raw - self.mean, self.matrix)
+        return _outputs(_plain(self.network, x))
+
+
+class ImageGraph(nn.Module):
+    """Normalisation and network of images."""
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, bundle: ImageBundle) -> None:
+        super().__init__()
+        self.network = _folded(bundle.network)
+        self.register_buffer("scale", (1 / (255 * bundle.std))[:, None, None])
+        self.register_buffer("shift", (bundle.mean / bundle.std)[:, None, None])
+
+    def forward(self, raw: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Pixels to classes, confidence and logits; shapes as above."""
+        return _outputs(self.network(raw.float() * self.scale - self.shift))
+
+
+def graph_of(
+    bundle: Bundle | ImageBundle, dropped: tuple[int, ...] = ()
+) -> SceneGraph | ImageGraph:
+    """The module of a trained model, in evaluation mode and without gradients."""
+    made = ImageGraph(bundle) if isinstance(bundle, ImageBundle) else SceneGraph(bundle, dropped)
+    return made.eval().requires_grad_(False)
+
+
+def kept_bands(bands: int, dropped: tuple[int, ...]) -> list[int]:
+    """The bands that are left of so many."""
+    return [band for band in range(bands) if band not in dropped]
+
+
+def _folded(network: nn.Module) -> nn.Module:
+    made = copy.deepcopy(network).cpu().eval().requires_grad_(False)
+    fold(made)
+    return made
+
+
+def _plain(net: nn.Module, x: Tensor) -> Tensor:
+    """Logits of a scene network, `(N, components, H, W) -> (N, classes, rows, cols)`."""
+    if isinstance(net, HybridSN):
+        x = x.unsqueeze(1)  # (N, 1, components, H, W)
+        for layer in (net.conv3d_1, net.conv3d_2, net.conv3d_3):
+            x = layer(x)
+        return net.head(net.fc1(net.conv2d_4(x.flatten(1, 2))))
+    logits: Tensor = net(x)
+    return logits
+
+
+def _outputs(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    confidence, classes = logits.softmax(1).max(1)
+    return classes, confidence, logits

@@ -1,0 +1,288 @@
+"""What the command line shows: progress on standard error, tables on standard output."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from spectrolite.datasets.catalog import ImageDataset
+    from spectrolite.datasets.scenes import Dataset
+    from spectrolite.evaluation.network_checks import Checkup
+    from spectrolite.evaluation.scene_report import Report
+    from spectrolite.experiments.repetition import Repetition
+    from spectrolite.experiments.verification import Verification
+    from spectrolite.models.costs import Cost
+    from spectrolite.training.loop import Epoch
+
+PLAIN_EVERY_S = 15.0  # how often a log file, which shows no bar, gets a line
+
+
+class TrainingProgress:
+    """A bar on a terminal; a line now and then where the output is a file."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._progress = Progress(
+            TextColumn("{task.description:<22}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[figures]}"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task("", total=None, figures="")
+        self._stage = ""
+        self._last_s = time.monotonic()
+
+    def stage(self, words: str) -> None:
+        """A stage begins."""
+        self._stage = words
+        self._progress.reset(self._task, total=None, description=words, figures="")
+        if not self._console.is_terminal:
+            self._console.print(words)
+
+    def epoch(self, epoch: Epoch, epochs: int) -> None:
+        """An epoch has ended."""
+        figures = f"loss {epoch.loss:.3f}  training {epoch.training_accuracy:.1%}"
+        if epoch.validation_accuracy is not None:
+            figures += f"  validation {epoch.validation_accuracy:.1%}"
+        self._progress.update(self._task, completed=epoch.epoch, total=epochs, figures=figures)
+        now = time.monotonic()
+        ended = epoch.epoch == epochs
+        if not self._console.is_terminal and (ended or now - self._last_s > PLAIN_EVERY_S):
+            self._last_s = now
+            left_s = epoch.elapsed_s / epoch.epoch * (epochs - epoch.epoch)
+            self._console.print(
+                f"  epoch {epoch.epoch}/{epochs}  {figures}  {left_s:.0f} s left", highlight=False
+            )
+
+    def window(self, done: int, windows: int) -> None:
+        """A window of a map has been computed."""
+        self._progress.update(self._task, completed=done, total=windows)
+
+    @contextmanager
+    def shown(self) -> Iterator[TrainingProgress]:
+        """Show it while the block runs."""
+        with self._progress:
+            yield self
+
+
+def percent(value: float) -> str:
+    """A fraction as a percentage with two decimals."""
+    return f"{100 * value:.2f}"
+
+
+def side_by_side(title: str, names: Iterable[str]) -> tuple[Table, Callable[..., None]]:
+    """A table with a column a name, and what adds a row: title, cells, whether a line follows."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    for name in names:
+        table.add_column(name, justify="right")
+
+    def row(title: str, cells: list[str], end: bool = False) -> None:
+        table.add_row(title, *cells, end_section=end)
+
+    return table, row
+
+
+def report_table(reports: dict[str, Report]) -> Table:
+    """Runs side by side, each with its baselines and its leakage."""
+    table, row = side_by_side("Accuracy in % on the test pixels", reports)
+    all_ = list(reports.values())
+    row("split", [r.protocol.split.replace(",", "\n") for r in all_], end=True)
+    row(
+        f"{all_[0].model}: overall accuracy", [f"[bold]{percent(r.overall_accuracy)}" for r in all_]
+    )
+    row("  95 % interval (fields)", [
+        f"{percent(r.interval_fields.low)} to {percent(r.interval_fields.high)}" for r in all_
+    ])  # fmt: skip
+    row("  average accuracy", [percent(r.average_accuracy) for r in all_])
+    several = dict.fromkeys(s.name for r in all_ for s in r.scenes if s.test)
+    row("  kappa x 100", [percent(r.kappa) for r in all_],
+        end=not several and not any(r.flips for r in all_))  # fmt: skip
+    for n, name in enumerate(several, start=1):
+        there = [{s.name: s for s in r.scenes}.get(name) for r in all_]
+        row(f"  {escape(name)}: overall accuracy; test pixels", [
+            f"{percent(s.overall_accuracy)}; {s.test:,}" if s else "" for s in there
+        ], end=n == len(several) and not any(r.flips for r in all_))  # fmt: skip
+    if any(r.flips for r in all_):
+        row("  eight orientations averaged: overall, average, kappa x 100; seconds", [
+            f"{percent(f.overall_accuracy)}, {percent(f.average_accuracy)}, {percent(f.kappa)}; "
+            f"{f.seconds:.2f}" if (f := r.flips) else "" for r in all_
+        ], end=True)  # fmt: skip
+    row("SVM, pixel and patch mean", [percent(r.baselines.svm_context) for r in all_])
+    row("SVM, pixel", [percent(r.baselines.svm) for r in all_])
+    row("position alone, no image", [percent(r.baselines.position) for r in all_])
+    row("majority class", [percent(r.baselines.majority) for r in all_], end=True)
+    row("test pixels seen in training", [f"{r.leakage.overlap:.1%}" for r in all_])
+    row("median distance, pixels", [
+        "other scene" if math.isnan(r.leakage.median_distance)
+        else f"{r.leakage.median_distance:g}" for r in all_
+    ])  # fmt: skip
+    row("clean split", ["yes" if r.leakage.clean else "[red]no" for r in all_], end=True)
+    row("training / test pixels", [f"{r.protocol.train:,} / {r.protocol.test:,}" for r in all_])
+    row("classes tested", [f"{sum(c.test > 0 for c in r.per_class)} of {len(r.per_class)}"
+                           for r in all_])  # fmt: skip
+    row("seconds: training, map", [
+        f"{r.times_s['training']:.0f}, {r.times_s['map']:.2f}" for r in all_
+    ])  # fmt: skip
+    return table
+
+
+def checkup_table(checkup: Checkup) -> Table:
+    """Each check with its verdict, its number and what it means."""
+    colours = {"ok": "green", "wrong": "bold red", "not checked": "dim"}
+    table = Table(
+        title=escape(f"{checkup.model} on {checkup.data}"), title_justify="left", show_lines=True
+    )
+    table.add_column("check", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("measured", justify="right", no_wrap=True)
+    table.add_column("at most", justify="right", no_wrap=True)
+    table.add_column("what it means")
+    for check in checkup.checks:
+        numbers = ("–" if n is None else f"{n:.3g}" for n in (check.measured, check.threshold))
+        verdict = f"[{colours[check.verdict]}]{check.verdict}"
+        table.add_row(check.name, verdict, *numbers, escape(check.meaning))
+    return table
+
+
+def kernel_table(checkup: Checkup) -> Table:
+    """Each depthwise layer with its dead and weak kernels."""
+    table = Table(title="Depthwise kernels", title_justify="left")
+    table.add_column("layer", no_wrap=True)
+    for name in ("kernels", "dead", "weak", "smallest share"):
+        table.add_column(name, justify="right")
+    for k in checkup.kernels:
+        counts = (k.kernels, len(k.dead), len(k.weak))
+        table.add_row(k.name, *map(str, counts), f"{min(k.shares):.3g}")
+    return table
+
+
+def repetition_tables(made: Repetition) -> list[Table]:
+    """Every repetition, and the mean and standard deviation of every figure."""
+    rows = Table(title="Repetitions, accuracy in %", title_justify="left")
+    summary = Table(title=f"{len(made.runs)} runs, mean ± std (n - 1)", title_justify="left")
+    for name in ("run", "seed", "split seed", "overall", "average", "kappa x 100", "seconds"):
+        rows.add_column(name, justify="left" if name == "run" else "right", overflow="fold")
+    for one in made.runs:
+        shown = ("overall accuracy", "average accuracy", "kappa x 100", "seconds of training")
+        figures = (f"{one.figures[name]:.2f}" for name in shown)
+        split_seed = "–" if one.split_seed is None else str(one.split_seed)
+        rows.add_row(escape(one.run), str(one.seed), split_seed, *figures)
+    for name in ("", "mean ± std", "runs"):
+        summary.add_column(name, justify="right" if name else "left")
+    for name, spread in made.summary.items():
+        summary.add_row(escape(name), f"{spread.mean:.2f} ± {spread.std:.2f}", str(spread.n))
+    return [rows, summary]
+
+
+def verification_table(found: Verification) -> Table:
+    """What was stored beside what training again gave."""
+    table = Table(title="Trained again", title_justify="left")
+    for name, justify in (("", "left"), ("stored", "right"), ("again", "right")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for name, sha256 in found.hashes.items():
+        table.add_row(f"sha256 of the {name}", sha256[:12], "the same")
+    for name, (stored, again) in found.figures.items():
+        table.add_row(name, f"{stored:.2f}", f"{again:.2f}")
+    return table
+
+
+def data_table(datasets: list[Dataset | ImageDataset]) -> Table:
+    """The known data sets."""
+    table = Table(title="Data sets known by name", title_justify="left")
+    table.add_column("name")
+    for name in ("size", "classes", "labelled"):
+        table.add_column(name, justify="right")
+    table.add_column("licence")
+    for d in datasets:
+        size = " x ".join(map(str, d.shape))
+        table.add_row(d.name, size, str(len(d.counts)), d.samples, d.licence)
+    return table
+
+
+def class_table(dataset: Dataset | ImageDataset) -> Table:
+    """The classes of a data set."""
+    table = Table()
+    table.add_column("id", justify="right")
+    table.add_column("class")
+    table.add_column(dataset.samples.split()[-1], justify="right")
+    for i, name in dataset.class_names.items():
+        table.add_row(str(i), name, f"{dataset.counts[name]:,}")
+    return table
+
+
+def cost_table(made: Cost) -> Table:
+    """A network layer by layer: shapes, counts, shares, memory, and what a pair replaces."""
+    size = "x".join(map(str, made.input_shape))
+    table = Table(title=f"{made.network}, input {size}", title_justify="left", box=SIMPLE_HEAD,
+                  pad_edge=False, collapse_padding=True)  # fmt: skip
+    table.add_column("layer", no_wrap=True)
+    table.add_column("kind", no_wrap=True)
+    for name in ("output", "parameters", "%", "MACs", "%", "weights KiB", "output KiB",
+                 "MACs if ordinary"):  # fmt: skip
+        table.add_column(name, justify="right")
+    for layer in made.layers:
+        table.add_row(
+            layer.name, layer.kind, "x".join(map(str, layer.output_shape)),
+            f"{layer.parameters:,}", f"{100 * layer.parameters / made.parameters:.1f}",
+            f"{layer.macs:,}", f"{100 * layer.macs / made.macs:.1f}",
+            f"{layer.weight_bytes / 1024:,.1f}", f"{layer.activation_bytes / 1024:,.1f}",
+            "" if layer.ordinary_macs is None else f"{layer.ordinary_macs:,}",
+        )  # fmt: skip
+    table.add_section()
+    table.add_row(
+        "[bold]in all", "", "", f"{made.parameters:,}", "", f"{made.macs:,}", "",
+        f"{made.weight_bytes / 1024:,.1f}", f"{made.activation_bytes / 1024:,.1f}",
+        f"{made.ordinary_macs:,}" if made.pairs else "",
+    )  # fmt: skip
+    return table
+
+
+def cost_notes(made: Cost) -> list[str]:
+    """What the table of costs comes to: its kinds of layers, and ordinary convolutions instead."""
+    notes = [
+        f"{kind}: {parameters / made.parameters:.1%} of the parameters, "
+        f"{macs / made.macs:.1%} of the multiply-accumulates"
+        for kind, (parameters, macs) in made.kinds().items()
+    ]
+    if made.pairs:
+        notes.append(
+            f"with ordinary convolutions in place of depthwise and pointwise ones: "
+            f"{made.ordinary_parameters:,} parameters "
+            f"({made.ordinary_parameters / made.parameters:.2f} times as many), "
+            f"{made.ordinary_macs:,} multiply-accumulates ({made.ordinary_macs / made.macs:.2f})"
+        )
+    return notes
+
+
+def separable_steps(made: Cost) -> list[str]:
+    """The cost of the first depthwise-separable pair, step by step."""
+    depthwise, pointwise = made.pairs[0]
+    channels, out = depthwise.output_shape[0], pointwise.output_shape[0]
+    kernel = depthwise.weights // channels
+    pair, ordinary = depthwise.weights + pointwise.weights, pointwise.ordinary_weights or 0
+    side = round(kernel**0.5)
+    return [
+        f"{channels} channels to {out} maps with a {side}x{side} kernel, "
+        "multiply-accumulates a position:",
+        f"1. depthwise, one kernel a channel: {side} * {side} * {channels} = {depthwise.weights}",
+        f"2. pointwise, {channels} channels mixed into {out} maps: "
+        f"1 * 1 * {channels} * {out} = {pointwise.weights}",
+        f"3. together: {depthwise.weights} + {pointwise.weights} = {pair}",
+        f"4. the ordinary convolution: {side} * {side} * {channels} * {out} = {ordinary}",
+        f"5. the share: {pair} / {ordinary} = {pair / ordinary:.1%}, which is "
+        f"1/{out} + 1/{kernel}: the more maps, the nearer to 1/{kernel}",
+    ]

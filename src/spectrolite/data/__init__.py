@@ -1,0 +1,1 @@
+"""Scenes, labels and images as values that check themselves."""

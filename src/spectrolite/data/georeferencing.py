@@ -1,0 +1,242 @@
+"""From places on Earth to pixels: where a scene's pixels lie, and which of them a shape holds.
+
+Rules, stated here once:
+- a polygon holds the pixels whose centre lies inside it, not on its edge;
+- a point holds the pixel that it lies in, whose upper and left edges belong to it;
+- pixels that shapes of two classes hold are unlabelled;
+- shapes of one class that hold a pixel in common count as one polygon, whose number is the lowest
+  of theirs: no split may part them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from spectrolite.data.scene import AnyScene
+from spectrolite.errors import LabelsError
+
+if TYPE_CHECKING:
+    from shapely import Geometry
+
+CENTRES = 1 << 20  # pixel centres that are looked at together
+
+Pixels = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where the pixels of a scene lie.
+
+    Args:
+        shape: rows, columns.
+        transform: affine transform from (col, row) to coordinates, six numbers.
+        crs: coordinate reference system as WKT or a code, or nothing.
+        name: of the scene, for messages.
+    """
+
+    shape: tuple[int, int]
+    transform: tuple[float, ...]
+    crs: str | None
+    name: str
+
+    def centres(self, rows: NDArray[Any], cols: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Coordinates of the centres of pixels."""
+        a, b, x, d, e, y = self.transform
+        right, down = cols + 0.5, rows + 0.5
+        return right * a + down * b + x, right * d + down * e + y
+
+    def pixels_at(self, x: NDArray[Any], y: NDArray[Any]) -> Pixels:
+        """Flat index of the pixel that each place lies in; -1 outside the scene or at no place."""
+        rows, cols = self.positions(x, y)
+        with np.errstate(invalid="ignore"):  # a place that the system has not is infinite
+            inside = (rows >= 0) & (rows < self.shape[0]) & (cols >= 0) & (cols < self.shape[1])
+        flat = np.full(np.shape(x), -1, np.int64)
+        flat[inside] = np.floor(rows[inside]) * self.shape[1] + np.floor(cols[inside])
+        return flat
+
+    def positions(self, x: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Places as rows and columns with fractions; a whole number is an edge."""
+        from rasterio import Affine
+
+        back = ~Affine(*self.transform)
+        with np.errstate(over="ignore", invalid="ignore"):
+            cols, rows = back.a * x + back.b * y + back.c, back.d * x + back.e * y + back.f
+        return rows, cols
+
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Lowest x, lowest y, highest x, highest y of the scene's corners."""
+        a, b, left, d, e, top = self.transform
+        corners = [(c, r) for c in (0, self.shape[1]) for r in (0, self.shape[0])]
+        xs = [c * a + r * b + left for c, r in corners]
+        ys = [c * d + r * e + top for c, r in corners]
+        return min(xs), min(ys), max(xs), max(ys)
+
+
+@dataclass(frozen=True, eq=False)
+class Burnt:
+    """Shapes as pixels.
+
+    Attributes:
+        array: `(rows, cols)` int32 class ids.
+        polygons: `(rows, cols)` int32 number of the shape, from 1; 0 where unlabelled.
+        conflicts: pixels that shapes of two classes hold.
+        merged: shapes that share a pixel with another one of their class.
+    """
+
+    array: NDArray[np.int32]
+    polygons: NDArray[np.int32]
+    conflicts: int
+    merged: int
+
+
+def place_of(source: Any) -> tuple[str | None, tuple[float, ...] | None]:
+    """Reference system as WKT and transform of a raster that rasterio opened; nothing for none."""
+    return (
+        source.crs.to_wkt() if source.crs else None,
+        None if source.transform.is_identity else tuple(source.transform)[:6],
+    )
+
+
+def grid_of(scene: AnyScene, labels: str) -> Grid:
+    """The grid of a scene, on which `labels` are to be placed.
+
+    Raises:
+        LabelsError: the scene does not say where it lies, or nowhere.
+    """
+    if scene.transform is None:
+        raise LabelsError(
+            f"{labels}: holds places, but {scene.name} does not say where its pixels lie (no "
+            "transform); give the scene its place, or take labels that are a raster on its grid"
+        )
+    a, b, _, d, e, _ = scene.transform
+    if a * e == b * d:
+        raise LabelsError(
+            f"{labels}: cannot be placed, for the transform of {scene.name} puts all pixels on a "
+            f"line: {tuple(scene.transform)}; give the scene its place"
+        )
+    return Grid(scene.shape[:2], tuple(scene.transform), scene.crs, scene.name)
+
+
+def check_crs(grid: Grid, crs: str | None, labels: str) -> None:
+    """Refuse labels whose reference system is known where the scene's is not, and the reverse.
+
+    Raises:
+        LabelsError: names the one that lacks it.
+    """
+    if (crs is None) == (grid.crs is None):
+        return
+    if grid.crs is None:
+        raise LabelsError(
+            f"{labels}: has a coordinate reference system, but the scene {grid.name} has none, so "
+            "nobody knows where it lies; give the scene its own (gdal_edit -a_srs EPSG:CODE, or "
+            "Scene(crs=...))"
+        )
+    raise LabelsError(
+        f"{labels}: has no coordinate reference system, and the scene {grid.name} has one; store "
+        "it with the labels (in QGIS: Layer > Set Layer CRS, then export)"
+    )
+
+
+def reproject_places(
+    x: NDArray[Any], y: NDArray[Any], source: str, target: str, labels: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Coordinates in another reference system; infinite where they have none there.
+
+    Raises:
+        LabelsError: one of the two systems is not understood.
+    """
+    from rasterio import warp
+
+    if same_crs(source, target, labels):
+        return np.asarray(x, np.float64), np.asarray(y, np.float64)
+    try:
+        xs, ys = warp.transform(source, target, np.asarray(x, float), np.asarray(y, float))
+    except Exception as error:  # rasterio lets GDAL's own through, which are of no public kind
+        raise LabelsError(f"{labels}: cannot be put into the scene's system ({error})") from error
+    return np.asarray(xs, np.float64), np.asarray(ys, np.float64)
+
+
+def same_crs(one: str, other: str, labels: str) -> bool:
+    """Whether two reference systems are one.
+
+    Raises:
+        LabelsError: one is not understood.
+    """
+    from rasterio.crs import CRS
+    from rasterio.errors import CRSError
+
+    try:
+        return bool(CRS.from_user_input(one) == CRS.from_user_input(other))
+    except CRSError as error:
+        raise LabelsError(
+            f"{labels}: a coordinate reference system is not understood ({error}); wanted WKT or "
+            "a code such as EPSG:32632"
+        ) from error
+
+
+def pixels_of(shape: Geometry, grid: Grid) -> Pixels:
+    """Flat indices of the pixels that a polygon or points hold, by the rules above.
+
+    Args:
+        shape: a polygon, polygons, a point or points, in the grid's coordinates.
+        grid: of the scene.
+    """
+    import shapely
+
+    if shape.geom_type in ("Point", "MultiPoint"):
+        places = shapely.get_coordinates(shape)
+        found = grid.pixels_at(places[:, 0], places[:, 1])
+        return np.unique(found[found >= 0])
+    left, low, right, high = shape.bounds
+    rows, cols = grid.positions(
+        np.array([left, left, right, right]), np.array([low, high, low, high])
+    )
+    first, stop = (
+        (max(int(np.floor(at.min())) - 1, 0), min(int(np.ceil(at.max())) + 1, size))
+        for at, size in ((rows, grid.shape[0]), (cols, grid.shape[1]))
+    )
+    across = np.arange(*stop)
+    shapely.prepare(shape)
+    found_in: list[Pixels] = [np.empty(0, np.int64)]
+    step = max(1, CENTRES // max(1, len(across)))
+    for row in range(*first, step) if len(across) else ():
+        down = np.arange(row, min(row + step, first[1]))[:, None]
+        x, y = np.broadcast_arrays(*grid.centres(down, across))
+        inside = shapely.contains_xy(shape, x, y)
+        found_in.append((down * grid.shape[1] + across)[inside])
+    return np.concatenate(found_in)
+
+
+def burn(shape: tuple[int, int], pixels: Sequence[Pixels], classes: Sequence[int]) -> Burnt:
+    """Put shapes on a grid.
+
+    Args:
+        shape: rows, columns.
+        pixels: flat indices that each shape holds, each once.
+        classes: class id of each shape.
+    """
+    array, polygons = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
+    where = np.concatenate([np.empty(0, np.int64), *pixels])
+    number = np.repeat(np.arange(len(pixels)), [len(p) for p in pixels])
+    held = np.asarray(classes, np.int32)[number] if len(where) else np.empty(0, np.int32)
+    order = np.lexsort((number, where))
+    where, number, held = where[order], number[order], held[order]
+    same = where[1:] == where[:-1]
+    of_two = np.unique(where[1:][same & (held[1:] != held[:-1])])
+    clear = ~np.isin(where, of_two)
+    both = same & clear[1:]
+    links = sparse.coo_array(
+        (np.ones(int(both.sum())), (number[:-1][both], number[1:][both])), [len(pixels)] * 2
+    )
+    group = sparse.csgraph.connected_components(links, directed=False)[1]
+    _, lowest, back = np.unique(group, return_index=True, return_inverse=True)
+    array.flat[where[clear]] = held[clear]
+    polygons.flat[where[clear]] = lowest[back][number[clear]] + 1
+    merged = len(np.union1d(number[:-1][both], number[1:][both]))
+    return Burnt(array, polygons, len(of_two), merged)

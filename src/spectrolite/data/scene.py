@@ -1,0 +1,209 @@
+"""Scene, SceneFile and Window: frozen values that check themselves.
+
+Conventions, stated here once:
+- axes of a scene are `rows, cols, bands`; row 0 is the northern edge, column 0 the western;
+- windows are half open: `row_start` belongs to the window, `row_stop` does not;
+- wavelengths are in nanometres, in the order of the bands, not sorted: the four spectrometers of
+  AVIRIS overlap, so its bands step back at the joints.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectrolite.errors import SceneError, listed, ranges
+from spectrolite.hashing import array_sha256, read_only
+
+HASHED_BYTES = 64 << 20  # of a scene in a file that are held while its hash is taken
+
+
+@dataclass(frozen=True)
+class Window:
+    """A half-open rectangle of pixels: from `row_start` to before `row_stop`, and so on."""
+
+    row_start: int
+    row_stop: int
+    col_start: int
+    col_stop: int
+
+    def __post_init__(self) -> None:
+        if not (self.row_start < self.row_stop and self.col_start < self.col_stop):
+            raise SceneError(f"window: wanted start < stop along both axes, got {self}")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.row_stop - self.row_start, self.col_stop - self.col_start
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Index of the window in an array whose first axes are rows and columns."""
+        return slice(self.row_start, self.row_stop), slice(self.col_start, self.col_stop)
+
+    def widened(self, by: int, rows: int, cols: int) -> Window:
+        """The window with `by` pixels around it, as far as a scene of that size goes."""
+        return Window(
+            max(self.row_start - by, 0), min(self.row_stop + by, rows),
+            max(self.col_start - by, 0), min(self.col_stop + by, cols),
+        )  # fmt: skip
+
+
+def windows(rows: int, cols: int, side: int) -> Iterator[Window]:
+    """Cover `rows` by `cols` pixels with windows of at most `side` pixels, row by row, no overlap.
+
+    They are as few as can be, and as equal: their sides differ by one pixel at most.
+
+    >>> [w.shape for w in windows(5, 4, 4)]
+    [(2, 4), (3, 4)]
+    """
+    down, across = -(-rows // side), -(-cols // side)
+    for i in range(down):
+        for j in range(across):
+            yield Window(
+                i * rows // down, (i + 1) * rows // down,
+                j * cols // across, (j + 1) * cols // across,
+            )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A hyperspectral scene in memory.
+
+    Args:
+        cube: `(rows, cols, bands)`, integer or float, at least one of each, finite throughout.
+        name: what reports call it.
+        wavelengths_nm: centre of each band in nanometres, or nothing.
+        crs: coordinate reference system as WKT, or nothing.
+        transform: affine transform from (col, row) to coordinates, six numbers in rasterio's
+            order, or nothing.
+        source: how to load it again: `{"data": "indian_pines"}` or `{"file": ..., "key": ...}`.
+        valid: `(rows, cols)` bool, false where the scene has no spectrum: its values there are 0,
+            it does not teach, and a map has no class there. Nothing where every pixel has one.
+
+    Raises:
+        SceneError: another number of axes, no pixel, a type that is no number, NaN or infinity.
+    """
+
+    cube: NDArray[np.generic]
+    name: str = "scene"
+    wavelengths_nm: tuple[float, ...] | None = None
+    crs: str | None = None
+    transform: tuple[float, ...] | None = None
+    source: Mapping[str, str] = field(default_factory=dict)
+    valid: NDArray[np.bool_] | None = None
+
+    def __post_init__(self) -> None:
+        cube = np.asarray(self.cube)
+        if cube.ndim != 3 or 0 in cube.shape:
+            raise SceneError(
+                f"{self.name}: wanted a cube of rows, cols, bands, got shape {cube.shape}"
+            )
+        if cube.dtype.kind not in "iuf":
+            raise SceneError(
+                f"{self.name}: wanted integers or floating-point numbers, got {cube.dtype}"
+            )
+        if cube.dtype.kind == "f":
+            bad = [int(b) for b in range(cube.shape[2]) if not np.isfinite(cube[:, :, b]).all()]
+            if bad:
+                raise SceneError(
+                    f"{self.name}: NaN or infinite values in {len(bad)} of {cube.shape[2]} bands, "
+                    f"from 0: {listed(bad)}; drop them (--drop-bands {ranges(bad)}) or fill them"
+                )
+        if self.wavelengths_nm is not None and len(self.wavelengths_nm) != cube.shape[2]:
+            raise SceneError(
+                f"{self.name}: wanted one wavelength a band, got {len(self.wavelengths_nm)} "
+                f"for {cube.shape[2]} bands"
+            )
+        object.__setattr__(self, "cube", read_only(cube))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Rows, columns, bands."""
+        rows, cols, bands = self.cube.shape
+        return rows, cols, bands
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of type, shape and values: two scenes with one hash hold the same numbers."""
+        return array_sha256(*(a for a in (self.cube, self.valid) if a is not None))
+
+    def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        """`(rows, cols, bands)` of a window, and `(rows, cols)` bool: where there is a spectrum."""
+        cube = self.cube[window.slices]
+        valid = np.ones(window.shape, bool) if self.valid is None else self.valid[window.slices]
+        return cube, valid
+
+
+@dataclass(frozen=True, eq=False)
+class SceneFile:
+    """A hyperspectral scene that stays in its file and is read window by window.
+
+    Whatever takes a scene of any size takes this or a `Scene`: both have `shape`, `name`,
+    `wavelengths_nm`, `crs`, `transform`, `source` and `read`.
+
+    Args:
+        shape: rows, columns, bands that are read.
+        dtype: of the values that are read.
+        read: window to `(rows, cols, bands)` finite values and `(rows, cols)` bool, false where
+            the file has no spectrum; the values there are 0.
+        name: what reports call it.
+        wavelengths_nm: as of `Scene`.
+        crs: as of `Scene`.
+        transform: as of `Scene`.
+        source: as of `Scene`.
+    """
+
+    shape: tuple[int, int, int]
+    dtype: np.dtype[Any]
+    read: Callable[[Window], tuple[NDArray[np.generic], NDArray[np.bool_]]]
+    name: str = "scene"
+    wavelengths_nm: tuple[float, ...] | None = None
+    crs: str | None = None
+    transform: tuple[float, ...] | None = None
+    source: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def sha256(self) -> str:
+        """That of the same scene in memory; the file is read once, a strip at a time."""
+        rows, cols, bands = self.shape
+        dtype = self.dtype.newbyteorder("<")
+        digest = hashlib.sha256(f"{dtype.str}{(rows, cols, bands)}".encode())
+        valid = np.empty((rows, cols), bool)
+        strip = max(1, HASHED_BYTES // (cols * bands * dtype.itemsize))
+        for start in range(0, rows, strip):
+            window = Window(start, min(start + strip, rows), 0, cols)
+            cube, valid[window.slices] = self.read(window)
+            digest.update(np.ascontiguousarray(cube, dtype).data)
+        if not valid.all():
+            digest.update(f"{valid.dtype.str}{valid.shape}".encode())
+            digest.update(valid.data)
+        return digest.hexdigest()
+
+
+AnyScene = Scene | SceneFile
+
+
+def without_bands(
+    cube: NDArray[np.generic], drop: tuple[int, ...], name: str
+) -> NDArray[np.generic]:
+    """The cube less the bands numbered in `drop`, counted from 0.
+
+    Raises:
+        SceneError: another number of axes, a band that the cube does not have, or none left.
+    """
+    if cube.ndim != 3:
+        raise SceneError(f"{name}: wanted a cube of rows, cols, bands, got shape {cube.shape}")
+    unknown = sorted(set(drop) - set(range(cube.shape[2])))
+    if unknown or len(set(drop)) == cube.shape[2]:
+        raise SceneError(
+            f"{name}: --drop-bands wants bands from 0 to {cube.shape[2] - 1} and some left over, "
+            f"got {ranges(sorted(set(drop)))}"
+        )
+    return np.delete(cube, list(drop), axis=2)

@@ -1,0 +1,316 @@
+"""SceneSet and LabelSet: several scenes and their labels, which one model learns together.
+
+Their pixels are counted through the scenes in order: the first pixel of the second scene follows
+the last one of the first. Distances never cross from one scene to another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectrolite.data.labels import Colour, Labels, check_pair, class_name, default_colour
+from spectrolite.data.scene import AnyScene
+from spectrolite.data.wavelengths import TOLERANCE_NM
+from spectrolite.errors import LabelsError, SceneError, listed
+from spectrolite.hashing import array_sha256, read_only
+
+Shapes = tuple[tuple[int, int], ...]
+Pixels = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class SceneSet:
+    """Several scenes with the same bands.
+
+    Args:
+        parts: the scenes, two or more, each in memory or in its file.
+
+    Raises:
+        SceneError: fewer than two, the same one twice, two of one name, other bands or
+            wavelengths, or a scale factor that was applied to some of them only.
+    """
+
+    parts: tuple[AnyScene, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.parts) < 2:
+            raise SceneError(f"several: wanted two scenes or more, got {len(self.parts)}")
+        first, names = self.parts[0], self.names
+        for n, one in enumerate(self.parts):
+            for before, name in zip(self.parts[:n], names, strict=False):
+                if _same_scene(before, one):
+                    raise SceneError(
+                        f"{_place(one)}: given twice; give each scene once, for its pixels would "
+                        "train and test"
+                    )
+                if name == names[n]:
+                    raise SceneError(
+                        f"{_place(before)} and {_place(one)}: both are called {name}; rename one"
+                    )
+        for one in self.parts[1:]:
+            if one.shape[2] != first.shape[2]:
+                raise SceneError(
+                    f"{_place(one)}: {one.shape[2]} bands, but {_place(first)} has "
+                    f"{first.shape[2]}; leave bands out until both have the same"
+                )
+            if ("scale" in one.source) != ("scale" in first.source):
+                raise SceneError(
+                    f"{_place(one)}: the scale factor of its file was applied to it or to "
+                    f"{_place(first)}, not to both"
+                )
+        known = [one for one in self.parts if one.wavelengths_nm is not None]
+        for one in known[1:]:
+            _check_wavelengths(known[0], one)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the scenes are called: their files without the ending."""
+        return tuple(Path(part.name).stem for part in self.parts)
+
+    @property
+    def name(self) -> str:
+        """All of them."""
+        return listed([part.name for part in self.parts])
+
+    @property
+    def bands(self) -> int:
+        """Bands of each."""
+        return self.parts[0].shape[2]
+
+    @property
+    def wavelengths_nm(self) -> tuple[float, ...] | None:
+        """Centres of the bands, of the first scene that knows them."""
+        known = (p.wavelengths_nm for p in self.parts if p.wavelengths_nm is not None)
+        return next(known, None)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of those of the scenes."""
+        return hashlib.sha256("\n".join(part.sha256 for part in self.parts).encode()).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class LabelSet:
+    """The labels of several scenes, as one row of pixels.
+
+    Args:
+        parts: the labels of each scene, two or more.
+        names: what the scenes are called.
+
+    Raises:
+        LabelsError: fewer than two, not a name for each, an id that two of them give other names,
+            or a name that stands for two ids. A class without a name has that of another file.
+    """
+
+    parts: tuple[Labels, ...]
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.parts) < 2 or len(self.parts) != len(self.names):
+            raise LabelsError(
+                f"several: wanted the labels of two scenes or more and as many names, got "
+                f"{len(self.parts)} and {len(self.names)}"
+            )
+        of_id: dict[int, tuple[str, str]] = {}
+        of_name: dict[str, tuple[int, str]] = {}
+        for part, scene in zip(self.parts, self.names, strict=True):
+            place = f"{_place(part)} (of {scene})"
+            for i, name in part.class_names.items():
+                if name == class_name(i):
+                    continue
+                other, there = of_id.setdefault(i, (name, place))
+                if other != name:
+                    raise LabelsError(
+                        f"{place}: class {i} is {name!r}, but {other!r} in {there}; give one "
+                        "class one id and one name in all label files"
+                    )
+                number, there = of_name.setdefault(name, (i, place))
+                if number != i:
+                    raise LabelsError(
+                        f"{place}: {name!r} is class {i}, but class {number} in {there}; give one "
+                        "class one id and one name in all label files"
+                    )
+
+    @property
+    def shapes(self) -> Shapes:
+        """Rows and columns of each scene."""
+        return tuple(part.shape for part in self.parts)
+
+    @property
+    def name(self) -> str:
+        """All of them."""
+        return listed([part.name for part in self.parts])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What reading them had to decide, each with the scene that it is about."""
+        return tuple(
+            f"{scene}: {note}"
+            for part, scene in zip(self.parts, self.names, strict=True)
+            for note in part.notes
+        )
+
+    @cached_property
+    def array(self) -> NDArray[np.int32]:
+        """`(pixels,)` class ids; 0 is unlabelled."""
+        return read_only(np.concatenate([part.array.ravel() for part in self.parts]))
+
+    @cached_property
+    def polygons(self) -> NDArray[np.int32] | None:
+        """`(pixels,)` numbers of the polygons, none in two scenes; nothing where one lacks them."""
+        numbers = [part.polygons for part in self.parts if part.polygons is not None]
+        return _counted_on(numbers) if len(numbers) == len(self.parts) else None
+
+    @cached_property
+    def fields(self) -> NDArray[np.int32]:
+        """`(pixels,)` numbers of the fields, none in two scenes."""
+        return _counted_on([part.fields for part in self.parts])
+
+    @cached_property
+    def class_names(self) -> Mapping[int, str]:
+        """Id to name, of all scenes."""
+        every = sorted((i, name) for part in self.parts for i, name in part.class_names.items())
+        own = {i: name for i, name in every if name != class_name(i)}
+        return {i: own.get(i, name) for i, name in every}
+
+    @cached_property
+    def class_colours(self) -> Mapping[int, Colour]:
+        """Id to colour: of the first scene that has one of its own, else the palette's."""
+        own: dict[int, Colour] = {}
+        for part in self.parts:
+            for n, (i, colour) in enumerate(part.class_colours.items()):
+                if colour != default_colour(n):
+                    own.setdefault(i, colour)
+        return {i: own.get(i, default_colour(n)) for n, i in enumerate(self.class_names)}
+
+    @cached_property
+    def class_ids(self) -> tuple[int, ...]:
+        """Ids of the classes that have a pixel in any scene, ascending."""
+        return tuple(sorted({i for part in self.parts for i in part.class_ids}))
+
+    def counts(self) -> dict[int, int]:
+        """Pixels of each class that has any, in all scenes."""
+        there = [part.counts() for part in self.parts]
+        return {i: sum(counts.get(i, 0) for counts in there) for i in self.class_ids}
+
+    def on(self, scenes: SceneSet) -> LabelSet:
+        """The labels less those of pixels where the scenes have no spectrum, as of `Labels.on`."""
+        parts = tuple(
+            labels.on(scene) for labels, scene in zip(self.parts, scenes.parts, strict=True)
+        )
+        same = all(one is other for one, other in zip(parts, self.parts, strict=True))
+        return self if same else LabelSet(parts, self.names)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of shapes and ids, and of the polygons where there are any."""
+        arrays = (a for part in self.parts for a in (part.array, part.polygons))
+        return array_sha256(*(a for a in arrays if a is not None))
+
+
+AnyLabels = Labels | LabelSet
+AnyScenes = AnyScene | SceneSet
+
+
+def several(scenes: Sequence[AnyScene], labels: Sequence[Labels]) -> tuple[SceneSet, LabelSet]:
+    """Several scenes and their labels, to be split and trained on as one scene and its labels are.
+
+    A class that only some scenes have is one class of all. Pixels without a spectrum lose their
+    labels, as `Labels.on` says.
+
+    >>> from spectrolite.scene import Scene
+    >>> ids = np.tile(np.array([[1, 1, 2, 2]]), (4, 1))
+    >>> one = Scene(np.zeros((4, 4, 3)), name="north.tif")
+    >>> other = Scene(np.ones((4, 4, 3)), name="south.tif")
+    >>> scene, labels = several([one, other], [Labels(ids), Labels(ids)])
+    >>> scene.names, labels.array.shape
+    (('north', 'south'), (32,))
+
+    Args:
+        scenes: two or more, each in memory or in its file, with the same bands.
+        labels: as many, in the order of the scenes.
+
+    Raises:
+        SceneError: as of `SceneSet`.
+        LabelsError: a scene without labels, labels that lie on another grid than their scene, or
+            as of `LabelSet`.
+    """
+    if len(scenes) != len(labels):
+        raise LabelsError(
+            f"several: wanted labels for each of {len(scenes)} scenes, in their order, got "
+            f"{len(labels)}"
+        )
+    together = SceneSet(tuple(scenes))
+    for scene, one in zip(scenes, labels, strict=True):
+        check_pair(scene, one)
+    return together, LabelSet(tuple(labels), together.names).on(together)
+
+
+def scenes_of(scene: AnyScenes) -> tuple[AnyScene, ...]:
+    """The scenes of a set, or the one."""
+    return scene.parts if isinstance(scene, SceneSet) else (scene,)
+
+
+def bands_of(scene: AnyScenes) -> int:
+    """How many bands a scene has, or each of a set."""
+    return scene.bands if isinstance(scene, SceneSet) else scene.shape[2]
+
+
+def starts(shapes: Shapes) -> list[int]:
+    """The number of each scene's first pixel, and of the one after the last."""
+    return list(itertools.accumulate((rows * cols for rows, cols in shapes), initial=0))
+
+
+def by_scene(shapes: Shapes, values: NDArray[Any]) -> list[NDArray[Any]]:
+    """What stands at the pixels of each scene, of an array with a row for each pixel of all."""
+    return np.split(values, starts(shapes)[1:-1])
+
+
+def scene_by_scene(
+    shapes: Shapes, pixels: Pixels
+) -> Iterator[tuple[tuple[int, int], NDArray[np.int64], Pixels]]:
+    """Each scene's shape, the places of its pixels in `pixels`, and their numbers within it."""
+    ends = starts(shapes)
+    for shape, first, after in zip(shapes, ends, ends[1:], strict=False):
+        there = np.flatnonzero((first <= pixels) & (pixels < after))
+        yield shape, there, pixels[there] - first
+
+
+def _counted_on(parts: Sequence[NDArray[np.int32]]) -> NDArray[np.int32]:
+    """Numbers from 1 up, each part's counted on from those before; 0 stays 0."""
+    counted, most = [], 0
+    for part in parts:
+        flat = part.ravel()
+        counted.append(np.where(flat > 0, flat + most, 0))
+        most += int(flat.max(initial=0))
+    return np.concatenate(counted).astype(np.int32)
+
+
+def _place(value: AnyScene | Labels) -> str:
+    return value.source.get("file", value.name)
+
+
+def _same_scene(one: AnyScene, other: AnyScene) -> bool:
+    """Whether two hold the same numbers, whatever their files are called."""
+    return one is other or (one.shape == other.shape and one.sha256 == other.sha256)
+
+
+def _check_wavelengths(one: AnyScene, other: AnyScene) -> None:
+    there, wanted = np.asarray(other.wavelengths_nm), np.asarray(one.wavelengths_nm)
+    apart = np.flatnonzero(np.abs(there - wanted) > TOLERANCE_NM)
+    if len(apart):
+        b = int(apart[0])
+        raise SceneError(
+            f"{_place(other)}: band {b}, from 0, has its centre at {there[b]:g} nm, but at "
+            f"{wanted[b]:g} nm in {_place(one)}, and so {len(apart)} of {len(wanted)} bands are "
+            f"more than {TOLERANCE_NM:g} nm apart; train on scenes of one sensor"
+        )

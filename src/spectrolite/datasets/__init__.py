@@ -1,0 +1,1 @@
+"""Public data sets by name: where they are, which bytes, classes and known conflicts."""

@@ -1,0 +1,1 @@
+"""Metrics, baselines, reports, calibration, significance and checks of any network."""

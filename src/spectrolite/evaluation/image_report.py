@@ -1,0 +1,162 @@
+"""What a run on images came to: figures with what is needed to believe them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectrolite.evaluation import metrics
+from spectrolite.evaluation.calibration import BINS, reliability
+from spectrolite.evaluation.scene_report import Figures, Interval, PerClass
+from spectrolite.records import Part
+from spectrolite.samples.split_image_set import ImageSplit
+from spectrolite.training.settings import ImageSettings
+
+
+class ImageBaselines(Part):
+    """What needs no network, on the same test images."""
+
+    majority: float
+
+
+class ImageProtocol(Part):
+    """How the images were divided, and what the training saw."""
+
+    split: str
+    train: int
+    validation: int
+    test: int
+    test_given: bool
+    skipped: int
+    epochs: int
+    best_epoch: int | None
+
+
+class TrainModeFigures(Part):
+    """What a script without `eval()` would print: BatchNorm by the batch, 128 test images each."""
+
+    overall_accuracy: float
+    overall_accuracy_shuffled: float
+    batch: int
+
+
+class ImageReport(Figures):
+    """`report.json` of a run on images."""
+
+    interval: Interval
+    calibration_error: float
+    class_names: tuple[str, ...]
+    baselines: ImageBaselines
+    protocol: ImageProtocol
+    input_shape: tuple[int, int, int]
+    macs: int
+    settings: ImageSettings
+    train_mode: TrainModeFigures | None = None
+
+
+def make_image_report(
+    classes: NDArray[np.integer],
+    confidence: NDArray[np.floating],
+    split: ImageSplit,
+    settings: ImageSettings,
+    best_epoch: int | None,
+    **facts: Any,
+) -> ImageReport:
+    """Score predictions of the split's test images.
+
+    Args:
+        classes: `(T,)` predicted class index of each test image.
+        confidence: `(T,)` the probability of that class.
+        split: whose test images were predicted.
+        settings: of the training.
+        best_epoch: whose weights were kept, where the training stopped early.
+        **facts: the report's fields that are known already: `data`, `seed`, `input_shape`,
+            `parameters`, `macs`, `times_s`, `versions`, `machine`, `train_mode`.
+    """
+    names = split.images.class_names
+    truth = split.truth
+    confusion = metrics.confusion_matrix(truth, classes, tuple(range(len(names))))
+    counts = np.bincount(split.images.targets[split.train], minlength=len(names))
+    columns = (metrics.precision(confusion), metrics.recall(confusion), metrics.f1(confusion))
+    right = truth == classes
+    low, high = metrics.wilson_interval(int(right.sum()), len(right))
+    skipped = len(split.images.skipped)
+    if split.test_images is not None:
+        skipped += len(split.test_images.skipped)
+    protocol = ImageProtocol(
+        split=str(split),
+        train=len(split.train),
+        validation=len(split.validation),
+        test=len(split.test),
+        test_given=split.test_images is not None,
+        skipped=skipped,
+        epochs=settings.training.epochs,
+        best_epoch=best_epoch,
+    )
+    majority = float((truth == int(counts.argmax())).mean())
+    error = reliability(confidence, right).error
+    return ImageReport(
+        model=settings.model.model,
+        variant=settings.model.variant,
+        overall_accuracy=metrics.overall_accuracy(confusion),
+        average_accuracy=metrics.average_accuracy(confusion),
+        kappa=metrics.kappa(confusion),
+        interval=Interval(low=low, high=high),
+        calibration_error=error,
+        class_names=names,
+        confusion=tuple(tuple(row) for row in confusion.tolist()),
+        per_class=tuple(
+            PerClass(
+                id=i, name=name, precision=p, recall=r, f1=f, train=int(counts[i]), test=int(n)
+            )
+            for i, (name, p, r, f, n) in enumerate(
+                zip(names, *columns, confusion.sum(1), strict=True)
+            )
+        ),
+        baselines=ImageBaselines(majority=majority),
+        protocol=protocol,
+        notes=tuple(_notes(protocol, majority, error, split, settings)),
+        settings=settings,
+        **facts,
+    )
+
+
+def _notes(
+    protocol: ImageProtocol,
+    majority: float,
+    error: float,
+    split: ImageSplit,
+    settings: ImageSettings,
+) -> list[str]:
+    """What a careful reader would ask, answered."""
+    images = f"{protocol.train:,} images trained and {protocol.validation:,} validated"
+    test = "the test set that the data come with" if protocol.test_given else "drawn by the split"
+    notes = [
+        f"{images}; the {protocol.test:,} test images ({test}) were scored once, after the last "
+        "epoch."
+    ]
+    if protocol.best_epoch is not None:
+        notes.append(
+            f"The weights of epoch {protocol.best_epoch} were kept, chosen on the validation "
+            "images."
+        )
+    elif protocol.validation:
+        notes.append("No choice was made on the validation images: the last epoch's weights stand.")
+    if settings.training.ema:
+        notes.append(
+            f"Weights are averages over the steps, with a decay of {settings.training.ema:g}."
+        )
+    notes.append(
+        f"Calling every image the commonest training class scores {majority:.2%}. Confidence and "
+        f"accuracy are {error:.2%} apart (expected calibration error, {BINS} bins)."
+    )
+    if protocol.skipped:
+        notes.append(f"Damaged files left out, as --skip-damaged allows: {protocol.skipped}.")
+    missing = [n for n, here in split.tested.take(split.test).counts().items() if not here]
+    if missing:
+        notes.append(
+            f"No test image of {', '.join(missing)}: the average accuracy leaves them out."
+        )
+    return notes

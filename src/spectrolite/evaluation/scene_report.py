@@ -1,0 +1,351 @@
+"""What a run came to: figures with everything that is needed to believe them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from spectrolite.data.scene_sets import LabelSet, starts
+from spectrolite.evaluation import metrics
+from spectrolite.evaluation.baselines import Baselines
+from spectrolite.files import whole_file
+from spectrolite.records import Number, Part
+from spectrolite.samples.band_reduction import Bands
+from spectrolite.samples.leakage import Leakage
+from spectrolite.samples.split_scene import Split
+from spectrolite.training.settings import Settings
+
+FORMAT = 1
+
+
+class PerClass(Part):
+    """Figures of one class; precision, recall and F1 from 0 to 1, NaN where undefined."""
+
+    id: int
+    name: str
+    precision: Number
+    recall: Number
+    f1: Number
+    train: int
+    test: int
+
+
+class Interval(Part):
+    """A 95 % interval of the overall accuracy."""
+
+    low: Number
+    high: Number
+
+
+class BaselineFigures(Part):
+    """Overall accuracies of the baselines on the same test pixels."""
+
+    majority: float
+    position: float
+    svm: float
+    svm_context: float
+    fitted_pixels: int
+    scored_pixels: int
+
+
+class FlipFigures(Part):
+    """What averaging over the eight orientations of the scene scores; the map is one pass."""
+
+    overall_accuracy: float
+    average_accuracy: float
+    kappa: Number
+    seconds: float
+
+
+class LeakageFigures(Part):
+    """What the split gives away, for the patch of the network."""
+
+    patch: int
+    overlap: float
+    median_distance: Number  # NaN where the median test pixel's scene has no training pixel
+    majority: float
+    position: float
+    distance_edges: tuple[int, ...]
+    distance_counts: tuple[int, ...]
+    clean: bool
+
+
+class Protocol(Part):
+    """How the pixels were divided, and what the training was allowed to see."""
+
+    split: str
+    train: int
+    validation: int
+    test: int
+    train_share: float
+    dropped_by_guard: int
+    raised: dict[int, str]
+    missing: dict[int, str]
+    bands_from: str
+    bands_pixels: int
+    components: int
+    explained: float
+
+
+class Figures(Part):
+    """What the reports of scenes and of images have in common.
+
+    Accuracies are fractions; `confusion` has the truth along its rows.
+    """
+
+    format: int = FORMAT
+    data: str
+    model: str
+    variant: str
+    seed: int
+    overall_accuracy: float
+    average_accuracy: float
+    kappa: Number
+    confusion: tuple[tuple[int, ...], ...]
+    per_class: tuple[PerClass, ...]
+    notes: tuple[str, ...]
+    parameters: int
+    times_s: dict[str, float]
+    versions: dict[str, str]
+    machine: dict[str, str | int]
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """All but times, versions and machine, as JSON has it."""
+        figures: dict[str, Any] = json.loads(
+            self.model_dump_json(
+                exclude={"times_s": True, "versions": True, "machine": True, "flips": {"seconds"}}
+            )
+        )
+        return figures
+
+    @property
+    def figures_sha256(self) -> str:
+        """Hash of the figures."""
+        return hashlib.sha256(json.dumps(self.figures, sort_keys=True).encode()).hexdigest()
+
+    def save(self, path: Path) -> None:
+        """Write `report.json`."""
+        with whole_file(path) as part:
+            part.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+class SceneFigures(Part):
+    """Figures of one scene of several: of its test pixels, NaN where it has none."""
+
+    name: str
+    train: int
+    validation: int
+    test: int
+    overall_accuracy: Number
+    average_accuracy: Number
+    kappa: Number
+
+
+class Report(Figures):
+    """`report.json` of a run on a scene."""
+
+    interval_fields: Interval
+    interval_as_if_pixels_were_independent: Interval
+    class_ids: tuple[int, ...]
+    baselines: BaselineFigures
+    leakage: LeakageFigures
+    protocol: Protocol
+    macs_per_pixel: int
+    macs_per_patch: int
+    settings: Settings
+    flips: FlipFigures | None = None
+    # left out where there is one scene: such reports keep their hashes
+    scenes: tuple[SceneFigures, ...] = Field(default=(), exclude_if=lambda value: not value)
+
+
+def flip_figures(classes: NDArray[np.integer], split: Split, seconds: float) -> FlipFigures:
+    """Score a map that was averaged over eight orientations on the split's test pixels.
+
+    Args:
+        classes: `(rows, cols)` predicted class ids.
+        split: whose test pixels are scored.
+        seconds: that the map took.
+    """
+    truth = split.labels.array.ravel()[split.test]
+    confusion = metrics.confusion_matrix(truth, classes.ravel()[split.test], split.labels.class_ids)
+    return FlipFigures(
+        overall_accuracy=metrics.overall_accuracy(confusion),
+        average_accuracy=metrics.average_accuracy(confusion),
+        kappa=metrics.kappa(confusion),
+        seconds=round(seconds, 3),
+    )
+
+
+def make_report(
+    classes: NDArray[np.integer],
+    split: Split,
+    bands: Bands,
+    leakage: Leakage,
+    baselines: Baselines,
+    settings: Settings,
+    generator: np.random.Generator,
+    **facts: Any,
+) -> Report:
+    """Score a class map on the split's test pixels, and only there.
+
+    Args:
+        classes: `(rows, cols)` predicted class ids; of several scenes, one row of them.
+        split: whose test pixels are scored.
+        bands: the fitted reduction.
+        leakage: of the split, with the network's patch.
+        baselines: on the same split.
+        settings: of the training.
+        generator: resamples fields for the interval.
+        **facts: the report's fields that are known already: `data`, `seed`, `parameters`,
+            `macs_per_pixel`, `macs_per_patch`, `times_s`, `versions`, `machine`, `flips`.
+    """
+    labels = split.labels
+    ids = labels.class_ids
+    truth = labels.array.ravel()[split.test]
+    predicted = classes.ravel()[split.test]
+    confusion = metrics.confusion_matrix(truth, predicted, ids)
+    train = np.bincount(labels.array.ravel()[split.train], minlength=max(ids) + 1)
+    columns = (metrics.precision(confusion), metrics.recall(confusion), metrics.f1(confusion))
+    names = labels.class_names
+    accuracy = metrics.overall_accuracy(confusion)
+    right = truth == predicted
+    fields = metrics.field_interval(right, labels.fields.ravel()[split.test], generator)
+    scenes = _scene_figures(classes.ravel(), split)
+    wilson = metrics.wilson_interval(int(right.sum()), len(right))
+    return Report(
+        model=settings.model.model,
+        variant=settings.model.variant,
+        overall_accuracy=accuracy,
+        average_accuracy=metrics.average_accuracy(confusion),
+        kappa=metrics.kappa(confusion),
+        interval_fields=Interval(low=fields[0], high=fields[1]),
+        interval_as_if_pixels_were_independent=Interval(low=wilson[0], high=wilson[1]),
+        class_ids=ids,
+        confusion=tuple(tuple(row) for row in confusion.tolist()),
+        per_class=tuple(
+            PerClass(
+                id=i, name=names[i], precision=p, recall=r, f1=f, train=int(train[i]), test=int(n)
+            )
+            for i, p, r, f, n in zip(ids, *columns, confusion.sum(1), strict=True)
+        ),
+        baselines=BaselineFigures(**asdict(baselines)),
+        leakage=LeakageFigures(**asdict(leakage), clean=leakage.clean),
+        protocol=Protocol(
+            split=str(split),
+            train=len(split.train),
+            validation=len(split.validation),
+            test=len(split.test),
+            train_share=split.train_share,
+            dropped_by_guard=split.dropped,
+            raised={i: names[i] for i in split.raised},
+            missing={i: f"{names[i]}: no {side} pixel" for i, side in split.missing.items()},
+            bands_from=bands.fitted_on,
+            bands_pixels=bands.pixels,
+            components=len(bands.matrix),
+            explained=bands.explained,
+        ),
+        notes=tuple(_notes(accuracy, scenes, split, leakage, baselines, settings)),
+        settings=settings,
+        scenes=scenes,
+        **facts,
+    )
+
+
+def _scene_figures(classes: NDArray[np.integer], split: Split) -> tuple[SceneFigures, ...]:
+    """The figures of each scene, where there are several."""
+    labels = split.labels
+    if not isinstance(labels, LabelSet):
+        return ()
+    found = []
+    for name, first, after in zip(
+        labels.names, starts(labels.shapes), starts(labels.shapes)[1:], strict=False
+    ):
+        train, validation, test = (
+            pixels[(first <= pixels) & (pixels < after)]
+            for pixels in (split.train, split.validation, split.test)
+        )
+        confusion = metrics.confusion_matrix(labels.array[test], classes[test], labels.class_ids)
+        found.append(
+            SceneFigures(
+                name=name,
+                train=len(train),
+                validation=len(validation),
+                test=len(test),
+                overall_accuracy=metrics.overall_accuracy(confusion),
+                average_accuracy=metrics.average_accuracy(confusion),
+                kappa=metrics.kappa(confusion),
+            )
+        )
+    return tuple(found)
+
+
+def _notes(
+    accuracy: float,
+    scenes: Sequence[SceneFigures],
+    split: Split,
+    leakage: Leakage,
+    baselines: Baselines,
+    settings: Settings,
+) -> list[str]:
+    """What a careful reader would ask, answered."""
+    patch, names = leakage.patch, split.labels.class_names
+    notes = []
+    if leakage.clean:
+        notes.append(
+            f"Clean: no test pixel lies inside the {patch}x{patch} patch of a training pixel."
+        )
+    else:
+        notes.append(
+            f"Not clean: {leakage.overlap:.1%} of the test pixels lie inside the {patch}x{patch} "
+            f"patch of a training pixel, so the network has seen them in training. A clean split "
+            f"for this network wants a guard of {patch // 2} pixels or more."
+        )
+    if split.method == "scenes":
+        taught, tested = (
+            ", ".join(s.name for s in scenes if getattr(s, part)) for part in ("train", "test")
+        )
+        notes.append(f"Whole scenes: trained on {taught}; tested on {tested}.")
+    rivals = {
+        "the nearest training pixel's class (position alone, no spectrum)": baselines.position,
+        "an SVM on the pixel's spectrum": baselines.svm,
+        "an SVM on the spectrum and the patch's mean": baselines.svm_context,
+    }
+    name, best = max(rivals.items(), key=lambda rival: rival[1])
+    side = "above" if accuracy >= best else "below"
+    notes.append(
+        f"The best baseline, {name}, scores {best:.2%}; the network is "
+        f"{abs(100 * (accuracy - best)):.2f} points {side}. Position alone scores "
+        f"{baselines.position:.2%}."
+    )
+    if baselines.position > 0.9:
+        notes.append(
+            "Position alone scores above 90 %: under this split, accuracy says little about "
+            "recognising spectra elsewhere."
+        )
+    if split.missing:
+        lost = ", ".join(f"{names[i]} ({side})" for i, side in split.missing.items())
+        notes.append(
+            f"{len(split.missing)} of {len(split.labels.class_ids)} classes have no pixel on one "
+            f"side and are not scored or not learnt: {lost}."
+        )
+    if split.raised:
+        raised = ", ".join(names[i] for i in split.raised)
+        notes.append(f"Too small for their share, given one training pixel: {raised}.")
+    notes.extend(f"Labels: {note}." for note in split.labels.notes)
+    if settings.bands.bands_from == "scene":
+        notes.append("The reduction of bands was fitted on the whole scene, test pixels included.")
+    if baselines.fitted_pixels < len(split.train) or baselines.scored_pixels < len(split.test):
+        notes.append(
+            f"The SVMs were fitted on {baselines.fitted_pixels:,} and scored on "
+            f"{baselines.scored_pixels:,} pixels drawn at random."
+        )
+    return notes

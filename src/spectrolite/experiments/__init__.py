@@ -1,0 +1,1 @@
+"""What one does with runs: train, evaluate, verify, repeat, compare, examine."""

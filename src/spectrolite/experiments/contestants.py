@@ -1,0 +1,175 @@
+"""What a comparison is of: classifiers, protocols, seeds, checked before the first is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from spectrolite.data.labels import Labels
+from spectrolite.data.scene import Scene
+from spectrolite.errors import SceneError, SettingsError, SplitError
+from spectrolite.evaluation.tuned_baselines import TUNED, checked_baseline, field_of
+from spectrolite.models import IMAGE_MODELS, SCENE_MODELS, build_scene_model
+from spectrolite.samples.split_grammar import parse_split, parsed
+from spectrolite.samples.split_scene import Split
+from spectrolite.training.settings import flat_settings, settings
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One classifier of a comparison.
+
+    Attributes:
+        text: as it was asked for, `svm_context,side=13`.
+        name: of the network or the baseline.
+        keywords: all that decides it: settings of a network, parameters of a baseline.
+        patch: odd side in pixels of what it sees around a pixel; nothing where it sees no spectrum.
+    """
+
+    text: str
+    name: str
+    keywords: Mapping[str, Any]
+    patch: int | None
+
+
+def parse_entry(text: str) -> tuple[str, dict[str, Any]]:
+    """Name and keywords of a model in the grammar of the command line.
+
+    >>> parse_entry("mobilesn,receptive_field=13,width=0.5,flips=false")
+    ('mobilesn', {'receptive_field': 13, 'width': 0.5, 'flips': False})
+
+    Raises:
+        SettingsError: a word that is no `key=value`, or a key that stands twice.
+    """
+    name, *words = (word.strip() for word in text.split(","))
+    keywords: dict[str, Any] = {}
+    for word in words:
+        key, equals, value = (part.strip() for part in word.partition("="))
+        if not key or not equals or not value:
+            raise SettingsError(f"--model: wanted key=value, got {word!r} in {text!r}")
+        if key in keywords:
+            raise SettingsError(f"--model: {key} stands twice in {text!r}")
+        keywords[key] = parsed(value)
+    return name, keywords
+
+
+def entries_of(models: Sequence[str], scene: Scene, labels: Labels) -> list[Entry]:
+    """The classifiers of a comparison, each once, and none that the scene is too small for.
+
+    Raises:
+        SettingsError: none named, no such model, a setting out of range, more components than
+            bands, or a model named twice.
+        SceneError: the scene is smaller than what a network sees.
+    """
+    if not models:
+        raise SettingsError(f"--model: wanted one or more of {', '.join([*SCENE_MODELS, *TUNED])}")
+    entries: list[Entry] = []
+    for text in models:
+        name, keywords = parse_entry(text)
+        if name in TUNED:
+            chosen = checked_baseline(name, keywords)
+            entry = Entry(text, name, chosen, field_of(name, chosen))
+        else:
+            entry = _network(text, name, keywords, scene, labels)
+        twin = next((e for e in entries if (e.name, e.keywords) == (name, entry.keywords)), None)
+        if twin is not None:
+            raise SettingsError(f"--model: {text} and {twin.text} are the same; name it once")
+        entries.append(entry)
+    for entry in entries:
+        _check_fits(entry, scene)
+    return entries
+
+
+def _network(text: str, name: str, keywords: dict[str, Any], scene: Scene, labels: Labels) -> Entry:
+    if name in IMAGE_MODELS or name not in SCENE_MODELS:
+        known = ", ".join([*SCENE_MODELS, *TUNED])
+        raise SettingsError(f"--model: wanted one of {known}, got {name!r}")
+    if "model" in keywords:
+        raise SettingsError(f"--model: the name stands first in {text!r}; leave model= out")
+    chosen = settings(model=name, **keywords)
+    with torch.device("meta"):
+        net = build_scene_model(
+            name,
+            bands=chosen.bands.components or scene.shape[2],
+            classes=len(labels.class_ids),
+            **chosen.model.shape,
+        )
+    return Entry(text, name, flat_settings(chosen), 2 * net.halo + 1)
+
+
+def _check_fits(entry: Entry, scene: Scene) -> None:
+    """Refuse what the scene is too small for, before other cells have taken their hours."""
+    rows, cols, bands = scene.shape
+    components = entry.keywords.get("components", 0)
+    if components > bands:
+        raise SettingsError(
+            f"--model: {entry.text}: {scene.name} has {bands} bands, fewer than the {components} "
+            f"components; take components={bands} or fewer (0 keeps all bands)"
+        )
+    if entry.name in SCENE_MODELS and entry.patch is not None and min(rows, cols) < entry.patch:
+        raise SceneError(
+            f"{scene.name}: {rows} x {cols} pixels are smaller than the {entry.patch} x "
+            f"{entry.patch} patch of {entry.text}"
+        )
+
+
+def check_enough(entry: Entry, drawn: Split) -> None:
+    """Refuse a split whose training pixels give fewer components than are wanted of them.
+
+    Raises:
+        SplitError: that.
+    """
+    own = entry.keywords
+    components = own.get("components", 0)
+    fitted_on = own.get("bands_from", "patches" if own.get("reduction") == "mnf" else "train")
+    if fitted_on == "train" and len(drawn.train) <= components:
+        raise SplitError(
+            f"--split {drawn}: {len(drawn.train)} training pixels, and the {components} components "
+            f"of {entry.text} need more; raise train or n, or lower components"
+        )
+
+
+def seed_counts(entries: list[Entry], seeds: int, fewer: Mapping[str, int]) -> dict[str, int]:
+    """How many seeds each entry has, by what was asked for.
+
+    Args:
+        entries: of the comparison.
+        seeds: of those that are not named in `fewer`.
+        fewer: seeds by name or by the whole of what was asked for.
+
+    Raises:
+        SettingsError: fewer than one seed, more than `seeds`, or a name that is in no entry.
+    """
+    if seeds < 1:
+        raise SettingsError(f"--seeds: wanted 1 or more, got {seeds}")
+    for key, value in fewer.items():
+        if not any(key in (entry.text, entry.name) for entry in entries):
+            raise SettingsError(f"--seeds-for: no --model {key} in this comparison")
+        if not 1 <= value <= seeds:
+            raise SettingsError(f"--seeds-for: wanted {key}=1 to {seeds} (--seeds), got {value}")
+    return {e.text: fewer.get(e.text, fewer.get(e.name, seeds)) for e in entries}
+
+
+def checked_protocols(splits: Sequence[str]) -> list[str]:
+    """The protocols, each once and without a seed.
+
+    Raises:
+        SplitError: none, one with a seed, one that cannot be drawn anew, or one named twice.
+    """
+    if not splits:
+        raise SplitError("--split: wanted one or more, as random,train=0.1")
+    for text in splits:
+        method, keywords = parse_split(text)
+        if "seed" in keywords:
+            raise SplitError(
+                f"--split {text}: every split is drawn with the seeds 0, 1, 2, ... of the "
+                "comparison; leave seed= out"
+            )
+        if method == "given":
+            raise SplitError(f"--split {text}: a given split cannot be drawn anew; take another")
+        if splits.count(text) > 1:
+            raise SplitError(f"--split {text}: stands twice; name it once")
+    return list(splits)

@@ -1,0 +1,131 @@
+"""Versions and machine: what decides the bits of a computation beside its inputs."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from typing import Any
+
+import torch
+
+from spectrolite.errors import RunError, SettingsError
+
+DECIDE_BITS = ("torch", "numpy", "scipy", "scikit-learn")
+
+
+def versions_and_machine(device: str) -> dict[str, Any]:
+    """`versions` and `machine` of what is computed here, on the device of that name."""
+    packages = ("spectrolite", *DECIDE_BITS)
+    return {
+        "versions": {
+            "python": platform.python_version(),
+            **{p: metadata.version(p) for p in packages},
+        },
+        "machine": {
+            "system": f"{platform.system()} {platform.machine()}",
+            "processors": os.cpu_count() or 1,
+            "threads": torch.get_num_threads(),
+            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+            "device": str(pick_device(device)),
+        },
+    }
+
+
+def other_machine(known: dict[str, Any], device: str | None = None) -> list[str]:
+    """What differs here from where a run was trained, of all that decides its bits.
+
+    The thread count is left out: `threads_of` sets it.
+
+    Args:
+        known: what is known of a run; or `versions` and `machine` alone.
+        device: name of the device to compute on; without it, that of the run's settings.
+    """
+    here = versions_and_machine(device or known["settings"]["training"]["device"])
+    now = {p: here["versions"][p] for p in ("spectrolite", *DECIDE_BITS)}
+    now |= {key: here["machine"][key] for key in ("cpu_capability", "device")}
+    then = {**known["versions"], **known["machine"]}
+    other = [
+        f"{name} {then.get(name, 'unknown')} then, {value} now"
+        for name, value in now.items()
+        if then.get(name) != value
+    ]
+    if now["device"] != "cpu" and not other:
+        return [f"bits are not promised on {now['device']}"]
+    return other
+
+
+@contextmanager
+def threads_of(known: dict[str, Any]) -> Iterator[None]:
+    """Compute with as many threads as a run did while the block runs: their number decides bits.
+
+    Raises:
+        RunError: no such number is known.
+    """
+    wanted = known["machine"].get("threads")
+    if not isinstance(wanted, int) or wanted < 1:
+        raise RunError(f"machine.threads: wanted a whole number from 1 up, got {wanted!r}")
+    before = torch.get_num_threads()
+    torch.set_num_threads(wanted)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of that name; `auto` takes CUDA where there is one.
+
+    Raises:
+        SettingsError: a device that this machine or this build of torch does not have.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise SettingsError(f"--device: wanted auto, cpu or cuda, got {name!r}") from error
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not there.get(device.type, False):
+        raise SettingsError(f"--device: {name} is not available on this machine; take cpu")
+    return device
+
+
+# glibc's malloc.h
+TRIM_THRESHOLD, TOP_PAD, MMAP_MAX = -1, -2, -4
+
+
+DEFAULTS = {TRIM_THRESHOLD: 128 << 10, TOP_PAD: 128 << 10, MMAP_MAX: 65536}
+
+
+KEPT = {TRIM_THRESHOLD: (1 << 31) - 1, TOP_PAD: 64 << 20, MMAP_MAX: 0}
+
+
+@contextmanager
+def kept_memory() -> Iterator[None]:
+    """While the block runs, freed memory is kept for the next layer, not given back.
+
+    glibc takes every block above 32 MiB from the system and returns it when it is freed, and the
+    system clears each page before it hands it out again: a quarter of a training step. At the end
+    all is given back. Other C libraries are left as they are.
+    """
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if libc is None or not hasattr(libc, "mallopt") or not hasattr(libc, "malloc_trim"):
+        yield
+        return
+    for key, value in KEPT.items():
+        libc.mallopt(key, value)
+    try:
+        yield
+    finally:
+        for key, value in DEFAULTS.items():
+            libc.mallopt(key, value)
+        libc.malloc_trim(0)

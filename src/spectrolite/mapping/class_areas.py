@@ -1,0 +1,301 @@
+"""How large each class is: as the map has it, and as a sample of reference points corrects it.
+
+A map's own areas are biased: pixels that are taken for a class and pixels of it that are missed do
+not cancel. A probability sample of points whose true class is known gives an estimate without that
+bias, and its interval: Olofsson, Foody, Herold, Stehman, Woodcock, Wulder 2014, "Good practices for
+estimating area and assessing accuracy of land change", Remote Sensing of Environment 148, section
+4.2, equations 9 to 11.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectrolite.data.georeferencing import Grid
+from spectrolite.errors import ReadError, RunError, SettingsError
+from spectrolite.mapping.geotiff import MapFile, MapHead, open_map
+from spectrolite.readers.labels.reference_points import Sample, read_sample
+from spectrolite.runs.run_folder import Run, check_one_scene, open_run
+
+HECTARE_M2 = 10_000
+Z = 1.96  # 95 % of a normal distribution, as rounded in the paper
+DESIGNS = ("simple", "by-map-class")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An estimate of a class's share of the map, and its area where the map lies on a plane.
+
+    Attributes:
+        share: of the map, 0 to 1.
+        share_error: half the width of the 95 % interval of the share.
+        ha: the area in hectares, or nothing.
+        ha_error: half the width of its 95 % interval.
+    """
+
+    share: float
+    share_error: float
+    ha: float | None
+    ha_error: float | None
+
+
+@dataclass(frozen=True)
+class Areas:
+    """The areas of a map's classes.
+
+    Attributes:
+        class_names: id to name, of map and sample.
+        pixels: of each class of the map.
+        pixel_m2: area of a pixel, or nothing where the map does not say.
+        mapped_ha: pixels of each class times the area of one, or nothing.
+        adjusted: with a sample, the error-adjusted estimate of each class.
+        counts: with a sample, its points: truth runs along the rows, the map along the columns,
+            both in the order of `class_names`.
+        notes: what one should know of them.
+    """
+
+    class_names: Mapping[int, str]
+    pixels: Mapping[int, int]
+    pixel_m2: float | None
+    mapped_ha: Mapping[int, float] | None
+    adjusted: Mapping[int, Estimate] | None = None
+    counts: tuple[tuple[int, ...], ...] | None = None
+    notes: tuple[str, ...] = field(default=())
+
+
+def areas(
+    scene_map: MapFile | str | Path,
+    *,
+    sample: str | Path | None = None,
+    design: str | None = None,
+    run: Run | str | Path | None = None,
+) -> Areas:
+    """The area of each class of a map, with a sample also error-adjusted with 95 % intervals.
+
+    Args:
+        scene_map: a class map, as `map` writes it.
+        sample: CSV of `row,col,class` (from 0) or `x,y,class` (in the map's coordinates), a line a
+            point, the class as id or name: points drawn at random over the map, with the class
+            that stands there in truth.
+        design: how they were drawn: `simple`, at random over the whole map; `by-map-class`, a
+            number in each class of the map. Both take the same estimator; of a simple sample it is
+            the poststratified one.
+        run: the run that made the map; a point on one of its training or validation pixels is
+            refused.
+
+    Raises:
+        ReadError: a map or a sample that cannot be read, points outside the map or twice in it, or
+            a class that the map does not know.
+        SettingsError: a sample without its design, or one that cannot carry an estimate.
+        RunError: points that trained the model, or a run of another scene.
+    """
+    made = scene_map if isinstance(scene_map, MapFile) else open_map(scene_map)
+    pixel_m2, notes = pixel_area_m2(made.head)
+    pixels = {i: made.counts.get(i, 0) for i in made.head.class_names}
+    mapped = mapped_ha(pixels, pixel_m2)
+    if sample is None:
+        if design is not None or run is not None:
+            raise SettingsError("--design and --run: go with --sample")
+        return Areas(made.head.class_names, pixels, pixel_m2, mapped, notes=notes)
+    if design not in DESIGNS:
+        raise SettingsError(
+            f"--design: wanted {' or '.join(DESIGNS)}, how the points of --sample were drawn, got "
+            f"{design or 'nothing'}"
+        )
+    read = read_sample(sample)
+    rows, cols = _pixels(read, made.head)
+    truth = _truth(read, made.head.class_names)
+    if run is None:
+        notes += ("not checked: whether points of the sample trained the model; give --run",)
+    else:
+        _check_not_trained(read, rows, cols, made.head, run)
+    mapped_class = made.at(rows, cols)
+    inside = mapped_class > 0
+    if not inside.all():
+        notes += (f"{int((~inside).sum())} points lie where the map has no class; left out",)
+    ids = np.array(list(made.head.class_names))
+    counts = np.zeros((len(ids), len(ids)), np.int64)
+    np.add.at(
+        counts,
+        (np.searchsorted(ids, truth[inside]), np.searchsorted(ids, mapped_class[inside])),
+        1,
+    )
+    total_ha = None if mapped is None else sum(mapped.values())
+    estimates = adjusted(counts, list(pixels.values()), total_ha, made.head.class_names, design)
+    return Areas(
+        made.head.class_names, pixels, pixel_m2, mapped, dict(zip(pixels, estimates, strict=True)),
+        tuple(tuple(int(n) for n in row) for row in counts), notes,
+    )  # fmt: skip
+
+
+def mapped_ha(pixels: Mapping[int, int], pixel_m2: float | None) -> dict[int, float] | None:
+    """Hectares of each class as the map has it, or nothing."""
+    if pixel_m2 is None:
+        return None
+    return {i: n * pixel_m2 / HECTARE_M2 for i, n in pixels.items()}
+
+
+def pixel_area_m2(head: MapHead) -> tuple[float | None, tuple[str, ...]]:
+    """Square metres of a pixel; or nothing, and why in a note."""
+    from rasterio.crs import CRS
+    from rasterio.errors import CRSError
+
+    if head.crs is None or head.transform is None:
+        return None, ("no areas: the map has no reference system and grid; only pixels are known",)
+    crs = CRS.from_user_input(head.crs)
+    try:
+        metres = float(crs.linear_units_factor[1]) if crs.is_projected else None
+    except CRSError:
+        metres = None
+    if metres is None:
+        why = "the map's reference system is not projected"
+        if crs.is_geographic:
+            why = "the map lies in degrees, and a pixel's area changes with its latitude"
+        return None, (f"no areas: {why}; map a scene in a projected reference system",)
+    a, b, _, d, e, _ = head.transform
+    notes: tuple[str, ...] = ()
+    if 'PROJECTION["Mercator' in crs.to_wkt():
+        notes = ("areas in a Mercator projection are too large, fourfold at 60 degrees latitude",)
+    return abs(a * e - b * d) * metres**2, notes
+
+
+def adjusted(
+    counts: NDArray[np.int64],
+    pixels: list[int],
+    total_ha: float | None,
+    class_names: Mapping[int, str],
+    design: str,
+) -> list[Estimate]:
+    """Error-adjusted shares and areas, with the map's classes as strata.
+
+    With W_i the share of map class i, n_i its points and n_ij those of them that are class j in
+    truth: p_j = sum_i W_i n_ij / n_i, with the standard error
+    sqrt(sum_i W_i^2 (n_ij / n_i) (1 - n_ij / n_i) / (n_i - 1)).
+
+    Args:
+        counts: `(classes, classes)` points, truth along the rows.
+        pixels: of each class of the map.
+        total_ha: hectares of the map, or nothing.
+        class_names: id to name, in the order of both.
+        design: for the message.
+
+    Raises:
+        SettingsError: a class of the map with fewer than two points.
+    """
+    drawn = counts.sum(0)  # points in each class of the map
+    for i, n, there in zip(class_names, drawn, pixels, strict=True):
+        if there and n < 2:
+            raise SettingsError(
+                f"--sample: wanted at least 2 points in each class of the map, got {n} for "
+                f"{there:,} pixels of {i} {class_names[i]}; "
+                + ("draw more of it" if design == "by-map-class" else
+                   "draw more points, or draw them by-map-class")
+            )  # fmt: skip
+    weights = np.array(pixels) / sum(pixels)
+    used = weights > 0
+    within = counts[:, used] / drawn[used]  # share of each class in truth, by class of the map
+    shares = within @ weights[used]
+    variance = (within * (1 - within) / (drawn[used] - 1)) @ weights[used] ** 2
+    errors = Z * np.sqrt(variance)
+    return [
+        Estimate(
+            float(share), float(error),
+            None if total_ha is None else float(share * total_ha),
+            None if total_ha is None else float(error * total_ha),
+        )
+        for share, error in zip(shares, errors, strict=True)
+    ]  # fmt: skip
+
+
+def _pixels(sample: Sample, head: MapHead) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Row and column of each point, all inside the map and no two alike."""
+    if sample.in_pixels:
+        whole = sample.places == np.floor(sample.places)
+        if not whole.all():
+            at = int(np.flatnonzero(~whole.all(1))[0])
+            raise ReadError(
+                f"{sample.name}, line {sample.lines[at]}: rows and columns are whole numbers from 0"
+            )
+        rows, cols = sample.places.T
+    else:
+        if head.transform is None:
+            raise ReadError(
+                f"{sample.name}: its points are coordinates, and the map has none; give row,col"
+            )
+        grid = Grid(head.shape, head.transform, head.crs, sample.name)
+        rows, cols = map(np.floor, grid.positions(*sample.places.T))
+    outside = ~((rows >= 0) & (rows < head.shape[0]) & (cols >= 0) & (cols < head.shape[1]))
+    if outside.any():
+        at = int(np.flatnonzero(outside)[0])
+        raise ReadError(
+            f"{sample.name}, line {sample.lines[at]}: {int(outside.sum())} of {len(rows)} points "
+            f"lie outside the map of {head.shape[0]} x {head.shape[1]} pixels"
+            + ("" if sample.in_pixels else "; are they in its reference system?")
+        )
+    seen: dict[tuple[int, int], int] = {}
+    for row, col, line in zip(rows.astype(int), cols.astype(int), sample.lines, strict=True):
+        if (row, col) in seen:
+            raise ReadError(
+                f"{sample.name}: lines {seen[row, col]} and {line} lie in one pixel, row {row}, "
+                f"col {col}; keep one of them"
+            )
+        seen[row, col] = line
+    return rows.astype(np.int64), cols.astype(np.int64)
+
+
+def _truth(sample: Sample, class_names: Mapping[int, str]) -> NDArray[np.int64]:
+    """Id of each point's class."""
+    by_name: dict[str, list[int]] = {}
+    for i, name in class_names.items():
+        by_name.setdefault(name, []).append(i)
+    found = []
+    for text, line in zip(sample.classes, sample.lines, strict=True):
+        ids = by_name.get(text, [])
+        if not ids and text.isdecimal() and int(text) in class_names:
+            ids = [int(text)]
+        if len(ids) != 1:
+            raise ReadError(
+                f"{sample.name}, line {line}: wanted a class of the map, by id or name, got "
+                f"{text!r}; it has " + ", ".join(f"{i} {n}" for i, n in class_names.items())
+            )
+        found.append(ids[0])
+    return np.array(found)
+
+
+def _check_not_trained(
+    sample: Sample,
+    rows: NDArray[np.int64],
+    cols: NDArray[np.int64],
+    head: MapHead,
+    run: Run | str | Path,
+) -> None:
+    """Refuse points on pixels that a run trained or validated on.
+
+    Raises:
+        RunError: there are some; or the run is of images, or of a scene of another size.
+    """
+    opened = run if isinstance(run, Run) else open_run(run)
+    if opened.on_images:
+        raise RunError(f"{opened.path}: a run on images made no map; name the one that made it")
+    data: tuple[Any, Any] = opened.data()
+    check_one_scene(opened, data, "areas --run")
+    split = opened.split(data[1])
+    if split.labels.shape != head.shape:
+        raise RunError(
+            f"{opened.path}: its scene has {split.labels.shape[0]} x {split.labels.shape[1]} "
+            f"pixels, the map {head.shape[0]} x {head.shape[1]}; of another scene none trained: "
+            "leave --run out"
+        )
+    trained = np.isin(rows * head.shape[1] + cols, split.seen)
+    if trained.any():
+        lines = [line for line, bad in zip(sample.lines, trained, strict=True) if bad]
+        raise RunError(
+            f"{sample.name}: {len(lines)} of {len(rows)} points lie on pixels that {opened.path} "
+            f"trained on, from line {lines[0]} on; an estimate needs points that it never saw"
+        )

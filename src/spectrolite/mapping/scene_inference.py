@@ -1,0 +1,288 @@
+"""From a trained model and a scene of any size to classes, window by window.
+
+A scene is read in strips: neighbouring windows of a row of windows, with their surroundings, as
+many as a fixed amount of memory holds. The next strip is read and reduced in a thread while the
+network works on this one. Strips and windows follow from the sizes alone, so that a window has the
+same bits whichever others were computed before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from typing import cast, overload
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spectrolite.bundles.graphs import kept_bands
+from spectrolite.bundles.loading import AnyModel
+from spectrolite.bundles.runtimes import Exported, scene_model
+from spectrolite.bundles.scene_bundle import Bundle, Config
+from spectrolite.data.scene import AnyScene, Scene, SceneFile, Window, windows
+from spectrolite.data.wavelengths import at_wavelengths, check_wavelengths
+from spectrolite.errors import SceneError, SettingsError
+from spectrolite.machine import kept_memory, pick_device
+from spectrolite.mapping.image_inference import Images, Predictions, classify_images
+from spectrolite.mapping.scene_map import SceneMap
+from spectrolite.samples.scene_batches import orient
+
+WINDOW = 192  # side in pixels; HybridSN holds about 400 MiB for one
+STRIP_MIB = 32  # raw values of one strip; where a single window has more, it is a strip
+
+Numbered = tuple[int, Window]
+Layers = dict[str, NDArray[np.generic]]  # `class`, `confidence` and `entropy` of a window
+
+
+@overload
+def classify(
+    model: AnyModel | Exported,
+    scene: AnyScene,
+    window: int = WINDOW,
+    device: str = "auto",
+    on_window: Callable[[int, int], None] = lambda _done, _all: None,
+    flips: bool = False,
+    match_wavelengths: bool = False,
+) -> SceneMap: ...
+@overload
+def classify(model: AnyModel | Exported, scene: Images, *, device: str = "auto") -> Predictions: ...
+def classify(
+    model: AnyModel | Exported,
+    scene: AnyScene | Images,
+    window: int = WINDOW,
+    device: str = "auto",
+    on_window: Callable[[int, int], None] = lambda _done, _all: None,
+    flips: bool = False,
+    match_wavelengths: bool = False,
+) -> SceneMap | Predictions:
+    """Label every pixel of a scene, or say what images show.
+
+    Pixels outside a scene count as the mean spectrum, and so do those without a spectrum, which
+    get class 0 and confidence 0. Of images, the rest is that of `classify_images`, which the verb
+    `classify` calls.
+
+    Args:
+        model: a run, a bundle, an exported model, or the folder of any.
+        scene: the scene, with the bands that the model was trained on; or images: an ImageSet, or
+            image files.
+        window: side in pixels of what is computed at a time.
+        device: `auto`, `cpu`, `cuda`; an exported model computes on the CPU.
+        on_window: called after each window with how many are done, and how many there are.
+        flips: look at each window in its eight orientations and average the softmax, which takes
+            eight times as long.
+        match_wavelengths: interpolate a scene of other wavelengths, as `at_wavelengths` does.
+
+    Raises:
+        RunError: the folder is no model.
+        SceneError: another number of bands, or other wavelengths.
+        SettingsError: no such device, or a window without pixels.
+    """
+    if window < 1:
+        raise SettingsError(f"window: wanted a side of 1 pixel or more, got {window}")
+    if not isinstance(scene, Scene | SceneFile):
+        return classify_images(model, scene, device)
+    bundle = scene_model(model)
+    config = scene_config(bundle)
+    scene = fitting(bundle, scene, match_wavelengths)
+    rows, cols, _ = scene.shape
+    classes = np.empty((rows, cols), class_type(config))
+    confidence = np.empty((rows, cols), np.float32)
+    tiles = windows_of(scene, window)
+    done = 0
+
+    def keep(_number: int, tile: Window, layers: Layers) -> None:
+        nonlocal done
+        done += 1
+        classes[tile.slices], confidence[tile.slices] = layers["class"], layers["confidence"]
+        on_window(done, len(tiles))
+
+    classify_windows(bundle, scene, range(len(tiles)), keep, window, device, flips)
+    return SceneMap(
+        classes, confidence, config.class_names, config.class_colours, scene.crs, scene.transform
+    )
+
+
+def class_type(config: Config) -> np.dtype[np.unsignedinteger]:
+    """The smallest type that holds the model's class ids: uint8 or uint16."""
+    return np.dtype(np.min_scalar_type(max(config.class_ids)))
+
+
+def scene_config(model: Bundle | Exported) -> Config:
+    """What is known of a model of scenes."""
+    return cast(Config, model.config.scene if isinstance(model, Exported) else model.config)
+
+
+def fitting(model: Bundle | Exported, scene: AnyScene, match_wavelengths: bool) -> AnyScene:
+    """The scene as the model can take it.
+
+    Raises:
+        SceneError: another number of bands, or other wavelengths.
+        SettingsError: wavelengths to match, and an exported model that leaves bands out itself.
+    """
+    if isinstance(model, Exported):
+        wanted: tuple[int, ...] = model.bands
+        if scene.shape[2] == max(wanted) > min(wanted):  # it leaves bands out itself
+            if match_wavelengths:
+                raise SettingsError(
+                    "--match-wavelengths: drop the model's bands first, with --drop-bands"
+                )
+            kept = kept_bands(scene.shape[2], model.config.dropped_bands)
+            there_nm = scene.wavelengths_nm and tuple(scene.wavelengths_nm[b] for b in kept)
+            check_wavelengths(scene.name, there_nm, scene_config(model).wavelengths_nm)
+            return scene
+    else:
+        wanted = (len(model.bands.mean),)
+    scene = at_wavelengths(scene, scene_config(model).wavelengths_nm, match_wavelengths)
+    if scene.shape[2] not in wanted:
+        either = " or ".join(map(str, sorted(set(wanted))))
+        raise SceneError(f"the model takes {either} bands, the scene has {scene.shape[2]}")
+    return scene
+
+
+def windows_of(scene: AnyScene, window: int) -> list[Window]:
+    """What is computed at a time, row by row; a window's number is its place in the list."""
+    rows, cols, _ = scene.shape
+    return list(windows(rows, cols, window))
+
+
+def strips(scene: AnyScene, window: int, halo: int) -> list[list[Numbered]]:
+    """Windows with their numbers, grouped as they are read: neighbours of one row of windows."""
+    dtype = scene.dtype if isinstance(scene, SceneFile) else scene.cube.dtype
+    a_pixel = scene.shape[2] * dtype.itemsize
+    grouped: list[list[Numbered]] = []
+    for number, tile in enumerate(windows_of(scene, window)):
+        if grouped:
+            first = grouped[-1][0][1]
+            height = first.row_stop - first.row_start + 2 * halo
+            width = tile.col_stop - first.col_start + 2 * halo
+            fits = height * width * a_pixel <= STRIP_MIB << 20
+            if fits and first.row_start == tile.row_start:
+                grouped[-1].append((number, tile))
+                continue
+        grouped.append([(number, tile)])
+    return grouped
+
+
+def classify_windows(
+    bundle: Bundle | Exported,
+    scene: AnyScene,
+    wanted: Collection[int],
+    keep: Callable[[int, Window, Layers], None],
+    window: int = WINDOW,
+    device: str = "auto",
+    flips: bool = False,
+    entropy: bool = False,
+) -> None:
+    """Compute some windows of a scene, in the order of their numbers.
+
+    Args:
+        bundle: the trained model.
+        scene: the scene.
+        wanted: numbers of the windows, as `windows_of` counts them.
+        keep: called with number, window and layers of each: `class` ids, `confidence`, and
+            `entropy` where it is asked for; all 0 where there is no spectrum.
+        window: as in `classify`.
+        device: as in `classify`.
+        flips: as in `classify`.
+        entropy: compute it too, as a share of that of an even softmax.
+    """
+    config = scene_config(bundle)
+    net: Callable[[Tensor], Tensor]
+    if isinstance(bundle, Exported):
+        target, net = torch.device("cpu"), bundle.logits
+    else:
+        target = pick_device(device)
+        net = bundle.dense.to(target)
+    ids = np.asarray(config.class_ids, class_type(config))
+    halo = config.patch // 2
+    tiles = windows_of(scene, window)
+    # all are computed at the size of the largest, one pixel more than the smallest: for each size
+    # the dense form may transform its weights anew
+    side = max(t.shape[0] for t in tiles), max(t.shape[1] for t in tiles)
+    todo = [s for s in strips(scene, window, halo) if any(number in wanted for number, _ in s)]
+    with kept_memory(), ThreadPoolExecutor(1) as reader:
+        ahead = [reader.submit(_reduced, bundle, scene, s, side) for s in todo[:1]]
+        for n, strip in enumerate(todo):
+            reduced, valid = ahead.pop().result()
+            ahead = [reader.submit(_reduced, bundle, scene, s, side) for s in todo[n + 1 : n + 2]]
+            left = strip[0][1].col_start
+            for number, tile in strip:
+                if number not in wanted:
+                    continue
+                cols = slice(tile.col_start - left, tile.col_stop - left)
+                around = reduced[:, cols.start : cols.start + side[1] + 2 * halo]
+                inputs = torch.from_numpy(np.ascontiguousarray(around.transpose(2, 0, 1)))
+                scores = _scores(net, inputs.to(target), flips, entropy)
+                layers: Layers = {
+                    name: layer[: tile.shape[0], : tile.shape[1]].cpu().numpy()
+                    for name, layer in scores.items()
+                }
+                layers["class"] = ids[layers["class"]]
+                for layer in layers.values():
+                    layer[~valid[:, cols]] = 0
+                keep(number, tile, layers)
+
+
+@torch.inference_mode()
+def _scores(
+    net: Callable[[Tensor], Tensor], inputs: Tensor, flips: bool, entropy: bool
+) -> dict[str, Tensor]:
+    """Index of the likeliest class, its softmax, and the entropy: each `(rows, cols)`.
+
+    `inputs` are `(components, rows + 2 * halo, cols + 2 * halo)`.
+    """
+    softmax = net(inputs[None])[0].softmax(0)  # (classes, rows, cols)
+    for k in range(1, 8) if flips else ():
+        softmax += _orient_back(net(orient(inputs, k)[None])[0].softmax(0), k)
+    if flips:
+        softmax /= 8
+    best, index = softmax.max(0)
+    scores = {"class": index, "confidence": best}
+    if entropy:  # an even softmax may sum to more by rounding
+        spread = torch.special.entr(softmax).sum(0) / np.log(len(softmax))
+        scores["entropy"] = spread.clamp(0, 1)
+    return scores
+
+
+def _orient_back(image: Tensor, orientation: int) -> Tensor:
+    """What `orient` had turned, as it was: the same turns in the other order."""
+    if orientation & 4:
+        image = image.transpose(-2, -1)
+    return orient(image, orientation & 3)
+
+
+def _reduced(
+    bundle: Bundle | Exported, scene: AnyScene, strip: list[Numbered], side: tuple[int, int]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """A strip as the network wants it, and where it has a spectrum.
+
+    `(rows + 2 * halo, cols + 2 * halo, channels)`, components or, of an exported model, spectra;
+    the mean spectrum outside the scene and where there is none, with room for a last window of the
+    rows and columns of `side`; and `(rows, cols)`.
+    """
+    halo = scene_config(bundle).patch // 2
+    rows, cols, _ = scene.shape
+    first, last = strip[0][1], strip[-1][1]
+    top, left = first.row_start - halo, first.col_start - halo
+    bottom, right = last.row_stop + halo, last.col_stop + halo
+    inside = Window(max(top, 0), min(bottom, rows), max(left, 0), min(right, cols))
+    cube, valid = scene.read(inside)
+    room = last.col_start + side[1] + halo - left
+    if isinstance(bundle, Exported):
+        outside, seen = np.asarray(bundle.config.padding, np.float32), bundle.spectra
+    else:
+        outside = np.zeros(len(bundle.bands.matrix), np.float32)
+        seen = bundle.bands.reduce
+    reduced = np.empty((side[0] + 2 * halo, room, len(outside)), np.float32)
+    reduced[:] = outside
+    here = reduced[
+        inside.row_start - top : inside.row_stop - top,
+        inside.col_start - left : inside.col_stop - left,
+    ]
+    here[:] = seen(cube, valid)
+    known = valid[first.row_start - inside.row_start :, first.col_start - inside.col_start :][
+        : first.row_stop - first.row_start, : last.col_stop - first.col_start
+    ]
+    return reduced, known

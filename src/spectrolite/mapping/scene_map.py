@@ -1,0 +1,97 @@
+"""SceneMap: a map in memory, and its files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectrolite.bundles.scene_bundle import Bundle
+from spectrolite.data.georeferencing import place_of
+from spectrolite.data.labels import Colour
+from spectrolite.files import whole_file
+from spectrolite.hashing import array_sha256
+from spectrolite.mapping.geotiff import MapFiles, MapHead, geotiff_bytes, readable
+from spectrolite.mapping.picture import thinning, write_picture
+from spectrolite.mapping.sidecars import write_names, write_style
+
+
+@dataclass(frozen=True, eq=False)
+class SceneMap:
+    """A class for every pixel of a scene.
+
+    Attributes:
+        classes: `(rows, cols)` class ids as the labels had them; uint8 where they fit, else uint16.
+            0 where the scene has no spectrum.
+        confidence: `(rows, cols)` float32, the softmax of the class that was chosen, 0 to 1.
+        class_names: id to name.
+        class_colours: id to red, green, blue.
+        crs: coordinate reference system as WKT, or nothing.
+        transform: affine transform, six numbers, or nothing.
+    """
+
+    classes: NDArray[np.unsignedinteger]
+    confidence: NDArray[np.float32]
+    class_names: Mapping[int, str]
+    class_colours: Mapping[int, Colour]
+    crs: str | None = None
+    transform: tuple[float, ...] | None = None
+
+    @property
+    def sha256(self) -> str:
+        """Hash of classes and confidence."""
+        return array_sha256(self.classes, self.confidence)
+
+    def write_geotiff(self, path: str | Path) -> None:
+        """Write the classes as a GeoTIFF with colour table and class names, 0 meaning none.
+
+        Beside it stand `NAME.tif.aux.xml`, where GDAL and QGIS look for class names, `NAME.qml`, a
+        style of QGIS, and `NAME_confidence.tif`. Each appears under its name only when complete.
+        """
+        files = MapFiles(Path(path))
+        rows, cols = self.classes.shape
+        head = MapHead((rows, cols), self.class_names, self.class_colours, self.crs, self.transform)
+        with whole_file(files.band("confidence")) as part:
+            part.write_bytes(geotiff_bytes(head, "confidence", self.confidence))
+        write_names(files.names, head)
+        write_style(files.style, head)
+        with whole_file(files.geotiff) as part:  # GDAL closes a file on a full disk without a word
+            part.write_bytes(geotiff_bytes(head, "class", self.classes))
+
+    def write_png(self, path: str | Path) -> None:
+        """Write the map as a picture with a legend of the classes."""
+        rows, cols = self.classes.shape
+        step = thinning((rows, cols))
+        counts = np.bincount(self.classes.ravel())
+        write_picture(
+            Path(path),
+            self.classes[::step, ::step],
+            self.class_names,
+            self.class_colours,
+            {i: int(n) for i, n in enumerate(counts)},
+        )
+
+
+def maps_sha256(maps: Sequence[SceneMap]) -> str:
+    """Hash of the maps of all scenes; of one, its own."""
+    return array_sha256(*(array for made in maps for array in (made.classes, made.confidence)))
+
+
+def read_map(path: Path, bundle: Bundle) -> SceneMap:
+    """Read back a map that `write_geotiff` wrote, with the classes of the model that made it.
+
+    Raises:
+        ReadError: one of the two files is missing or damaged.
+    """
+    import rasterio
+
+    bands = []
+    for file in (path, MapFiles(path).band("confidence")):
+        with readable(file, "run evaluate"), rasterio.open(file) as source:
+            bands.append(source.read(1))
+            crs, transform = place_of(source)
+    config = bundle.config
+    return SceneMap(bands[0], bands[1], config.class_names, config.class_colours, crs, transform)

@@ -1,0 +1,99 @@
+"""Files beside a map: class names, a style for QGIS, ENVI."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from xml.sax.saxutils import escape, quoteattr
+
+from spectrolite.files import whole_file
+from spectrolite.mapping.geotiff import (
+    MapHead,
+    Rows,
+    _check_same,
+    _no_place_on_earth,
+    _profile,
+    _refused,
+    blocks,
+)
+
+NOT_XML = re.compile("[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
+
+
+def write_names(path: Path, head: MapHead) -> None:
+    """Write class names and colours as GDAL's categories and attribute table."""
+    names = {i: NOT_XML.sub(" ", name) for i, name in head.class_names.items()}
+    categories = "".join(
+        f"<Category>{escape(names.get(i, ''))}</Category>" for i in range(max(names) + 1)
+    )
+    # name, type (0 whole number, 2 text) and usage, as GDAL numbers them
+    columns = (("Value", 0, 5), ("Class", 2, 2), ("Red", 0, 6), ("Green", 0, 7), ("Blue", 0, 8))
+    fields = "".join(
+        f'<FieldDefn index="{n}"><Name>{name}</Name><Type>{type_}</Type><Usage>{usage}</Usage>'
+        "</FieldDefn>"
+        for n, (name, type_, usage) in enumerate(columns)
+    )
+    rows = "".join(
+        f'<Row index="{n}">'
+        + "".join(f"<F>{v}</F>" for v in (i, escape(name), *head.class_colours[i]))
+        + "</Row>"
+        for n, (i, name) in enumerate(names.items())
+    )
+    with whole_file(path) as part:
+        part.write_text(
+            f'<PAMDataset><PAMRasterBand band="1"><CategoryNames>{categories}</CategoryNames>'
+            f'<GDALRasterAttributeTable tableType="thematic">{fields}{rows}'
+            "</GDALRasterAttributeTable></PAMRasterBand></PAMDataset>\n",
+            encoding="utf-8",
+        )
+
+
+def write_style(path: Path, head: MapHead) -> None:
+    """Write names and colours as a QGIS style."""
+    entries = "".join(
+        f'<paletteEntry value="{i}" color="#{bytes(head.class_colours[i]).hex()}" alpha="255" '
+        f"label={quoteattr(NOT_XML.sub(' ', name))}/>"
+        for i, name in head.class_names.items()
+    )
+    with whole_file(path) as part:
+        part.write_text(
+            "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
+            '<qgis version="3.0" styleCategories="Symbology"><pipe>'
+            '<rasterrenderer type="paletted" band="1" opacity="1" alphaBand="-1">'
+            f"<colorPalette>{entries}</colorPalette></rasterrenderer></pipe></qgis>\n",
+            encoding="utf-8",
+        )
+
+
+def write_envi(path: Path, head: MapHead, rows: Rows) -> None:
+    """Write the classes as an ENVI classification: `path`, and its header ending in `.hdr`.
+
+    Raises:
+        OSError: it could not be written, or is not what was written.
+    """
+    import rasterio
+
+    ids = range(max(head.class_names) + 1)
+    with _no_place_on_earth(), _refused(path):
+        dtype = next(iter(rows())).dtype
+        profile = {k: v for k, v in _profile(head, "", dtype).items()
+                   if k in ("height", "width", "count", "dtype", "crs", "transform")}  # fmt: skip
+        with rasterio.open(path, "w", driver="ENVI", **profile) as file:
+            for start, block in blocks(rows()):
+                file.write(block, 1, window=((start, start + len(block)), (0, head.shape[1])))
+        _check_same(path, rows)
+    Path(f"{path}.aux.xml").unlink(missing_ok=True)
+    header = path.with_suffix(".hdr")
+    lines = header.read_text(encoding="utf-8").rstrip("\n")
+    # braces and commas end and part the entries of a list
+    names = [re.sub(r"[{},\x00-\x1f]", " ", head.class_names.get(i, "-")).strip() for i in ids]
+    colours = (c for i in ids for c in head.class_colours.get(i, (0, 0, 0)))
+    with whole_file(header) as part:
+        part.write_text(
+            f"{lines.replace('ENVI Standard', 'ENVI Classification')}\n"
+            f"classes = {len(ids)}\n"
+            f"class lookup = {{{', '.join(map(str, colours))}}}\n"
+            f"class names = {{Unclassified, {', '.join(names[1:])}}}\n"
+            "data ignore value = 0\n",
+            encoding="utf-8",
+        )

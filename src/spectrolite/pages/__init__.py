@@ -1,0 +1,1 @@
+"""HTML pages and pictures of scenes, images, networks and comparisons."""

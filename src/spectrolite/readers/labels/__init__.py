@@ -1,0 +1,1 @@
+"""Readers of labels: rasters, polygons and points, tables, ENVI regions."""

@@ -1,0 +1,137 @@
+"""ENVI's regions of interest as text: what ENVI Classic writes as "Output ROIs to ASCII".
+
+A header names the regions with colour and number of points; below it stand the points of one
+region after the other, in columns that the header's last line names: `ID X Y ...`. X and Y count
+pixels from 1. Regions of one name are one class; each region is one polygon.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectrolite.data.labels import Colour, Labels
+from spectrolite.data.scene import AnyScene
+from spectrolite.errors import LabelsError, ReadError
+from spectrolite.readers.labels.rasterised import labels_of
+
+ENDINGS = (".txt", ".roi")
+START = "; ENVI Output of ROIs"
+
+
+@dataclass
+class Region:
+    """What the header says of a region."""
+
+    name: str
+    colour: Colour | None = None
+    points: int = 0
+
+
+def read(path: Path, scene: AnyScene) -> Labels:
+    """Labels of the regions, on the grid of the scene that they were drawn on.
+
+    Classes are numbered from 1 in the file's order.
+
+    Args:
+        path: of the text.
+        scene: whose pixels X and Y count.
+
+    Raises:
+        ReadError: not such a text, or one that was cut off.
+        LabelsError: drawn on an image of another size, or without X and Y.
+    """
+    regions, columns, rows, dimension = _parts(path)
+    if dimension is not None and dimension != (scene.shape[1], scene.shape[0]):
+        raise LabelsError(
+            f"{path}: drawn on an image of {dimension[0]} x {dimension[1]} (columns x rows), but "
+            f"{scene.name} has {scene.shape[1]} x {scene.shape[0]}; take the scene that it was "
+            "drawn on, or export the regions as a Shapefile"
+        )
+    if not {"X", "Y"} <= set(columns):
+        raise LabelsError(
+            f"{path}: its points have no columns X and Y ({' '.join(columns) or 'no heading'}); "
+            "write them again with pixel locations"
+        )
+    promised = sum(region.points for region in regions)
+    if promised != len(rows):
+        raise ReadError(
+            f"{path}: its header promises {promised} points, the file holds {len(rows)}; it was "
+            "cut off, or edited"
+        )
+    cols, lines = (_pixels(path, rows, columns.index(name)) for name in ("X", "Y"))
+    inside = (cols < scene.shape[1]) & (lines < scene.shape[0])
+    if not inside.all():
+        raise LabelsError(
+            f"{path}: {int((~inside).sum())} of its points lie outside {scene.name}; take the "
+            "scene that it was drawn on"
+        )
+    names = dict(enumerate(dict.fromkeys(r.name for r in regions), start=1))
+    numbers = {name: n for n, name in names.items()}
+    ends = np.cumsum([region.points for region in regions])[:-1]
+    held = [np.unique(p) for p in np.split(lines * scene.shape[1] + cols, ends)]
+    colours = {numbers[r.name]: r.colour for r in reversed(regions) if r.colour is not None}
+    return labels_of(
+        path, scene, held, np.array([numbers[r.name] for r in regions]), names, what="regions",
+        absent=np.array([region.points == 0 for region in regions]), colours=colours, source={},
+    )  # fmt: skip
+
+
+def _parts(
+    path: Path,
+) -> tuple[list[Region], list[str], list[tuple[int, list[str]]], tuple[int, int] | None]:
+    """Regions, titles of the columns, rows of points with their lines, and the image's size."""
+    regions: list[Region] = []
+    columns: list[str] = []
+    rows: list[tuple[int, list[str]]] = []
+    dimension = None
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ReadError(
+            f"{path}: no text ({error}); of ENVI's regions the text is read: export them with "
+            "Output ROIs to ASCII, or as a Shapefile"
+        ) from error
+    if not text.startswith(START):
+        raise ReadError(
+            f"{path}: wanted a text that begins with {START!r}; export the regions with Output "
+            "ROIs to ASCII, or as a Shapefile; a table of x, y, class ends in .csv"
+        )
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.startswith(";"):
+            if line.split():
+                rows.append((number, line.split()))
+            continue
+        key, _, value = line[1:].partition(":")
+        key, value = key.strip().lower(), value.strip()
+        found = [int(n) for n in re.findall(r"\d+", value)]
+        if key == "roi name":
+            regions.append(Region(value))
+        elif key == "file dimension" and len(found) == 2:
+            dimension = (found[0], found[1])
+        elif key == "roi rgb value" and regions and len(found) == 3 and max(found) < 256:
+            regions[-1].colour = (found[0], found[1], found[2])
+        elif key == "roi npts" and regions and len(found) == 1:
+            regions[-1].points = found[0]
+        elif {"X", "Y"} <= set(line[1:].split()) or line[1:].split()[:1] in (["ID"], ["B1"]):
+            columns = re.sub(r"\bMap [XY]\b", "Map", line[1:]).split()
+    if not regions:
+        raise ReadError(f"{path}: no region of interest in it")
+    return regions, columns, rows, dimension
+
+
+def _pixels(path: Path, rows: list[tuple[int, list[str]]], column: int) -> NDArray[np.int64]:
+    """A column of pixel numbers, counted from 0 instead of 1."""
+    numbers = np.empty(len(rows), np.int64)
+    for n, (line, cells) in enumerate(rows):
+        cell = cells[column] if len(cells) > column else ""
+        if not re.fullmatch(r"0*[1-9]\d{0,8}", cell, re.ASCII):
+            raise ReadError(
+                f"{path}: line {line}: wanted a pixel number from 1 up, got {' '.join(cells)!r}"
+            )
+        numbers[n] = int(cell)
+    return numbers - 1

@@ -1,0 +1,243 @@
+"""Class maps as rasters: GeoTIFF, ENVI classification and what else rasterio opens.
+
+Names of classes are those of GDAL (category names or attribute table in `NAME.aux.xml`), of our own
+maps (`CLASS_7` among the band's tags) and of ENVI headers; colours are those of the colour table.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectrolite.data.georeferencing import Grid, check_crs, grid_of, place_of, same_crs
+from spectrolite.data.labels import Colour, Labels
+from spectrolite.data.scene import AnyScene
+from spectrolite.errors import LabelsError, ReadError
+from spectrolite.readers.scenes.arrays import ArrayShape, check_fits_memory
+from spectrolite.readers.scenes.envi import DATA_ENDINGS, pair
+from spectrolite.readers.scenes.geotiff import opened
+
+ENDINGS = (".tif", ".tiff", ".vrt", ".png", ".asc", ".hdr", *DATA_ENDINGS)
+
+SAME_PLACE = 0.01  # pixels that corners may be apart on one grid: rounding of written transforms
+
+# What the columns of an attribute table are for, by GDAL's numbers.
+NAME = 2
+REDS = (6, 7, 8)  # and greens and blues
+VALUES = (5, 3)  # the one value of a row, or its lowest
+
+
+def read(path: Path, scene: AnyScene | None, key: str | None = None) -> Labels:
+    """The class map of one band, put on the scene's grid where it lies on another.
+
+    Another grid or reference system is resampled to the nearest pixel: each pixel of the scene
+    takes the class of the map's pixel that its centre lies in. The notes tell what is lost.
+
+    Args:
+        path: of the raster, or of its ENVI header.
+        scene: whose grid is wanted; without it the raster is taken as it is.
+        key: number of the band, from 1, where there are several.
+
+    Raises:
+        ReadError: a damaged file, no such band, or several and none named.
+        LabelsError: no label map, one that cannot be placed, or one that lies outside the scene.
+    """
+    if path.suffix.lower() == ".hdr":
+        path = pair(path)[1]
+    with opened(path) as source:
+        band = _band(path, key, source.count)
+        kind = source.dtypes[band - 1]
+        if "complex" in kind:
+            raise ReadError(f"{path}: wanted class numbers, got {kind}")
+        held = ArrayShape(str(band), source.shape, kind, max(4, np.dtype(kind).itemsize), True)
+        check_fits_memory(path, held, remedy="cut the labels to the scene")
+        array = np.where(source.read_masks(band) == 0, 0, source.read(band))
+        crs, transform = place_of(source)
+        names = {**_envi_names(source), **_aux_names(path, band), **_own_names(source, band)}
+        colours = {**_colour_table(source, band), **_aux_colours(path, band)}
+    labels = Labels(
+        array,
+        class_names={i: name for i, name in names.items() if i > 0 and name},
+        name=path.name,
+        source={"file": str(path.resolve()), "key": str(band)},
+    )
+    wanted = {i: colours[i] for i in labels.class_names if i in colours}
+    if any(any(colour) for colour in wanted.values()):  # else the table is a row of blacks
+        labels = _with(labels, labels.array, class_colours=wanted)
+    if scene is None:
+        return labels
+    return _on_grid(path, labels, crs, transform, scene).on(scene)
+
+
+def _on_grid(
+    path: Path,
+    labels: Labels,
+    crs: str | None,
+    transform: tuple[float, ...] | None,
+    scene: AnyScene,
+) -> Labels:
+    same_shape = labels.shape == scene.shape[:2]
+    if same_shape and (crs is None or scene.crs is None):
+        if crs is None and scene.crs is None:
+            return labels
+        lacking = "the labels have" if crs is None else "the scene has"
+        note = f"{lacking} no coordinate reference system: taken pixel by pixel, being of one shape"
+        return _with(labels, labels.array, notes=(note,))
+    if crs is None and scene.crs is None:
+        return labels  # of another shape, which `on` refuses
+    grid = grid_of(scene, str(path))
+    check_crs(grid, crs, str(path))
+    if crs is None or grid.crs is None or transform is None:
+        raise LabelsError(f"{path}: does not say where its pixels lie (no transform)")
+    own = Grid(labels.shape, transform, crs, path.name)
+    if same_crs(crs, grid.crs, str(path)) and same_shape and _corners_apart(own, grid) < SAME_PLACE:
+        return labels
+    taken = _resampled(path, labels.array, transform, crs, grid.shape, grid.transform, grid.crs)
+    ones = np.ones(grid.shape, np.uint8)
+    inside = _resampled(path, ones, grid.transform, grid.crs, labels.shape, transform, crs) > 0
+    count = int((labels.array > 0).sum())
+    kept = int(((labels.array > 0) & inside).sum())
+    if not taken.any():
+        raise LabelsError(
+            f"{path}: none of its {count:,} labelled pixels labels a pixel of {scene.name}; they "
+            "lie elsewhere, or are smaller than its pixels: check both reference systems"
+        )
+    lost = count - kept
+    note = (
+        f"another grid than the scene's, taken to the nearest pixel: {kept:,} of {count:,} "
+        f"labelled pixels ({kept / count:.1%}) lie in the scene, {lost:,} ({lost / count:.1%}) "
+        f"outside are lost; {int((taken > 0).sum()):,} pixels of the scene are labelled"
+    )
+    return _with(labels, taken, notes=(note,))
+
+
+def _with(labels: Labels, array: NDArray[Any], **others: Any) -> Labels:
+    kept = {
+        "class_names": labels.class_names, "class_colours": labels.class_colours,
+        "name": labels.name, "source": labels.source, "notes": labels.notes,
+    }  # fmt: skip
+    return Labels(array, **{**kept, **others})
+
+
+def _resampled(
+    path: Path,
+    array: NDArray[Any],
+    transform: tuple[float, ...],
+    crs: str,
+    shape: tuple[int, int],
+    to: tuple[float, ...],
+    to_crs: str,
+) -> NDArray[Any]:
+    import rasterio
+    from rasterio.warp import Resampling, reproject
+
+    made = np.zeros(shape, array.dtype)
+    try:
+        reproject(
+            np.ascontiguousarray(array), made,
+            src_transform=rasterio.Affine(*transform), src_crs=crs,
+            dst_transform=rasterio.Affine(*to), dst_crs=to_crs,
+            resampling=Resampling.nearest, tolerance=0,
+        )  # fmt: skip
+    except Exception as error:  # rasterio lets GDAL's own through, which are of no public kind
+        raise LabelsError(f"{path}: cannot be put on the scene's grid ({error})") from error
+    return made
+
+
+def _corners_apart(one: Grid, other: Grid) -> float:
+    """How far apart the corners of two grids of one shape lie, in pixels of the second."""
+    rows, cols = (np.array(n) for n in ([0, 0, one.shape[0]] * 2, [0, one.shape[1]] * 3))
+    there = other.positions(*one.centres(rows - 0.5, cols - 0.5))
+    return float(max(np.abs(there[0] - rows).max(), np.abs(there[1] - cols).max()))
+
+
+def _band(path: Path, key: str | None, count: int) -> int:
+    if key is None:
+        if count != 1:
+            raise ReadError(f"{path}: {count} bands; choose the one of the classes: --labels-key 1")
+        return 1
+    if not key.isdecimal() or not 1 <= int(key) <= count:
+        raise ReadError(f"{path}: --labels-key: wanted a band from 1 to {count}, got {key!r}")
+    return int(key)
+
+
+def _own_names(source: Any, band: int) -> dict[int, str]:
+    tags = {**source.tags(), **source.tags(band)}
+    return {int(m[1]): v for k, v in tags.items() if (m := re.fullmatch(r"CLASS_(\d{1,5})", k))}
+
+
+def _envi_names(source: Any) -> dict[int, str]:
+    """Names of the header, `{Unclassified, wheat}`: the n-th is that of class n."""
+    listed = source.tags(ns="ENVI").get("class_names", "").strip().strip("{}")
+    return {n: name.strip() for n, name in enumerate(listed.split(",")) if listed}
+
+
+def _colour_table(source: Any, band: int) -> dict[int, Colour]:
+    try:
+        table = source.colormap(band)
+    except ValueError:  # rasterio's word for there being none
+        return {}
+    return {i: (red, green, blue) for i, (red, green, blue, _) in table.items()}
+
+
+def _aux_names(path: Path, band: int) -> dict[int, str]:
+    found = _aux(path, band)
+    if found is None:
+        return {}
+    listed = [c.text or "" for c in found.findall("CategoryNames/Category")]
+    rows = _table(path, found)
+    return {**dict(enumerate(listed)), **{i: row[NAME] for i, row in rows if NAME in row}}
+
+
+def _aux_colours(path: Path, band: int) -> dict[int, Colour]:
+    found = _aux(path, band)
+    if found is None:
+        return {}
+    return {
+        i: (int(row[6]), int(row[7]), int(row[8]))
+        for i, row in _table(path, found)
+        if all(use in row and row[use].strip().isdecimal() for use in REDS)
+    }
+
+
+def _aux(path: Path, band: int) -> ElementTree.Element | None:
+    """What GDAL keeps of a band beside the file."""
+    beside = path.with_name(f"{path.name}.aux.xml")
+    if not beside.is_file():
+        return None
+    try:
+        root = ElementTree.fromstring(beside.read_bytes())
+    except (ElementTree.ParseError, ValueError) as error:
+        raise ReadError(
+            f"{beside}: damaged ({error}); remove it, and the classes have numbers only"
+        ) from error
+    return root.find(f"PAMRasterBand[@band='{band}']")
+
+
+def _table(path: Path, found: ElementTree.Element) -> list[tuple[int, dict[int, str]]]:
+    """Rows of the attribute table: class id, and the cells by what their column is for."""
+    table = found.find("GDALRasterAttributeTable")
+    if table is None:
+        return []
+    uses, titles, rows = [], [], []
+    try:
+        for column in table.findall("FieldDefn"):
+            uses.append(int(column.findtext("Usage", "0")))
+            titles.append(column.findtext("Name", "").lower())
+        ids = next((uses.index(use) for use in VALUES if use in uses), None)
+        if ids is None and "value" in titles:
+            ids = titles.index("value")
+        for row in table.findall("Row"):
+            cells = [cell.text or "" for cell in row.findall("F")]
+            index = row.get("index", "") if ids is None else cells[ids]
+            rows.append((int(float(index)), dict(zip(uses, cells, strict=True))))
+    except (ValueError, IndexError, OverflowError) as error:
+        raise ReadError(
+            f"{path.name}.aux.xml: its attribute table is damaged ({error}); remove the file"
+        ) from error
+    return rows

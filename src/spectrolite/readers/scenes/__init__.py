@@ -1,0 +1,1 @@
+"""Readers of scenes, one module a format family."""

@@ -1,0 +1,99 @@
+"""HDF5 and what is HDF5 inside, NetCDF 4 and MATLAB 7.3, through h5py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectrolite.errors import ReadError
+from spectrolite.readers.scenes.cf import Variable, cube_among
+from spectrolite.readers.scenes.cube import Cube
+
+HDF4 = b"\x0e\x03\x13\x01"
+NO_VARIABLE = b"This is a netCDF dimension but not a netCDF variable"
+
+
+def cube(path: Path, key: str | None) -> Cube:
+    """The cube of the file, as `cf` finds it.
+
+    Raises:
+        ReadError: a damaged file, HDF4, no cube in it or several.
+    """
+    with path.open("rb") as file:
+        if file.read(4) == HDF4:
+            raise ReadError(f"{path}: this is HDF4, which is not read; convert it to HDF5 or ENVI")
+    form = "NetCDF 4" if path.suffix.lower().startswith((".nc", ".cdf")) else "HDF5"
+    return cube_among(path, form, variables(path), key)
+
+
+def variables(path: Path) -> list[Variable]:
+    """Every array of the file, in all its groups.
+
+    Raises:
+        ReadError: a damaged file.
+    """
+    import h5py
+
+    found: list[Variable] = []
+
+    def visit(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and item.shape is not None:
+            if _attribute(item, "NAME", b"").startswith(NO_VARIABLE):
+                return  # it only lends its name to an axis
+            dims = tuple(_dim(item, axis) for axis in range(item.ndim))
+            attrs = {k: _attribute(item, k) for k in item.attrs}
+            read = partial(read_part, path, name)
+            found.append(Variable(name, item.shape, item.dtype, dims, attrs, read))
+
+    with opened(path) as file:
+        file.visititems(visit)
+    return found
+
+
+def read_part(path: Path, key: str, part: tuple[slice, ...]) -> NDArray[np.generic]:
+    """A part of an array.
+
+    Raises:
+        ReadError: a damaged file, or a compression that this build of HDF5 does not know.
+    """
+    with opened(path) as file:
+        values: NDArray[np.generic] = file[key][part]
+    return values
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """The opened file; opened anew each time, so that nothing is left open."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        if isinstance(error, ReadError) or (isinstance(error, OSError) and error.errno):
+            raise
+        why = " ".join(str(error).split())
+        raise ReadError(f"{path}: not a readable HDF5 file ({why})") from error
+
+
+def _attribute(item: Any, name: str, default: Any = None) -> Any:
+    try:
+        return item.attrs.get(name, default)
+    except (OSError, RuntimeError, TypeError):  # a type that h5py has no word for
+        return default
+
+
+def _dim(item: Any, axis: int) -> str:
+    """Key of an axis' dimension scale, or its label."""
+    scales = item.dims[axis]
+    if len(scales):
+        return str(scales[0].name).strip("/")
+    if item.ndim == 1 and item.is_scale:
+        return str(item.name).strip("/")
+    return str(scales.label)

@@ -1,0 +1,254 @@
+"""Scenes in files: which format reads which file, and one rule for what a pixel and a value are.
+
+- Values stay as they are stored. A scale factor that the file states (ENVI's reflectance scale
+  factor or gains, GDAL's scale and offset, CF's scale_factor and add_offset) is applied only where
+  it is asked for: small integers stay small, and a classifier standardises anyway.
+- Where a pixel has no spectrum is decided by the bands that are read (`survey.has_spectrum`).
+- Bands are dropped only where they are named: by number, or by a word. `bad` are those that the
+  file marks as bad, `constant` those that have one value, or none, at all pixels, `noisy` those
+  whose pixels hardly know their neighbours (`survey.NOISY`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectrolite.data.scene import Scene, SceneFile, Window, without_bands
+from spectrolite.errors import ReadError, SceneError, SettingsError, listed, ranges
+from spectrolite.files import naming
+from spectrolite.readers.scenes.arrays import ArrayShape, check_fits_memory
+from spectrolite.readers.scenes.band_statistics import has_spectrum, pieces, survey
+from spectrolite.readers.scenes.cube import Cube, Numbers
+from spectrolite.readers.scenes.envi import DATA_ENDINGS, pair
+from spectrolite.readers.scenes.envi import cube as envi
+from spectrolite.readers.scenes.geotiff import cube as rasters
+from spectrolite.readers.scenes.hdf5 import cube as hdf5
+from spectrolite.readers.scenes.matlab import cube as matlab
+from spectrolite.readers.scenes.netcdf import cube as netcdf
+from spectrolite.readers.scenes.npy import cube as npy
+from spectrolite.readers.scenes.zarr_stores import cube as zarr
+
+FORMATS = {
+    envi: (".hdr", *DATA_ENDINGS),
+    rasters: (".tif", ".tiff", ".vrt"),
+    npy: (".npy",),
+    matlab: (".mat",),
+    hdf5: (".h5", ".hdf5", ".he5", ".hdf"),
+    netcdf: (".nc", ".nc4", ".cdf"),
+    zarr: (".zarr",),
+}
+BY_ENDING = {ending: reader for reader, endings in FORMATS.items() for ending in endings}
+
+WORDS = ("bad", "constant", "noisy")
+STRIP = 64 << 20  # bytes of a scene that are read at a time
+
+
+def open_cube(path: str | Path, key: str | None = None) -> Cube:
+    """What a file says of the cube in it; nothing of it is read.
+
+    Args:
+        path: as of `open_scene`.
+        key: as of `open_scene`.
+
+    Raises:
+        ReadError: as of `open_scene`.
+    """
+    path = Path(path)
+    reader = _reader(path)
+    if not (path.is_dir() if reader is zarr else path.is_file()):
+        raise ReadError(f"{path}: no such {'folder' if reader is zarr else 'file'}")
+    if reader is None:
+        endings = ", ".join(filter(None, BY_ENDING))
+        raise ReadError(f"{path}: wanted one of {endings}, got {path.suffix or 'no ending'}")
+    with naming(path):
+        return reader(path, key)
+
+
+def files_of(path: Path) -> list[Path]:
+    """All files of a scene, by the one that names it: the pair of ENVI, what is in a folder."""
+    if path.is_dir():
+        return [file for file in path.rglob("*") if file.is_file()]
+    return list(pair(path)) if _reader(path) is envi else [path]
+
+
+def _reader(path: Path) -> Callable[[Path, str | None], Cube] | None:
+    if path.suffix.lower() in BY_ENDING:
+        return BY_ENDING[path.suffix.lower()]
+    # such a name may have dots of its own: f970619t01p02_r02_sc03.a.rfl
+    return envi if path.is_file() and path.with_name(f"{path.name}.hdr").is_file() else None
+
+
+def open_scene(
+    path: str | Path,
+    key: str | None = None,
+    drop_bands: Sequence[int | str] = (),
+    *,
+    scale: bool = False,
+) -> SceneFile:
+    """Open a scene that stays in its file and is read window by window.
+
+    `.mat` up to version 7 is the exception: it is compressed as one stream, so the first window
+    reads all of it.
+
+    Args:
+        path: ENVI (either file of the pair), GeoTIFF or VRT, `.npy`, `.mat`, HDF5, NetCDF, Zarr.
+        key: name of the array in the file; found by its three axes where only one has them.
+        drop_bands: bands to leave out, counted from 0, or the words `bad`, `constant`, `noisy`,
+            the last two of which take a look at the whole file.
+        scale: multiply and add what the file says, to get reflectance or another physical unit.
+
+    Raises:
+        ReadError: no such file, another format, no array or several that fit, a damaged file, a
+            scale asked of a file that has none.
+        SceneError: no numbers, or bands that the file does not have.
+    """
+    path = Path(path)
+    cube = open_cube(path, key)
+    if cube.dtype.kind not in "iuf":
+        raise SceneError(
+            f"{path.name}: wanted integers or floating-point numbers, got {cube.dtype}"
+        )
+    dropped = _dropped(path, cube, drop_bands)
+    kept = np.delete(np.arange(cube.shape[2]), list(dropped))
+    source = {"file": str(path.resolve())}
+    if cube.key:
+        source["key"] = cube.key
+    if dropped:
+        source["drop_bands"] = ",".join(map(str, dropped))
+    dtype, scales = cube.dtype, None
+    if scale:
+        if cube.scale is None and cube.offset is None:
+            raise ReadError(
+                f"{path}: it states no scale factor, and --scale, or a model that was trained "
+                "with it, needs one"
+            )
+        ones = np.ones(cube.shape[2])
+        factor = ones if cube.scale is None else cube.scale
+        added = 0 * ones if cube.offset is None else cube.offset
+        scales = factor[kept], added[kept]
+        dtype = np.result_type(dtype, np.float32)
+        source["scale"] = "true"
+    nodata = None if cube.nodata is None else cube.nodata[kept]
+    waves = cube.wavelengths_nm
+    return SceneFile(
+        (*cube.shape[:2], len(kept)),
+        dtype,
+        partial(_read_window, path, cube, kept, nodata, scales, dtype),
+        path.name,
+        None if waves is None else tuple(waves[b] for b in kept),
+        cube.crs,
+        cube.transform,
+        source,
+    )
+
+
+def read_scene(
+    path: str | Path,
+    key: str | None = None,
+    drop_bands: Sequence[int | str] = (),
+    *,
+    scale: bool = False,
+) -> Scene:
+    """Read a whole scene from a file into memory.
+
+    Args:
+        path: as of `open_scene`.
+        key: as of `open_scene`.
+        drop_bands: as of `open_scene`.
+        scale: as of `open_scene`.
+
+    Raises:
+        ReadError: as of `open_scene`, or it takes more than half of this machine's memory.
+        SceneError: as of `open_scene`, or no pixel has a spectrum.
+    """
+    path = Path(path)
+    opened = open_scene(path, key, drop_bands, scale=scale)
+    rows, cols, bands = opened.shape
+    size = ArrayShape(
+        opened.source.get("key", "cube"), opened.shape, opened.dtype.name, opened.dtype.itemsize,
+        True,
+    )  # fmt: skip
+    check_fits_memory(path, size, remedy="leave it in its file (open_scene; train --leave-in-file)")
+    cube = np.empty(opened.shape, opened.dtype)
+    valid = np.empty((rows, cols), bool)
+    strip = max(1, STRIP // (cols * bands * opened.dtype.itemsize))
+    for start in range(0, rows, strip):
+        window = Window(start, min(start + strip, rows), 0, cols)
+        cube[window.slices], valid[window.slices] = opened.read(window)
+    if not valid.any():
+        raise _nothing(opened)
+    return Scene(
+        cube, opened.name, opened.wavelengths_nm, opened.crs, opened.transform, opened.source,
+        None if valid.all() else valid,
+    )  # fmt: skip
+
+
+def _read_window(
+    path: Path,
+    cube: Cube,
+    kept: NDArray[np.int64],
+    nodata: Numbers | None,
+    scales: tuple[Numbers, Numbers] | None,
+    dtype: np.dtype[np.generic],
+    window: Window,
+) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+    """Values and whether there are any, as `SceneFile.read` gives them."""
+    rows, cols, bands = cube.shape
+    if min(window.row_start, window.col_start) < 0 or not (
+        window.row_stop <= rows and window.col_stop <= cols
+    ):
+        raise SceneError(f"{path.name}: {window} is not inside its {rows} x {cols} pixels")
+    with naming(path):
+        values = cube.read(window)
+    if len(kept) < bands:
+        values = values[..., kept]
+    valid = has_spectrum(values, nodata)
+    if scales is not None:
+        values = (values.astype(np.float64) * scales[0] + scales[1]).astype(dtype)
+    if not valid.all():
+        values = np.where(valid[..., None], values, np.zeros((), values.dtype))
+    return values, valid
+
+
+def _dropped(path: Path, cube: Cube, drop_bands: Sequence[int | str]) -> tuple[int, ...]:
+    """Numbers of the bands to leave out, ascending."""
+    words = {b for b in drop_bands if isinstance(b, str)}
+    unknown = sorted(words - set(WORDS))
+    if unknown:
+        raise SettingsError(
+            f"--drop-bands: wanted numbers, ranges or one of {', '.join(WORDS)}, got {unknown[0]!r}"
+        )
+    bands = {int(b) for b in drop_bands if not isinstance(b, str)}
+    if "bad" in words:
+        bands |= set(cube.bad_bands)
+    if words & {"constant", "noisy"}:
+        parts = pieces(*cube.shape, cube.dtype.itemsize, budget=0)
+        found = survey(cube.read, parts, cube.nodata)
+        bands |= set(found.constant) if "constant" in words else set()
+        bands |= set(found.noisy) if "noisy" in words else set()
+    if bands:  # the check that a scene in memory has
+        without_bands(np.empty((0, 0, cube.shape[2])), tuple(sorted(bands)), path.name)
+    return tuple(sorted(bands))
+
+
+def _nothing(opened: SceneFile) -> SceneError:
+    """The error for a scene without any spectrum, which names the bands to blame."""
+    rows, cols, bands = opened.shape
+    dropped = [int(b) for b in opened.source.get("drop_bands", "").split(",") if b]
+    cube = open_cube(opened.source["file"], opened.source.get("key"))
+    found = survey(cube.read, pieces(*cube.shape, cube.dtype.itemsize, budget=0), cube.nodata)
+    gone = [int(b) for b in np.flatnonzero(found.missing == found.pixels) if b not in dropped]
+    some = [int(b) for b in np.flatnonzero(found.missing) if b not in dropped]
+    if len(gone) == bands:
+        return SceneError(f"{opened.name}: all {rows} x {cols} pixels are NaN, infinite or nodata")
+    named = gone or some
+    return SceneError(
+        f"{opened.name}: no pixel has a value in every band: NaN, infinite or nodata in "
+        f"{len(named)} of {bands} bands, from 0: {listed(named)}; drop them "
+        f"(--drop-bands {ranges(named)}) or fill them"
+    )

@@ -1,0 +1,69 @@
+"""Zarr, version 2 and 3, a folder each, through zarr."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectrolite.errors import MissingExtraError, ReadError
+from spectrolite.readers.scenes.cf import Variable, cube_among
+from spectrolite.readers.scenes.cube import Cube
+
+
+def cube(path: Path, key: str | None) -> Cube:
+    """The cube of the store, as `cf` finds it; a store that is one array has the key `array`.
+
+    Raises:
+        ReadError: not a store, a damaged one, no cube in it or several.
+        MissingExtraError: zarr is not installed.
+    """
+    try:
+        import zarr
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{path}: to read Zarr the package zarr is needed, which is not installed; "
+            "install it with: pip install 'spectrolite[geo]'"
+        ) from error
+    try:
+        root = zarr.open(path, mode="r")
+        arrays = {"array": root} if isinstance(root, zarr.Array) else _arrays(root)
+    except Exception as error:  # zarr lets many kinds through for what is no store
+        raise _damaged(path, error) from error
+    return cube_among(path, "Zarr", [_variable(path, k, a) for k, a in arrays.items()], key)
+
+
+def _arrays(root: Any) -> dict[str, Any]:
+    import zarr
+
+    return {k: v for k, v in root.members(max_depth=None) if isinstance(v, zarr.Array)}
+
+
+def _variable(path: Path, key: str, array: Any) -> Variable:
+    attrs = dict(array.attrs)
+    of_xarray = array.metadata.zarr_format == 2 and "_ARRAY_DIMENSIONS" in attrs
+    if of_xarray and array.fill_value is not None:  # there it stands for the attribute
+        attrs.setdefault("_FillValue", array.fill_value)
+    dims = getattr(array.metadata, "dimension_names", None) or attrs.get("_ARRAY_DIMENSIONS") or ()
+    named = tuple(str(d or "") for d in dims)
+    group = key.rpartition("/")[0]
+    whole = tuple(f"{group}/{d}".strip("/") if d else "" for d in named) or ("",) * array.ndim
+    read = partial(_read_part, path, array)
+    return Variable(key, array.shape, np.dtype(array.dtype), whole, attrs, read)
+
+
+def _read_part(path: Path, array: Any, part: tuple[slice, ...]) -> NDArray[np.generic]:
+    try:
+        return np.asarray(array[part])
+    except OSError:
+        raise
+    except Exception as error:  # of a damaged chunk, each codec has its own
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> ReadError:
+    why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return ReadError(f"{path}: not a readable Zarr store ({why})")

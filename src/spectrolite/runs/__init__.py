@@ -1,0 +1,1 @@
+"""The folder of a run: manifest, stored data, checkpoints to resume from."""

@@ -1,0 +1,1 @@
+"""From labels to training samples: splits, leakage, band reduction, batches, augmentation."""

@@ -1,0 +1,1 @@
+"""Settings, recipes, optimisers, the training loop and its checkpoints."""

@@ -1,0 +1,86 @@
+"""Numbers in the documentation are those of the recorded results, to the digit."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from why_results_differ import title
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "why-results-differ.md"
+
+
+@pytest.fixture(scope="module")
+def record() -> dict[str, Any]:
+    """What `benchmarks/why_results_differ.py` wrote."""
+    path = ROOT / "benchmarks" / "results" / "why_results_differ.json"
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def test_every_cause_stands_in_the_page_with_its_spread(record: dict[str, Any]) -> None:
+    assert len(record["causes"]) == 10
+    rows = re.findall(r"^\| ([^|]+) \| ([\d.]+) ± ([\d.]+) \| ([\d.]+) to ([\d.]+) \|$",
+                      PAGE.read_text(encoding="utf-8"), re.MULTILINE)  # fmt: skip
+    expected = [
+        (title(name), *(f"{100 * cause[key]:.2f}" for key in ("mean", "std", "min", "max")))
+        for name, cause in record["causes"].items()
+    ]
+    assert rows == expected
+
+
+def test_a_spread_is_that_of_its_repetitions(record: dict[str, Any]) -> None:
+    for name, cause in record["causes"].items():
+        values = cause["overall_accuracy"]
+        mean = sum(values) / len(values)
+        std = (sum((v - mean) ** 2 for v in values) / (len(values) - 1)) ** 0.5
+        assert (cause["mean"], cause["std"]) == pytest.approx((mean, std))
+        assert (cause["min"], cause["max"]) == (min(values), max(values))
+        assert len(values) >= (2 if name == "nothing" else 5)
+    base = record["causes"]["nothing"]["overall_accuracy"][0]
+    assert record["causes"]["weights"]["overall_accuracy"][0] == base
+    assert record["weights_sha256"] == record["weights_sha256_again"]
+
+
+def test_what_the_page_says_was_run_was_run(record: dict[str, Any]) -> None:
+    text = " ".join(PAGE.read_text(encoding="utf-8").split())
+    assert record["data"] == "indian_pines, rows 18:90, columns 6:78"
+    for words in (
+        "rows 18 to 89 and columns 6 to 77",
+        f"{record['classes']} classes",
+        f"{record['training_pixels']} training and {record['test_pixels']:,} test pixels",
+        f"{record['settings']['epochs']} steps",
+        record["machine"]["processor"],
+    ):
+        assert words in text, words
+
+
+def test_the_numbers_in_the_prose_are_measured_ones(record: dict[str, Any]) -> None:
+    text = " ".join(PAGE.read_text(encoding="utf-8").split())
+    causes = record["causes"]
+    drawn = [causes[name] for name in ("weights", "order", "dropout", "split", "threads")]
+    low, high = min(c["min"] for c in drawn), max(c["max"] for c in drawn)
+    assert f"gave anything from {100 * low:.2f} to {100 * high:.2f}." in text
+    means = [100 * causes[f"batchnorm live, batch {n}"]["mean"] for n in (2, 8, 128)]
+    assert "{:.0f} % at 2, {:.0f} % at 8, {:.0f} % at 128".format(*means) in text
+    after = record["evaluation_mode_afterwards"]["batchnorm live, batch 2"]
+    assert f"scored {100 * min(after):.2f} to {100 * max(after):.2f} % in evaluation mode" in text
+    one, two = causes["weights"]["overall_accuracy"], record["two_threads"]
+    moved = [100 * abs(a - b) for a, b in zip(one, two, strict=True)]
+    assert f"the accuracies moved by {min(moved):.2f} to {max(moved):.2f} points" in text
+    base = causes["nothing"]["mean"]
+    assert f"One base run fixes everything and reaches {100 * base:.2f} %." in text
+    assert f"where it had been {100 * base:.2f} before" in text
+    differences = [two - one for one, two in zip(one, two, strict=True)]
+    assert causes["threads"]["overall_accuracy"] == pytest.approx([base + d for d in differences])
+    assert causes["split"]["std"] == max(c["std"] for c in drawn)  # "the widest of all"
+
+
+def test_the_picture_is_there() -> None:
+    with Image.open(ROOT / "docs" / "why-results-differ.png") as picture:
+        assert picture.size[0] >= 800

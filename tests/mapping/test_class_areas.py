@@ -1,0 +1,295 @@
+"""Areas of classes, and what a sample of reference points makes of them.
+
+Independent references: the worked example of Olofsson et al. 2014 (table 8 and section 5), with
+the map along the rows there and along the columns here; the estimator as sums over strata written
+out in loops; a simulation that draws samples from a known truth; areas of pixels by hand.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+import spectrolite as sl
+from spectrolite.errors import ReadError, RunError, SettingsError
+from spectrolite.mapping.class_areas import adjusted, pixel_area_m2
+from spectrolite.mapping.geotiff import MapHead, geotiff_bytes
+from spectrolite.readers.labels.reference_points import read_sample
+
+PAPER = np.array([[66, 0, 5, 4], [0, 55, 8, 12], [1, 0, 153, 11], [2, 1, 9, 313]])  # map by truth
+PAPER_PIXELS = [200_000, 150_000, 3_200_000, 6_450_000]  # 10^7 times the weights
+PAPER_NAMES = {1: "Deforestation", 2: "Forest gain", 3: "Stable forest", 4: "Stable non-forest"}
+PAPER_HA = [(21_158, 6_158), (11_686, 3_756), (285_770, 15_510), (581_386, 16_282)]
+TRANSFORM = (30.0, 0.0, 500_000.0, 0.0, -30.0, 5_400_000.0)
+
+
+def _map(path: Path, classes: NDArray[Any], crs: str | None = "EPSG:32633",
+         transform: tuple[float, ...] | None = TRANSFORM,
+         names: dict[int, str] | None = None) -> Path:  # fmt: skip
+    names = names or {1: "water", 4: "land"}
+    rows, cols = classes.shape
+    wkt = rasterio.crs.CRS.from_user_input(crs).to_wkt() if crs else None
+    head = MapHead((rows, cols), names, dict.fromkeys(names, (1, 2, 3)), wkt, transform)
+    path.write_bytes(geotiff_bytes(head, "class", classes.astype(np.uint8)))
+    return path
+
+
+# the estimator
+
+
+def test_the_papers_example() -> None:
+    """21,158 ± 6,158 ha and so on: exactly the printed numbers."""
+    made = adjusted(PAPER.T, PAPER_PIXELS, 1e7 * 900 / 1e4, PAPER_NAMES, "by-map-class")
+    assert [(round(e.ha or 0), round(e.ha_error or 0)) for e in made] == PAPER_HA
+    assert sum(e.share for e in made) == pytest.approx(1)
+
+
+def test_the_papers_example_from_files(tmp_path: Path) -> None:
+    """A map a hundredth of the paper's with pixels of 300 m, and its 640 points in a CSV."""
+    classes = np.repeat([1, 2, 3, 4], [n // 100 for n in PAPER_PIXELS]).reshape(250, 400)
+    path = _map(tmp_path / "map.tif", classes, transform=(300.0, 0.0, 5e5, 0.0, -300.0, 5e6),
+                names=PAPER_NAMES)  # fmt: skip
+    lines = ["comment,row,class,col"]
+    for stratum, counts in enumerate(PAPER, start=1):
+        places = iter(np.argwhere(classes == stratum).tolist())
+        for truth, n in enumerate(counts, start=1):
+            for _ in range(n):
+                row, col = next(places)
+                lines.append(f"x,{row},{truth if n % 2 else PAPER_NAMES[truth]},{col}")
+    (tmp_path / "s.csv").write_text("\n".join(lines) + "\n")
+    made = sl.areas(path, sample=tmp_path / "s.csv", design="by-map-class")
+    assert made.adjusted is not None
+    assert [(round(e.ha or 0), round(e.ha_error or 0)) for e in made.adjusted.values()] == PAPER_HA
+    assert made.counts == tuple(map(tuple, PAPER.T.tolist()))
+    assert made.mapped_ha == {1: 18_000, 2: 13_500, 3: 288_000, 4: 580_500}
+    assert made.notes == (
+        "not checked: whether points of the sample trained the model; give --run",
+    )
+
+
+@given(st.lists(st.lists(st.integers(0, 9), min_size=3, max_size=3), min_size=3, max_size=3),
+       st.lists(st.integers(1, 1000), min_size=3, max_size=3))  # fmt: skip
+def test_the_estimator_written_out(table: list[list[int]], pixels: list[int]) -> None:
+    counts = np.array(table) + 1
+    made = adjusted(counts, pixels, None, {1: "a", 2: "b", 3: "c"}, "simple")
+    for truth in range(3):
+        share = variance = 0.0
+        for stratum in range(3):
+            n = int(counts[:, stratum].sum())
+            weight = pixels[stratum] / sum(pixels)
+            p = weight * counts[truth, stratum] / n
+            share += p
+            variance += (weight * p - p**2) / (n - 1)
+        assert made[truth].share == pytest.approx(share)
+        assert made[truth].share_error == pytest.approx(1.96 * max(variance, 0) ** 0.5, abs=1e-9)
+        assert made[truth].ha is None
+
+
+@pytest.mark.parametrize("design", ["simple", "by-map-class"])
+def test_the_intervals_hold_the_truth_as_often_as_they_say(design: str) -> None:
+    """A thousand samples of a map that takes a tenth of one class for the other."""
+    generator = np.random.default_rng(0)
+    truth = generator.random(20_000) < 0.2
+    mapped = np.where(generator.random(20_000) < 0.1, ~truth, truth)
+    pixels = [int((~mapped).sum()), int(mapped.sum())]
+    held, biased = 0, abs(mapped.mean() - truth.mean())
+    shares = []
+    for _ in range(1000):
+        if design == "simple":
+            chosen = generator.choice(20_000, 300, replace=False)
+        else:
+            chosen = np.concatenate([
+                generator.choice(np.flatnonzero(mapped == c), 150, replace=False)
+                for c in (False, True)
+            ])  # fmt: skip
+        counts = np.zeros((2, 2), np.int64)
+        np.add.at(counts, (truth[chosen].astype(int), mapped[chosen].astype(int)), 1)
+        estimate = adjusted(counts, pixels, None, {1: "no", 2: "yes"}, design)[1]
+        shares.append(estimate.share)
+        held += abs(estimate.share - truth.mean()) <= estimate.share_error
+    assert 0.925 < held / 1000 < 0.97
+    assert abs(np.mean(shares) - truth.mean()) < 0.003 < biased
+
+
+# areas of pixels
+
+
+@pytest.mark.parametrize(
+    ("crs", "transform", "expected", "note"),
+    [
+        ("EPSG:32633", TRANSFORM, 900.0, None),
+        ("EPSG:32633", (3.0, 4.0, 0.0, 4.0, -3.0, 0.0), 25.0, None),  # turned
+        ("EPSG:2263", (10.0, 0.0, 0.0, 0.0, -10.0, 0.0), 100 * (1200 / 3937) ** 2, None),
+        ("EPSG:3857", TRANSFORM, 900.0, "areas in a Mercator projection are too large, fourfold"),
+        ("EPSG:2056", TRANSFORM, 900.0, None),  # an oblique Mercator keeps areas nearly
+        ('LOCAL_CS["site",UNIT["metre",1]]', TRANSFORM, None,
+         "no areas: the map's reference system is not projected; map a scene in a projected refe"),
+        ("EPSG:4326", (1e-4, 0.0, 9.0, 0.0, -1e-4, 48.0), None, "no areas: the map lies in degr"),
+        (None, None, None, "no areas: the map has no reference system and grid; only pixels"),
+    ],
+)  # fmt: skip
+def test_the_area_of_a_pixel(
+    tmp_path: Path, crs: str | None, transform: Any, expected: float | None, note: str | None
+) -> None:
+    """Metres, US survey feet, degrees, nothing."""
+    classes = np.array([[0, 1, 1], [4, 4, 4]])
+    made = sl.areas(_map(tmp_path / "m.tif", classes, crs, transform))
+    assert made.pixels == {1: 2, 4: 3}
+    if expected is None:
+        assert (made.pixel_m2, made.mapped_ha) == (None, None)
+    else:
+        assert made.pixel_m2 == pytest.approx(expected)
+        assert dict(made.mapped_ha or {}) == pytest.approx({1: expected * 2e-4, 4: expected * 3e-4})
+    assert len(made.notes) == (note is not None)
+    assert all(n.startswith(note or "") for n in made.notes)
+
+
+def test_a_crs_by_its_code() -> None:
+    assert pixel_area_m2(MapHead((1, 1), {}, {}, "EPSG:32633", TRANSFORM)) == (900.0, ())
+
+
+# samples
+
+
+def test_a_sample_in_coordinates(tmp_path: Path) -> None:
+    """A point belongs to the pixel that it lies in, its upper left corner included."""
+    classes = np.array([[1, 1, 4], [1, 4, 4], [0, 4, 1]])
+    path = _map(tmp_path / "m.tif", classes)
+    points = [(500_000, 5_400_000, "water"), (500_059.9, 5_399_999, "1"), (500_061, 5_399_969, "4"),
+              (500_031, 5_399_941, "land"), (500_001, 5_399_911, "land")]  # fmt: skip
+    text = "\ufeffX, y ,CLASS\r\n" + "".join(f"{x}, {y}, {c}\r\n" for x, y, c in points)
+    (tmp_path / "s.csv").write_text(text, encoding="utf-8")
+    made = sl.areas(path, sample=tmp_path / "s.csv", design="simple")
+    (tmp_path / "s.tsv").write_text(text.replace(",", ";"), encoding="utf-8")
+    assert sl.areas(path, sample=tmp_path / "s.tsv", design="simple") == made
+    assert made.counts == ((2, 0), (0, 2))
+    assert "1 points lie where the map has no class; left out" in made.notes
+    assert made.adjusted is not None
+    assert made.adjusted[1].share == pytest.approx(0.5)
+    assert made.adjusted[1].share_error == 0
+
+
+BAD = {
+    "row,col\n1,2\n": "wanted the columns row,col,class or x,y,class, got row,col",
+    "row,col,x,y,class\n1,2,3,4,1\n":
+        "wanted the columns row,col,class or x,y,class, got row,col,x,y,class",
+    "": "wanted a header such as x,y,class and rows below it",
+    "row,col,class\n": "wanted a header such as x,y,class and rows below it",
+    "row,col,class,row\n0,0,1,0\n": "line 1: the column row stands twice",
+    "row,col,class\n0,0,1\n0,zero,1\n":
+        "line 3: column col: wanted a number, got 'zero'; 1 lines are so",
+    "row,col,class\n0,0\n": "line 2: 2 cells, the header has 3; 1 lines are so",
+    "row,col,class\n0,nan,1\n": "line 2: column col: wanted a number, got 'nan'; 1 lines are so",
+    "row,col,class\n0,0,1\n0,1,\n": "line 3: no class",
+    "row,col,class\n0,1,1\n0.5,1,1\n": ", line 3: rows and columns are whole numbers from 0",
+    "row,col,class\n0,1,1\n2,0,1\n":
+        ", line 3: 1 of 2 points lie outside the map of 2 x 3 pixels",
+    "x,y,class\n5,5,1\n": ", line 2: 1 of 1 points lie outside the map of 2 x 3 pixels; are they "
+        "in its reference system?",
+    "row,col,class\n0,1,1\n1,1,1\n0,1,4\n":
+        ": lines 2 and 4 lie in one pixel, row 0, col 1; keep one of them",
+    "row,col,class\n0,1,2\n": ", line 2: wanted a class of the map, by id or name, got '2'; it has "
+        "1 water, 4 land",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_a_bad_sample_is_an_error_that_names_the_line(tmp_path: Path, text: str) -> None:
+    path = _map(tmp_path / "m.tif", np.array([[1, 1, 4], [4, 4, 4]]))
+    (tmp_path / "s.csv").write_text(text)
+    with pytest.raises(ReadError) as caught:
+        sl.areas(path, sample=tmp_path / "s.csv", design="simple")
+    said = str(caught.value).removeprefix(str(tmp_path / "s.csv"))
+    assert said.removeprefix(": ") == BAD[text].removeprefix(": ")
+
+
+def test_a_sample_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ReadError, match=r"s\.csv: cannot be read \(No such file or directory\)$"):
+        read_sample(tmp_path / "s.csv")
+    (tmp_path / "s.csv").write_bytes(b"row,col,class\n\xff\xfe")
+    with pytest.raises(ReadError, match=r"s\.csv: not a readable CSV file in UTF-8 \(.*\)$"):
+        read_sample(tmp_path / "s.csv")
+    (tmp_path / "s.csv").write_text('row,col,class\n0,0,"' + "x" * 200_000 + '"\n')
+    with pytest.raises(ReadError, match=r"s\.csv: line \d: not a readable .* \(field larger than"):
+        read_sample(tmp_path / "s.csv")
+
+
+def test_a_sample_that_carries_no_estimate(tmp_path: Path) -> None:
+    path = _map(tmp_path / "m.tif", np.array([[1, 1, 4], [4, 4, 4]]))
+    (tmp_path / "s.csv").write_text("row,col,class\n0,0,1\n0,1,1\n1,1,4\n")
+    sample = tmp_path / "s.csv"
+    for design, remedy in (
+        ("simple", "draw more points, or draw them by-map-class"),
+        ("by-map-class", "draw more of it"),
+    ):
+        with pytest.raises(SettingsError) as caught:
+            sl.areas(path, sample=sample, design=design)
+        assert str(caught.value) == (
+            "--sample: wanted at least 2 points in each class of the map, got 1 for 4 pixels of "
+            f"4 land; {remedy}"
+        )
+    with pytest.raises(
+        SettingsError, match=r"^--design: wanted simple or by-map-class, .* nothing$"
+    ):
+        sl.areas(path, sample=sample)
+    with pytest.raises(SettingsError, match=r"^--design and --run: go with --sample$"):
+        sl.areas(path, design="simple")
+
+
+def test_points_that_trained_the_model_are_refused(
+    tiny_run: sl.Run, digits_run: sl.Run, tiny: tuple[sl.Scene, sl.Labels], tmp_path: Path
+) -> None:
+    split = tiny_run.split(tiny_run.data()[1])
+    labels, path = tiny[1].array, tiny_run.path / "map.tif"
+    sample = tmp_path / "s.csv"
+
+    def write(pixels: NDArray[Any]) -> None:
+        places = np.column_stack(np.unravel_index(pixels, labels.shape))
+        sample.write_text(
+            "row,col,class\n" + "".join(f"{r},{c},{labels[r, c]}\n" for r, c in places)
+        )
+
+    write(split.test)
+    made = sl.areas(path, sample=sample, design="simple", run=tiny_run)
+    assert made.counts is not None
+    assert sum(map(sum, made.counts)) == len(split.test)
+    assert not any("trained" in note for note in made.notes)
+    write(np.concatenate([split.test[:30], split.train[:2]]))
+    with pytest.raises(RunError) as caught:
+        sl.areas(path, sample=sample, design="simple", run=tiny_run.path)
+    assert str(caught.value) == (
+        f"{sample}: 2 of 32 points lie on pixels that {tiny_run.path} trained on, from line 32 on; "
+        "an estimate needs points that it never saw"
+    )
+    small = _map(tmp_path / "m.tif", np.full((2, 2), 7), names=tiny_run.bundle.config.class_names)
+    sample.write_text("row,col,class\n0,0,7\n0,1,7\n")
+    with pytest.raises(RunError, match=r"has 28 x 30 pixels, the map 2 x 2; of another scene none"):
+        sl.areas(small, sample=sample, design="simple", run=tiny_run)
+    with pytest.raises(RunError, match=r"a run on images made no map; name the one that made it$"):
+        sl.areas(small, sample=sample, design="simple", run=digits_run)
+
+
+def test_the_command_line(typed: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+    path = _map(tmp_path / "m.tif", np.array([[1, 1, 4], [4, 4, 4]]))
+    (tmp_path / "s.csv").write_text("row,col,class\n0,0,1\n0,1,4\n1,1,4\n1,2,4\n")
+    code, out, _ = typed("areas", path)
+    assert code == 0
+    assert "0.18" in out
+    assert "adjusted" not in out
+    words = ("areas", path, "--sample", tmp_path / "s.csv", "--design", "simple")
+    code, out, _ = typed(*words)
+    assert "0.09 ± 0.18" in out
+    told = json.loads(typed(*words, "--json")[1])
+    assert told["mapped_ha"] == {"1": 0.18, "4": 0.36}
+    error = 1.96 * (1 / 3) * (0.5 * 0.5 / 1) ** 0.5
+    assert told["adjusted"]["1"]["share_error"] == pytest.approx(error)
+    assert told["adjusted"]["1"]["ha"] == pytest.approx(0.54 / 6)
