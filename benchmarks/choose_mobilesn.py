@@ -43,9 +43,14 @@ OUTER = {
 SIDE, GUARD, SHARE = 20, 6, 0.3  # of the blocks that validate
 DRAWS = {"random": 2, "blocks": 4, "jasper": 2}
 BASE: dict[str, Any] = {
-    "model": "mobilesn", "components": 60, "reduction": "pca", "bands_from": "train",
-    "receptive_field": 13, "width": 1.0, "learning_rate": 1e-2,
-}  # fmt: skip
+    "model": "mobilesn",
+    "components": 60,
+    "reduction": "pca",
+    "bands_from": "train",
+    "receptive_field": 13,
+    "width": 1.0,
+    "learning_rate": 1e-2,
+}
 EPOCHS = {"random": 100, "blocks": 60, "jasper": 60}
 MNF: dict[str, Any] = {"reduction": "mnf", "bands_from": "patches", "components": 30}
 CANDIDATES: dict[str, tuple[dict[str, Any], ...]] = {
@@ -87,16 +92,20 @@ def main() -> None:
         data[f"{question} scene"], data[f"{question} labels"] = scene.sha256, draws[0].labels.sha256
         rows = []
         for candidate in CANDIDATES[question]:
-            cells = [cell(chosen.cells, question, scene, d, k, candidate)
-                     for k, d in enumerate(draws)]  # fmt: skip
-            rows.append({
-                "candidate": candidate,
-                "parameters": cells[0]["parameters"],
-                **{key: [c[key] for c in cells] for key in FIGURES},
-                **{f"mean_{key}": float(np.mean([c[key] for c in cells])) for key in FIGURES},
-            })  # fmt: skip
-            weights |= {name_of(question, candidate, k): c["weights_sha256"]
-                        for k, c in enumerate(cells)}  # fmt: skip
+            cells = [
+                cell(chosen.cells, question, scene, d, k, candidate) for k, d in enumerate(draws)
+            ]
+            rows.append(
+                {
+                    "candidate": candidate,
+                    "parameters": cells[0]["parameters"],
+                    **{key: [c[key] for c in cells] for key in FIGURES},
+                    **{f"mean_{key}": float(np.mean([c[key] for c in cells])) for key in FIGURES},
+                }
+            )
+            weights |= {
+                name_of(question, candidate, k): c["weights_sha256"] for k, c in enumerate(cells)
+            }
         split |= {f"{question}, draw {k}": d.sha256 for k, d in enumerate(draws)}
         tables[question] = {
             "base": {**BASE, "epochs": EPOCHS[question]},
@@ -105,8 +114,15 @@ def main() -> None:
             "rows": rows,
         }
     if not chosen.only:
-        print(write_record("choose_mobilesn", {"questions": tables, "note": NOTE},
-                           data=data, split=split, weights=weights))  # fmt: skip
+        print(
+            write_record(
+                "choose_mobilesn",
+                {"questions": tables, "note": NOTE},
+                data=data,
+                split=split,
+                weights=weights,
+            )
+        )
 
 
 NOTE = (
@@ -177,9 +193,14 @@ def cell(
     folder: Path, question: str, scene: sl.Scene, split: Split, draw: int, candidate: dict[str, Any]
 ) -> dict[str, Any]:
     """One training and its figures, read where it was trained before."""
-    decides = {"source": git("rev-parse", "HEAD:src"), "scene": scene.sha256, "draw": draw,
-               "split": split.sha256, "settings": {**BASE, **candidate},
-               "epochs": EPOCHS[question]}  # fmt: skip
+    decides = {
+        "source": git("rev-parse", "HEAD:src"),
+        "scene": scene.sha256,
+        "draw": draw,
+        "split": split.sha256,
+        "settings": {**BASE, **candidate},
+        "epochs": EPOCHS[question],
+    }
     key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
     path = folder / f"{question}-{key}.json"
     if not path.exists():
@@ -199,13 +220,21 @@ def trained(
     weights, order, dropout, _ = seeds(draw)
     ids = split.labels.class_ids
     net = build_scene_model(
-        chosen.model.model, bands=chosen.bands.components, classes=len(ids), **chosen.model.shape,
+        chosen.model.model,
+        bands=chosen.bands.components,
+        classes=len(ids),
+        **chosen.model.shape,
         generator=torch.Generator().manual_seed(weights),
-    )  # fmt: skip
+    )
     bands = fit_bands(
-        scene, split, chosen.bands.components, chosen.bands.bands_from, False, 2 * net.halo + 1,
+        scene,
+        split,
+        chosen.bands.components,
+        chosen.bands.bands_from,
+        False,
+        2 * net.halo + 1,
         chosen.bands.reduction,
-    )  # fmt: skip
+    )
     reduced = bands.reduce(scene.cube, scene.valid)
     fit_scene(net, reduced, split, chosen.training, order, dropout)
     image = torch.from_numpy(np.ascontiguousarray(reduced.transpose(2, 0, 1)))

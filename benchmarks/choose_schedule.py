@@ -21,9 +21,12 @@ import spectrolite as sl
 from spectrolite.samples.split_grammar import parse_split
 
 DEFAULT: dict[str, Any] = {
-    "epochs": 130, "learning_rate": 3e-3, "weight_decay": 1e-2, "label_smoothing": 0.05,
+    "epochs": 130,
+    "learning_rate": 3e-3,
+    "weight_decay": 1e-2,
+    "label_smoothing": 0.05,
     "standardise": False,
-}  # fmt: skip
+}
 CANDIDATES: tuple[dict[str, Any], ...] = (
     DEFAULT,
     {**DEFAULT, "epochs": 80},

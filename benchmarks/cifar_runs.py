@@ -121,14 +121,22 @@ def the_run(chosen: argparse.Namespace, images: sl.ImageSet, test: sl.ImageSet) 
     wanted = settings(**{**read_recipe(chosen.recipe), "model": chosen.model})
     if not (chosen.run / "manifest.json").is_file():
         sl.train(
-            images, test, seed=0, out=chosen.run, resume=is_stopped(chosen.run),
-            on_epoch=lambda epoch, _: print(epoch, flush=True), **flat_settings(wanted),
-        )  # fmt: skip
+            images,
+            test,
+            seed=0,
+            out=chosen.run,
+            resume=is_stopped(chosen.run),
+            on_epoch=lambda epoch, _: print(epoch, flush=True),
+            **flat_settings(wanted),
+        )
     run = sl.open_run(chosen.run)
     run.check_data(images, test)
     one, other = flat_settings(run.settings), flat_settings(wanted)
-    differs = [f"{key} {one.get(key)}, not {value}" for key, value in other.items()
-               if one.get(key) != value]  # fmt: skip
+    differs = [
+        f"{key} {one.get(key)}, not {value}"
+        for key, value in other.items()
+        if one.get(key) != value
+    ]
     differs += other_machine(run.manifest)
     if differs:
         raise SystemExit(
@@ -226,10 +234,14 @@ def _first_epoch(record: Record, chosen: argparse.Namespace) -> Repeat:
         with tempfile.TemporaryDirectory() as folder:
             try:
                 sl.train(
-                    images, test, _drawn(record, images, test), seed=record["seed"],
-                    out=Path(folder) / "run", on_epoch=enough,
+                    images,
+                    test,
+                    _drawn(record, images, test),
+                    seed=record["seed"],
+                    out=Path(folder) / "run",
+                    on_epoch=enough,
                     **flat_settings(checked_settings(record["settings"])),
-                )  # fmt: skip
+                )
             except KeyboardInterrupt:
                 if not made:
                     raise
@@ -263,11 +275,15 @@ def _fresh_of(record: Record) -> Any:
 def fresh(chosen: Any, channels: int, classes: int, seed: int) -> Any:
     """The network as a training with this seed begins with it."""
     return build_image_model(
-        chosen.model.model, variant=chosen.model.variant, width=chosen.model.width,
-        activation=chosen.model.activation, small_images=chosen.model.small_images,
-        classes=classes, channels=channels,
+        chosen.model.model,
+        variant=chosen.model.variant,
+        width=chosen.model.width,
+        activation=chosen.model.activation,
+        small_images=chosen.model.small_images,
+        classes=classes,
+        channels=channels,
         generator=torch.Generator().manual_seed(seeds(seed)[0]),
-    )  # fmt: skip
+    )
 
 
 def hash_of_weights(net: Any) -> str:

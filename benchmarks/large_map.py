@@ -35,8 +35,9 @@ from spectrolite.samples.band_reduction import Bands
 
 VARIANTS: dict[str, str] = {"hybridsn": "course", "mobilesn": "plain"}
 SHAPES: dict[str, dict[str, Any]] = {
-    "hybridsn": {}, "mobilesn": {"width": 0.9, "receptive_field": 25}
-}  # fmt: skip
+    "hybridsn": {},
+    "mobilesn": {"width": 0.9, "receptive_field": 25},
+}
 COMPONENTS, PATCH, CLASSES, BANDS = 30, 25, 16, 200  # what both train with by default
 SIDES = (100, 316, 1000, 3162, 5000)  # of square scenes: 10^4 to 2.5 * 10^7 pixels
 PAVIA_UNIVERSITY, MILLION = (610, 340, 103), (1000, 1000, 200)
@@ -47,15 +48,25 @@ def model(name: str, bands: int) -> Bundle:
     """A network with random weights and a random reduction of bands."""
     ids = tuple(range(1, CLASSES + 1))
     config = Config(
-        format=1, model=name, variant=VARIANTS[name], patch=PATCH, class_ids=ids,
+        format=1,
+        model=name,
+        variant=VARIANTS[name],
+        patch=PATCH,
+        class_ids=ids,
         class_names={i: f"class {i}" for i in ids},
         class_colours={i: default_colour(i) for i in ids},
-        fitted_on="scene", pixels=1, explained=1.0, wavelengths_nm=None,
-    )  # fmt: skip
+        fitted_on="scene",
+        pixels=1,
+        explained=1.0,
+        wavelengths_nm=None,
+    )
     net = build_scene_model(
-        name, bands=COMPONENTS, classes=CLASSES, generator=torch.Generator().manual_seed(0),
+        name,
+        bands=COMPONENTS,
+        classes=CLASSES,
+        generator=torch.Generator().manual_seed(0),
         **SHAPES[name],
-    )  # fmt: skip
+    )
     matrix = np.random.default_rng(0).normal(size=(COMPONENTS, bands)) / 1000
     return Bundle(config, Bands(np.full(bands, 3000.0), matrix, "scene", 1, 1.0), net.eval())
 
@@ -116,12 +127,19 @@ def main() -> None:
         "hybridsn_million": measured("hybridsn", MILLION),
     }
     path = write_record(
-        "large_map", content, data="scenes of zeros, made as they are read",
+        "large_map",
+        content,
+        data="scenes of zeros, made as they are read",
         split="nothing is split",
-        weights={f"random, {name}, {bands} bands": model(name, bands).sha256
-                 for name, bands in (("mobilesn", BANDS), ("hybridsn", BANDS),
-                                     ("hybridsn", PAVIA_UNIVERSITY[2]))},
-    )  # fmt: skip
+        weights={
+            f"random, {name}, {bands} bands": model(name, bands).sha256
+            for name, bands in (
+                ("mobilesn", BANDS),
+                ("hybridsn", BANDS),
+                ("hybridsn", PAVIA_UNIVERSITY[2]),
+            )
+        },
+    )
     draw(content, PICTURE)
     print(path.read_text())
 

@@ -101,9 +101,15 @@ def compare(
     """One league, with fewer seeds for the slow network where it takes part."""
     fewer = {SLOW: min(SLOW_SEEDS, seeds)} if SLOW in models else {}
     return sl.compare(
-        scene, labels, models=models, splits=splits, seeds=seeds, seeds_for=fewer, out=out,
+        scene,
+        labels,
+        models=models,
+        splits=splits,
+        seeds=seeds,
+        seeds_for=fewer,
+        out=out,
         on_stage=lambda words: print(words, flush=True),
-    )  # fmt: skip
+    )
 
 
 def again(record: Record, generator: np.random.Generator) -> Repeat:
@@ -121,9 +127,14 @@ def again(record: Record, generator: np.random.Generator) -> Repeat:
         scene, labels = sl.load("indian_pines")
         with tempfile.TemporaryDirectory() as folder:
             made = sl.compare(
-                scene, labels, models=[row["model"]], splits=[row["split"]],
-                seeds=1, first_seed=row["seed"], out=Path(folder) / "league",
-            )  # fmt: skip
+                scene,
+                labels,
+                models=[row["model"]],
+                splits=[row["split"]],
+                seeds=1,
+                first_seed=row["seed"],
+                out=Path(folder) / "league",
+            )
         found = made.cells[0].model_dump()
         return {key: found[key] for key in stored}
 

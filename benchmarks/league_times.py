@@ -46,11 +46,13 @@ MARKS = {  # model to its name, colour and marker; with the noise fraction it is
         f"{model}{reduction}": (f"SVM, {window}{seen}", "#d95f02", marker)
         for reduction, seen in (("", ""), (",reduction=mnf", ", noise fraction"))
         for model, window, marker in (
-            ("svm", "pixel", "."), ("svm_context,side=5", "window 5", "^"),
-            ("svm_context,side=13", "window 13", "s"), ("svm_context,side=25", "window 25", "p"),
+            ("svm", "pixel", "."),
+            ("svm_context,side=5", "window 5", "^"),
+            ("svm_context,side=13", "window 13", "s"),
+            ("svm_context,side=25", "window 25", "p"),
         )
     },
-}  # fmt: skip
+}
 
 
 def main() -> None:
@@ -84,15 +86,25 @@ def timed(scene: sl.Scene, labels: sl.Labels, model: str) -> Record:
     """One classifier: seconds of training and of the first map; of a network the rest too."""
     with tempfile.TemporaryDirectory() as folder:
         made = sl.compare(
-            scene, labels, models=[model], splits=[RANDOM], seeds=1, first_seed=SEED,
+            scene,
+            labels,
+            models=[model],
+            splits=[RANDOM],
+            seeds=1,
+            first_seed=SEED,
             out=Path(folder) / "league",
-        ).cells[0]  # fmt: skip
+        ).cells[0]
         row: Record = {
-            "model": model, "training_s": made.training_s, "map_s": made.map_s,
-            "overall_accuracy": made.overall_accuracy, "split_sha256": made.split_sha256,
-            "weights_sha256": made.weights_sha256, "command_s": None, "steady_map_s": None,
+            "model": model,
+            "training_s": made.training_s,
+            "map_s": made.map_s,
+            "overall_accuracy": made.overall_accuracy,
+            "split_sha256": made.split_sha256,
+            "weights_sha256": made.weights_sha256,
+            "command_s": None,
+            "steady_map_s": None,
             "network_s": None,
-        }  # fmt: skip
+        }
         if made.weights_sha256 is not None:
             (run,) = (Path(folder) / "league" / "runs").iterdir()
             row["steady_map_s"] = steady(partial(sl.classify, sl.open_run(run).bundle, scene))
@@ -125,9 +137,22 @@ def command_s(model: str, out: Path) -> float:
     name, *words = model.split(",")
     options = [part for word in words for part in f"--{word.replace('_', '-')}".split("=")]
     command = [
-        sys.executable, "-m", "spectrolite", "train", "--data", "indian_pines", "--model", name,
-        *options, "--split", f"{RANDOM},seed={SEED}", "--seed", str(SEED), "--out", str(out),
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "spectrolite",
+        "train",
+        "--data",
+        "indian_pines",
+        "--model",
+        name,
+        *options,
+        "--split",
+        f"{RANDOM},seed={SEED}",
+        "--seed",
+        str(SEED),
+        "--out",
+        str(out),
+    ]
     start = time.perf_counter()
     subprocess.run(command, check=True, capture_output=True)
     return time.perf_counter() - start
@@ -146,9 +171,12 @@ def draw(times: Record, league: Record, path: Path) -> None:
         above, below = panels[:, column]
         for axis in (above, below):
             axis.axhline(
-                rows["position"]["overall_accuracy"]["mean"], color="#6b7177", linestyle="--",
-                linewidth=1, label="position alone",
-            )  # fmt: skip
+                rows["position"]["overall_accuracy"]["mean"],
+                color="#6b7177",
+                linestyle="--",
+                linewidth=1,
+                label="position alone",
+            )
             axis.set_xscale("log")
             axis.margins(x=0.1, y=0.1)
             axis.grid(alpha=0.25)
@@ -160,9 +188,16 @@ def draw(times: Record, league: Record, path: Path) -> None:
             accuracy = rows[model]["overall_accuracy"]
             for axis, x in places:
                 axis.errorbar(
-                    x, accuracy["mean"], accuracy["std"], fmt=marker, ms=7, color=colour,
-                    mfc="white" if "mnf" in model else colour, elinewidth=0.8, label=name,
-                )  # fmt: skip
+                    x,
+                    accuracy["mean"],
+                    accuracy["std"],
+                    fmt=marker,
+                    ms=7,
+                    color=colour,
+                    mfc="white" if "mnf" in model else colour,
+                    elinewidth=0.8,
+                    label=name,
+                )
         above.set_title(title, fontsize=10)
         above.set_xlabel("seconds of training")
         below.set_xlabel("parameters, of the networks")
@@ -183,10 +218,19 @@ def again(record: Record, generator: np.random.Generator) -> Repeat:
     def make() -> Values:
         scene, labels = sl.load("indian_pines")
         with tempfile.TemporaryDirectory() as folder:
-            made = sl.compare(
-                scene, labels, models=[row["model"]], splits=[RANDOM], seeds=1, first_seed=SEED,
-                out=Path(folder) / "league",
-            ).cells[0].model_dump()  # fmt: skip
+            made = (
+                sl.compare(
+                    scene,
+                    labels,
+                    models=[row["model"]],
+                    splits=[RANDOM],
+                    seeds=1,
+                    first_seed=SEED,
+                    out=Path(folder) / "league",
+                )
+                .cells[0]
+                .model_dump()
+            )
         return {key: made[key] for key in stored}
 
     what = f"{row['model']} on {RANDOM} (took {row['training_s']:.0f} s to train)"

@@ -41,9 +41,16 @@ NAME = "lesson_bottlenecks"
 PICTURE = Path(__file__).parent.parent / "docs" / "lessons" / "linear-bottlenecks.png"
 WIDTH, SEEDS, ACTIVATIONS = 0.35, (0, 1, 2), ("relu6", "relu")
 TRAINING: dict[str, Any] = {
-    "model": "mobilenet_v2", "width": WIDTH, "epochs": 12, "batch": 32, "learning_rate": 0.05,
-    "ema": 0.0, "pad": 0, "mirror": "none", "device": "cpu",
-}  # fmt: skip
+    "model": "mobilenet_v2",
+    "width": WIDTH,
+    "epochs": 12,
+    "batch": 32,
+    "learning_rate": 0.05,
+    "ema": 0.0,
+    "pad": 0,
+    "mirror": "none",
+    "device": "cpu",
+}
 POINTS, TURNS = 1000, 3  # of the spiral
 DIMENSIONS, DRAWS = (2, 3, 5, 15, 30), 200
 COLOURS = {"linear": "#1f6f8b", "activated": "#d95f02"}
@@ -58,9 +65,13 @@ def train(split: ImageSplit, activation: str, ends: str, seed: int) -> dict[str,
     """One training: losses, accuracy from 0 to 1, what the ends of the blocks are cut off."""
     chosen = settings(**TRAINING, activation=activation)
     net = build_image_model(
-        "mobilenet_v2", width=WIDTH, activation=activation, channels=1,
-        linear_bottleneck=ends == "linear", generator=torch.Generator().manual_seed(seed),
-    )  # fmt: skip
+        "mobilenet_v2",
+        width=WIDTH,
+        activation=activation,
+        channels=1,
+        linear_bottleneck=ends == "linear",
+        generator=torch.Generator().manual_seed(seed),
+    )
     mean, std = channel_statistics(torch.from_numpy(split.images.pixels[split.train]))
     log = fit_images(net, split, mean, std, chosen, order=seed, dropout=seed)
     tested = split.tested.pixels[split.test]
@@ -222,9 +233,11 @@ def main() -> None:
             },
             data={"digits/train": split.images.sha256, "digits/test": split.tested.sha256},
             split={str(split): split.sha256},
-            weights={f"{r['activation']}, {r['ends']}, seed {r['seed']}": r["weights_sha256"]
-                     for r in rows},
-        )  # fmt: skip
+            weights={
+                f"{r['activation']}, {r['ends']}, seed {r['seed']}": r["weights_sha256"]
+                for r in rows
+            },
+        )
     draw(json.loads(path.read_text(encoding="utf-8")), PICTURE)
     print(path, PICTURE)
 

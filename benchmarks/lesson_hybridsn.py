@@ -53,8 +53,10 @@ def timed(way: str) -> dict[str, float]:
     features = ready.trunk(x)
     hidden = ready.fc1(features)
     work: tuple[Callable[[], Any], ...] = (
-        lambda: ready.trunk(x), lambda: ready.fc1(features), lambda: ready.head(hidden),
-    )  # fmt: skip
+        lambda: ready.trunk(x),
+        lambda: ready.fc1(features),
+        lambda: ready.head(hidden),
+    )
     seconds = best(dict(zip(STAGES, work, strict=True)))
     pixels = hidden.numel() // hidden.shape[1]
     return {stage: seconds[stage] / pixels for stage in STAGES}

@@ -45,9 +45,14 @@ DECAYS: dict[str, dict[str, Any]] = {
     "ten times": {"weight_decay": 5e-3, "decay_on": "all"},
 }
 TRAINING: dict[str, Any] = {
-    "epochs": 12, "batch": 32, "learning_rate": 0.05, "ema": 0.0, "pad": 0, "mirror": "none",
+    "epochs": 12,
+    "batch": 32,
+    "learning_rate": 0.05,
+    "ema": 0.0,
+    "pad": 0,
+    "mirror": "none",
     "device": "cpu",
-}  # fmt: skip
+}
 
 
 def train(split: ImageSplit, network: str, activation: str, decay: str, seed: int) -> Record:
@@ -57,9 +62,12 @@ def train(split: ImageSplit, network: str, activation: str, decay: str, seed: in
         **TRAINING, **DECAYS[decay], model=network, width=width, activation=activation
     )
     net = build_image_model(
-        network, width=width, activation=activation, channels=1,
+        network,
+        width=width,
+        activation=activation,
+        channels=1,
         generator=torch.Generator().manual_seed(seed),
-    )  # fmt: skip
+    )
     pixels = torch.from_numpy(split.images.pixels[split.train])
     mean, std = channel_statistics(pixels)
     fit_images(net, split, mean, std, chosen, order=seed, dropout=seed)
@@ -87,10 +95,14 @@ def train(split: ImageSplit, network: str, activation: str, decay: str, seed: in
 def counts(layers: Sequence[LayerKernels]) -> Record:
     """Kernels, dead and weak: of a network, and of each layer."""
     rows: list[Record] = [
-        {"name": layer.name, "kernels": layer.kernels, "dead": len(layer.dead),
-         "weak": len(layer.weak)}
+        {
+            "name": layer.name,
+            "kernels": layer.kernels,
+            "dead": len(layer.dead),
+            "weak": len(layer.weak),
+        }
         for layer in layers
-    ]  # fmt: skip
+    ]
     totals = {key: sum(row[key] for row in rows) for key in ("kernels", "dead", "weak")}
     return {**totals, "layers": rows}
 
@@ -116,8 +128,10 @@ def summary(rows: list[Record]) -> list[Record]:
             for decay in DECAYS:
                 cell = (network, activation, decay)
                 own = [r for r in rows if (r["network"], r["activation"], r["decay"]) == cell]
-                means = {key: statistics.mean(row[key] for row in own)
-                         for key in ("accuracy", "dead", "weak", "median_norm")}  # fmt: skip
+                means = {
+                    key: statistics.mean(row[key] for row in own)
+                    for key in ("accuracy", "dead", "weak", "median_norm")
+                }
                 spread = statistics.stdev(row["accuracy"] for row in own)
                 table.append(
                     dict(zip(("network", "activation", "decay"), cell, strict=True))
@@ -133,15 +147,25 @@ def draw(record: Record, path: Path) -> None:
     colours = {"relu6": "#1f6f8b", "relu": "#d95f02"}
     for axis, (network, width) in zip(panels, NETWORKS.items(), strict=True):
         for k, activation in enumerate(ACTIVATIONS):
-            own = [r for r in record["table"]
-                   if (r["network"], r["activation"]) == (network, activation)]  # fmt: skip
+            own = [
+                r
+                for r in record["table"]
+                if (r["network"], r["activation"]) == (network, activation)
+            ]
             places = [place + 0.38 * (k - 0.5) for place in range(len(own))]
             dead = [100 * row["dead"] / row["kernels"] for row in own]
             weak = [100 * row["weak"] / row["kernels"] for row in own]
             name = {"relu6": "ReLU6", "relu": "ReLU"}[activation]
             axis.bar(places, dead, 0.36, color=colours[activation], label=f"{name}, dead")
-            axis.bar(places, weak, 0.36, bottom=dead, color=colours[activation], alpha=0.4,
-                     label=f"{name}, weak")  # fmt: skip
+            axis.bar(
+                places,
+                weak,
+                0.36,
+                bottom=dead,
+                color=colours[activation],
+                alpha=0.4,
+                label=f"{name}, weak",
+            )
         axis.set_xticks(range(len(DECAYS)), list(DECAYS))
         title = {"mobilenet_v1": "MobileNetV1", "mobilenet_v2": "MobileNetV2"}[network]
         axis.set_title(f"{title}, width {width}", fontsize=10)
@@ -187,8 +211,12 @@ def main() -> None:
                         rows.append(train(split, network, activation, decay, seed))
                         shown = {k: v for k, v in rows[-1].items() if k != "layers"}
                         print(shown, flush=True)
-        weights = {f"{r['network']}, {r['activation']}, {r['decay']}, seed {r['seed']}":
-                   r["weights_sha256"] for r in rows}  # fmt: skip
+        weights = {
+            f"{r['network']}, {r['activation']}, {r['decay']}, seed {r['seed']}": r[
+                "weights_sha256"
+            ]
+            for r in rows
+        }
         path = write_record(
             NAME,
             {

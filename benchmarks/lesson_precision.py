@@ -55,9 +55,14 @@ def measure(split: ImageSplit, activation: str, seed: int) -> dict[str, Any]:
     """Train one network, and score it in every precision; accuracies go from 0 to 1."""
     with tempfile.TemporaryDirectory() as folder:
         run = sl.train(
-            split.images, split.test_images, split, seed=seed, out=Path(folder) / "run",
-            activation=activation, **TRAINING,
-        )  # fmt: skip
+            split.images,
+            split.test_images,
+            split,
+            seed=seed,
+            out=Path(folder) / "run",
+            activation=activation,
+            **TRAINING,
+        )
         drops = {
             f"int8, a {per}": sl.quantize(
                 run, split.images, split.test_images, per=per, out=Path(folder) / per, max_drop=100
@@ -200,26 +205,34 @@ def draw(record: Record, path: Path) -> None:
         colour, label = COLOURS[activation], WORDS[activation]
         first = next(row for row in record["trainings"] if row["activation"] == activation)
         counts = np.array(first["histogram"], float)
-        left.step(BIN * np.arange(1, len(counts) + 1), counts / counts.sum(), color=colour,
-                  label=label)  # fmt: skip
+        left.step(
+            BIN * np.arange(1, len(counts) + 1), counts / counts.sum(), color=colour, label=label
+        )
         for row in record["trainings"]:
             if row["activation"] == activation:
-                lost = [100 * (row["accuracy"]["float32"] - row["activation_bits"][str(n)])
-                        for n in BITS]  # fmt: skip
+                lost = [
+                    100 * (row["accuracy"]["float32"] - row["activation_bits"][str(n)])
+                    for n in BITS
+                ]
                 shown = label if row["seed"] == SEEDS[0] else None
                 middle.plot(BITS, lost, color=colour, marker="o", ms=4, label=shown)
         name = widest(first["depthwise_ranges"])
         ranges = sorted(first["depthwise_ranges"][name], reverse=True)
-        right.plot(np.linspace(0, 100, len(ranges)), ranges, color=colour,
-                   label=f"{label}, {name.removesuffix('.depthwise.0')}")  # fmt: skip
+        right.plot(
+            np.linspace(0, 100, len(ranges)),
+            ranges,
+            color=colour,
+            label=f"{label}, {name.removesuffix('.depthwise.0')}",
+        )
         right.axhline(max(ranges) / 127 / 2, color=colour, ls=":", lw=1)
     left.set(title="activations above 0", xlabel="value", ylabel="share", yscale="log")
     middle.set(title="activations rounded, weights not", xlabel="bits", ylabel="points lost")
     middle.set_xticks(BITS)
     middle.invert_xaxis()
     right.set(title="largest weight of each depthwise channel", xlabel="channels, %", yscale="log")
-    right.annotate("below: rounded to 0 by one scale", (0.03, 0.03), xycoords="axes fraction",
-                   fontsize=8)  # fmt: skip
+    right.annotate(
+        "below: rounded to 0 by one scale", (0.03, 0.03), xycoords="axes fraction", fontsize=8
+    )
     for axis in (left, middle, right):
         axis.title.set_fontsize(10)
         axis.spines[["top", "right"]].set_visible(False)

@@ -36,9 +36,15 @@ PICTURE = Path(__file__).parent.parent / "docs" / "lessons" / "depthwise-separab
 # Channels in and out, side of the map: the course's example, then blocks of V1 at 32x32 pixels and
 # two of them at 224x224.
 LAYERS = (
-    (3, 4, 32), (32, 64, 32), (128, 128, 16), (256, 256, 8), (512, 512, 4), (1024, 1024, 2),
-    (32, 64, 112), (512, 512, 14),
-)  # fmt: skip
+    (3, 4, 32),
+    (32, 64, 32),
+    (128, 128, 16),
+    (256, 256, 8),
+    (512, 512, 4),
+    (1024, 1024, 2),
+    (32, 64, 112),
+    (512, 512, 14),
+)
 NETWORKS = ("V1", "V1 ×0.25", "V1, ordinary", "V2")
 BATCHES = (1, 32)
 TURNS, WARM_UP, SHORTEST_S = 9, 2, 5e-3
@@ -64,8 +70,9 @@ def network(name: str) -> nn.Module:
         for k, block in enumerate(blocks):
             conv, pointwise = block.depthwise[0], block.pointwise[0]
             stride = conv.stride[0]
-            blocks[k] = conv_norm(conv.in_channels, pointwise.out_channels, 3, nn.ReLU6,
-                                  stride=stride)  # fmt: skip
+            blocks[k] = conv_norm(
+                conv.in_channels, pointwise.out_channels, 3, nn.ReLU6, stride=stride
+            )
     return net.eval()
 
 
@@ -106,9 +113,11 @@ def measure_layer(channels: int, out: int, side: int, batch: int) -> dict[str, A
         weights, positions = layer.weight.numel(), batch * side**2
         moved = positions * (layer.in_channels + layer.out_channels) + weights
         row[name] = {
-            "weights": weights, "macs": weights * positions, "bytes": 4 * moved,
+            "weights": weights,
+            "macs": weights * positions,
+            "bytes": 4 * moved,
             "seconds": seconds[name],
-        }  # fmt: skip
+        }
     return {**row, **saved(row)}
 
 
@@ -162,8 +171,10 @@ def draw(record: Record, path: Path) -> None:
     for name, colour in COLOURS.items():
         right.scatter(
             [row[name]["macs"] / row[name]["bytes"] for row in record["layers"]],
-            [speed(row[name]) for row in record["layers"]], color=colour, label=name,
-        )  # fmt: skip
+            [speed(row[name]) for row in record["layers"]],
+            color=colour,
+            label=name,
+        )
     right.set(
         xscale="log", yscale="log", xlabel="MACs a byte moved", ylabel="billion MACs a second"
     )
@@ -201,9 +212,11 @@ def main() -> None:
             {"layers": layers, "networks": networks},
             data={"noise, 1 image 3x32x32": array_sha256(images(3, 32, 1).numpy())},
             split="nothing is scored: only the clock is read",
-            weights={f"{k}, not trained": array_sha256(*(v.numpy() for v in values))
-                     for k, values in nets.items()},
-        )  # fmt: skip
+            weights={
+                f"{k}, not trained": array_sha256(*(v.numpy() for v in values))
+                for k, values in nets.items()
+            },
+        )
     draw(json.loads(path.read_text(encoding="utf-8")), PICTURE)
     print(path, PICTURE)
 

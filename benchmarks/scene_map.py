@@ -265,8 +265,13 @@ def draw(record: dict[str, Any], path: Path) -> None:
     seconds = [row["seconds"] for row in record["sizes"]]
     per_pixel = record["patches"]["seconds"] / 21025
     ends = np.array([pixels[0], pixels[-1]])
-    axes.loglog(ends, ends * per_pixel, "--", color="#b5482a",
-                label="one patch a pixel, as measured at 145 x 145")  # fmt: skip
+    axes.loglog(
+        ends,
+        ends * per_pixel,
+        "--",
+        color="#b5482a",
+        label="one patch a pixel, as measured at 145 x 145",
+    )
     axes.loglog(pixels, seconds, "o-", color="#1f6f78", label="one pass over the scene (classify)")
     axes.set_xlabel("pixels of the scene")
     axes.set_ylabel("seconds, two cores")

@@ -63,14 +63,24 @@ def main() -> None:
     runs = [sl.open_run(path) for path in chosen.runs]
     path = write_record(
         "ship",
-        {"runs": rows, "threads": speed.threads, "repeats": speed.repeats, "measured": measured,
-         "packages": speed.machine},
-        data={f"{run.path.name} {part}": run.manifest[f"{part}_sha256"]
-              for run in runs for part in run.manifest["data"]},
+        {
+            "runs": rows,
+            "threads": speed.threads,
+            "repeats": speed.repeats,
+            "measured": measured,
+            "packages": speed.machine,
+        },
+        data={
+            f"{run.path.name} {part}": run.manifest[f"{part}_sha256"]
+            for run in runs
+            for part in run.manifest["data"]
+        },
         split={run.path.name: run.manifest["split_sha256"] for run in runs},
-        weights={f"{run.path.name}, seed {run.manifest['seed']}": run.manifest["weights_sha256"]
-                 for run in runs},
-    )  # fmt: skip
+        weights={
+            f"{run.path.name}, seed {run.manifest['seed']}": run.manifest["weights_sha256"]
+            for run in runs
+        },
+    )
     print(path)
 
 
@@ -92,9 +102,13 @@ def shipped(path: Path, out: Path) -> Record:
     for backend in BACKENDS:
         for precision in PRECISIONS:
             fewer = sl.quantize(
-                run, *data, to=precision, backend=backend, out=out / f"{backend}-{precision}",
+                run,
+                *data,
+                to=precision,
+                backend=backend,
+                out=out / f"{backend}-{precision}",
                 max_drop=100,
-            )  # fmt: skip
+            )
             row["fewer"].append(_of_quantization(asdict(fewer)))
             print(path, row["fewer"][-1], flush=True)
     row["folders"] = [*BACKENDS, *(f"{b}-{p}" for b in BACKENDS for p in PRECISIONS)]
@@ -107,10 +121,15 @@ def _of_quantization(made: Record) -> Record:
     same = made.pop("agreement")
     del made["seconds"]  # those of `measured` are medians of more calls
     return {
-        **made, "before": before, "after": after, "drop_points": 100 * (before - after),
-        "same_class": same, "bytes_before": plain, "bytes_after": fewer,
+        **made,
+        "before": before,
+        "after": after,
+        "drop_points": 100 * (before - after),
+        "same_class": same,
+        "bytes_before": plain,
+        "bytes_after": fewer,
         "times_smaller": plain / fewer,
-    }  # fmt: skip
+    }
 
 
 def classes_by_torch(run: Run, data: Any) -> Any:
@@ -136,9 +155,12 @@ def again(record: Record, generator: np.random.Generator) -> Repeat:
         torch.set_num_threads(record["threads"])
         with tempfile.TemporaryDirectory() as folder:
             made = sl.quantize(
-                path, to=fewer["precision"], backend=fewer["backend"], out=Path(folder) / "made",
+                path,
+                to=fewer["precision"],
+                backend=fewer["backend"],
+                out=Path(folder) / "made",
                 max_drop=100,
-            )  # fmt: skip
+            )
         found = _of_quantization(asdict(made))
         return {key: found[key] for key in stored}
 

@@ -272,8 +272,9 @@ def again(record: Record, generator: np.random.Generator) -> Repeat:
     row = record["models"][generator.integers(len(record["models"]))]
     model = row["model"]
     stored: Values = {
-        "times_faster": row["times_faster"], "weights_at_the_start": row["weights_at_the_start"],
-    }  # fmt: skip
+        "times_faster": row["times_faster"],
+        "weights_at_the_start": row["weights_at_the_start"],
+    }
 
     def make() -> Values:
         made = measure(model)

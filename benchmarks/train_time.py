@@ -62,9 +62,11 @@ def train_timed(scene: sl.Scene, split: sl.Split, name: str) -> dict[str, Any]:
     reduced = bands.reduce(scene.cube)
     weights, order, dropout = (int(v) for v in np.random.SeedSequence(0).generate_state(3))
     net = build_scene_model(
-        "hybridsn", bands=30, classes=len(labels.class_ids),
+        "hybridsn",
+        bands=30,
+        classes=len(labels.class_ids),
         generator=torch.Generator().manual_seed(weights),
-    )  # fmt: skip
+    )
     padded = torch.from_numpy(np.pad(reduced, ((12, 12), (12, 12), (0, 0))).transpose(2, 0, 1))
     truth = np.searchsorted(labels.class_ids, labels.array.ravel()[split.test])
     curve: list[dict[str, float]] = []

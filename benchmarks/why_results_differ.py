@@ -201,8 +201,9 @@ def draw(record: dict[str, Any], path: Path) -> None:
         for y, (cause, values) in enumerate(percent.items()):
             colour = "#9a5b00" if "live" in cause else "#1f6f8b"
             axes.plot([min(values), max(values)], [y, y], color="#c8d0d6", linewidth=5, zorder=1)
-            axes.plot(values, [y] * len(values), "o", color=colour, alpha=0.6,
-                      markeredgewidth=0, zorder=2)  # fmt: skip
+            axes.plot(
+                values, [y] * len(values), "o", color=colour, alpha=0.6, markeredgewidth=0, zorder=2
+            )
         axes.grid(axis="x", color="#eef1f3")
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(left=False)

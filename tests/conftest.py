@@ -69,9 +69,16 @@ def tiny_run(tiny_files: tuple[Path, Path], tmp_path_factory: pytest.TempPathFac
 def digits_run(tmp_path_factory: pytest.TempPathFactory) -> sl.Run:
     """A small network that learnt scikit-learn's digits; tests that change it work on a copy."""
     return sl.train(
-        *sl.load("digits"), out=tmp_path_factory.mktemp("runs") / "digits", model="mobilenet_v1",
-        variant="course", width=0.25, epochs=6, batch=64, mirror="none", pad=1,
-    )  # fmt: skip
+        *sl.load("digits"),
+        out=tmp_path_factory.mktemp("runs") / "digits",
+        model="mobilenet_v1",
+        variant="course",
+        width=0.25,
+        epochs=6,
+        batch=64,
+        mirror="none",
+        pad=1,
+    )
 
 
 @pytest.fixture(scope="session")

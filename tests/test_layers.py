@@ -41,9 +41,19 @@ ROOMS = (
 """In import order; "" is the root, which knows nothing of the field."""
 
 HEAVY = (
-    "torch", "numpy", "scipy", "sklearn", "rasterio", "matplotlib", "pydantic", "tensorly", "PIL",
-    "pooch", "h5py", "zarr",
-)  # fmt: skip
+    "torch",
+    "numpy",
+    "scipy",
+    "sklearn",
+    "rasterio",
+    "matplotlib",
+    "pydantic",
+    "tensorly",
+    "PIL",
+    "pooch",
+    "h5py",
+    "zarr",
+)
 
 
 def modules() -> dict[str, Path]:
@@ -114,10 +124,19 @@ def test_the_check_sees_every_spelling(source: str) -> None:
 
 def test_only_readers_and_the_catalog_open_data_files() -> None:
     openers = (
-        "np.load(", "open_memmap(", "io.loadmat(", "rasterio.open(", "Image.open(",
-        "tarfile.open(", "ZipFile(", "np.frombuffer(", "h5py.File(", "zarr.open(",
-        "netcdf_file(", "readinto(",
-    )  # fmt: skip
+        "np.load(",
+        "open_memmap(",
+        "io.loadmat(",
+        "rasterio.open(",
+        "Image.open(",
+        "tarfile.open(",
+        "ZipFile(",
+        "np.frombuffer(",
+        "h5py.File(",
+        "zarr.open(",
+        "netcdf_file(",
+        "readinto(",
+    )
     found = {
         name
         for name, path in modules().items()
@@ -126,12 +145,26 @@ def test_only_readers_and_the_catalog_open_data_files() -> None:
     }
     # the last three write maps, and read back what they wrote
     assert found == {
-        *(f"readers.scenes.{m}" for m in (
-            "npy", "matlab", "raw", "envi", "geotiff", "hdf5", "netcdf", "zarr_stores",
-        )),
+        *(
+            f"readers.scenes.{m}"
+            for m in (
+                "npy",
+                "matlab",
+                "raw",
+                "envi",
+                "geotiff",
+                "hdf5",
+                "netcdf",
+                "zarr_stores",
+            )
+        ),
         *(f"readers.images.{m}" for m in ("archives", "decoding", "cifar")),
-        "datasets.catalog", "mapping.geotiff", "mapping.scene_map", "mapping.sidecars", "mapping.staged_windows",
-    }  # fmt: skip
+        "datasets.catalog",
+        "mapping.geotiff",
+        "mapping.scene_map",
+        "mapping.sidecars",
+        "mapping.staged_windows",
+    }
 
 
 def test_importing_the_package_is_light() -> None:

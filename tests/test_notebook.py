@@ -103,11 +103,13 @@ def test_the_images_are_cifar_where_it_lies(
         assert (name, root) == ("cifar10", "data")
         return tuple(  # type: ignore[return-value]
             sl.ImageSet(
-                generator.integers(0, 256, (n, 3, 32, 32), np.uint8), np.arange(n) % 10,
-                class_names=tuple("abcdefghij"), name=f"cifar10/{part}",
+                generator.integers(0, 256, (n, 3, 32, 32), np.uint8),
+                np.arange(n) % 10,
+                class_names=tuple("abcdefghij"),
+                name=f"cifar10/{part}",
             )
             for n, part in ((100, "train"), (20, "test"))
-        )  # fmt: skip
+        )
 
     monkeypatch.setenv("SPECTROLITE_COURSE", "short")
     monkeypatch.chdir(tmp_path)

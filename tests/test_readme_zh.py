@@ -68,10 +68,13 @@ def test_the_chinese_page_has_the_commands_and_numbers_of_the_english_one() -> N
         ("--seed 0 --out runs/ip", "--seed 1 --out runs/ip", "block ('sh', 'spectrolite train"),
         ("34.9 s by patches", "35.0 s by patches", "number '35.0' is missing"),
         ("| seconds of training | 83", "| seconds of training | 84", "row ['84', '133', '105']"),
-        ("\n`make demo` trains the first", "\nOr 7 more. `make demo` trains the first",
-         "number '7' is missing"),
+        (
+            "\n`make demo` trains the first",
+            "\nOr 7 more. `make demo` trains the first",
+            "number '7' is missing",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_change_of_the_english_page_is_seen(old: str, new: str, said: str) -> None:
     english = text_of("README.md")
     assert old in english

@@ -91,8 +91,9 @@ def test_a_training_is_recorded_and_each_of_its_figures_made_again(
         "--split random,validation=0.1,seed=0 --seed 0 --out RUN"
     )
     assert [epoch["epoch"] for epoch in record["epochs"]] == [1, 2]
-    same = sl.train(images, test, out=here / "same", **read_recipe("tiny.toml"),
-                    model="mobilenet_v1")  # fmt: skip
+    same = sl.train(
+        images, test, out=here / "same", **read_recipe("tiny.toml"), model="mobilenet_v1"
+    )
     assert record["test"]["scores"]["overall_accuracy"] == same.report.overall_accuracy
     net = sl.load_bundle(here / "same").network.train()
     pixels = torch.from_numpy(test.pixels[:].copy()) / 255
@@ -152,8 +153,9 @@ def test_without_the_data_what_needs_none_is_drawn(
     drawn = {cifar_runs.again(record, np.random.default_rng(seed)).what for seed in range(12)}
     note = "(left out of the draw, no CIFAR-10 in data: split, first epoch, scores)"
     assert drawn == {
-        f"what mobilenet_v2 costs {note}", f"the weights that mobilenet_v2 began with {note}",
-    }  # fmt: skip
+        f"what mobilenet_v2 costs {note}",
+        f"the weights that mobilenet_v2 began with {note}",
+    }
     (here / "data").mkdir()
     record["inputs"]["data"]["cifar10/test"] = "0" * 64
     other = cifar_runs.again(record, np.random.default_rng(0)).what

@@ -110,9 +110,12 @@ def test_the_differences_are_those_of_the_record() -> None:
 def test_the_claims_are_those_of_the_cells() -> None:
     random, guard, by_class = (split for split, _ in COLUMNS)
     for model, split in (
-        ("position", random), ("mobilesn", random), ("mobilesn", guard), (league.SLOW, guard),
+        ("position", random),
+        ("mobilesn", random),
+        ("mobilesn", guard),
+        (league.SLOW, guard),
         ("position", guard),
-    ):  # fmt: skip
+    ):
         assert (
             f" {mean_of(model, split):.2f}" in WORDS.split("Position is most")[1].split("- **")[0]
         )

@@ -68,9 +68,12 @@ def test_linear_bottlenecks_says_what_was_trained() -> None:
         (linear, low), (activated, high) = cells.values()
         assert f"| {word} | **{linear}** | {activated} | {low}, {high} |" in text
     shares = [row["not_positive"] for row in record["table"]]
-    assert "({0:.0%} in the linear networks, {1:.0%} and {3:.0%} before".format(*shares).replace(
-        "%", " %"
-    ) in text  # fmt: skip
+    assert (
+        "({0:.0%} in the linear networks, {1:.0%} and {3:.0%} before".format(*shares).replace(
+            "%", " %"
+        )
+        in text
+    )
     assert f"{shares[2]:.0%}" == f"{shares[0]:.0%}"
     assert f"{record['training_images']:,} training and {record['test_images']} test" in text
     assert f"{record['settings']['epochs']} epochs" in text

@@ -163,8 +163,11 @@ def test_a_record_says_why_a_hash_is_missing(
     records.write_record("x", {"figure": 1}, data={"a": SHA}, split="no split", weights={"b": SHA})
     record = json.loads((results / "x.json").read_text())
     assert record["inputs"] == {
-        "data": {"a": SHA}, "split": None, "weights": {"b": SHA}, "without": {"split": "no split"},
-    }  # fmt: skip
+        "data": {"a": SHA},
+        "split": None,
+        "weights": {"b": SHA},
+        "without": {"split": "no split"},
+    }
     assert (record["figure"], record["commit"]) == (1, COMMIT)
     assert record["command"] == "python benchmarks/x.py --all"
 
@@ -262,12 +265,20 @@ def test_the_study_of_mobilesn_keeps_its_cells_and_is_made_again(
     monkeypatch.setattr(choose_mobilesn, "git", lambda *_: COMMIT)
     base = {**choose_mobilesn.BASE, "components": 5, "width": 0.25, "receptive_field": 3}
     for name, value in (
-        ("BASE", base), ("EPOCHS", {"random": 2, "blocks": 2}), ("SIDE", 6), ("GUARD", 1),
+        ("BASE", base),
+        ("EPOCHS", {"random": 2, "blocks": 2}),
+        ("SIDE", 6),
+        ("GUARD", 1),
         ("CANDIDATES", {"random": ({},), "blocks": ({}, {"learning_rate": 1e-3})}),
-        ("OUTER", {"random": "random,train=0.3,seed=1",
-                   "blocks": "blocks,train=0.6,side=6,seed=1,allow_missing"}),
+        (
+            "OUTER",
+            {
+                "random": "random,train=0.3,seed=1",
+                "blocks": "blocks,train=0.6,side=6,seed=1,allow_missing",
+            },
+        ),
         ("DRAWS", {"random": 2, "blocks": 2}),
-    ):  # fmt: skip
+    ):
         monkeypatch.setattr(choose_mobilesn, name, value)
     cells = tmp_path / "cells"
     argv = ["benchmarks/choose_mobilesn.py", "--cells", str(cells)]
@@ -313,10 +324,14 @@ def test_a_cell_of_the_league_is_made_again(
 ) -> None:
     small = "mobilesn,components=5,epochs=2,width=0.25,receptive_field=3"
     for name, value in (
-        ("SLOW", small), ("SLOW_SEEDS", 1), ("MODELS", ("position",)),
-        ("NARROW", "svm,components=5"), ("WITH_HYBRIDSN", ("random,train=0.2",)),
-        ("BY_CLASS", "random,train=0.3"), ("FEW", ("per_class,n=5",)),
-    ):  # fmt: skip
+        ("SLOW", small),
+        ("SLOW_SEEDS", 1),
+        ("MODELS", ("position",)),
+        ("NARROW", "svm,components=5"),
+        ("WITH_HYBRIDSN", ("random,train=0.2",)),
+        ("BY_CLASS", "random,train=0.3"),
+        ("FEW", ("per_class,n=5",)),
+    ):
         monkeypatch.setattr(league, name, value)
     argv = ["benchmarks/league.py", "--cells", str(tmp_path / "cells"), "--seeds", "2"]
     with monkeypatch.context() as typed:
@@ -325,13 +340,18 @@ def test_a_cell_of_the_league_is_made_again(
     path = results / "league.json"
     record = json.loads(path.read_text())
     assert [(c["model"], c["split"], c["seed"]) for c in record["cells"]] == [
-        (small, "random,train=0.2", 0), ("svm,components=5", "random,train=0.2", 0),
-        ("position", "random,train=0.2", 0), ("svm,components=5", "random,train=0.2", 1),
-        ("position", "random,train=0.2", 1), ("svm,components=5", "random,train=0.3", 0),
-        ("position", "random,train=0.3", 0), ("svm,components=5", "random,train=0.3", 1),
-        ("position", "random,train=0.3", 1), ("position", "per_class,n=5", 0),
+        (small, "random,train=0.2", 0),
+        ("svm,components=5", "random,train=0.2", 0),
+        ("position", "random,train=0.2", 0),
+        ("svm,components=5", "random,train=0.2", 1),
+        ("position", "random,train=0.2", 1),
+        ("svm,components=5", "random,train=0.3", 0),
+        ("position", "random,train=0.3", 0),
+        ("svm,components=5", "random,train=0.3", 1),
+        ("position", "random,train=0.3", 1),
+        ("position", "per_class,n=5", 0),
         ("position", "per_class,n=5", 1),
-    ]  # fmt: skip
+    ]
     assert list(record["inputs"]["weights"]) == [f"{small} on random,train=0.2, seed 0"]
     assert len(record["inputs"]["split"]) == 6
     drawn = {league.again(record, np.random.default_rng(s)).what: s for s in range(60)}

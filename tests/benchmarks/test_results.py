@@ -135,8 +135,9 @@ BASELINES = {
 }
 
 
-@pytest.mark.parametrize("names", [("random-10", "blocks", "blocks-clean"),
-                                   ("random-30", "random-10", "random-5")])  # fmt: skip
+@pytest.mark.parametrize(
+    "names", [("random-10", "blocks", "blocks-clean"), ("random-30", "random-10", "random-5")]
+)
 def test_the_front_page_says_what_the_records_say(names: tuple[str, ...]) -> None:
     page = (ROOT / "README.md").read_text(encoding="utf-8")
     records = [record_of(f"hybridsn-{name}") for name in names]
@@ -212,8 +213,12 @@ def test_the_splits_of_the_page_are_what_it_says() -> None:
     """Drawn again: which pixels train, how many are tested, for which patch that is clean."""
     page = (ROOT / "docs" / "splits.md").read_text(encoding="utf-8")
     _, labels = sl.load("indian_pines")
-    rows = re.findall(r"^\| `((?:blocks|fields),train=[^`]+guard=\d+)` \| (\d+) % \| ([\d,]+) \| "
-                      r"(\d+) \| (\d+) \|$", page, re.MULTILINE)  # fmt: skip
+    rows = re.findall(
+        r"^\| `((?:blocks|fields),train=[^`]+guard=\d+)` \| (\d+) % \| ([\d,]+) \| "
+        r"(\d+) \| (\d+) \|$",
+        page,
+        re.MULTILINE,
+    )
     assert len(rows) == 6
     tested = {}
     for text, *shown in rows:
@@ -315,16 +320,23 @@ def test_the_page_on_cifar_says_what_was_scored(name: str) -> None:
     test, network = record["test"], record["model"].replace("mobilenet_v", "MobileNetV")
     interval = f"{100 * test['interval']['low']:.1f} to {100 * test['interval']['high']:.1f}"
     cells = [
-        f"`{record['recipe']}`", network, f"**{100 * test['scores']['overall_accuracy']:.2f}**",
-        interval, f"{100 * record['validation']['accuracy']:.2f}",
+        f"`{record['recipe']}`",
+        network,
+        f"**{100 * test['scores']['overall_accuracy']:.2f}**",
+        interval,
+        f"{100 * record['validation']['accuracy']:.2f}",
         f"{100 * test['scores']['wrongly_shuffled']:.2f}",
         f"{record['training']['seconds'] / 60:.0f} min",
-    ]  # fmt: skip
+    ]
     assert f"| {' | '.join(cells)} |" in page
 
 
-NETWORKS = {"mobilenet_v1": "MobileNetV1", "mobilenet_v2": "MobileNetV2", "hybridsn": "HybridSN",
-            "mobilesn": "MobileSN"}  # fmt: skip
+NETWORKS = {
+    "mobilenet_v1": "MobileNetV1",
+    "mobilenet_v2": "MobileNetV2",
+    "hybridsn": "HybridSN",
+    "mobilesn": "MobileSN",
+}
 
 
 def test_what_was_shipped_keeps_its_classes_and_the_page_says_what_was_measured() -> None:
@@ -336,18 +348,22 @@ def test_what_was_shipped_keeps_its_classes_and_the_page_says_what_was_measured(
         for backend, name in (("onnxruntime", "ONNX Runtime"), ("openvino", "OpenVINO")):
             assert row["parity"][backend]["difference"] <= 1e-4
             assert row["parity"][backend]["same_class"] == 1
-            (few,) = (f for f in row["fewer"]
-                      if (f["backend"], f["precision"]) == (backend, "int8"))  # fmt: skip
+            (few,) = (
+                f for f in row["fewer"] if (f["backend"], f["precision"]) == (backend, "int8")
+            )
             plain_s, few_s = (
                 measured[f"{row['run']}/{kind}"]["many"]["p50_s"]
                 for kind in (backend, f"{backend}-int8")
             )
             cells = [
-                NETWORKS[row["network"]], name, f"{100 * few['before']:.2f}",
-                f"{100 * few['after']:.2f}", f"{100 * few['same_class']:.2f}",
+                NETWORKS[row["network"]],
+                name,
+                f"{100 * few['before']:.2f}",
+                f"{100 * few['after']:.2f}",
+                f"{100 * few['same_class']:.2f}",
                 f"{few['bytes_after'] / 1e6:.2f} MB, {few['times_smaller']:.2f} × smaller",
                 f"{1000 * few_s:.0f} ms, {plain_s / few_s:.2f} × faster",
-            ]  # fmt: skip
+            ]
             assert f"| {' | '.join(cells)} |" in page
     worst = max(p["difference"] for row in record["runs"] for p in row["parity"].values())
     assert f"within {worst:.1e} of the largest logit" in page

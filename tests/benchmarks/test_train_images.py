@@ -27,9 +27,12 @@ def stepped(
 ) -> tuple[list[Any], Any]:
     """What a side answers, and the network that it has trained, of a tenth of the width."""
     net: Any = build_image_model(
-        model, variant="course", width=0.1, activation="relu",
+        model,
+        variant="course",
+        width=0.1,
+        activation="relu",
         generator=torch.Generator().manual_seed(0),
-    ).to(dtype)  # fmt: skip
+    ).to(dtype)
     batches = [(x[:8].to(dtype), y[:8]) for x, y in train_images.prepared(4)]
     here, there = multiprocessing.Pipe()
     for words in [*asked, ("end", 0)]:
@@ -49,8 +52,13 @@ def test_both_sides_take_the_same_steps(model: str) -> None:
     np.testing.assert_allclose(one, other, rtol=1e-5)
     assert one[0] != one[1]
     assert [len(seconds) for seconds, _ in answers[0]] == [1, 2]
-    start = build_image_model(model, variant="course", width=0.1, activation="relu",
-                              generator=torch.Generator().manual_seed(0))  # fmt: skip
+    start = build_image_model(
+        model,
+        variant="course",
+        width=0.1,
+        activation="relu",
+        generator=torch.Generator().manual_seed(0),
+    )
     moved = nets[1].linear.weight.detach() - start.linear.weight.detach()
     assert 1e-3 < moved.abs().max() < 4e-3  # three of Adam's steps
     torch.testing.assert_close(
@@ -114,8 +122,10 @@ def test_the_ratio_is_the_median_of_turns_without_their_first_step(
     assert row["seconds_a_step"] == {"ours": 1.0, "notebook": 2.0}
     assert row["images_a_second"] == {"ours": 128.0, "notebook": 64.0}
     assert row["loss_apart"] == {
-        "float64, 3 steps": 0.2, "float32, 3 steps": 0.2, "float32, last of 30 steps": 0.2,
-    }  # fmt: skip
+        "float64, 3 steps": 0.2,
+        "float32, 3 steps": 0.2,
+        "float32, last of 30 steps": 0.2,
+    }
     assert row["profiles"]["ours"] == {"aten::add": 0.5}
     assert record["inputs"]["data"] == {"digits/train": sl.load("digits")[0].sha256}
     drawn = [train_images.again(record, np.random.default_rng(seed)) for seed in range(6)]

@@ -25,8 +25,11 @@ def record() -> dict[str, Any]:
 
 def test_every_cause_stands_in_the_page_with_its_spread(record: dict[str, Any]) -> None:
     assert len(record["causes"]) == 10
-    rows = re.findall(r"^\| ([^|]+) \| ([\d.]+) ± ([\d.]+) \| ([\d.]+) to ([\d.]+) \|$",
-                      PAGE.read_text(encoding="utf-8"), re.MULTILINE)  # fmt: skip
+    rows = re.findall(
+        r"^\| ([^|]+) \| ([\d.]+) ± ([\d.]+) \| ([\d.]+) to ([\d.]+) \|$",
+        PAGE.read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
     expected = [
         (title(name), *(f"{100 * cause[key]:.2f}" for key in ("mean", "std", "min", "max")))
         for name, cause in record["causes"].items()

@@ -36,10 +36,16 @@ def test_what_goes_in_comes_out(digits_run: sl.Run, tmp_path: Path) -> None:
     assert {p.name for p in tmp_path.iterdir()} == {"config.json", "model.safetensors"}
     config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
     assert config == {
-        "format": 1, "model": "mobilenet_v1", "variant": "course", "width": 0.25,
-        "activation": "relu6", "small_images": True, "input_shape": [1, 8, 8],
-        "class_names": list("0123456789"), "images": 1297,
-    }  # fmt: skip
+        "format": 1,
+        "model": "mobilenet_v1",
+        "variant": "course",
+        "width": 0.25,
+        "activation": "relu6",
+        "small_images": True,
+        "input_shape": [1, 8, 8],
+        "class_names": list("0123456789"),
+        "images": 1297,
+    }
     train, test = sl.load("digits")
     pixels = train.pixels[digits_run.split(train, test).train] / 255
     assert back.mean.tolist() == pytest.approx([pixels.mean()])
@@ -78,7 +84,7 @@ def test_the_hash_covers_the_scaling(digits_run: sl.Run) -> None:
         ({"format": 2}, "format 2, this version reads up to 1; install a newer spectrolite"),
         ({"model": ["mobilenet_v1"]}, "damaged: "),
     ],
-)  # fmt: skip
+)
 def test_a_configuration_that_is_none_is_named(
     folder: Path, values: dict[str, Any], words: str
 ) -> None:
@@ -108,7 +114,7 @@ def _nan(state: dict[str, Tensor]) -> None:
         ),
         (lambda s: s.update({"bands.mean": torch.zeros(1)}), "'bands.mean' is neither of the netw"),
         (lambda s: s.update({"linear.bias": torch.zeros(10)}), "'linear.bias' is neither of the n"),
-        (lambda s: s.pop("network.linear.bias"), "Missing key(s) in state_dict: \"linear.bias\""),
+        (lambda s: s.pop("network.linear.bias"), 'Missing key(s) in state_dict: "linear.bias"'),
         (lambda s: s.update({"network.x": torch.zeros(1)}), "Unexpected key(s) in state_dict"),
         (_nan, "NaN, infinite or too large values in stem.0.weight"),
         (
@@ -120,7 +126,7 @@ def _nan(state: dict[str, Tensor]) -> None:
             "linear.bias is torch.int64, wanted torch.float32",
         ),
     ],
-)  # fmt: skip
+)
 def test_weights_that_are_others_are_named(
     folder: Path, change: Callable[[dict[str, Tensor]], object], words: str
 ) -> None:

@@ -113,8 +113,10 @@ def test_a_loaded_model_is_the_saved_one(variant: str, tmp_path: Path) -> None:
     assert loaded.config == made.config
     assert loaded.sha256 == made.sha256
     assert (loaded.bands.fitted_on, loaded.bands.pixels, loaded.bands.explained) == (
-        "train", 321, 0.875,
-    )  # fmt: skip
+        "train",
+        321,
+        0.875,
+    )
     assert loaded.bands.mean.dtype == loaded.bands.matrix.dtype == np.float64
     spectra = np.random.default_rng(2).integers(0, 9000, (25, 26, BANDS))
     reduced = made.bands.reduce(spectra)
@@ -224,9 +226,12 @@ def test_the_hash_is_of_every_trained_number(bundle: Bundle) -> None:
 
     assert hashed() == bundle.sha256
     changed = [
-        hashed("conv3d_1.0.weight"), hashed("fc3.bias"), hashed("conv2d_4.1.running_var"),
-        hashed(mean=1e-9), hashed(matrix=1e-9),
-    ]  # fmt: skip
+        hashed("conv3d_1.0.weight"),
+        hashed("fc3.bias"),
+        hashed("conv2d_4.1.running_var"),
+        hashed(mean=1e-9),
+        hashed(matrix=1e-9),
+    ]
     assert len({bundle.sha256, *changed}) == 6
     assert all(len(c) == 64 for c in changed)
 
@@ -325,11 +330,19 @@ def _entry(shape: list[int], start: int, stop: int, dtype: str = "F32") -> dict[
         _file({"a": _entry([1], 0, 4, "O")}, body=bytes(4)),
     ],
     ids=[
-        "header of 8 EiB", "header of 1 TiB", "header above the limit", "header a list",
-        "tensor of 4 TiB", "size overflows", "shape and bytes differ", "negative size",
-        "overlap", "bytes left over", "unknown type",
+        "header of 8 EiB",
+        "header of 1 TiB",
+        "header above the limit",
+        "header a list",
+        "tensor of 4 TiB",
+        "size overflows",
+        "shape and bytes differ",
+        "negative size",
+        "overlap",
+        "bytes left over",
+        "unknown type",
     ],
-)  # fmt: skip
+)
 def test_absurd_headers_are_refused(saved: Path, tmp_path: Path, content: bytes) -> None:
     shutil.copy(saved / "config.json", tmp_path)
     (tmp_path / "model.safetensors").write_bytes(content)
@@ -562,20 +575,34 @@ def test_a_newer_format_is_refused(saved: Path, tmp_path: Path) -> None:
     ("values", "message"),
     [
         ({"surprise": 1}, "damaged: surprise: Extra inputs are not permitted; train again"),
-        ({"patch": "wide"}, "damaged: patch: Input should be a valid integer, unable to parse "
-         "string as an integer; train again"),
+        (
+            {"patch": "wide"},
+            "damaged: patch: Input should be a valid integer, unable to parse "
+            "string as an integer; train again",
+        ),
         ({"model": ["hybridsn"]}, "damaged: model: Input should be a valid string; train again"),
-        ({"class_names": {"x": "a"}}, "damaged: class_names.x.[key]: Input should be a valid "
-         "integer, unable to parse string as an integer; train again"),
-        ({"class_colours": {"1": [1, 2]}}, "damaged: class_colours.1.2: Field required; "
-         "train again"),
-        ({"wavelengths_nm": ["red"]}, "damaged: wavelengths_nm.0: Input should be a valid number, "
-         "unable to parse string as a number; train again"),
+        (
+            {"class_names": {"x": "a"}},
+            "damaged: class_names.x.[key]: Input should be a valid "
+            "integer, unable to parse string as an integer; train again",
+        ),
+        (
+            {"class_colours": {"1": [1, 2]}},
+            "damaged: class_colours.1.2: Field required; train again",
+        ),
+        (
+            {"wavelengths_nm": ["red"]},
+            "damaged: wavelengths_nm.0: Input should be a valid number, "
+            "unable to parse string as a number; train again",
+        ),
         ({"class_ids": None}, "damaged: class_ids: Input should be a valid tuple; train again"),
-        ({"\ud800": 1}, "damaged: Input should be a valid string, unable to parse raw data as a "
-         "unicode string; train again"),
+        (
+            {"\ud800": 1},
+            "damaged: Input should be a valid string, unable to parse raw data as a "
+            "unicode string; train again",
+        ),
     ],
-)  # fmt: skip
+)
 def test_wrong_values_are_named(
     saved: Path, tmp_path: Path, values: dict[str, Any], message: str
 ) -> None:
@@ -689,9 +716,22 @@ def test_every_key_is_needed(saved: Path, tmp_path: Path, key: str) -> None:
     assert _refused(tmp_path) == expected
 
 
-@pytest.mark.parametrize("text", ["[]", "[1, 2]", "3", "null", '"text"', "{}", '{"format": "1"}',
-                                  '{"format": null}', '{"format": 1.5}', '{"format": true}',
-                                  '{"format": [1]}'])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "[1, 2]",
+        "3",
+        "null",
+        '"text"',
+        "{}",
+        '{"format": "1"}',
+        '{"format": null}',
+        '{"format": 1.5}',
+        '{"format": true}',
+        '{"format": [1]}',
+    ],
+)
 def test_json_that_is_no_object_with_a_format_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "config.json").write_text(text)
     assert _refused(tmp_path) == (
@@ -701,9 +741,17 @@ def test_json_that_is_no_object_with_a_format_is_refused(tmp_path: Path, text: s
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b'{"format": 1', b"format: 1", b"\xff\xfe{}", b"\x00" * 50, b'{"format": 1}}',
-     b'{"format": ' + b"9" * 5000 + b"}"],
-)  # fmt: skip
+    [
+        b"",
+        b"{",
+        b'{"format": 1',
+        b"format: 1",
+        b"\xff\xfe{}",
+        b"\x00" * 50,
+        b'{"format": 1}}',
+        b'{"format": ' + b"9" * 5000 + b"}",
+    ],
+)
 def test_damaged_json_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "config.json").write_bytes(content)
     message = _refused(tmp_path)

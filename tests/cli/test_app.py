@@ -19,9 +19,19 @@ from spectrolite.cli.tables import TrainingProgress
 from spectrolite.datasets.catalog import DATASETS
 
 VERBS = (
-    "data", "train", "evaluate", "report", "map", "areas", "classify", "explain", "verify",
-    "repeat", "doctor", "demo",
-)  # fmt: skip
+    "data",
+    "train",
+    "evaluate",
+    "report",
+    "map",
+    "areas",
+    "classify",
+    "explain",
+    "verify",
+    "repeat",
+    "doctor",
+    "demo",
+)
 
 
 @dataclass(frozen=True)
@@ -104,9 +114,23 @@ def test_the_main_job_from_files(
 ) -> None:
     out = tmp_path / "runs" / "tiny"
     done = typed(
-        "train", "--scene", tiny_files[0], "--labels", tiny_files[1], "--train", 0.2,
-        "--split-seed", 1, "--components", 13, "--epochs", 3, "--out", out, "--json",
-    )  # fmt: skip
+        "train",
+        "--scene",
+        tiny_files[0],
+        "--labels",
+        tiny_files[1],
+        "--train",
+        0.2,
+        "--split-seed",
+        1,
+        "--components",
+        13,
+        "--epochs",
+        3,
+        "--out",
+        out,
+        "--json",
+    )
     assert done.code == 0, done.err
     printed = json.loads(done.out)
     assert printed["run"] == str(out)
@@ -155,10 +179,22 @@ def test_verify_repeat_and_flips(
     typed: Type, tiny_files: tuple[Path, Path], tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    assert typed(
-        "train", "--scene", tiny_files[0], "--labels", tiny_files[1], "--components", 13,
-        "--epochs", 1, "--out", out,
-    ).code == 0  # fmt: skip
+    assert (
+        typed(
+            "train",
+            "--scene",
+            tiny_files[0],
+            "--labels",
+            tiny_files[1],
+            "--components",
+            13,
+            "--epochs",
+            1,
+            "--out",
+            out,
+        ).code
+        == 0
+    )
     flipped = typed("evaluate", out, "--flips")
     assert flipped.code == 0
     assert "eight orientations averaged" in flipped.out
@@ -190,8 +226,9 @@ def test_verify_repeat_and_flips(
     assert f"{100 * report.overall_accuracy:.2f}" in shown
     wrong = typed("repeat", out, "--vary", "all")
     assert (wrong.code, wrong.err) == (
-        2, "error: --vary: wanted training, split or both, got 'all'",
-    )  # fmt: skip
+        2,
+        "error: --vary: wanted training, split or both, got 'all'",
+    )
 
 
 def test_a_repetition_that_is_stopped_says_how_it_goes_on(
@@ -234,14 +271,34 @@ def test_explain_shows_and_prints_the_same_counts(typed: Type, tmp_path: Path) -
     assert "…" not in shown.out
     assert shown.out.splitlines()[-1] == str(picture)
     assert picture.stat().st_size > 20_000
-    words = ["--variant", "course", "--width", "1", "--classes", "10", "--activation", "relu",
-             "--small-images", "--json"]  # fmt: skip
+    words = [
+        "--variant",
+        "course",
+        "--width",
+        "1",
+        "--classes",
+        "10",
+        "--activation",
+        "relu",
+        "--small-images",
+        "--json",
+    ]
     printed = typed("explain", "mobilenet_v1", *words)
     assert printed.err == ""
-    assert printed.out == sl.explain("mobilenet_v1", variant="course", activation="relu").to_json(
-    ) + "\n"  # fmt: skip
-    large = typed("explain", "mobilenet_v2", "--input", "3x224x224", "--classes", "1000",
-                  "--no-small-images", "--json")  # fmt: skip
+    assert (
+        printed.out
+        == sl.explain("mobilenet_v1", variant="course", activation="relu").to_json() + "\n"
+    )
+    large = typed(
+        "explain",
+        "mobilenet_v2",
+        "--input",
+        "3x224x224",
+        "--classes",
+        "1000",
+        "--no-small-images",
+        "--json",
+    )
     assert json.loads(large.out)["macs"] == 300_774_272
     scene = typed("explain", "hybridsn", "--input", "30x25x25", "--classes", "16", "--json")
     assert json.loads(scene.out)["macs"] == 247_683_392
@@ -275,8 +332,17 @@ WRONG = {
         "scenes, given, got 'lucky'",
     ),
     "contradiction": (
-        ["train", "--data", "indian_pines", "--split", "random,train=0.3", "--train", "0.1",
-         "--out", "x"],
+        [
+            "train",
+            "--data",
+            "indian_pines",
+            "--split",
+            "random,train=0.3",
+            "--train",
+            "0.1",
+            "--out",
+            "x",
+        ],
         "--train 0.1 contradicts --split random,train=0.3; give one of them",
     ),
     "lost classes": (
@@ -320,7 +386,7 @@ WRONG = {
         ["train", "--scene", "a.npy", "--labels", "b.npy", "--out", "x"],
         "a.npy: no such file",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", WRONG)
@@ -345,9 +411,18 @@ def test_bands_with_nan_are_named_and_can_be_dropped(
     cube[:, :, 9] = 1
     np.save(tmp_path / "bad.npy", cube)
     words = [
-        "train", "--scene", tmp_path / "bad.npy", "--labels", tiny_files[1], "--components", 13,
-        "--epochs", 1, "--out", tmp_path / "run",
-    ]  # fmt: skip
+        "train",
+        "--scene",
+        tmp_path / "bad.npy",
+        "--labels",
+        tiny_files[1],
+        "--components",
+        13,
+        "--epochs",
+        1,
+        "--out",
+        tmp_path / "run",
+    ]
     told = "infinite or nodata in 2 of 16 bands, from 0: 5, 6; drop them (--drop-bands 5-6)"
     assert told in typed(*words).err
     assert "1 of 14 bands have one value" in typed(*words, "--drop-bands", "5-6").err
@@ -355,9 +430,15 @@ def test_bands_with_nan_are_named_and_can_be_dropped(
     assert done.code == 0, done.err
     assert typed("evaluate", tmp_path / "run").code == 0
     mapped = typed(
-        "map", tmp_path / "run", "--scene", tmp_path / "bad.npy", "--drop-bands", "5,6,9",
-        "--out", tmp_path / "m.tif",
-    )  # fmt: skip
+        "map",
+        tmp_path / "run",
+        "--scene",
+        tmp_path / "bad.npy",
+        "--drop-bands",
+        "5,6,9",
+        "--out",
+        tmp_path / "m.tif",
+    )
     assert mapped.code == 0, mapped.err
 
 
@@ -381,8 +462,10 @@ def test_other_failures_are_one_message_and_exit_code_1(
 def test_the_module_runs_as_a_program() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "spectrolite", "data", "--json"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert json.loads(done.stdout)["datasets"]
 
 
@@ -407,12 +490,14 @@ def test_the_doctor_says_ok_and_wrong_by_its_exit_code(
     assert {c["name"]: c["verdict"] for c in printed["checks"]}["inputs"] == "wrong"
     asked = typed("doctor", tmp_path / "run" / "bundle")
     assert (asked.code, asked.err) == (
-        2, "error: doctor: a bundle has no data of its own; name them with --scene and --labels",
-    )  # fmt: skip
+        2,
+        "error: doctor: a bundle has no data of its own; name them with --scene and --labels",
+    )
     half = typed("doctor", tmp_path / "run", "--scene", reflectance)
     assert (half.code, half.err) == (2, "error: give both --scene and --labels, or neither")
     keys = typed("doctor", tmp_path / "run", "--drop-bands", 3)
     assert (keys.code, keys.err) == (
-        2, "error: --drop-bands, --class-field, --layer and the keys go with --scene and --labels",
-    )  # fmt: skip
+        2,
+        "error: --drop-bands, --class-field, --layer and the keys go with --scene and --labels",
+    )
     assert typed("doctor", tmp_path).code == 2

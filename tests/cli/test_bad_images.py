@@ -128,10 +128,13 @@ def test_every_kind_of_pixel_trains_and_is_classified(
     images = made(tmp_path / "set")
     deep = Image.fromarray(noise(1, 2**16).astype(np.uint16))
     kinds = {
-        "grey.png": encoded(coloured(1, "L")), "rgba.png": encoded(coloured(4, "RGBA")),
-        "palette.png": encoded(coloured(3, "RGB").quantize(16)), "deep.png": encoded(deep),
-        "cmyk.jpg": encoded(coloured(4, "CMYK"), "JPEG"), "turned.jpg": turned(),
-    }  # fmt: skip
+        "grey.png": encoded(coloured(1, "L")),
+        "rgba.png": encoded(coloured(4, "RGBA")),
+        "palette.png": encoded(coloured(3, "RGB").quantize(16)),
+        "deep.png": encoded(deep),
+        "cmyk.jpg": encoded(coloured(4, "CMYK"), "JPEG"),
+        "turned.jpg": turned(),
+    }
     for name, content in kinds.items():
         (images / "dog" / name).write_bytes(content)
     code, out, err = typed("train", "--images", images, *SMALL, "--out", tmp_path / "run")
@@ -193,8 +196,9 @@ def test_a_set_that_is_none_is_named(
     images = change(made(tmp_path / "set"))
     there = sorted(tmp_path.iterdir())
     for allowed in ((), ("--skip-damaged",)):
-        code, out, err = typed("train", "--images", images, *SMALL, *allowed, "--out",
-                               tmp_path / "run")  # fmt: skip
+        code, out, err = typed(
+            "train", "--images", images, *SMALL, *allowed, "--out", tmp_path / "run"
+        )
         assert (code, out) == (2, "")
         assert err == f"error: {said.format(images, tmp_path)}"
         assert sorted(tmp_path.iterdir()) == there
@@ -218,8 +222,9 @@ def test_a_cifar_file_of_the_wrong_length_is_named(typed: Type, tmp_path: Path, 
     folder.mkdir()
     for name in [*known.train, *known.test]:
         (folder / name).write_bytes(bytes(known.record_bytes))
-    code, out, err = typed("train", "--data", data, "--root", tmp_path, *SMALL, "--out",
-                           tmp_path / "run")  # fmt: skip
+    code, out, err = typed(
+        "train", "--data", data, "--root", tmp_path, *SMALL, "--out", tmp_path / "run"
+    )
     first, records = next(iter(known.train.items()))
     assert (code, out) == (2, "")
     assert err == (

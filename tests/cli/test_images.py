@@ -32,16 +32,35 @@ def folder(tmp_path: Path) -> Path:
 def test_the_main_job_on_images(typed: Type, tmp_path: Path) -> None:
     out = tmp_path / "runs" / "digits"
     code, printed, _ = typed(
-        "train", "--data", "digits", *SMALL, "--mirror", "none", "--split-seed", 3, "--seed", 2,
-        "--out", out, "--json",
-    )  # fmt: skip
+        "train",
+        "--data",
+        "digits",
+        *SMALL,
+        "--mirror",
+        "none",
+        "--split-seed",
+        3,
+        "--seed",
+        2,
+        "--out",
+        out,
+        "--json",
+    )
     assert code == 0
     report = json.loads(printed)
     train, test = sl.load("digits")
     same = sl.train(
-        train, test, sl.split_images(train, test, seed=3), model="mobilenet_v1", variant="course",
-        width=0.1, epochs=1, mirror="none", seed=2, out=tmp_path / "same",
-    )  # fmt: skip
+        train,
+        test,
+        sl.split_images(train, test, seed=3),
+        model="mobilenet_v1",
+        variant="course",
+        width=0.1,
+        epochs=1,
+        mirror="none",
+        seed=2,
+        out=tmp_path / "same",
+    )
     assert sl.open_run(out).bundle.sha256 == same.bundle.sha256
     assert report["overall_accuracy"] == same.report.overall_accuracy
     assert report["macs"] == same.report.macs
@@ -74,33 +93,56 @@ def test_a_recipe_and_flags_that_override_it(typed: Type, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--data", "digits", "--components", 3, "--model", "mobilenet_v1"),
-         "--components: does not go with mobilenet_v1, which classifies images; leave it out"),
-        (("--data", "indian_pines", "--cutout", 3),
-         "--cutout: does not go with hybridsn, which classifies scenes; leave it out"),
-        (("--data", "digits", "--image-size", 8),
-         "--image-size goes with --images, not with --data"),
-        (("--data", "digits", "--skip-damaged"),
-         "--skip-damaged goes with --images, not with --data"),
-        (("--data", "digits", "--scene-key", "a"),
-         "--scene-key goes with --scene, not with --data"),
+        (
+            ("--data", "digits", "--components", 3, "--model", "mobilenet_v1"),
+            "--components: does not go with mobilenet_v1, which classifies images; leave it out",
+        ),
+        (
+            ("--data", "indian_pines", "--cutout", 3),
+            "--cutout: does not go with hybridsn, which classifies scenes; leave it out",
+        ),
+        (
+            ("--data", "digits", "--image-size", 8),
+            "--image-size goes with --images, not with --data",
+        ),
+        (
+            ("--data", "digits", "--skip-damaged"),
+            "--skip-damaged goes with --images, not with --data",
+        ),
+        (
+            ("--data", "digits", "--scene-key", "a"),
+            "--scene-key goes with --scene, not with --data",
+        ),
         (("--images", "x", "--root", "y"), "--root goes with --data, not with --images"),
-        (("--images", "x", "--data", "digits"),
-         "give --data NAME, or --scene FILE and --labels FILE, or --images DIR"),
+        (
+            ("--images", "x", "--data", "digits"),
+            "give --data NAME, or --scene FILE and --labels FILE, or --images DIR",
+        ),
         (("--scene", "x"), "give --data NAME, or --scene FILE and --labels FILE, or --images DIR"),
-        (("--data", "digits", "--root", "x"),
-         "--root: digits comes with an installed package; leave it out"),
-        (("--data", "digits", "--train", 0.1),
-         "--split: train does not go with images; wanted random with validation, test, seed"),
-        (("--data", "digits", "--split", "random,test=0.2"),
-         "--split: test=0.2, but digits/test is the test set; leave test= out"),
-        (("--data", "digits", "--split", "random,validation=0", "--patience", 2),
-         "--patience: early stopping needs a validation part; add validation=0.1 to --split"),
-        (("--data", "digits", "--recipe", "mine"),
-         "--recipe: wanted one of course-10-epochs, full-200, ten-epochs, or a path that ends in "
-         ".toml, got 'mine'"),
+        (
+            ("--data", "digits", "--root", "x"),
+            "--root: digits comes with an installed package; leave it out",
+        ),
+        (
+            ("--data", "digits", "--train", 0.1),
+            "--split: train does not go with images; wanted random with validation, test, seed",
+        ),
+        (
+            ("--data", "digits", "--split", "random,test=0.2"),
+            "--split: test=0.2, but digits/test is the test set; leave test= out",
+        ),
+        (
+            ("--data", "digits", "--split", "random,validation=0", "--patience", 2),
+            "--patience: early stopping needs a validation part; add validation=0.1 to --split",
+        ),
+        (
+            ("--data", "digits", "--recipe", "mine"),
+            "--recipe: wanted one of course-10-epochs, full-200, ten-epochs, or a path that "
+            "ends in "
+            ".toml, got 'mine'",
+        ),
     ],
-)  # fmt: skip
+)
 def test_wrong_use_is_one_line_and_leaves_nothing(
     typed: Type, tmp_path: Path, words: tuple[object, ...], message: str
 ) -> None:
@@ -166,6 +208,7 @@ def test_a_run_whose_images_were_moved(typed: Type, folder: Path, tmp_path: Path
     assert (code, out.split()[-2:]) == (0, ["same", "bits"])
     code, _, err = typed("doctor", run / "bundle")
     assert (code, err) == (
-        2, "error: doctor: a bundle has no data of its own; name them with --images",
-    )  # fmt: skip
+        2,
+        "error: doctor: a bundle has no data of its own; name them with --images",
+    )
     assert typed("doctor", run / "bundle", "--images", tmp_path / "moved" / "set", "--json")[1]

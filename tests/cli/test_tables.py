@@ -66,8 +66,11 @@ def test_the_table_shows_runs_side_by_side(tiny_run: sl.Run) -> None:
     Console(file=file, width=100).print(
         report_table({"one": tiny_run.report, "two": tiny_run.report})
     )
-    lines = {row.split("│")[1].strip(): row.split("│")[2:4] for row in file.getvalue().splitlines()
-             if row.count("│") == 4}  # fmt: skip
+    lines = {
+        row.split("│")[1].strip(): row.split("│")[2:4]
+        for row in file.getvalue().splitlines()
+        if row.count("│") == 4
+    }
     report = tiny_run.report
     assert [v.strip() for v in lines["hybridsn: overall accuracy"]] == [
         f"{100 * report.overall_accuracy:.2f}"
@@ -102,9 +105,17 @@ def test_the_table_of_costs_has_every_layer_and_what_it_comes_to() -> None:
     ]
     assert [line[0] for line in lines[-21:-1]] == [row.name for row in made.layers]
     assert lines[-19] == [
-        "blocks.0.pointwise.0", "pointwise", "64x32x32", "2,176", "0.1", "2,097,152", "7.2", "8.5",
-        "256.0", "18,874,368",
-    ]  # fmt: skip
+        "blocks.0.pointwise.0",
+        "pointwise",
+        "64x32x32",
+        "2,176",
+        "0.1",
+        "2,097,152",
+        "7.2",
+        "8.5",
+        "256.0",
+        "18,874,368",
+    ]
 
 
 def test_notes_of_costs_tell_kinds_and_ordinary_convolutions() -> None:

@@ -436,18 +436,28 @@ def test_polygons_are_kept_and_hashed() -> None:
 @pytest.mark.parametrize(
     ("polygons", "said"),
     [
-        (np.ones((2, 2), int), "wanted polygons as whole numbers of shape (1, 3), got int64 of "
-         "shape (2, 2)"),
-        (np.array([[1.0, 2.0, 0.0]]), "wanted polygons as whole numbers of shape (1, 3), got "
-         "float64 of shape (1, 3)"),
-        (np.array([[1, 0, 0]]), "wanted a polygon number from 1 up at each labelled pixel and 0 "
-         "elsewhere"),
-        (np.array([[1, 2, -1]]), "wanted a polygon number from 1 up at each labelled pixel and 0 "
-         "elsewhere"),
-        (np.array([[6, 6, 0]]), "polygon 6 holds pixels of the classes 2, 5; wanted one class a "
-         "polygon"),
+        (
+            np.ones((2, 2), int),
+            "wanted polygons as whole numbers of shape (1, 3), got int64 of shape (2, 2)",
+        ),
+        (
+            np.array([[1.0, 2.0, 0.0]]),
+            "wanted polygons as whole numbers of shape (1, 3), got float64 of shape (1, 3)",
+        ),
+        (
+            np.array([[1, 0, 0]]),
+            "wanted a polygon number from 1 up at each labelled pixel and 0 elsewhere",
+        ),
+        (
+            np.array([[1, 2, -1]]),
+            "wanted a polygon number from 1 up at each labelled pixel and 0 elsewhere",
+        ),
+        (
+            np.array([[6, 6, 0]]),
+            "polygon 6 holds pixels of the classes 2, 5; wanted one class a polygon",
+        ),
     ],
-)  # fmt: skip
+)
 def test_polygons_that_are_none_of_the_labels(polygons: NDArray[Any], said: str) -> None:
     with pytest.raises(LabelsError) as caught:
         Labels(np.array([[5, 2, 0]]), polygons=polygons, name="plots")

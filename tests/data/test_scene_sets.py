@@ -103,8 +103,10 @@ def test_a_split_works_over_the_scenes_together(
     assert (known.array[everything] > 0).all()
     assert len(everything) + drawn.dropped == (known.array > 0).sum()
     for n, (rows, cols) in enumerate(SHAPES):  # the guard holds within a scene, and only there
-        train, test = (np.stack(np.unravel_index(part_of(p, n), (rows, cols)), 1)
-                       for p in (drawn.train, drawn.test))  # fmt: skip
+        train, test = (
+            np.stack(np.unravel_index(part_of(p, n), (rows, cols)), 1)
+            for p in (drawn.train, drawn.test)
+        )
         if len(train) and len(test):
             apart = np.abs(train[:, None] - test[None]).max(2)
             assert apart.min() > guard
@@ -162,37 +164,74 @@ def refused(
 def test_scenes_that_do_not_go_together() -> None:
     one, other = scene(0), scene(1)
     maps = [labels(0), labels(1)]
-    refused("several: wanted labels for each of 2 scenes, in their order, got 1",
-            LabelsError, [one, other], maps[:1])  # fmt: skip
+    refused(
+        "several: wanted labels for each of 2 scenes, in their order, got 1",
+        LabelsError,
+        [one, other],
+        maps[:1],
+    )
     refused("several: wanted two scenes or more, got 1", SceneError, [one], maps[:1])
-    refused("north.npy: given twice; give each scene once, for its pixels would train and test",
-            SceneError, [one, sl.Scene(one.cube.copy(), name="north.npy")], maps)  # fmt: skip
-    refused("a/x.npy and b/x.npy: both are called x; rename one", SceneError,
-            [sl.Scene(one.cube, "x.npy", source={"file": "a/x.npy"}),
-             sl.Scene(other.cube, "x.npy", source={"file": "b/x.npy"})], maps)  # fmt: skip
-    refused("south.npy: 6 bands, but north.npy has 5; leave bands out until both have the same",
-            SceneError, [one, scene(1, 6)], maps)  # fmt: skip
-    refused("south.npy: band 3, from 0, has its centre at 731.5 nm, but at 700 nm in north.npy, "
-            "and so 2 of 5 bands are more than 1 nm apart; train on scenes of one sensor",
-            SceneError,
-            [scene(0, wavelengths_nm=(400.0, 500.0, 600.0, 700.0, 800.0)),
-             scene(1, wavelengths_nm=(400.5, 500.0, 600.0, 731.5, 803.0))], maps)  # fmt: skip
-    refused("south.npy: the scale factor of its file was applied to it or to north.npy, not to "
-            "both",
-            SceneError, [one, scene(1, source={"scale": "true"})], maps)  # fmt: skip
-    refused("south_gt.npy: wanted 12 rows and 14 columns as in north.npy, got 9 and 21",
-            LabelsError, [one, other], [labels(1), labels(1)])  # fmt: skip
+    refused(
+        "north.npy: given twice; give each scene once, for its pixels would train and test",
+        SceneError,
+        [one, sl.Scene(one.cube.copy(), name="north.npy")],
+        maps,
+    )
+    refused(
+        "a/x.npy and b/x.npy: both are called x; rename one",
+        SceneError,
+        [
+            sl.Scene(one.cube, "x.npy", source={"file": "a/x.npy"}),
+            sl.Scene(other.cube, "x.npy", source={"file": "b/x.npy"}),
+        ],
+        maps,
+    )
+    refused(
+        "south.npy: 6 bands, but north.npy has 5; leave bands out until both have the same",
+        SceneError,
+        [one, scene(1, 6)],
+        maps,
+    )
+    refused(
+        "south.npy: band 3, from 0, has its centre at 731.5 nm, but at 700 nm in north.npy, "
+        "and so 2 of 5 bands are more than 1 nm apart; train on scenes of one sensor",
+        SceneError,
+        [
+            scene(0, wavelengths_nm=(400.0, 500.0, 600.0, 700.0, 800.0)),
+            scene(1, wavelengths_nm=(400.5, 500.0, 600.0, 731.5, 803.0)),
+        ],
+        maps,
+    )
+    refused(
+        "south.npy: the scale factor of its file was applied to it or to north.npy, not to both",
+        SceneError,
+        [one, scene(1, source={"scale": "true"})],
+        maps,
+    )
+    refused(
+        "south_gt.npy: wanted 12 rows and 14 columns as in north.npy, got 9 and 21",
+        LabelsError,
+        [one, other],
+        [labels(1), labels(1)],
+    )
 
 
 def test_classes_that_do_not_go_together() -> None:
     scenes = [scene(0), scene(1)]
-    refused("south_gt.npy (of south): class 7 is 'rye', but 'oats' in north_gt.npy (of north); "
-            "give one class one id and one name in all label files", LabelsError, scenes,
-            [labels(0, {2: "wheat", 7: "oats"}), labels(1, {2: "wheat", 7: "rye"})])  # fmt: skip
-    refused("south_gt.npy (of south): 'oats' is class 9, but class 7 in north_gt.npy (of north); "
-            "give one class one id and one name in all label files", LabelsError, scenes,
-            [labels(0, {2: "wheat", 7: "oats"}), labels(1, {2: "wheat", 7: "oats", 9: "oats"})]
-            )  # fmt: skip
+    refused(
+        "south_gt.npy (of south): class 7 is 'rye', but 'oats' in north_gt.npy (of north); "
+        "give one class one id and one name in all label files",
+        LabelsError,
+        scenes,
+        [labels(0, {2: "wheat", 7: "oats"}), labels(1, {2: "wheat", 7: "rye"})],
+    )
+    refused(
+        "south_gt.npy (of south): 'oats' is class 9, but class 7 in north_gt.npy (of north); "
+        "give one class one id and one name in all label files",
+        LabelsError,
+        scenes,
+        [labels(0, {2: "wheat", 7: "oats"}), labels(1, {2: "wheat", 7: "oats", 9: "oats"})],
+    )
 
 
 def test_a_class_of_one_scene_is_a_class_of_all() -> None:
@@ -208,20 +247,36 @@ def test_a_class_of_one_scene_is_a_class_of_all() -> None:
 @pytest.mark.parametrize(
     ("method", "parameters", "message"),
     [
-        ("scenes", {"test": "east"}, "scenes: test=east: no scene east; wanted north, south, west, "
-         'or several of them joined by "+"'),
-        ("scenes", {"test": "north+south+west"}, "scenes: test=north+south+west: names every "
-         "scene; leave one to train on"),
-        ("scenes", {"test": "north", "train": 0.5}, "scenes: test= goes with scenes, and in place "
-         "of train="),
+        (
+            "scenes",
+            {"test": "east"},
+            "scenes: test=east: no scene east; wanted north, south, west, "
+            'or several of them joined by "+"',
+        ),
+        (
+            "scenes",
+            {"test": "north+south+west"},
+            "scenes: test=north+south+west: names every scene; leave one to train on",
+        ),
+        (
+            "scenes",
+            {"test": "north", "train": 0.5},
+            "scenes: test= goes with scenes, and in place of train=",
+        ),
         ("random", {"test": "north"}, "random: test= goes with scenes, and in place of train="),
-        ("scenes", {"test": "north+west", "validation": 0.5},
-         "scenes,test=north+west,seed=0,validation=0.5: no validation pixel is left; one scene "
-         "alone trains; give more scenes, or test fewer"),
-        ("given", {"train": "a", "test": "b"}, "given: goes with one scene; of several name those "
-         "to test: scenes,test=NAME"),
+        (
+            "scenes",
+            {"test": "north+west", "validation": 0.5},
+            "scenes,test=north+west,seed=0,validation=0.5: no validation pixel is left; one scene "
+            "alone trains; give more scenes, or test fewer",
+        ),
+        (
+            "given",
+            {"train": "a", "test": "b"},
+            "given: goes with one scene; of several name those to test: scenes,test=NAME",
+        ),
     ],
-)  # fmt: skip
+)
 def test_splits_that_cannot_be(method: str, parameters: dict[str, object], message: str) -> None:
     with pytest.raises(SplitError) as caught:
         sl.split(three()[1], method, **parameters)  # type: ignore[arg-type]

@@ -69,25 +69,31 @@ def test_the_same_bands_are_taken_as_they_are() -> None:
     ("there", "wanted", "match", "said"),
     [
         (
-            (500.0, 600.0), (500.0, 650.0), False,
+            (500.0, 600.0),
+            (500.0, 650.0),
+            False,
             "field: other wavelengths than the model's: 1 of 2 bands are more than 1 nm off, the "
             "first being 1, from 0: wanted 650 nm, got 600 nm; leave bands out with --drop-bands, "
             "or interpolate with --match-wavelengths",
         ),
         (
-            (500.0, 600.0, 700.0), (500.0, 650.0), False,
+            (500.0, 600.0, 700.0),
+            (500.0, 650.0),
+            False,
             "field: other wavelengths than the model's: wanted 2 bands from 500 to 650 nm, got 3 "
             "from 500 to 700 nm; leave bands out with --drop-bands, or interpolate with "
             "--match-wavelengths",
         ),
         (
-            (500.0, 600.0), (450.0, 550.0, 700.0), True,
+            (500.0, 600.0),
+            (450.0, 550.0, 700.0),
+            True,
             "field: --match-wavelengths: 2 of the model's 3 wavelengths lie outside its range of "
             "500 to 600 nm, the first at 450 nm",
         ),
         ((500.0,), None, True, "--match-wavelengths: the model has no wavelengths; leave it out"),
     ],
-)  # fmt: skip
+)
 def test_other_wavelengths_are_refused(
     there: tuple[float, ...], wanted: Any, match: bool, said: str
 ) -> None:
@@ -104,8 +110,9 @@ def test_a_model_maps_another_sensor_by_option(
     split = sl.split(tiny[1], "random", train=0.2, seed=1)
     run = sl.train(scene, tiny[1], split, out=tmp_path / "run", components=13, epochs=1)
     assert run.bundle.config.wavelengths_nm == nm
-    order = np.array([b for pair in zip(range(1, 16, 2), range(0, 16, 2), strict=True)
-                      for b in pair])  # fmt: skip
+    order = np.array(
+        [b for pair in zip(range(1, 16, 2), range(0, 16, 2), strict=True) for b in pair]
+    )
     swapped = sl.Scene(
         scene.cube[:, :, order], name="other", wavelengths_nm=tuple(nm[b] for b in order)
     )

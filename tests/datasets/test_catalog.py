@@ -47,9 +47,23 @@ from spectrolite.readers.images.cifar import CIFAR10
 
 FILES = Path(tensorly.__file__).parent / "datasets" / "data"
 PUBLISHED = {
-    1: 46, 2: 1428, 3: 830, 4: 237, 5: 483, 6: 730, 7: 28, 8: 478, 9: 20, 10: 972, 11: 2455,
-    12: 593, 13: 205, 14: 1265, 15: 386, 16: 93,
-}  # fmt: skip
+    1: 46,
+    2: 1428,
+    3: 830,
+    4: 237,
+    5: 483,
+    6: 730,
+    7: 28,
+    8: 478,
+    9: 20,
+    10: 972,
+    11: 2455,
+    12: 593,
+    13: 205,
+    14: 1265,
+    15: 386,
+    16: 93,
+}
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +82,11 @@ def test_class_names_stand_at_the_published_ids(indian_pines: tuple[Scene, Label
     names = indian_pines[1].class_names
     assert names == INDIAN_PINES.class_names
     assert (names[1], names[9], names[11], names[16]) == (
-        "Alfalfa", "Oats", "Soybean-mintill", "Stone-Steel-Towers",
-    )  # fmt: skip
+        "Alfalfa",
+        "Oats",
+        "Soybean-mintill",
+        "Stone-Steel-Towers",
+    )
 
 
 def test_the_scene_is_the_published_one(indian_pines: tuple[Scene, Labels]) -> None:
@@ -110,9 +127,10 @@ def test_the_checksums_are_those_of_the_files_read_back(
         content = (FILES / f"Indian_pines_{part}.npy").read_bytes()
         assert hashlib.sha256(content).hexdigest() == sha256
     for part, array in zip(
-        ("corrected", "gt"), (indian_pines[0].cube, np.load(FILES / "Indian_pines_gt.npy")),
+        ("corrected", "gt"),
+        (indian_pines[0].cube, np.load(FILES / "Indian_pines_gt.npy")),
         strict=True,
-    ):  # fmt: skip
+    ):
         np.save(tmp_path / "again.npy", array)
         content = (tmp_path / "again.npy").read_bytes()
         assert hashlib.sha256(content).hexdigest() == INDIAN_PINES_SHA256[part]
@@ -123,9 +141,18 @@ def test_a_data_set_is_known_by_its_name() -> None:
     assert all(name == known.name for name, known in DATASETS.items())
     assert all(k.licence and k.source and k.notes for k in DATASETS.values())
     assert list(DATASETS) == [
-        "indian_pines", "pavia_university", "pavia_centre", "salinas", "salinas_a", "ksc",
-        "botswana", "houston_2013", "cifar10", "cifar100", "digits",
-    ]  # fmt: skip
+        "indian_pines",
+        "pavia_university",
+        "pavia_centre",
+        "salinas",
+        "salinas_a",
+        "ksc",
+        "botswana",
+        "houston_2013",
+        "cifar10",
+        "cifar100",
+        "digits",
+    ]
 
 
 @pytest.mark.parametrize("ask", [dataset, load])
@@ -188,12 +215,29 @@ def test_published_counts_of_the_downloaded_scenes() -> None:
     """Against the totals and counts of the sources, typed in again here."""
     labelled = {name: d.labelled for name, d in DOWNLOADED.items()}
     assert labelled == {
-        "pavia_university": 42_776, "pavia_centre": 148_152, "salinas": 54_129,
-        "salinas_a": 5_348, "ksc": 5_211, "botswana": 3_248, "houston_2013": 2_832 + 12_197,
-    }  # fmt: skip
+        "pavia_university": 42_776,
+        "pavia_centre": 148_152,
+        "salinas": 54_129,
+        "salinas_a": 5_348,
+        "ksc": 5_211,
+        "botswana": 3_248,
+        "houston_2013": 2_832 + 12_197,
+    }
     assert list(DOWNLOADED["ksc"].counts.values()) == [
-        761, 243, 256, 252, 161, 229, 105, 431, 520, 404, 419, 503, 927,
-    ]  # fmt: skip
+        761,
+        243,
+        256,
+        252,
+        161,
+        229,
+        105,
+        431,
+        520,
+        404,
+        419,
+        503,
+        927,
+    ]
     assert DOWNLOADED["salinas_a"].class_names[14] == "Lettuce_romaine_7wk"
     assert list(DOWNLOADED) == list(REMOTE)
 
@@ -297,9 +341,14 @@ def test_no_network_for_a_scene(
         load("salinas_a", mirror_url="http://127.0.0.1:1")
     assert str(caught.value) == said
     code, _, err = typed(
-        "train", "--data", "salinas_a", "--mirror-url", "http://127.0.0.1:1", "--out",
+        "train",
+        "--data",
+        "salinas_a",
+        "--mirror-url",
+        "http://127.0.0.1:1",
+        "--out",
         tmp_path / "run",
-    )  # fmt: skip
+    )
     assert code == 1
     assert err.endswith(f"error: {said}")
 

@@ -33,9 +33,13 @@ def together(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_models_of_both_kinds_stand_side_by_side(
-    tiny_run: sl.Run, digits_run: sl.Run, digits_onnx: sl.Export, tmp_path: Path, together: None,
+    tiny_run: sl.Run,
+    digits_run: sl.Run,
+    digits_onnx: sl.Export,
+    tmp_path: Path,
+    together: None,
     typed: Callable[..., tuple[int, str, str]],
-) -> None:  # fmt: skip
+) -> None:
     exported = digits_onnx.model.path
     folders = (tiny_run.path, digits_run.path / "bundle", exported)
     out, picture = tmp_path / "made.json", tmp_path / "made.png"

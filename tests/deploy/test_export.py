@@ -149,9 +149,11 @@ def test_images_are_classified_as_by_torch(
 
 
 def test_bands_that_a_run_left_out_are_left_out_inside(
-    tiny_run: sl.Run, tiny: tuple[sl.Scene, sl.Labels], tmp_path: Path,
+    tiny_run: sl.Run,
+    tiny: tuple[sl.Scene, sl.Labels],
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     """The graph takes all 19 bands of the file, of which three hold nothing."""
     run = sl.open_run(tiny_run.path)
     source = {**run.manifest["data"]["scene"], "drop_bands": "0,7,18"}
@@ -243,10 +245,14 @@ def test_the_same_model_gives_the_same_bytes(
 
 
 def test_an_exported_folder_is_a_model_for_map_and_classify(
-    scenes: dict[str, sl.Export], images: dict[str, sl.Export], tiny_run: sl.Run,
-    tiny_files: tuple[Path, Path], digits_run: sl.Run, tmp_path: Path,
+    scenes: dict[str, sl.Export],
+    images: dict[str, sl.Export],
+    tiny_run: sl.Run,
+    tiny_files: tuple[Path, Path],
+    digits_run: sl.Run,
+    tmp_path: Path,
     typed: Callable[..., tuple[int, str, str]],
-) -> None:  # fmt: skip
+) -> None:
     out = tmp_path / "map.tif"
     folder = scenes["openvino"].model.path
     code, _, err = typed("map", folder, "--scene", tiny_files[0], "--out", out)
@@ -278,9 +284,12 @@ def test_an_exported_folder_is_a_model_for_map_and_classify(
 
 
 def test_the_verb_prints_what_was_checked(
-    digits_run: sl.Run, images: dict[str, sl.Export], tmp_path: Path,
-    typed: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    digits_run: sl.Run,
+    images: dict[str, sl.Export],
+    tmp_path: Path,
+    typed: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     content = (images["onnx"].model.path / "model.onnx").read_bytes()
     monkeypatch.setattr(exporting, "onnx_bytes", lambda *_: content)
     out = tmp_path / "out"
@@ -414,9 +423,12 @@ def test_a_link_is_refused_before_anything_is_computed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["onnx", "onnxscript", "onnxruntime", "openvino"])
 def test_a_missing_package_is_named_with_its_remedy(
-    digits_run: sl.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str,
+    digits_run: sl.Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
     typed: Callable[..., tuple[int, str, str]],
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.setitem(sys.modules, name, None)
     kind = "openvino" if name == "openvino" else "onnx"
     code, out, err = typed("export", digits_run.path, "--format", kind, "--out", tmp_path / "out")
@@ -461,9 +473,12 @@ def test_no_usage_data_leave_the_machine(tmp_path: Path) -> None:
     hidden = ("PYTEST", "CI", "NNCF")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(hidden)}
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
         env={**environment, "HOME": str(tmp_path)},
-    )  # fmt: skip
+    )
     assert done.stdout.split() == ["MagicMock", "None"]
     assert list(tmp_path.rglob("*telemetry*")) == list(tmp_path.glob("intel")) == []
 

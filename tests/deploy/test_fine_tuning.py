@@ -39,9 +39,14 @@ def pruned(digits_run: sl.Run, tmp_path_factory: pytest.TempPathFactory) -> Prun
     stages: list[str] = []
     log: list[Epoch] = []
     made = sl.prune(
-        digits_run, share=0.3, epochs=2, seed=5, out=out, on_stage=stages.append,
+        digits_run,
+        share=0.3,
+        epochs=2,
+        seed=5,
+        out=out,
+        on_stage=stages.append,
         on_epoch=lambda epoch, epochs: log.append(epoch) if epochs == 2 else None,
-    )  # fmt: skip
+    )
     return sl.open_run(out), made, stages, log
 
 
@@ -98,11 +103,15 @@ def test_the_run_says_what_was_done(digits_run: sl.Run, pruned: Pruned) -> None:
     rate = 0.1 * digits_run.settings.training.learning_rate
     assert run.manifest["pruned"] == [
         {
-            "how": "--share 0.3", "kernels": list(made.kernels),
-            "from_sha256": digits_run.bundle.sha256, "epochs": 2, "learning_rate": rate, "seed": 5,
+            "how": "--share 0.3",
+            "kernels": list(made.kernels),
+            "from_sha256": digits_run.bundle.sha256,
+            "epochs": 2,
+            "learning_rate": rate,
+            "seed": 5,
             "test_accuracy": list(made.accuracy[:2]),
         }
-    ]  # fmt: skip
+    ]
     note = (
         f"Pruned after that training (--share 0.3): {removed} of 728 depthwise kernels were "
         f"removed, which took the accuracy on the test part from {made.accuracy[0]:.2%} to "
@@ -187,9 +196,17 @@ def test_a_scene_network(tiny_files: tuple[Path, Path], tmp_path: Path, mode: st
     scene, labels = sl.read_scene(tiny_files[0]), sl.read_labels(tiny_files[1])
     split = sl.split(labels, "random", train=0.2, validation=0.1, seed=1)
     run = sl.train(
-        scene, labels, split, out=tmp_path / "sn", model="mobilesn", components=5, epochs=3,
-        receptive_field=5, width=0.25, mode=mode,
-    )  # fmt: skip
+        scene,
+        labels,
+        split,
+        out=tmp_path / "sn",
+        model="mobilesn",
+        components=5,
+        epochs=3,
+        receptive_field=5,
+        width=0.25,
+        mode=mode,
+    )
     made = sl.prune(run, share=0.3, epochs=2, out=tmp_path / "out")
     after = sl.open_run(tmp_path / "out")
     assert made.kernels == (72, 51)
@@ -247,9 +264,12 @@ def test_as_many_threads_as_the_run_had(
 
     monkeypatch.setattr("spectrolite.deploy.prune.depthwise_kernels", looked_at)
     sl.prune(
-        folder, share=0.3, epochs=1, out=tmp_path / "out",
+        folder,
+        share=0.3,
+        epochs=1,
+        out=tmp_path / "out",
         on_epoch=lambda *_: heard.append(torch.get_num_threads()),
-    )  # fmt: skip
+    )
     assert heard == [3, 3]
     assert torch.get_num_threads() == before
 
@@ -271,17 +291,26 @@ def test_data_that_are_gone_or_others(
         np.save(file, array)
     read = sl.read_labels(labels)
     run = sl.train(
-        sl.read_scene(scene), read, sl.split(read, "random", train=0.2, seed=1),
-        out=tmp_path / "sn", model="mobilesn", components=5, epochs=1, receptive_field=5, width=0.1,
-    )  # fmt: skip
+        sl.read_scene(scene),
+        read,
+        sl.split(read, "random", train=0.2, seed=1),
+        out=tmp_path / "sn",
+        model="mobilesn",
+        components=5,
+        epochs=1,
+        receptive_field=5,
+        width=0.1,
+    )
     np.save(scene, np.flip(tiny[0].cube))
     changed = typed("prune", run.path, "--share", 0.3, "--out", tmp_path / "out")
     scene.unlink()
     gone = typed("prune", run.path, "--share", 0.3, "--out", tmp_path / "out")
     assert changed == (
-        2, "", f"error: {run.path}: the scene (scene.npy) differ from those of the run; give the "
+        2,
+        "",
+        f"error: {run.path}: the scene (scene.npy) differ from those of the run; give the "
         "data that it was trained on",
-    )  # fmt: skip
+    )
     assert gone == (2, "", f"error: {scene}: no such file")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["labels.npy", "sn"]
 
@@ -299,8 +328,11 @@ def test_what_is_printed(
         title = "validation accuracy, %" if name == "validation" else "test accuracy, %"
         at = rows.index([title, f"{was:.2f}", f"{now:.2f}", f"{now - was:+.2f}"])
         assert rows[at + 1] == [
-            "before fine-tuning", f"{was:.2f}", f"{between:.2f}", f"{between - was:+.2f}"
-        ]  # fmt: skip
+            "before fine-tuning",
+            f"{was:.2f}",
+            f"{between:.2f}",
+            f"{between - was:+.2f}",
+        ]
     removed = sum(before - after for before, after in made["layers"].values())
     assert removed > 0
     assert " ".join(out.split()).endswith(

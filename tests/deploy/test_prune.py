@@ -110,9 +110,11 @@ def test_without_dead_kernels_the_logits_are_the_same(name: str) -> None:
     saved = 0
     for layer, channels in zip(layers, gone, strict=True):
         a_kernel = (
-            layer.before[0].weight[0].numel() + layer.depthwise[0].weight[0].numel()
-            + len(layer.after[0].weight) + 4
-        )  # fmt: skip
+            layer.before[0].weight[0].numel()
+            + layer.depthwise[0].weight[0].numel()
+            + len(layer.after[0].weight)
+            + 4
+        )
         saved += a_kernel * len(channels)
     if not name.startswith("V1"):
         assert costs.parameters(net) - costs.parameters(made) == saved
@@ -156,9 +158,14 @@ def test_a_mean_stands_for_a_kernel(name: str) -> None:
 def test_the_least_go_first(shares: list[float], dead: set[int], share: float) -> None:
     n = len(shares)
     kernels = LayerKernels(
-        name="layer", kernels=n, dead=tuple(sorted(c for c in dead if c < n)), constants=(),
-        weak=(), shares=tuple(shares), means=(),
-    )  # fmt: skip
+        name="layer",
+        kernels=n,
+        dead=tuple(sorted(c for c in dead if c < n)),
+        constants=(),
+        weak=(),
+        shares=tuple(shares),
+        means=(),
+    )
     least = kernels.least(share)
     ranks = [-1.0 if c in kernels.dead else shares[c] for c in range(n)]
     assert list(least) == sorted(np.argsort(ranks, kind="stable")[: round(share * n)].tolist())
@@ -285,9 +292,16 @@ def scene_run(tiny_files: tuple[Path, Path], tmp_path_factory: pytest.TempPathFa
     scene, labels = sl.read_scene(tiny_files[0]), sl.read_labels(tiny_files[1])
     folder = tmp_path_factory.mktemp("scene")
     run = sl.train(
-        scene, labels, sl.split(labels, "random", train=0.2, seed=1), out=folder / "trained",
-        model="mobilesn", components=5, epochs=3, receptive_field=5, width=0.25,
-    )  # fmt: skip
+        scene,
+        labels,
+        sl.split(labels, "random", train=0.2, seed=1),
+        out=folder / "trained",
+        model="mobilesn",
+        components=5,
+        epochs=3,
+        receptive_field=5,
+        width=0.25,
+    )
     return planted(run, folder / "dying", kill)
 
 
@@ -304,9 +318,11 @@ def test_a_pruned_scene_network(scene_run: sl.Run, tmp_path: Path) -> None:
 
 
 def test_what_is_refused(
-    dying: sl.Run, tiny_run: sl.Run, tmp_path: Path,
+    dying: sl.Run,
+    tiny_run: sl.Run,
+    tmp_path: Path,
     typed: Callable[..., tuple[int, str, str]],
-) -> None:  # fmt: skip
+) -> None:
     out = tmp_path / "out"
     (tmp_path / "taken").mkdir()
 
@@ -424,7 +440,10 @@ def test_other_logits_get_no_name(
         return thinned(net, [{c: value + 1 for c, value in layer.items()} for layer in gone])
 
     monkeypatch.setattr("spectrolite.deploy.prune.thinned", wrong)
-    with pytest.raises(VerifyError, match=r"^.*: without its dead kernels the logits differ by .* "
-                       r"of the largest, wanted 1e-05 at most; nothing was written$"):  # fmt: skip
+    with pytest.raises(
+        VerifyError,
+        match=r"^.*: without its dead kernels the logits differ by .* "
+        r"of the largest, wanted 1e-05 at most; nothing was written$",
+    ):
         sl.prune(dying, dead=True, out=tmp_path / "out")
     assert list(tmp_path.iterdir()) == []

@@ -107,9 +107,11 @@ def test_weights_are_signed_bytes_with_a_scale_a_channel(
 
 
 def test_a_scale_for_a_whole_tensor_is_the_lesson(
-    digits_run: sl.Run, digits_bytes: bytes, made: dict[str, tuple[sl.Quantization, Path]],
+    digits_run: sl.Run,
+    digits_bytes: bytes,
+    made: dict[str, tuple[sl.Quantization, Path]],
     tmp_path: Path,
-) -> None:  # fmt: skip
+) -> None:
     """Depthwise channels differ a lot in range: one scale for all wastes bits on most of them."""
     with _from(digits_bytes):
         found = sl.quantize(digits_run, out=tmp_path / "out", per="tensor", max_drop=100)
@@ -173,9 +175,12 @@ def test_a_scene_is_calibrated_on_patches_of_training_pixels_and_reduced_in_floa
 
 
 def test_a_loss_above_the_limit_is_refused_with_the_layers_to_keep(
-    digits_run: sl.Run, digits_bytes: bytes, tmp_path: Path,
-    typed: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    digits_run: sl.Run,
+    digits_bytes: bytes,
+    tmp_path: Path,
+    typed: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Scales of nothing: every layer but the kept ones is broken."""
 
     def broken(content: bytes, *_: Any) -> bytes:
@@ -201,9 +206,11 @@ def test_a_loss_above_the_limit_is_refused_with_the_layers_to_keep(
 
 
 def test_a_kept_layer_stays_float(
-    digits_run: sl.Run, digits_bytes: bytes, tmp_path: Path,
+    digits_run: sl.Run,
+    digits_bytes: bytes,
+    tmp_path: Path,
     typed: Callable[..., tuple[int, str, str]],
-) -> None:  # fmt: skip
+) -> None:
     words = ("--keep", "stem.0", "--keep", "linear", "--max-drop", 3, "--json")
     with _from(digits_bytes):
         code, out, err = typed("quantize", digits_run.path, "--out", tmp_path / "out", *words)
@@ -229,9 +236,12 @@ def test_a_kept_layer_stays_float(
     ],
 )
 def test_wrong_words_are_named(
-    digits_run: sl.Run, tmp_path: Path, typed: Callable[..., tuple[int, str, str]],
-    words: tuple[str, ...], message: str,
-) -> None:  # fmt: skip
+    digits_run: sl.Run,
+    tmp_path: Path,
+    typed: Callable[..., tuple[int, str, str]],
+    words: tuple[str, ...],
+    message: str,
+) -> None:
     found = typed("quantize", digits_run.path, "--out", tmp_path / "out", *words)
     assert found == (2, "", f"error: {message}")
     assert list(tmp_path.iterdir()) == []

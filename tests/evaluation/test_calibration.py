@@ -77,17 +77,35 @@ def test_an_edge_belongs_below_and_an_empty_bin_is_nan() -> None:
 @pytest.mark.parametrize(
     ("confidence", "right", "bins", "message"),
     [
-        ([0.5], [True, False], 15, "calibration: wanted a confidence and a verdict for each pixel, "
-         "got shapes (1,) and (2,)"),
-        ([], [], 15, "calibration: wanted a confidence and a verdict for each pixel, got shapes "
-         "(0,) and (0,)"),
+        (
+            [0.5],
+            [True, False],
+            15,
+            "calibration: wanted a confidence and a verdict for each pixel, "
+            "got shapes (1,) and (2,)",
+        ),
+        (
+            [],
+            [],
+            15,
+            "calibration: wanted a confidence and a verdict for each pixel, got shapes "
+            "(0,) and (0,)",
+        ),
         ([0.5], [True], 0, "bins: wanted 1 or more, got 0"),
-        ([0.5, 7.0], [True, True], 15, "confidence: wanted 0 to 1, got 0.5 to 7; give the softmax, "
-         "not the logits"),
-        ([math.nan], [True], 15, "confidence: wanted 0 to 1, got nan to nan; give the softmax, "
-         "not the logits"),
+        (
+            [0.5, 7.0],
+            [True, True],
+            15,
+            "confidence: wanted 0 to 1, got 0.5 to 7; give the softmax, not the logits",
+        ),
+        (
+            [math.nan],
+            [True],
+            15,
+            "confidence: wanted 0 to 1, got nan to nan; give the softmax, not the logits",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_refused(
     confidence: list[float], right: list[bool], bins: int, message: str
 ) -> None:

@@ -47,9 +47,11 @@ NETWORKS: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {
     "V2 course": ("mobilenet_v2", {"width": 0.1, "variant": "course"}, (3, 8, 8)),
     "MobileSN": ("mobilesn", {"bands": 5, "classes": 3, "width": 0.3}, (5, 15, 14)),
     "MobileSN of a pixel": (
-        "mobilesn", {"bands": 5, "classes": 3, "width": 0.3, "receptive_field": 1}, (5, 4, 4),
+        "mobilesn",
+        {"bands": 5, "classes": 3, "width": 0.3, "receptive_field": 1},
+        (5, 4, 4),
     ),
-}  # fmt: skip
+}
 
 
 def settled(name: str, seed: int = 0) -> tuple[Any, Tensor]:
@@ -75,10 +77,15 @@ def stage(
 ) -> nn.Sequential:
     """A depthwise layer in float64 whose BatchNorm is known."""
     channels, _, side, _ = weight.shape
-    made = nn.Sequential(
-        nn.Conv2d(channels, channels, side, padding=padding, groups=channels, bias=False),
-        nn.BatchNorm2d(channels), activation,
-    ).double().eval()  # fmt: skip
+    made = (
+        nn.Sequential(
+            nn.Conv2d(channels, channels, side, padding=padding, groups=channels, bias=False),
+            nn.BatchNorm2d(channels),
+            activation,
+        )
+        .double()
+        .eval()
+    )
     state = made.state_dict()  # shares memory with the parameters
     state["0.weight"].copy_(weight)
     state["1.weight"].copy_(scale)
@@ -103,9 +110,12 @@ def test_the_proof_holds_against_any_input_and_misses_none(
 ) -> None:
     kernel = torch.tensor(weights, dtype=torch.float64).view(1, 1, 3, 3)
     layer = stage(
-        kernel, torch.tensor([scale]), torch.tensor([bias]), nn.ReLU() if relu else nn.ReLU6(),
+        kernel,
+        torch.tensor([scale]),
+        torch.tensor([bias]),
+        nn.ReLU() if relu else nn.ReLU6(),
         padding,
-    )  # fmt: skip
+    )
     top = torch.inf if relu else 6.0
     zero, end = torch.zeros(1, dtype=torch.float64), torch.tensor([top], dtype=torch.float64)
     low, high = (float(v) for v in through(layer, Range(zero, end)))
@@ -364,9 +374,16 @@ def test_the_doctor_on_scenes(
     scene, labels = sl.read_scene(tiny_files[0]), sl.read_labels(tiny_files[1])
     split = sl.split(labels, "random", train=0.2, seed=1)
     run = sl.train(
-        scene, labels, split, out=tmp_path / "sn", model="mobilesn", components=5, epochs=2,
-        receptive_field=5, width=0.25,
-    )  # fmt: skip
+        scene,
+        labels,
+        split,
+        out=tmp_path / "sn",
+        model="mobilesn",
+        components=5,
+        epochs=2,
+        receptive_field=5,
+        width=0.25,
+    )
     found = sl.doctor(run, picture=tmp_path / "sn.png").kernels
     assert [(k.name, k.kernels) for k in found] == [
         (f"blocks.{n}.depthwise.0", 24) for n in range(3)
@@ -393,10 +410,11 @@ def test_pictures_that_are_refused(copied: sl.Run, tmp_path: Path) -> None:
     for picture, kind, message in (
         (taken, RunError, f"{taken} exists; take another name, or --overwrite"),
         (
-            tmp_path / "kernels.svg", SettingsError,
+            tmp_path / "kernels.svg",
+            SettingsError,
             f"--picture: wanted a name that ends in .png, got {tmp_path / 'kernels.svg'}",
         ),
-    ):  # fmt: skip
+    ):
         with pytest.raises(kind, match=f"^{re.escape(message)}$"):
             sl.doctor(copied, picture=picture)
 

@@ -137,9 +137,14 @@ def test_the_interval_by_fields_agrees_with_scipys_bootstrap() -> None:
     right = np.array([correct[fields == i].sum() for i in numbers])
     sizes = np.array([(fields == i).sum() for i in numbers])
     expected = stats.bootstrap(
-        (right, sizes), lambda r, s, axis: r.sum(axis) / s.sum(axis), paired=True,
-        vectorized=True, n_resamples=9999, method="percentile", rng=np.random.default_rng(0),
-    ).confidence_interval  # fmt: skip
+        (right, sizes),
+        lambda r, s, axis: r.sum(axis) / s.sum(axis),
+        paired=True,
+        vectorized=True,
+        n_resamples=9999,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
     found = metrics.field_interval(correct, fields, np.random.default_rng(1), 9999)
     assert found == pytest.approx((expected.low, expected.high), abs=0.015)
 

@@ -22,9 +22,15 @@ IDS[:10, :15], IDS[:10, 15:], IDS[20:, :15], IDS[20:, 15:] = 1, 4, 1, 4
 IDS[14, 14] = 9
 BANDS = Bands(np.zeros(20), np.eye(13, 20), "train", 100, 0.9)
 FACTS: dict[str, Any] = {
-    "data": "made up", "seed": 0, "parameters": 1, "macs_per_pixel": 2, "macs_per_patch": 3,
-    "times_s": {}, "versions": {}, "machine": {},
-}  # fmt: skip
+    "data": "made up",
+    "seed": 0,
+    "parameters": 1,
+    "macs_per_pixel": 2,
+    "macs_per_patch": 3,
+    "times_s": {},
+    "versions": {},
+    "machine": {},
+}
 
 
 def made(split: sl.Split, classes: np.ndarray[Any, Any], position: float, **flags: Any) -> Report:
@@ -93,7 +99,7 @@ def test_notes_of_a_split_that_is_not_clean(halves: sl.Split) -> None:
     classes = np.full_like(IDS, 1)
     notes = made(
         split, classes, position=0.99, variant="paper", bands_from="scene", fitted=50
-    ).notes  # fmt: skip
+    ).notes
     share = split.leakage(5).overlap
     assert notes[0] == (
         f"Not clean: {share:.1%} of the test pixels lie inside the 5x5 patch of a training pixel, "

@@ -109,9 +109,11 @@ def test_a_forest_is_scikit_learns_and_its_seed_comes_from_the_generator(
     assert words is not None
     features, classes = features_of(tiny[0], drawn, None), drawn.labels.array.ravel()
     model = RandomForestClassifier(
-        10, random_state=int(seeded().integers(2**31)), min_samples_leaf=int(words[2]),
+        10,
+        random_state=int(seeded().integers(2**31)),
+        min_samples_leaf=int(words[2]),
         max_features="sqrt" if words[1] == "sqrt" else float(words[1]),
-    ).fit(features[drawn.train], classes[drawn.train])  # fmt: skip
+    ).fit(features[drawn.train], classes[drawn.train])
     assert np.array_equal(model.predict(features), found.classes.ravel())
 
 
@@ -134,9 +136,13 @@ def test_no_test_label_and_no_label_of_validation_is_looked_at(
     for pixels in (drawn.test, drawn.validation):
         spoiled.flat[pixels] = 2 + 5 * (spoiled.flat[pixels] == 2)
     twin = sl.Split(
-        sl.Labels(spoiled, class_names=tiny[1].class_names), drawn.train, drawn.validation,
-        drawn.test, drawn.method, drawn.parameters,
-    )  # fmt: skip
+        sl.Labels(spoiled, class_names=tiny[1].class_names),
+        drawn.train,
+        drawn.validation,
+        drawn.test,
+        drawn.method,
+        drawn.parameters,
+    )
     one, other = (
         map_with_baseline(name, tiny[0], s, seeded(), components=4) for s in (drawn, twin)
     )
@@ -145,8 +151,13 @@ def test_no_test_label_and_no_label_of_validation_is_looked_at(
 
 
 @settings(deadline=None, max_examples=40)
-@given(seed=st.integers(0, 2**31), side=st.integers(3, 9), method=st.sampled_from(
-    ["random", "per_class", "blocks", "blocks_by_class", "fields", "polygons"]))  # fmt: skip
+@given(
+    seed=st.integers(0, 2**31),
+    side=st.integers(3, 9),
+    method=st.sampled_from(
+        ["random", "per_class", "blocks", "blocks_by_class", "fields", "polygons"]
+    ),
+)
 def test_folds_leave_out_what_the_split_leaves_out(seed: int, side: int, method: str) -> None:
     ids = np.kron(np.random.default_rng(seed % 7).integers(0, 4, (6, 6)), np.ones((4, 4), int))
     polygons = 1 + np.arange(24 * 24).reshape(24, 24) // 48 * 12 + np.arange(24) // 2
@@ -282,14 +293,19 @@ def test_two_training_pixels_cannot_be_tuned_on(tiny: tuple[sl.Scene, sl.Labels]
         ("position", {"side": 5}, "position: no parameter side; wanted none at all"),
         ("svm_context", {"side": 4}, "patch: wanted an odd side in pixels, got 4"),
         ("svm", {"components": -1}, "svm: components: wanted a whole number from 0 up, got -1"),
-        ("svm", {"components": True},
-         "svm: components: wanted a whole number from 0 up, got True"),
-        ("random_forest", {"reduction": "ica"},
-         "random_forest: reduction: wanted pca or mnf, got 'ica'"),
-        ("svm", {"reduction": "mnf", "components": 0},
-         "svm: components: wanted 1 or more with reduction=mnf, got 0"),
+        ("svm", {"components": True}, "svm: components: wanted a whole number from 0 up, got True"),
+        (
+            "random_forest",
+            {"reduction": "ica"},
+            "random_forest: reduction: wanted pca or mnf, got 'ica'",
+        ),
+        (
+            "svm",
+            {"reduction": "mnf", "components": 0},
+            "svm: components: wanted 1 or more with reduction=mnf, got 0",
+        ),
     ],
-)  # fmt: skip
+)
 def test_wrong_parameters_are_refused(name: str, parameters: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError) as caught:
         checked_baseline(name, parameters)

@@ -85,20 +85,32 @@ def test_a_cell_of_a_network_is_its_run_with_that_seed_twice(
 ) -> None:
     drawn = sl.split(tiny[1], "random", train=0.2, seed=1)
     run = sl.train(
-        *tiny, drawn, model="mobilesn", seed=1, out=tmp_path / "run", components=5, epochs=4,
-        width=0.25, receptive_field=3,
-    )  # fmt: skip
+        *tiny,
+        drawn,
+        model="mobilesn",
+        seed=1,
+        out=tmp_path / "run",
+        components=5,
+        epochs=4,
+        width=0.25,
+        receptive_field=3,
+    )
     cell = cells_of(made[0], RANDOM, SMALL)[1]
     report = run.report
     assert cell.weights_sha256 == run.manifest["weights_sha256"]
     assert cell.split_sha256 == drawn.sha256
     assert (cell.overall_accuracy, cell.average_accuracy, cell.kappa) == (
-        report.overall_accuracy, report.average_accuracy, report.kappa,
-    )  # fmt: skip
+        report.overall_accuracy,
+        report.average_accuracy,
+        report.kappa,
+    )
     assert (cell.patch, cell.overlap) == (3, report.leakage.overlap)
     assert (cell.parameters, cell.macs_per_pixel) == (report.parameters, report.macs_per_pixel)
-    (folder,) = (p for p in (made[1] / "runs").iterdir() if p.name.startswith(
-        f"mobilesn-random-seed-1-{cell.identity[:12]}"))  # fmt: skip
+    (folder,) = (
+        p
+        for p in (made[1] / "runs").iterdir()
+        if p.name.startswith(f"mobilesn-random-seed-1-{cell.identity[:12]}")
+    )
     times = sl.open_run(folder).report.times_s
     assert (cell.training_s, cell.map_s) == (times["training"], times["map"])
 
@@ -142,9 +154,13 @@ def test_pixels_without_a_spectrum_are_in_no_cell(
     valid[3:8, 2:9] = False
     scene = sl.Scene(np.where(valid[..., None], tiny[0].cube, 0), name="holes", valid=valid)
     league = compare(
-        scene, tiny[1], models=(SMALL, CONTEXT, "position"), splits=(RANDOM,), seeds=1,
+        scene,
+        tiny[1],
+        models=(SMALL, CONTEXT, "position"),
+        splits=(RANDOM,),
+        seeds=1,
         out=tmp_path / "league",
-    )  # fmt: skip
+    )
     known = int((valid & (tiny[1].array > 0)).sum())
     assert known == int((tiny[1].array > 0).sum()) - 35
     assert [cell.train + cell.test for cell in league.cells] == [known] * 3
@@ -160,12 +176,14 @@ def test_differences_are_paired_on_common_splits_and_corrected(
     pairs = [(d.one, d.other) for d in protocol.differences if d.figure == "kappa"]
     assert pairs == [(SMALL, CONTEXT), (SMALL, "position"), (CONTEXT, "position")]
     (found,) = (
-        d for d in protocol.differences
+        d
+        for d in protocol.differences
         if (d.figure, d.one, d.other) == ("overall_accuracy", SMALL, CONTEXT)
-    )  # fmt: skip
+    )
     ours, theirs = cells_of(made[0], RANDOM, SMALL), cells_of(made[0], RANDOM, CONTEXT)[:2]
-    a, b = (100 * (x.overall_accuracy - y.overall_accuracy)
-            for x, y in zip(ours, theirs, strict=True))  # fmt: skip
+    a, b = (
+        100 * (x.overall_accuracy - y.overall_accuracy) for x, y in zip(ours, theirs, strict=True)
+    )
     ratio = ours[0].test / ours[0].train
     assert found.n == 2
     assert found.mean == pytest.approx((a + b) / 2)
@@ -215,9 +233,11 @@ def test_a_single_seed_has_no_spread() -> None:
 
 
 def test_nothing_is_computed_twice(
-    made: tuple[sl.League, Path], tiny: tuple[sl.Scene, sl.Labels], tmp_path: Path,
+    made: tuple[sl.League, Path],
+    tiny: tuple[sl.Scene, sl.Labels],
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     out = tmp_path / "copy"
     shutil.copytree(made[1], out)
     before = {p: p.stat().st_mtime_ns for p in (out / "cells").iterdir()}
@@ -230,9 +250,13 @@ def test_nothing_is_computed_twice(
     # the words of a model or a split may be others, as long as they mean the same
     models = ("mobilesn,receptive_field=3,components=5,epochs=4,width=0.25", CONTEXT, "position")
     again = compare(
-        *tiny, models=models, splits=("random,train=.2", BLOCKS), seeds=3,
-        seeds_for={"mobilesn": 2}, out=out,
-    )  # fmt: skip
+        *tiny,
+        models=models,
+        splits=("random,train=.2", BLOCKS),
+        seeds=3,
+        seeds_for={"mobilesn": 2},
+        out=out,
+    )
     assert {p: p.stat().st_mtime_ns for p in (out / "cells").iterdir()} == before
     assert [c.overall_accuracy for c in again.cells] == [c.overall_accuracy for c in made[0].cells]
     assert again.protocols[0].rows[0].model == models[0]
@@ -279,9 +303,22 @@ def test_an_interrupt_between_cells_loses_nothing(
     tiny_files: tuple[Path, Path], tmp_path: Path, typed: Typed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = (
-        "compare", "--scene", tiny_files[0], "--labels", tiny_files[1], "--model", SMALL,
-        "--model", "position", "--split", RANDOM, "--seeds", 2, "--out", tmp_path / "league",
-    )  # fmt: skip
+        "compare",
+        "--scene",
+        tiny_files[0],
+        "--labels",
+        tiny_files[1],
+        "--model",
+        SMALL,
+        "--model",
+        "position",
+        "--split",
+        RANDOM,
+        "--seeds",
+        2,
+        "--out",
+        tmp_path / "league",
+    )
     original = map_with_baseline
     computed: list[str] = []
 
@@ -314,14 +351,28 @@ def test_a_kill_leaves_whole_cells_and_the_same_call_goes_on(
     tiny_files: tuple[Path, Path], tmp_path: Path, typed: Typed
 ) -> None:
     words = [
-        "compare", "--scene", str(tiny_files[0]), "--labels", str(tiny_files[1]), "--model",
-        "svm_context,components=5", "--model", "position", "--split", RANDOM, "--seeds", "8",
-        "--out", str(tmp_path / "league"),
-    ]  # fmt: skip
+        "compare",
+        "--scene",
+        str(tiny_files[0]),
+        "--labels",
+        str(tiny_files[1]),
+        "--model",
+        "svm_context,components=5",
+        "--model",
+        "position",
+        "--split",
+        RANDOM,
+        "--seeds",
+        "8",
+        "--out",
+        str(tmp_path / "league"),
+    ]
     process = subprocess.Popen(
-        [sys.executable, "-m", "spectrolite", *words], stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-    )  # fmt: skip
+        [sys.executable, "-m", "spectrolite", *words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
     cells = tmp_path / "league" / "cells"
     deadline = time.monotonic() + 120
     while len(list(cells.glob("[!.]*.json"))) < 3 and time.monotonic() < deadline:
@@ -399,9 +450,13 @@ def test_a_stopped_run_goes_on_here_and_begins_anew_after_other_versions(
             content["versions"]["torch"] = then
             begin.write_text(json.dumps(content))
         league = compare(
-            *tiny, models=(SMALL,), splits=(RANDOM,), seeds=1, out=out,
+            *tiny,
+            models=(SMALL,),
+            splits=(RANDOM,),
+            seeds=1,
+            out=out,
             on_epoch=lambda epoch, _: began.append(epoch.epoch),
-        )  # fmt: skip
+        )
         assert began == epochs
         (run,) = (out / "runs").iterdir()
         assert sl.open_run(run).manifest["versions"] == league.cells[0].versions
@@ -429,68 +484,125 @@ def test_a_cell_names_what_trained_its_run(
 @pytest.mark.parametrize(
     ("words", "error", "message"),
     [
-        ({"models": ()}, SettingsError,
-         "--model: wanted one or more of hybridsn, mobilesn, svm, svm_context, random_forest, "
-         "position"),
-        ({"models": ("resnet",)}, SettingsError,
-         "--model: wanted one of hybridsn, mobilesn, svm, svm_context, random_forest, position, "
-         "got 'resnet'"),
-        ({"models": ("mobilenet_v2",)}, SettingsError,
-         "--model: wanted one of hybridsn, mobilesn, svm, svm_context, random_forest, position, "
-         "got 'mobilenet_v2'"),
+        (
+            {"models": ()},
+            SettingsError,
+            "--model: wanted one or more of hybridsn, mobilesn, svm, svm_context, random_forest, "
+            "position",
+        ),
+        (
+            {"models": ("resnet",)},
+            SettingsError,
+            "--model: wanted one of hybridsn, mobilesn, svm, svm_context, random_forest, position, "
+            "got 'resnet'",
+        ),
+        (
+            {"models": ("mobilenet_v2",)},
+            SettingsError,
+            "--model: wanted one of hybridsn, mobilesn, svm, svm_context, random_forest, position, "
+            "got 'mobilenet_v2'",
+        ),
         ({"models": ("svm,5",)}, SettingsError, "--model: wanted key=value, got '5' in 'svm,5'"),
-        ({"models": ("svm_context,side=5,side=7",)}, SettingsError,
-         "--model: side stands twice in 'svm_context,side=5,side=7'"),
-        ({"models": (SMALL, "mobilesn,components=5,width=0.25,receptive_field=3,epochs=4")},
-         SettingsError,
-         "--model: mobilesn,components=5,width=0.25,receptive_field=3,epochs=4 and "
-         "mobilesn,components=5,epochs=4,width=0.25,receptive_field=3 are the same; name it once"),
-        ({"models": ("mobilesn,receptive_field=4",)}, SettingsError,
-         "receptive_field: wanted an odd side in pixels from 1 to 49 for mobilesn, got 4"),
-        ({"models": ("hybridsn,width=2",)}, SettingsError,
-         "--width: does not go with hybridsn, where it is fixed; leave it out"),
-        ({"models": ("mobilesn,model=hybridsn",)}, SettingsError,
-         "--model: the name stands first in 'mobilesn,model=hybridsn'; leave model= out"),
-        ({"models": ("position", "mobilesn,components=17")}, SettingsError,
-         "--model: mobilesn,components=17: tiny has 16 bands, fewer than the 17 components; take "
-         "components=16 or fewer (0 keeps all bands)"),
-        ({"models": ("position", "svm")}, SettingsError,
-         "--model: svm: tiny has 16 bands, fewer than the 30 components; take components=16 or "
-         "fewer (0 keeps all bands)"),
-        ({"models": ("position", "mobilesn,components=5,receptive_field=29")}, SceneError,
-         "tiny: 28 x 30 pixels are smaller than the 29 x 29 patch of "
-         "mobilesn,components=5,receptive_field=29"),
+        (
+            {"models": ("svm_context,side=5,side=7",)},
+            SettingsError,
+            "--model: side stands twice in 'svm_context,side=5,side=7'",
+        ),
+        (
+            {"models": (SMALL, "mobilesn,components=5,width=0.25,receptive_field=3,epochs=4")},
+            SettingsError,
+            "--model: mobilesn,components=5,width=0.25,receptive_field=3,epochs=4 and "
+            "mobilesn,components=5,epochs=4,width=0.25,receptive_field=3 are the same; name "
+            "it once",
+        ),
+        (
+            {"models": ("mobilesn,receptive_field=4",)},
+            SettingsError,
+            "receptive_field: wanted an odd side in pixels from 1 to 49 for mobilesn, got 4",
+        ),
+        (
+            {"models": ("hybridsn,width=2",)},
+            SettingsError,
+            "--width: does not go with hybridsn, where it is fixed; leave it out",
+        ),
+        (
+            {"models": ("mobilesn,model=hybridsn",)},
+            SettingsError,
+            "--model: the name stands first in 'mobilesn,model=hybridsn'; leave model= out",
+        ),
+        (
+            {"models": ("position", "mobilesn,components=17")},
+            SettingsError,
+            "--model: mobilesn,components=17: tiny has 16 bands, fewer than the 17 "
+            "components; take "
+            "components=16 or fewer (0 keeps all bands)",
+        ),
+        (
+            {"models": ("position", "svm")},
+            SettingsError,
+            "--model: svm: tiny has 16 bands, fewer than the 30 components; take components=16 or "
+            "fewer (0 keeps all bands)",
+        ),
+        (
+            {"models": ("position", "mobilesn,components=5,receptive_field=29")},
+            SceneError,
+            "tiny: 28 x 30 pixels are smaller than the 29 x 29 patch of "
+            "mobilesn,components=5,receptive_field=29",
+        ),
         *(
-            ({"models": ("position", model), "splits": (RANDOM, "per_class,n=2")}, SplitError,
-             f"--split per_class,n=2,seed=0: 6 training pixels, and the 6 components of {model} "
-             "need more; raise train or n, or lower components")
+            (
+                {"models": ("position", model), "splits": (RANDOM, "per_class,n=2")},
+                SplitError,
+                f"--split per_class,n=2,seed=0: 6 training pixels, and the 6 components of {model} "
+                "need more; raise train or n, or lower components",
+            )
             for model in ("svm,components=6", "mobilesn,components=6,bands_from=train")
         ),
         ({"seeds": 0}, SettingsError, "--seeds: wanted 1 or more, got 0"),
         ({"first_seed": -1}, SettingsError, "--first-seed: wanted 0 or more, got -1"),
-        ({"seeds_for": {"svm": 1}}, SettingsError,
-         "--seeds-for: no --model svm in this comparison"),
-        ({"seeds_for": {"position": 3}}, SettingsError,
-         "--seeds-for: wanted position=1 to 2 (--seeds), got 3"),
+        (
+            {"seeds_for": {"svm": 1}},
+            SettingsError,
+            "--seeds-for: no --model svm in this comparison",
+        ),
+        (
+            {"seeds_for": {"position": 3}},
+            SettingsError,
+            "--seeds-for: wanted position=1 to 2 (--seeds), got 3",
+        ),
         ({"splits": ()}, SplitError, "--split: wanted one or more, as random,train=0.1"),
-        ({"splits": ("random,seed=1",)}, SplitError,
-         "--split random,seed=1: every split is drawn with the seeds 0, 1, 2, ... of the "
-         "comparison; leave seed= out"),
-        ({"splits": ("given,train=a,test=b",)}, SplitError,
-         "--split given,train=a,test=b: a given split cannot be drawn anew; take another"),
-        ({"splits": (RANDOM, RANDOM)}, SplitError,
-         f"--split {RANDOM}: stands twice; name it once"),
-        ({"splits": ("random", RANDOM, "random,train=.1,guard=0")}, SplitError,
-         "--split: random,train=.1,guard=0 and random are the same; name it once"),
-        ({"splits": ("cubes",)}, SplitError,
-         "--split: wanted one of random, per_class, blocks, blocks_by_class, fields, polygons, "
-         "scenes, given, got 'cubes'"),
+        (
+            {"splits": ("random,seed=1",)},
+            SplitError,
+            "--split random,seed=1: every split is drawn with the seeds 0, 1, 2, ... of the "
+            "comparison; leave seed= out",
+        ),
+        (
+            {"splits": ("given,train=a,test=b",)},
+            SplitError,
+            "--split given,train=a,test=b: a given split cannot be drawn anew; take another",
+        ),
+        ({"splits": (RANDOM, RANDOM)}, SplitError, f"--split {RANDOM}: stands twice; name it once"),
+        (
+            {"splits": ("random", RANDOM, "random,train=.1,guard=0")},
+            SplitError,
+            "--split: random,train=.1,guard=0 and random are the same; name it once",
+        ),
+        (
+            {"splits": ("cubes",)},
+            SplitError,
+            "--split: wanted one of random, per_class, blocks, blocks_by_class, fields, polygons, "
+            "scenes, given, got 'cubes'",
+        ),
     ],
-)  # fmt: skip
+)
 def test_wrong_words_are_refused_before_anything_is_computed(
-    tiny: tuple[sl.Scene, sl.Labels], tmp_path: Path, words: dict[str, Any],
-    error: type[InputError], message: str,
-) -> None:  # fmt: skip
+    tiny: tuple[sl.Scene, sl.Labels],
+    tmp_path: Path,
+    words: dict[str, Any],
+    error: type[InputError],
+    message: str,
+) -> None:
     asked = {"models": ("position",), "splits": (RANDOM,), "seeds": 2, **words}
     with pytest.raises(error) as caught:
         compare(*tiny, out=tmp_path / "league", **asked)
@@ -502,9 +614,12 @@ def test_patches_give_more_components_than_there_are_training_pixels(
     tiny: tuple[sl.Scene, sl.Labels], tmp_path: Path
 ) -> None:
     league = compare(
-        *tiny, models=("svm,components=6,reduction=mnf",), splits=("per_class,n=2",), seeds=1,
+        *tiny,
+        models=("svm,components=6,reduction=mnf",),
+        splits=("per_class,n=2",),
+        seeds=1,
         out=tmp_path / "league",
-    )  # fmt: skip
+    )
     assert [cell.train for cell in league.cells] == [6]
 
 
@@ -536,19 +651,29 @@ def test_a_folder_of_something_else_is_refused(
     ("words", "message"),
     [
         ((), "give --data NAME, or --scene FILE and --labels FILE"),
-        (("--data", "indian_pines", "--scene", "x", "--labels", "y"),
-         "give --data NAME, or --scene FILE and --labels FILE"),
-        (("--data", "indian_pines", "--scene-key", "x"),
-         "--scene-key goes with --scene, not with --data"),
-        (("--scene", "x", "--labels", "y", "--root", "z"),
-         "--root goes with --data, not with --scene"),
+        (
+            ("--data", "indian_pines", "--scene", "x", "--labels", "y"),
+            "give --data NAME, or --scene FILE and --labels FILE",
+        ),
+        (
+            ("--data", "indian_pines", "--scene-key", "x"),
+            "--scene-key goes with --scene, not with --data",
+        ),
+        (
+            ("--scene", "x", "--labels", "y", "--root", "z"),
+            "--root goes with --data, not with --scene",
+        ),
         (("--data", "digits"), "--data: digits are images, and compare takes a scene"),
-        (("--data", "indian_pines", "--seeds-for", "position"),
-         "--seeds-for: wanted MODEL=N as hybridsn=3, got 'position'"),
-        (("--data", "indian_pines", "--seeds-for", "position=1", "--seeds-for", "position=2"),
-         "--seeds-for: position stands twice; name it once"),
+        (
+            ("--data", "indian_pines", "--seeds-for", "position"),
+            "--seeds-for: wanted MODEL=N as hybridsn=3, got 'position'",
+        ),
+        (
+            ("--data", "indian_pines", "--seeds-for", "position=1", "--seeds-for", "position=2"),
+            "--seeds-for: position stands twice; name it once",
+        ),
     ],
-)  # fmt: skip
+)
 def test_wrong_flags_are_refused(typed: Typed, words: tuple[str, ...], message: str) -> None:
     code, out, err = typed(
         "compare", "--model", "position", "--split", RANDOM, "--out", "never", *words
@@ -565,18 +690,38 @@ def test_labels_are_read_with_the_flags_and_notes_of_train(
     cube = tiny[0].cube.astype(np.float32)
     cube[2, 3] = -1
     with rasterio.open(
-        tmp_path / "scene.tif", "w", driver="GTiff", width=30, height=28, count=16,
-        dtype="float32", nodata=-1, transform=rasterio.Affine(1, 0, 0, 0, -1, 28),
-    ) as file:  # fmt: skip
+        tmp_path / "scene.tif",
+        "w",
+        driver="GTiff",
+        width=30,
+        height=28,
+        count=16,
+        dtype="float32",
+        nodata=-1,
+        transform=rasterio.Affine(1, 0, 0, 0, -1, 28),
+    ) as file:
         file.write(np.moveaxis(cube, 2, 0))
     rows, cols = np.nonzero(tiny[1].array)
     lines = [f"{c + 0.5},{27.5 - r},{tiny[1].array[r, c]}" for r, c in zip(rows, cols, strict=True)]
     (tmp_path / "labels.csv").write_text("\n".join(["x,y,crop", *lines]) + "\n")
     code, out, err = typed(
-        "compare", "--scene", tmp_path / "scene.tif", "--labels", tmp_path / "labels.csv",
-        "--class-field", "crop", "--model", "position", "--split", RANDOM, "--seeds", 1,
-        "--out", tmp_path / "league", "--json",
-    )  # fmt: skip
+        "compare",
+        "--scene",
+        tmp_path / "scene.tif",
+        "--labels",
+        tmp_path / "labels.csv",
+        "--class-field",
+        "crop",
+        "--model",
+        "position",
+        "--split",
+        RANDOM,
+        "--seeds",
+        1,
+        "--out",
+        tmp_path / "league",
+        "--json",
+    )
     assert code == 0, err
     cell = json.loads(out)["cells"][0]
     assert cell["train"] + cell["test"] == len(rows) - 1

@@ -15,8 +15,13 @@ from spectrolite.errors import ImagesError, RunError, SettingsError
 from spectrolite.evaluation.calibration import reliability
 
 NAMES = [
-    "evaluation mode", "batch size", "same bits twice", "normalisation", "inputs", "calibration",
-]  # fmt: skip
+    "evaluation mode",
+    "batch size",
+    "same bits twice",
+    "normalisation",
+    "inputs",
+    "calibration",
+]
 
 
 @pytest.fixture

@@ -33,13 +33,24 @@ from spectrolite.training import loop
 from spectrolite.training.loop import Epoch
 
 FILES = {
-    "manifest.json", "log.jsonl", "split.safetensors", "bundle", "report.json", "report.html",
+    "manifest.json",
+    "log.jsonl",
+    "split.safetensors",
+    "bundle",
+    "report.json",
+    "report.html",
     "predictions.safetensors",
-}  # fmt: skip
+}
 FLAGS: dict[str, Any] = {
-    "model": "mobilenet_v1", "variant": "course", "width": 0.1, "epochs": 3, "batch": 64,
-    "mirror": "none", "pad": 1, "cutout": 2,
-}  # fmt: skip
+    "model": "mobilenet_v1",
+    "variant": "course",
+    "width": 0.1,
+    "epochs": 3,
+    "batch": 64,
+    "mirror": "none",
+    "pad": 1,
+    "cutout": 2,
+}
 
 
 @pytest.fixture
@@ -100,8 +111,10 @@ def test_figures_are_those_of_a_plain_loop_in_evaluation_mode(digits_run: sl.Run
 def test_the_report_says_what_trained_and_what_it_costs(digits_run: sl.Run) -> None:
     report = digits_run.report
     assert (report.protocol.train, report.protocol.validation, report.protocol.test) == (
-        1297, 145, 355,
-    )  # fmt: skip
+        1297,
+        145,
+        355,
+    )
     assert report.protocol.split == "random,validation=0.1,seed=0"
     assert report.notes[:2] == (
         "1,297 images trained and 145 validated; the 355 test images (the test set that the data "
@@ -386,18 +399,27 @@ def test_images_that_moved_are_found_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
-        ({"components": 3}, SettingsError, "--components: does not go with mobilenet_v1, which "
-         "classifies images; leave it out"),
-        ({"model": "hybridsn"}, SettingsError, "model: hybridsn classifies scenes, and images need "
-         "one of mobilenet_v1, mobilenet_v2"),
+        (
+            {"components": 3},
+            SettingsError,
+            "--components: does not go with mobilenet_v1, which classifies images; leave it out",
+        ),
+        (
+            {"model": "hybridsn"},
+            SettingsError,
+            "model: hybridsn classifies scenes, and images need one of mobilenet_v1, mobilenet_v2",
+        ),
         ({"width": 99}, SettingsError, "width: wanted a number from 0.05 to 8, got 99.0"),
         ({"pad": 8}, SettingsError, "pad: wanted 0 to 7 pixels for images of 8 x 8, got 8"),
-        ({"optimiser": "adam", "momentum": 0.5}, SettingsError, "--momentum: goes with "
-         "--optimiser sgd, not with adam"),
+        (
+            {"optimiser": "adam", "momentum": 0.5},
+            SettingsError,
+            "--momentum: goes with --optimiser sgd, not with adam",
+        ),
         ({"batch": 1}, SettingsError, "--batch: Input should be greater than or equal to 2, got 1"),
         ({"seed": -1}, SettingsError, "--seed: wanted a whole number from 0 up, got -1"),
     ],
-)  # fmt: skip
+)
 def test_settings_that_do_not_fit_leave_nothing(
     few: tuple[sl.ImageSet, sl.ImageSet],
     tmp_path: Path,

@@ -48,16 +48,27 @@ def files(
     scene, labels = tiny
     rows, cols, bands = scene.shape
     with rasterio.open(
-        folder / "field.tif", "w", driver="GTiff", height=rows, width=cols, count=bands,
-        dtype=scene.cube.dtype, crs="EPSG:32632", transform=rasterio.Affine(*PLACE),
-    ) as file:  # fmt: skip
+        folder / "field.tif",
+        "w",
+        driver="GTiff",
+        height=rows,
+        width=cols,
+        count=bands,
+        dtype=scene.cube.dtype,
+        crs="EPSG:32632",
+        transform=rasterio.Affine(*PLACE),
+    ) as file:
         file.write(scene.cube.transpose(2, 0, 1))
     shapes, crops = plots(labels.array)
     raw.write(
-        folder / "plots.gpkg", shapely.to_wkb([*shapes, shapely.box(0, 0, 9, 9)]),
-        [np.array([*crops, "wheat"], object)], ["crop"], geometry_type="Polygon",
-        crs="EPSG:32632", driver="GPKG",
-    )  # fmt: skip
+        folder / "plots.gpkg",
+        shapely.to_wkb([*shapes, shapely.box(0, 0, 9, 9)]),
+        [np.array([*crops, "wheat"], object)],
+        ["crop"],
+        geometry_type="Polygon",
+        crs="EPSG:32632",
+        driver="GPKG",
+    )
     return folder / "field.tif", folder / "plots.gpkg"
 
 
@@ -82,8 +93,10 @@ def test_a_run_on_polygons(files: tuple[Path, Path], whole: sl.Run) -> None:
     told = "1 of 9 polygons lie outside the scene and are left out"
     assert f"Labels: {told}." in whole.report.notes
     assert whole.manifest["data"]["labels"] == {
-        "file": str(files[1]), "layer": "plots", "class_field": "crop",
-    }  # fmt: skip
+        "file": str(files[1]),
+        "layer": "plots",
+        "class_field": "crop",
+    }
     _, labels = whole.data()
     split = whole.split(labels)
     train, test = (set(np.asarray(labels.polygons).flat[p]) for p in (split.train, split.test))
@@ -102,9 +115,12 @@ def test_verify_loads_the_polygons_again(typed: Typed, whole: sl.Run) -> None:
 
 
 def test_a_stopped_run_goes_on_with_the_same_polygons(
-    typed: Typed, files: tuple[Path, Path], whole: sl.Run, tmp_path: Path,
+    typed: Typed,
+    files: tuple[Path, Path],
+    whole: sl.Run,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.setattr(loop, "KEEP_EVERY_S", 0.0)
     with monkeypatch.context() as patch:
 
@@ -122,9 +138,12 @@ def test_a_stopped_run_goes_on_with_the_same_polygons(
 
 
 def test_polygons_that_were_moved_or_changed(
-    typed: Typed, files: tuple[Path, Path], whole: sl.Run, tiny: tuple[sl.Scene, sl.Labels],
+    typed: Typed,
+    files: tuple[Path, Path],
+    whole: sl.Run,
+    tiny: tuple[sl.Scene, sl.Labels],
     tmp_path: Path,
-) -> None:  # fmt: skip
+) -> None:
     run = tmp_path / "run"
     shutil.copytree(whole.path, run)
     manifest = json.loads((run / "manifest.json").read_text())
@@ -138,9 +157,15 @@ def test_polygons_that_were_moved_or_changed(
     assert labels.sha256 == manifest["labels_sha256"]
     shapes, crops = plots(tiny[1].array)
     raw.write(
-        tmp_path / "fewer.gpkg", shapely.to_wkb(shapes[:-1]), [np.array(crops[:-1], object)],
-        ["crop"], geometry_type="Polygon", crs="EPSG:32632", driver="GPKG", layer="plots",
-    )  # fmt: skip
+        tmp_path / "fewer.gpkg",
+        shapely.to_wkb(shapes[:-1]),
+        [np.array(crops[:-1], object)],
+        ["crop"],
+        geometry_type="Polygon",
+        crs="EPSG:32632",
+        driver="GPKG",
+        layer="plots",
+    )
     with pytest.raises(RunError) as caught:
         sl.open_run(run).data(files[0], tmp_path / "fewer.gpkg")
     assert str(caught.value) == (
@@ -183,14 +208,15 @@ WRONG: dict[str, tuple[tuple[object, ...], str]] = {
     "no field": (("--split", SPLIT), "which field says the class?"),
     "another field": (("--class-field", "kind"), "no field 'kind' in it, only crop"),
     "another layer": (
-        ("--class-field", "crop", "--layer", "north"), "no layer 'north' in it, only plots",
+        ("--class-field", "crop", "--layer", "north"),
+        "no layer 'north' in it, only plots",
     ),
     "a key": (("--labels-key", "crop"), "--labels-key crop does not go with .gpkg files"),
     "too wide a guard": (
         ("--class-field", "crop", "--split", "polygons,train=0.5,guard=12"),
         "polygons,train=0.5,seed=0,guard=12: 2 wheat has no test pixel",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", WRONG)

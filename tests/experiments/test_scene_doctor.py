@@ -26,9 +26,14 @@ from spectrolite.models import SceneNetwork
 from spectrolite.models.hybridsn import HybridSN
 
 NAMES = [
-    "evaluation mode", "batch size", "same bits twice", "normalisation", "inputs", "dense form",
+    "evaluation mode",
+    "batch size",
+    "same bits twice",
+    "normalisation",
+    "inputs",
+    "dense form",
     "calibration",
-]  # fmt: skip
+]
 
 
 @pytest.fixture(autouse=True)
@@ -43,9 +48,15 @@ def learnt(tiny_files: tuple[Path, Path], tmp_path_factory: pytest.TempPathFacto
     scene, labels = sl.read_scene(tiny_files[0]), sl.read_labels(tiny_files[1])
     split = sl.split(labels, "random", train=0.2, seed=1)
     return sl.train(
-        scene, labels, split, out=tmp_path_factory.mktemp("runs") / "learnt", components=13,
-        epochs=60, learning_rate=2e-3, label_smoothing=0.0,
-    )  # fmt: skip
+        scene,
+        labels,
+        split,
+        out=tmp_path_factory.mktemp("runs") / "learnt",
+        components=13,
+        epochs=60,
+        learning_rate=2e-3,
+        label_smoothing=0.0,
+    )
 
 
 @pytest.fixture
@@ -201,8 +212,9 @@ def test_a_dense_form_that_differs_is_found(
     bundle = sl.load_bundle(learnt.path)
     assert isinstance(bundle, Bundle)
     assert verdicts(sl.doctor(bundle, *tiny)) == {
-        "dense form": "wrong", "calibration": "not checked",
-    }  # fmt: skip
+        "dense form": "wrong",
+        "calibration": "not checked",
+    }
 
 
 def test_the_page_shows_what_was_found(copied: sl.Run) -> None:

@@ -21,9 +21,18 @@ import spectrolite as sl
 from spectrolite.errors import RunError, SceneError, SettingsError, SplitError
 
 FILES = {
-    "manifest.json", "log.jsonl", "split.safetensors", "bundle", "report.json", "report.html",
-    "map.tif", "map.tif.aux.xml", "map.qml", "map_confidence.tif", "map.png",
-}  # fmt: skip
+    "manifest.json",
+    "log.jsonl",
+    "split.safetensors",
+    "bundle",
+    "report.json",
+    "report.html",
+    "map.tif",
+    "map.tif.aux.xml",
+    "map.qml",
+    "map_confidence.tif",
+    "map.png",
+}
 
 
 @pytest.fixture
@@ -62,12 +71,27 @@ def test_figures_are_those_of_the_map_at_the_test_pixels(
 def test_the_report_is_json_with_the_promised_names(tiny_run: sl.Run) -> None:
     report = json.loads((tiny_run.path / "report.json").read_text(encoding="utf-8"))
     assert {
-        "overall_accuracy", "average_accuracy", "kappa", "confusion", "per_class", "baselines",
-        "parameters", "macs_per_pixel", "macs_per_patch", "leakage", "class_ids",
-    } <= set(report)  # fmt: skip
+        "overall_accuracy",
+        "average_accuracy",
+        "kappa",
+        "confusion",
+        "per_class",
+        "baselines",
+        "parameters",
+        "macs_per_pixel",
+        "macs_per_patch",
+        "leakage",
+        "class_ids",
+    } <= set(report)
     assert set(report["per_class"][0]) == {
-        "id", "name", "precision", "recall", "f1", "train", "test",
-    }  # fmt: skip
+        "id",
+        "name",
+        "precision",
+        "recall",
+        "f1",
+        "train",
+        "test",
+    }
     assert {"majority", "position", "svm", "svm_context"} <= set(report["baselines"])
     assert report["leakage"]["overlap"] == 1.0
     assert report["leakage"]["clean"] is False
@@ -120,9 +144,17 @@ def test_training_on_patches_validating_and_early_stopping(
 ) -> None:
     split = sl.split(tiny[1], "random", train=0.1, validation=0.2)
     run = sl.train(
-        *tiny, split, out=tmp_path / "run", mode="patches", epochs=6, batch=16, components=13,
-        bands_from="scene", class_weights="balanced", patience=4,
-    )  # fmt: skip
+        *tiny,
+        split,
+        out=tmp_path / "run",
+        mode="patches",
+        epochs=6,
+        batch=16,
+        components=13,
+        bands_from="scene",
+        class_weights="balanced",
+        patience=4,
+    )
     assert run.report.overall_accuracy > 0.5
     assert "fitted on the whole scene" in " ".join(run.report.notes)
     assert all(e.validation_accuracy is not None for e in run.log())
@@ -155,9 +187,13 @@ def test_map_scene_maps_another_file(
     out = tmp_path / "new" / "map.tif"
     made = sl.map_scene(tiny_run.path, tiny_files[0], out=out)
     assert {p.name for p in out.parent.iterdir()} == {
-        "map.tif", "map.tif.aux.xml", "map.qml", "map.png", "map_confidence.tif",
+        "map.tif",
+        "map.tif.aux.xml",
+        "map.qml",
+        "map.png",
+        "map_confidence.tif",
         "map_entropy.tif",
-    }  # fmt: skip
+    }
     own = sl.map_scene(tiny_run, out=tmp_path / "m.tif")
     np.testing.assert_array_equal(made.classes, own.classes)
     with pytest.raises(RunError, match=r"exists; take another --out, or --overwrite$"):
@@ -210,12 +246,18 @@ def test_a_place_that_cannot_be_written_is_named(
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
-        (lambda s, k: (sl.Scene(s.cube[:20, :24]), sl.Labels(k.array[:20, :24])), SceneError,
-         r"^scene: 20 x 24 pixels are smaller than the 25 x 25 patch of hybrid"),
-        (lambda s, k: (sl.Scene(s.cube[:, :, :10]), k), SettingsError,
-         r"^components: scene has 10 bands, fewer than the 13 components; lower --co"),
+        (
+            lambda s, k: (sl.Scene(s.cube[:20, :24]), sl.Labels(k.array[:20, :24])),
+            SceneError,
+            r"^scene: 20 x 24 pixels are smaller than the 25 x 25 patch of hybrid",
+        ),
+        (
+            lambda s, k: (sl.Scene(s.cube[:, :, :10]), k),
+            SettingsError,
+            r"^components: scene has 10 bands, fewer than the 13 components; lower --co",
+        ),
     ],
-)  # fmt: skip
+)
 def test_scenes_that_do_not_fit(
     tiny: tuple[sl.Scene, sl.Labels],
     tiny_flags: dict[str, Any],

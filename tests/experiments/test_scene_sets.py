@@ -33,8 +33,20 @@ from spectrolite.training.settings import TrainingSettings
 Typed = Callable[..., tuple[int, str, str]]
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 NAMES = ("north", "south", "west")
-SHORT = ("--model", "mobilesn", "--receptive-field", 5, "--width", 0.5, "--components", 6,
-         "--epochs", 3, "--seed", 1)  # fmt: skip
+SHORT = (
+    "--model",
+    "mobilesn",
+    "--receptive-field",
+    5,
+    "--width",
+    0.5,
+    "--components",
+    6,
+    "--epochs",
+    3,
+    "--seed",
+    1,
+)
 
 
 @pytest.fixture(scope="module")
@@ -66,16 +78,27 @@ def run(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     split = sl.split(labels, "scenes", test="west")
     out = tmp_path_factory.mktemp("runs") / "three"
-    sl.train(scene, labels, split, model="mobilesn", receptive_field=5, width=0.5, components=6,
-             epochs=3, seed=1, out=out)  # fmt: skip
+    sl.train(
+        scene,
+        labels,
+        split,
+        model="mobilesn",
+        receptive_field=5,
+        width=0.5,
+        components=6,
+        epochs=3,
+        seed=1,
+        out=out,
+    )
     return out
 
 
 def test_the_command_line_gives_the_same_bits_as_python(
     files: Path, run: Path, typed: Typed, tmp_path: Path
 ) -> None:
-    code, _, err = typed("train", *pairs(files), *SHORT, "--split", "scenes,test=west",
-                         "--out", tmp_path / "run")  # fmt: skip
+    code, _, err = typed(
+        "train", *pairs(files), *SHORT, "--split", "scenes,test=west", "--out", tmp_path / "run"
+    )
     assert (code, "Traceback" in err) == (0, False)
     one, other = sl.open_run(run).manifest, sl.open_run(tmp_path / "run").manifest
     hashes = [key for key in one if key.endswith("_sha256")]
@@ -88,8 +111,16 @@ def test_the_command_line_gives_the_same_bits_as_python(
 
 def test_the_report_has_figures_scene_by_scene(files: Path, typed: Typed, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    code, stdout, _ = typed("train", *pairs(files), *SHORT, "--split",
-                            "random,train=0.2,validation=0.2", "--out", out, "--json")  # fmt: skip
+    code, stdout, _ = typed(
+        "train",
+        *pairs(files),
+        *SHORT,
+        "--split",
+        "random,train=0.2,validation=0.2",
+        "--out",
+        out,
+        "--json",
+    )
     report = json.loads(stdout)
     assert code == 0
     assert report["data"] == "north.npy, south.npy, west.npy"
@@ -118,8 +149,11 @@ def test_the_report_has_figures_scene_by_scene(files: Path, typed: Typed, tmp_pa
 
 def test_what_takes_one_scene_says_so(run: Path, files: Path, typed: Typed, tmp_path: Path) -> None:
     code, _, err = typed("prune", run, "--dead", "--out", tmp_path / "pruned")
-    assert (code, err) == (2, "error: prune: takes a run on one scene in memory, and "
-                           f"{run} was trained on several scenes")  # fmt: skip
+    assert (code, err) == (
+        2,
+        "error: prune: takes a run on one scene in memory, and "
+        f"{run} was trained on several scenes",
+    )
     opened = sl.open_run(run)
     scenes, labels = opened.data()
     for model, words in (
@@ -180,8 +214,10 @@ def test_whole_scenes_are_spoken_of(run: Path) -> None:
     report = sl.open_run(run).report
     assert report.notes[1] == "Whole scenes: trained on north, south; tested on west."
     assert [(s.name, s.train > 0, s.test > 0) for s in report.scenes] == [
-        ("north", True, False), ("south", True, False), ("west", False, True)
-    ]  # fmt: skip
+        ("north", True, False),
+        ("south", True, False),
+        ("west", False, True),
+    ]
     assert np.isnan(report.leakage.median_distance)
     assert np.isnan(report.scenes[0].overall_accuracy)
     assert report.scenes[2].overall_accuracy == report.overall_accuracy
@@ -236,8 +272,9 @@ def test_a_stopped_run_goes_on_with_all_scenes(
     monkeypatch.setattr(loop, "KEEP_EVERY_S", 0.0)
     with monkeypatch.context() as patch:
         patch.setattr(TrainingProgress, "epoch", stop)
-        code, _, _ = typed("train", *pairs(files), *SHORT, "--split", "scenes,test=west",
-                           "--out", out)  # fmt: skip
+        code, _, _ = typed(
+            "train", *pairs(files), *SHORT, "--split", "scenes,test=west", "--out", out
+        )
     assert code == 130
     code, _, _ = typed("train", "--out", out, "--resume")
     assert code == 0
@@ -249,19 +286,35 @@ def test_a_stopped_run_goes_on_with_all_scenes(
 def test_what_cannot_be_is_said(files: Path, run: Path, typed: Typed, tmp_path: Path) -> None:
     out = ("--out", tmp_path / "run")
     for words, message in (
-        ([*pairs(files), "--scene", files / "north.npy"],
-         "--labels: 4 scenes want as many files of labels, in the order of --scene, got 3"),
-        ([*pairs(files), *pairs(files, NAMES[:1])],
-         f"{files}/north.npy: given twice; give each scene once, for its pixels would train and "
-         "test"),
-        ([*pairs(files, NAMES[:1]), "--split", "scenes"],
-         "scenes: keeps scenes whole and wants two or more, got north_gt.npy alone; give --scene "
-         "and --labels again for each, or take blocks, fields or polygons"),
-        ([*pairs(files), "--leave-in-file", "--split", "scenes,test=west", "--bands-from", "scene",
-          *SHORT],
-         "--bands-from scene: takes all of north.npy in memory, and it stays in its file; take "
-         "train or patches"),
-    ):  # fmt: skip
+        (
+            [*pairs(files), "--scene", files / "north.npy"],
+            "--labels: 4 scenes want as many files of labels, in the order of --scene, got 3",
+        ),
+        (
+            [*pairs(files), *pairs(files, NAMES[:1])],
+            f"{files}/north.npy: given twice; give each scene once, for its pixels would train and "
+            "test",
+        ),
+        (
+            [*pairs(files, NAMES[:1]), "--split", "scenes"],
+            "scenes: keeps scenes whole and wants two or more, got north_gt.npy alone; give "
+            "--scene "
+            "and --labels again for each, or take blocks, fields or polygons",
+        ),
+        (
+            [
+                *pairs(files),
+                "--leave-in-file",
+                "--split",
+                "scenes,test=west",
+                "--bands-from",
+                "scene",
+                *SHORT,
+            ],
+            "--bands-from scene: takes all of north.npy in memory, and it stays in its file; take "
+            "train or patches",
+        ),
+    ):
         code, _, err = typed("train", *words, *out)
         assert (code, "".join(err.split()).endswith("".join(message.split()))) == (2, True), err
         assert not list(tmp_path.iterdir())
@@ -276,8 +329,13 @@ def test_what_cannot_be_is_said(files: Path, run: Path, typed: Typed, tmp_path: 
 
 
 @settings(max_examples=60, deadline=None)
-@given(rows=st.integers(1, 15), cols=st.integers(1, 15), halo=st.integers(0, 3),
-       side=st.integers(1, 16), seed=st.integers(0, 999))  # fmt: skip
+@given(
+    rows=st.integers(1, 15),
+    cols=st.integers(1, 15),
+    halo=st.integers(0, 3),
+    side=st.integers(1, 16),
+    seed=st.integers(0, 999),
+)
 def test_windows_from_a_file_are_cuts_of_the_whole_scene(
     rows: int, cols: int, halo: int, side: int, seed: int
 ) -> None:
@@ -335,9 +393,19 @@ def test_training_reads_windows_that_hold_training_pixels(
 
     split = sl.split(labels, "blocks", train=0.5, side=350, seed=0)
     run = sl.train(
-        recorded.scene, labels, split, model="mobilesn", receptive_field=5, width=0.5,
-        components=5, epochs=2, window=100, seed=0, out=tmp_path / "run", on_stage=stage,
-    )  # fmt: skip
+        recorded.scene,
+        labels,
+        split,
+        model="mobilesn",
+        receptive_field=5,
+        width=0.5,
+        components=5,
+        epochs=2,
+        window=100,
+        seed=0,
+        out=tmp_path / "run",
+        on_stage=stage,
+    )
     taught = np.zeros(labels.shape, bool)
     taught.flat[split.train] = True
     assert 0 < taught.sum() < (labels.array > 0).sum()
@@ -345,8 +413,10 @@ def test_training_reads_windows_that_hold_training_pixels(
         wanted = np.zeros(labels.shape, np.int64)
         for w in windows(700, 600, side):
             if taught[w.slices].any():
-                wanted[max(w.row_start - halo, 0) : w.row_stop + halo,
-                       max(w.col_start - halo, 0) : w.col_stop + halo] += 1  # fmt: skip
+                wanted[
+                    max(w.row_start - halo, 0) : w.row_stop + halo,
+                    max(w.col_start - halo, 0) : w.col_stop + halo,
+                ] += 1
         np.testing.assert_array_equal(stages[name], wanted)
         assert 0 < (wanted > 0).mean() < 0.2
     assert run.report.protocol.test == len(split.test)
@@ -365,9 +435,13 @@ def test_validation_on_windows_scores_as_in_memory(
     for scene in (sl.read_scene(path), sl.open_scene(path)):
         bands = fit_bands(scene, split, 5)
         net = build_scene_model(
-            "mobilesn", bands=5, classes=2, receptive_field=5, width=0.5,
+            "mobilesn",
+            bands=5,
+            classes=2,
+            receptive_field=5,
+            width=0.5,
             generator=torch.Generator().manual_seed(0),
-        )  # fmt: skip
+        )
         logs.append(scene_loop.fit_scene(net, reduce_scenes(bands, scene), split, chosen, 1, 2))
     for one, other in zip(*logs, strict=True):
         assert one.loss == pytest.approx(other.loss, rel=1e-4)
@@ -378,8 +452,16 @@ def test_a_scene_left_in_its_file_is_resumed_and_verified_from_there(
     files: Path, typed: Typed, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    code, _, _ = typed("train", *pairs(files, NAMES[:1]), *SHORT, "--leave-in-file", "--split",
-                       "random,train=0.3", "--out", out)  # fmt: skip
+    code, _, _ = typed(
+        "train",
+        *pairs(files, NAMES[:1]),
+        *SHORT,
+        "--leave-in-file",
+        "--split",
+        "random,train=0.3",
+        "--out",
+        out,
+    )
     assert code == 0
     opened = sl.open_run(out)
     assert opened.manifest["data"]["scene"]["left_in_file"] == "true"

@@ -32,9 +32,13 @@ PAPER_HA = [(21_158, 6_158), (11_686, 3_756), (285_770, 15_510), (581_386, 16_28
 TRANSFORM = (30.0, 0.0, 500_000.0, 0.0, -30.0, 5_400_000.0)
 
 
-def _map(path: Path, classes: NDArray[Any], crs: str | None = "EPSG:32633",
-         transform: tuple[float, ...] | None = TRANSFORM,
-         names: dict[int, str] | None = None) -> Path:  # fmt: skip
+def _map(
+    path: Path,
+    classes: NDArray[Any],
+    crs: str | None = "EPSG:32633",
+    transform: tuple[float, ...] | None = TRANSFORM,
+    names: dict[int, str] | None = None,
+) -> Path:
     names = names or {1: "water", 4: "land"}
     rows, cols = classes.shape
     wkt = rasterio.crs.CRS.from_user_input(crs).to_wkt() if crs else None
@@ -56,8 +60,12 @@ def test_the_papers_example() -> None:
 def test_the_papers_example_from_files(tmp_path: Path) -> None:
     """A map a hundredth of the paper's with pixels of 300 m, and its 640 points in a CSV."""
     classes = np.repeat([1, 2, 3, 4], [n // 100 for n in PAPER_PIXELS]).reshape(250, 400)
-    path = _map(tmp_path / "map.tif", classes, transform=(300.0, 0.0, 5e5, 0.0, -300.0, 5e6),
-                names=PAPER_NAMES)  # fmt: skip
+    path = _map(
+        tmp_path / "map.tif",
+        classes,
+        transform=(300.0, 0.0, 5e5, 0.0, -300.0, 5e6),
+        names=PAPER_NAMES,
+    )
     lines = ["comment,row,class,col"]
     for stratum, counts in enumerate(PAPER, start=1):
         places = iter(np.argwhere(classes == stratum).tolist())
@@ -76,8 +84,10 @@ def test_the_papers_example_from_files(tmp_path: Path) -> None:
     )
 
 
-@given(st.lists(st.lists(st.integers(0, 9), min_size=3, max_size=3), min_size=3, max_size=3),
-       st.lists(st.integers(1, 1000), min_size=3, max_size=3))  # fmt: skip
+@given(
+    st.lists(st.lists(st.integers(0, 9), min_size=3, max_size=3), min_size=3, max_size=3),
+    st.lists(st.integers(1, 1000), min_size=3, max_size=3),
+)
 def test_the_estimator_written_out(table: list[list[int]], pixels: list[int]) -> None:
     counts = np.array(table) + 1
     made = adjusted(counts, pixels, None, {1: "a", 2: "b", 3: "c"}, "simple")
@@ -107,10 +117,12 @@ def test_the_intervals_hold_the_truth_as_often_as_they_say(design: str) -> None:
         if design == "simple":
             chosen = generator.choice(20_000, 300, replace=False)
         else:
-            chosen = np.concatenate([
-                generator.choice(np.flatnonzero(mapped == c), 150, replace=False)
-                for c in (False, True)
-            ])  # fmt: skip
+            chosen = np.concatenate(
+                [
+                    generator.choice(np.flatnonzero(mapped == c), 150, replace=False)
+                    for c in (False, True)
+                ]
+            )
         counts = np.zeros((2, 2), np.int64)
         np.add.at(counts, (truth[chosen].astype(int), mapped[chosen].astype(int)), 1)
         estimate = adjusted(counts, pixels, None, {1: "no", 2: "yes"}, design)[1]
@@ -131,12 +143,17 @@ def test_the_intervals_hold_the_truth_as_often_as_they_say(design: str) -> None:
         ("EPSG:2263", (10.0, 0.0, 0.0, 0.0, -10.0, 0.0), 100 * (1200 / 3937) ** 2, None),
         ("EPSG:3857", TRANSFORM, 900.0, "areas in a Mercator projection are too large, fourfold"),
         ("EPSG:2056", TRANSFORM, 900.0, None),  # an oblique Mercator keeps areas nearly
-        ('LOCAL_CS["site",UNIT["metre",1]]', TRANSFORM, None,
-         "no areas: the map's reference system is not projected; map a scene in a projected refe"),
+        (
+            'LOCAL_CS["site",UNIT["metre",1]]',
+            TRANSFORM,
+            None,
+            "no areas: the map's reference system is not projected; map a scene in a "
+            "projected refe",
+        ),
         ("EPSG:4326", (1e-4, 0.0, 9.0, 0.0, -1e-4, 48.0), None, "no areas: the map lies in degr"),
         (None, None, None, "no areas: the map has no reference system and grid; only pixels"),
     ],
-)  # fmt: skip
+)
 def test_the_area_of_a_pixel(
     tmp_path: Path, crs: str | None, transform: Any, expected: float | None, note: str | None
 ) -> None:
@@ -164,8 +181,13 @@ def test_a_sample_in_coordinates(tmp_path: Path) -> None:
     """A point belongs to the pixel that it lies in, its upper left corner included."""
     classes = np.array([[1, 1, 4], [1, 4, 4], [0, 4, 1]])
     path = _map(tmp_path / "m.tif", classes)
-    points = [(500_000, 5_400_000, "water"), (500_059.9, 5_399_999, "1"), (500_061, 5_399_969, "4"),
-              (500_031, 5_399_941, "land"), (500_001, 5_399_911, "land")]  # fmt: skip
+    points = [
+        (500_000, 5_400_000, "water"),
+        (500_059.9, 5_399_999, "1"),
+        (500_061, 5_399_969, "4"),
+        (500_031, 5_399_941, "land"),
+        (500_001, 5_399_911, "land"),
+    ]
     text = "\ufeffX, y ,CLASS\r\n" + "".join(f"{x}, {y}, {c}\r\n" for x, y, c in points)
     (tmp_path / "s.csv").write_text(text, encoding="utf-8")
     made = sl.areas(path, sample=tmp_path / "s.csv", design="simple")
@@ -180,26 +202,25 @@ def test_a_sample_in_coordinates(tmp_path: Path) -> None:
 
 BAD = {
     "row,col\n1,2\n": "wanted the columns row,col,class or x,y,class, got row,col",
-    "row,col,x,y,class\n1,2,3,4,1\n":
-        "wanted the columns row,col,class or x,y,class, got row,col,x,y,class",
+    "row,col,x,y,class\n1,2,3,4,1\n": "wanted the columns row,col,class or x,y,class, got "
+    "row,col,x,y,class",
     "": "wanted a header such as x,y,class and rows below it",
     "row,col,class\n": "wanted a header such as x,y,class and rows below it",
     "row,col,class,row\n0,0,1,0\n": "line 1: the column row stands twice",
-    "row,col,class\n0,0,1\n0,zero,1\n":
-        "line 3: column col: wanted a number, got 'zero'; 1 lines are so",
+    "row,col,class\n0,0,1\n0,zero,1\n": "line 3: column col: wanted a number, got 'zero'; 1 "
+    "lines are so",
     "row,col,class\n0,0\n": "line 2: 2 cells, the header has 3; 1 lines are so",
     "row,col,class\n0,nan,1\n": "line 2: column col: wanted a number, got 'nan'; 1 lines are so",
     "row,col,class\n0,0,1\n0,1,\n": "line 3: no class",
     "row,col,class\n0,1,1\n0.5,1,1\n": ", line 3: rows and columns are whole numbers from 0",
-    "row,col,class\n0,1,1\n2,0,1\n":
-        ", line 3: 1 of 2 points lie outside the map of 2 x 3 pixels",
+    "row,col,class\n0,1,1\n2,0,1\n": ", line 3: 1 of 2 points lie outside the map of 2 x 3 pixels",
     "x,y,class\n5,5,1\n": ", line 2: 1 of 1 points lie outside the map of 2 x 3 pixels; are they "
-        "in its reference system?",
-    "row,col,class\n0,1,1\n1,1,1\n0,1,4\n":
-        ": lines 2 and 4 lie in one pixel, row 0, col 1; keep one of them",
+    "in its reference system?",
+    "row,col,class\n0,1,1\n1,1,1\n0,1,4\n": ": lines 2 and 4 lie in one pixel, row 0, col 1; "
+    "keep one of them",
     "row,col,class\n0,1,2\n": ", line 2: wanted a class of the map, by id or name, got '2'; it has "
-        "1 water, 4 land",
-}  # fmt: skip
+    "1 water, 4 land",
+}
 
 
 @pytest.mark.parametrize("text", BAD)

@@ -148,8 +148,12 @@ def test_the_attribute_table_names_every_class(tmp_path: Path) -> None:
     assert table is not None
     assert table.get("tableType") == "thematic"
     assert [f.findtext("Name") for f in table.findall("FieldDefn")] == [
-        "Value", "Class", "Red", "Green", "Blue",
-    ]  # fmt: skip
+        "Value",
+        "Class",
+        "Red",
+        "Green",
+        "Blue",
+    ]
     rows = [[f.text for f in row.findall("F")] for row in table.findall("Row")]
     assert rows == [[str(i), NAMES[i], *map(str, COLOURS[i])] for i in NAMES]
 
@@ -185,8 +189,9 @@ def test_an_envi_classification(classes: NDArray[np.uint8], tmp_path: Path, dtyp
     assert (fields["classes"], fields["data ignore value"]) == ("10", "0")
     lookup = [int(n) for n in fields["class lookup"].strip("{}").split(",")]
     assert [tuple(lookup[3 * i : 3 * i + 3]) for i in (0, 2, 5, 9)] == [
-        (0, 0, 0), *COLOURS.values(),
-    ]  # fmt: skip
+        (0, 0, 0),
+        *COLOURS.values(),
+    ]
     names = [n.strip() for n in fields["class names"].strip("{}").split(",")]
     assert names == [
         "Unclassified",

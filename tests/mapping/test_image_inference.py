@@ -26,14 +26,24 @@ Type = Callable[..., tuple[int, str, str]]
 def _model(channels: int, height: int, width: int) -> ImageBundle:
     """A small network with fresh weights for images of that shape."""
     net = build_image_model(
-        "mobilenet_v1", variant="course", width=0.1, classes=3, channels=channels,
+        "mobilenet_v1",
+        variant="course",
+        width=0.1,
+        classes=3,
+        channels=channels,
         generator=torch.Generator().manual_seed(0),
-    )  # fmt: skip
+    )
     config = ImageConfig(
-        format=1, model="mobilenet_v1", variant="course", width=0.1, activation="relu6",
-        small_images=True, input_shape=(channels, height, width), class_names=("a", "b", "c"),
+        format=1,
+        model="mobilenet_v1",
+        variant="course",
+        width=0.1,
+        activation="relu6",
+        small_images=True,
+        input_shape=(channels, height, width),
+        class_names=("a", "b", "c"),
         images=9,
-    )  # fmt: skip
+    )
     return ImageBundle(
         config, torch.full((channels,), 0.5), torch.full((channels,), 0.2), net.eval()
     )
@@ -98,9 +108,11 @@ def test_files_become_what_the_model_was_trained_on(tmp_path: Path) -> None:
     made = sl.classify(bundle, [tmp_path / f"{name}.png" for name in names])
     cut = wide.resize((20, 12), Image.Resampling.BICUBIC).crop((4, 0, 16, 12))
     wanted = [
-        colour.transpose(2, 0, 1), np.stack([grey] * 3), np.asarray(cut).transpose(2, 0, 1),
+        colour.transpose(2, 0, 1),
+        np.stack([grey] * 3),
+        np.asarray(cut).transpose(2, 0, 1),
         np.full((3, 12, 12), 255),
-    ]  # fmt: skip
+    ]
     for row, pixels in zip(made.probabilities, wanted, strict=True):
         np.testing.assert_allclose(row, _asked(bundle, pixels), rtol=1e-4)
     assert made.notes == (

@@ -36,8 +36,14 @@ from spectrolite.mapping.large_maps import Failed, map_scene, map_scenes, scenes
 from spectrolite.mapping.scene_inference import STRIP_MIB, strips, windows_of
 from spectrolite.samples.band_reduction import Bands
 
-NAMES = ("map.tif", "map.tif.aux.xml", "map.qml", "map.png", "map_confidence.tif",
-         "map_entropy.tif")  # fmt: skip
+NAMES = (
+    "map.tif",
+    "map.tif.aux.xml",
+    "map.qml",
+    "map.png",
+    "map_confidence.tif",
+    "map_entropy.tif",
+)
 
 
 @pytest.fixture(scope="module")
@@ -105,8 +111,10 @@ def test_windows_give_the_classes_of_the_untiled_map(
         made = sl.map_scene(bundle, _in_file(cube), out=out, window=window)
         np.testing.assert_array_equal(made.classes[clear], untiled[clear])
         differ = int((made.classes != untiled).sum())
-        record_property(f"nearly equal pixels, of another class at window {window}",
-                        f"{int((~clear).sum())}, {differ} of {clear.size}")  # fmt: skip
+        record_property(
+            f"nearly equal pixels, of another class at window {window}",
+            f"{int((~clear).sum())}, {differ} of {clear.size}",
+        )
         assert differ <= (~clear).sum() < 0.01 * clear.size
         for name, expected in (("confidence", softmax.max(0)), ("entropy", entropy)):
             band = np.concatenate([b for _, b in _rows(tmp_path / f"{window}_{name}.tif")])
@@ -230,8 +238,10 @@ def test_a_stopped_map_goes_on_to_the_same_bytes(
     ]
     part = tmp_path / "map.tif.part"
     assert sorted(p.name for p in part.iterdir()) == [
-        *(f"{n:06d}.tile" for n in range(5)), "begin.json", "lock",
-    ]  # fmt: skip
+        *(f"{n:06d}.tile" for n in range(5)),
+        "begin.json",
+        "lock",
+    ]
     damaged = part / "000001.tile"
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"\xff")
     (part / "000002.tile").write_bytes((part / "000003.tile").read_bytes())
@@ -268,19 +278,45 @@ def test_resume_refuses_another_model_scene_or_setting(
     np.save(tmp_path / "other.npy", cube[:, :50])
     end = "start anew with --overwrite"
     cases: tuple[tuple[type[Exception], str, tuple[Any, Any], dict[str, Any]], ...] = (
-        (RunError, f"{part}: a map that was stopped after 2 windows; go on with --resume, or "
-         "discard it with --overwrite", (bundle, file), {}),
-        (SettingsError, "give --resume or --overwrite, not both", (bundle, file),
-         {"resume": True, "overwrite": True}),
-        (SettingsError, f"RUN: not the model that {part} was begun with; {end}", (other, file),
-         {"resume": True}),
-        (SettingsError, f"--scene: not the scene that {part} was begun with (shape, source, bytes,"
-         f" changed_ns, values); {end}", (bundle, tmp_path / "other.npy"), {"resume": True}),
-        (SettingsError, f"--window: 10, but {part} was begun with 20; give that, or {end}",
-         (bundle, file), {"resume": True, "window": 10}),
-        (SettingsError, f"--cog: True, but {part} was begun with False; give that, or {end}",
-         (bundle, file), {"resume": True, "cog": True}),
-    )  # fmt: skip
+        (
+            RunError,
+            f"{part}: a map that was stopped after 2 windows; go on with --resume, or "
+            "discard it with --overwrite",
+            (bundle, file),
+            {},
+        ),
+        (
+            SettingsError,
+            "give --resume or --overwrite, not both",
+            (bundle, file),
+            {"resume": True, "overwrite": True},
+        ),
+        (
+            SettingsError,
+            f"RUN: not the model that {part} was begun with; {end}",
+            (other, file),
+            {"resume": True},
+        ),
+        (
+            SettingsError,
+            f"--scene: not the scene that {part} was begun with (shape, source, bytes,"
+            f" changed_ns, values); {end}",
+            (bundle, tmp_path / "other.npy"),
+            {"resume": True},
+        ),
+        (
+            SettingsError,
+            f"--window: 10, but {part} was begun with 20; give that, or {end}",
+            (bundle, file),
+            {"resume": True, "window": 10},
+        ),
+        (
+            SettingsError,
+            f"--cog: True, but {part} was begun with False; give that, or {end}",
+            (bundle, file),
+            {"resume": True, "cog": True},
+        ),
+    )
     for error, message, arguments, flags in cases:
         with pytest.raises(error) as caught:
             map_scene(*arguments, out=out, **{"window": 20, **flags})
@@ -353,8 +389,13 @@ def test_as_many_threads_as_before(tiny_run: sl.Run, file: Path, tmp_path: Path)
     begun["machine"]["threads"] = 3
     path.write_text(json.dumps(begun))
     before, heard = torch.get_num_threads(), set()
-    map_scene(tiny_run, file, resume=True,
-              on_window=lambda *_: heard.add(torch.get_num_threads()), **flags)  # fmt: skip
+    map_scene(
+        tiny_run,
+        file,
+        resume=True,
+        on_window=lambda *_: heard.add(torch.get_num_threads()),
+        **flags,
+    )
     assert heard == {3}
     assert torch.get_num_threads() == before
 
@@ -428,8 +469,9 @@ def test_killed_twenty_times_it_ends_with_the_same_bytes(
     words = ["map", str(tiny_run.path), "--scene", str(file), "--window", "14", "--resume"]
     done = subprocess.run(
         [sys.executable, "-c", KILLER, json.dumps([words, str(tmp_path), 20, 7]), HERE],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     killed, finished, where, names, _ = json.loads(done.stdout.splitlines()[-1])
     assert (killed, names) == (20, sorted(NAMES))
@@ -451,12 +493,18 @@ def _files_up_to(size: int) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("size", "words", "note"),
     [
-        (4_000, r"File too large: '.*map\.tif\.part/000000\.tile'",
-         "stopped after window 0 of 4; go on with the same command and --resume"),
-        (8_400, r"map_confidence\.tif.*|cannot be written \(.*\); is the disk full\?: '.*'",
-         "every window is computed; go on with the same command and --resume"),
+        (
+            4_000,
+            r"File too large: '.*map\.tif\.part/000000\.tile'",
+            "stopped after window 0 of 4; go on with the same command and --resume",
+        ),
+        (
+            8_400,
+            r"map_confidence\.tif.*|cannot be written \(.*\); is the disk full\?: '.*'",
+            "every window is computed; go on with the same command and --resume",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_full_disk_is_an_error_that_can_be_resumed(
     tiny_run: sl.Run, file: Path, tmp_path: Path, size: int, words: str, note: str
 ) -> None:
@@ -522,20 +570,39 @@ def test_bad_input_leaves_nothing(
     cases: tuple[tuple[type[Exception], str, SceneFile, dict[str, Any]], ...] = (
         (RunError, "--out: wanted a name that ends in .tif, got x.jpg", whole, {"out": "x.jpg"}),
         (SettingsError, "--window: wanted a side of 1 pixel or more, got 0", whole, {"window": 0}),
-        (SettingsError, "--bands: wanted any of confidence, entropy, got 'margin'", whole,
-         {"bands": ["margin"]}),
-        (SceneError, "the model takes 16 bands, the scene has 9", _in_file(cube[..., :9]),
-         {}),
+        (
+            SettingsError,
+            "--bands: wanted any of confidence, entropy, got 'margin'",
+            whole,
+            {"bands": ["margin"]},
+        ),
+        (SceneError, "the model takes 16 bands, the scene has 9", _in_file(cube[..., :9]), {}),
         (ReadError, "field.img: cut short; copy it again", replace(whole, read=broken), {}),
-        (SettingsError, "--scene-key and --drop-bands: go with --scene FILE", whole,
-         {"drop_bands": (1,)}),
-        (SettingsError, "--scene-key and --drop-bands: go with --scene FILE", whole,
-         {"scene_key": "cube"}),
-        (RunError, f"{tmp_path}/map.tif.part is in the way and no stopped map; take another --out",
-         whole, {"out": tmp_path / "map.tif"}),
-        (RunError, f"--out: {tmp_path}/s.tif is the scene itself; take another name", own,
-         {"out": tmp_path / "s.tif", "overwrite": True}),
-    )  # fmt: skip
+        (
+            SettingsError,
+            "--scene-key and --drop-bands: go with --scene FILE",
+            whole,
+            {"drop_bands": (1,)},
+        ),
+        (
+            SettingsError,
+            "--scene-key and --drop-bands: go with --scene FILE",
+            whole,
+            {"scene_key": "cube"},
+        ),
+        (
+            RunError,
+            f"{tmp_path}/map.tif.part is in the way and no stopped map; take another --out",
+            whole,
+            {"out": tmp_path / "map.tif"},
+        ),
+        (
+            RunError,
+            f"--out: {tmp_path}/s.tif is the scene itself; take another name",
+            own,
+            {"out": tmp_path / "s.tif", "overwrite": True},
+        ),
+    )
     for error, message, scene, flags in cases:
         with pytest.raises(error) as caught:
             map_scene(bundle, scene, **{"out": tmp_path / "new" / "m.tif", **flags})
@@ -563,9 +630,11 @@ def test_several_scenes_one_of_which_fails(
     ]
     heard: list[str] = []
     made = map_scenes(
-        tiny_run, [f"{scenes}/*.npy"], out=tmp_path / "maps",
+        tiny_run,
+        [f"{scenes}/*.npy"],
+        out=tmp_path / "maps",
         on_scene=lambda scene, n: heard.append(f"{scene.name} {n}"),
-    )  # fmt: skip
+    )
     assert heard == ["a.npy 3", "b.npy 3", "c.npy 3"]
     assert isinstance(made[1], Failed)
     assert made[1].scene == scenes / "b.npy"

@@ -283,16 +283,22 @@ def test_a_geotiff_is_read_back_whole(tmp_path: Path, placed: bool) -> None:
     made = _map(crs=WKT, transform=TRANSFORM) if placed else _map()
     made.write_geotiff(tmp_path / "map.tif")
     assert {p.name for p in tmp_path.iterdir()} == {
-        "map.tif", "map.tif.aux.xml", "map.qml", "map_confidence.tif",
-    }  # fmt: skip
+        "map.tif",
+        "map.tif.aux.xml",
+        "map.qml",
+        "map_confidence.tif",
+    }
     with rasterio.open(tmp_path / "map.tif") as file:
         assert (file.driver, file.count, file.dtypes, file.nodata) == ("GTiff", 1, ("uint8",), 0)
         assert np.array_equal(file.read(1), made.classes)
         assert np.array_equal(file.read_masks(1) > 0, made.classes > 0)
         colours = file.colormap(1)
         assert {i: colours[i] for i in (0, *IDS)} == {
-            0: (0, 0, 0, 0), 2: (255, 0, 0, 255), 5: (0, 128, 1, 255), 9: (10, 20, 30, 255),
-        }  # fmt: skip
+            0: (0, 0, 0, 0),
+            2: (255, 0, 0, 255),
+            5: (0, 128, 1, 255),
+            9: (10, 20, 30, 255),
+        }
         tags = {k: v for k, v in file.tags(1).items() if k.startswith("CLASS_")}
         assert tags == {f"CLASS_{i}": name for i, name in NAMES.items()}
         assert file.descriptions == ("class",)
@@ -334,8 +340,14 @@ def test_a_map_with_a_control_character_in_a_name_is_written(
 ) -> None:
     made = _map(class_names={2: "a\x01b\n", 5: "\x1b[31m", 9: "c"})
     made.write_geotiff(tmp_path / "map.tif")
-    assert _categories(tmp_path / "map.tif.aux.xml") == [*[""] * 2, "a b ", *[""] * 2, " [31m",
-                                                         *[""] * 3, "c"]  # fmt: skip
+    assert _categories(tmp_path / "map.tif.aux.xml") == [
+        *[""] * 2,
+        "a b ",
+        *[""] * 2,
+        " [31m",
+        *[""] * 3,
+        "c",
+    ]
     assert np.array_equal(read_map(tmp_path / "map.tif", bundle).classes, made.classes)
     assert len(list(tmp_path.iterdir())) == 4
 
@@ -361,8 +373,11 @@ def test_folders_of_a_map_are_made(tmp_path: Path) -> None:
     _map().write_geotiff(tmp_path / "new" / "maps" / "map.tif")
     _map().write_png(tmp_path / "other" / "map.png")
     assert {p.name for p in (tmp_path / "new" / "maps").iterdir()} == {
-        "map.tif", "map.tif.aux.xml", "map.qml", "map_confidence.tif",
-    }  # fmt: skip
+        "map.tif",
+        "map.tif.aux.xml",
+        "map.qml",
+        "map_confidence.tif",
+    }
     assert [p.name for p in (tmp_path / "other").iterdir()] == ["map.png"]
 
 

@@ -105,9 +105,11 @@ def test_every_position_counts_without_a_mask() -> None:
 
 
 @given(
-    seed=st.integers(0, 2**31), reach=st.integers(0, 4), rows=st.integers(1, 6),
+    seed=st.integers(0, 2**31),
+    reach=st.integers(0, 4),
+    rows=st.integers(1, 6),
     cols=st.integers(1, 6),
-)  # fmt: skip
+)
 def test_widened_marks_every_window_of_a_marked_pixel(
     seed: int, reach: int, rows: int, cols: int
 ) -> None:

@@ -101,8 +101,11 @@ def test_separable_convolution_of_the_lesson() -> None:
     pointwise = nn.Conv2d(3, 4, 1, bias=False)
     both, ordinary = nn.Sequential(depthwise, pointwise), nn.Conv2d(3, 4, 3, bias=False)
     assert [costs.parameters(m) for m in (depthwise, pointwise, both, ordinary)] == [
-        27, 12, 39, 108,
-    ]  # fmt: skip
+        27,
+        12,
+        39,
+        108,
+    ]
     assert costs.macs(both, (3, 3, 3)) == 39  # one position
     assert costs.macs(both, (3, 6, 5)) == 39 * 4 * 3
     assert costs.macs(ordinary, (3, 6, 5)) == 108 * 4 * 3
@@ -149,10 +152,12 @@ def _counted(net: nn.Module, shape: tuple[int, ...]) -> int:
 @settings(deadline=None, max_examples=8)
 @given(
     name=st.sampled_from(["mobilenet_v1", "mobilenet_v2"]),
-    variant=st.sampled_from(["paper", "course"]), width=st.floats(0.05, 2),
+    variant=st.sampled_from(["paper", "course"]),
+    width=st.floats(0.05, 2),
     shape=st.tuples(st.integers(1, 5), st.integers(8, 300), st.integers(8, 300)),
-    classes=st.integers(2, 1000), small=st.booleans(),
-)  # fmt: skip
+    classes=st.integers(2, 1000),
+    small=st.booleans(),
+)
 def test_the_layers_of_an_image_network_add_up(
     name: str, variant: str, width: float, shape: tuple[int, int, int], classes: int, small: bool
 ) -> None:
@@ -217,8 +222,10 @@ def test_shares_are_those_of_the_papers_table_2() -> None:
     assert round(made.macs / 1e6) == 569
     assert round(weights / 1e6, 1) == 4.2
     for kind, macs, parameters in (
-        ("pointwise", 94.86, 74.59), ("depthwise", 3.06, 1.06), ("linear", 0.18, 24.33),
-    ):  # fmt: skip
+        ("pointwise", 94.86, 74.59),
+        ("depthwise", 3.06, 1.06),
+        ("linear", 0.18, 24.33),
+    ):
         assert round(100 * made.kinds()[kind][1] / made.macs, 2) == macs
         held = sum(row.weights for row in made.layers if row.kind == kind)
         assert round(100 * held / weights, 2) == parameters
@@ -270,8 +277,17 @@ def test_the_page_on_costs_says_what_pairs_save_and_where_the_rest_is() -> None:
 def test_ordinary_convolutions_cost_what_such_a_network_costs() -> None:
     """The chain of MobileNetV1's course variant, with 3x3 convolutions, built."""
     layers, inputs = _block(3, 32, 1), 32
-    for out, stride in ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1),
-                        (1024, 2), (1024, 1)):  # fmt: skip
+    for out, stride in (
+        (64, 1),
+        (128, 2),
+        (128, 1),
+        (256, 2),
+        (256, 1),
+        (512, 2),
+        (512, 1),
+        (1024, 2),
+        (1024, 1),
+    ):
         layers += _block(inputs, out, stride)
         inputs = out
     ordinary = nn.Sequential(
@@ -290,8 +306,9 @@ def test_the_lesson_layer_by_layer() -> None:
     net = nn.Sequential(nn.Conv2d(3, 3, 3, groups=3, bias=False), nn.Conv2d(3, 4, 1, bias=False))
     made = sl.cost(net, [3, 6, 5])
     assert [(row.kind, row.weights, row.macs) for row in made.layers] == [
-        ("depthwise", 27, 27 * 12), ("pointwise", 12, 12 * 12),
-    ]  # fmt: skip
+        ("depthwise", 27, 27 * 12),
+        ("pointwise", 12, 12 * 12),
+    ]
     assert (made.ordinary_parameters, made.ordinary_macs) == (108, 108 * 12)
     assert made.activation_bytes == 4 * (3 + 4) * 12
 
@@ -310,15 +327,24 @@ def test_a_pointwise_layer_that_sees_something_else_ends_no_pair() -> None:
 
 def test_kinds_bias_and_shared_weights() -> None:
     net = nn.Sequential(
-        nn.Conv2d(4, 8, 3, groups=2), nn.Conv2d(8, 8, 1, bias=False), nn.BatchNorm2d(8),
-        nn.Conv2d(8, 8, 3, groups=8), nn.Conv2d(8, 16, 3, groups=16 // 2), nn.Flatten(),
+        nn.Conv2d(4, 8, 3, groups=2),
+        nn.Conv2d(8, 8, 1, bias=False),
+        nn.BatchNorm2d(8),
+        nn.Conv2d(8, 8, 3, groups=8),
+        nn.Conv2d(8, 16, 3, groups=16 // 2),
+        nn.Flatten(),
         nn.Linear(16, 16),
-    )  # fmt: skip
+    )
     net.append(net[-1])
     made = sl.cost(net, (4, 7, 7))
     assert [row.kind for row in made.layers] == [
-        "grouped", "pointwise", "depthwise", "depthwise", "linear", "linear",
-    ]  # fmt: skip
+        "grouped",
+        "pointwise",
+        "depthwise",
+        "depthwise",
+        "linear",
+        "linear",
+    ]
     assert [row.parameters for row in made.layers] == [152, 64 + 16, 80, 160, 272, 0]
     assert made.layers[-1].macs == made.layers[-2].macs == 256
     assert made.parameters == costs.parameters(net)

@@ -22,26 +22,59 @@ from spectrolite.models.cost_pictures import COLOURS, ORDINARY
 @pytest.mark.parametrize(
     ("name", "shape", "arguments", "counts", "title"),
     [
-        ("mobilenet_v1", "3x32x32", {}, (3_217_226, 46_354_432),
-         "mobilenet_v1 (paper), 10 classes, width 1, relu6, strides for small images"),
-        ("mobilenet_v1", None, {"variant": "course", "activation": "relu"},
-         (2_142_026, 29_282_304),
-         "mobilenet_v1 (course), 10 classes, width 1, relu, strides for small images"),
-        ("mobilenet_v2", (3, 224, 224), {"classes": 1000, "small_images": False},
-         (3_504_872, 300_774_272),
-         "mobilenet_v2 (paper), 1000 classes, width 1, relu6, strides for 224 pixels"),
-        ("mobilenet_v2", [3, 32, 32], {"width": 1.4}, (4_333_706, 170_073_344),
-         "mobilenet_v2 (paper), 10 classes, width 1.4, relu6, strides for small images"),
-        ("hybridsn", "30x25x25", {"variant": "paper"}, (5_122_176, 247_683_392),
-         "hybridsn (paper), 16 classes"),
+        (
+            "mobilenet_v1",
+            "3x32x32",
+            {},
+            (3_217_226, 46_354_432),
+            "mobilenet_v1 (paper), 10 classes, width 1, relu6, strides for small images",
+        ),
+        (
+            "mobilenet_v1",
+            None,
+            {"variant": "course", "activation": "relu"},
+            (2_142_026, 29_282_304),
+            "mobilenet_v1 (course), 10 classes, width 1, relu, strides for small images",
+        ),
+        (
+            "mobilenet_v2",
+            (3, 224, 224),
+            {"classes": 1000, "small_images": False},
+            (3_504_872, 300_774_272),
+            "mobilenet_v2 (paper), 1000 classes, width 1, relu6, strides for 224 pixels",
+        ),
+        (
+            "mobilenet_v2",
+            [3, 32, 32],
+            {"width": 1.4},
+            (4_333_706, 170_073_344),
+            "mobilenet_v2 (paper), 10 classes, width 1.4, relu6, strides for small images",
+        ),
+        (
+            "hybridsn",
+            "30x25x25",
+            {"variant": "paper"},
+            (5_122_176, 247_683_392),
+            "hybridsn (paper), 16 classes",
+        ),
         ("hybridsn", None, {}, (5_122_416, 247_683_392), "hybridsn (course), 16 classes"),
-        ("mobilesn", None, {}, (38_608, 2_261_184),
-         "mobilesn (plain), 16 classes, width 1, receptive field 13"),
-        ("mobilesn", "60x5x5", {"width": 0.5, "receptive_field": 5}, (10_432, 93_744),
-         "mobilesn (plain), 16 classes, width 0.5, receptive field 5"),
+        (
+            "mobilesn",
+            None,
+            {},
+            (38_608, 2_261_184),
+            "mobilesn (plain), 16 classes, width 1, receptive field 13",
+        ),
+        (
+            "mobilesn",
+            "60x5x5",
+            {"width": 0.5, "receptive_field": 5},
+            (10_432, 93_744),
+            "mobilesn (plain), 16 classes, width 0.5, receptive field 5",
+        ),
         ("depthwise", None, {}, (39, 39), "depthwise-separable convolution"),
     ],
-)  # fmt: skip
+)
 def test_published_counts_by_name(
     name: str, shape: Any, arguments: dict[str, Any], counts: tuple[int, int], title: str
 ) -> None:
@@ -67,8 +100,9 @@ def test_it_is_the_cost_of_the_network_that_build_model_builds() -> None:
 def test_the_example_of_the_course() -> None:
     made = sl.explain("depthwise")
     assert [(row.name, row.weights) for row in made.layers] == [
-        ("depthwise", 27), ("pointwise", 12),
-    ]  # fmt: skip
+        ("depthwise", 27),
+        ("pointwise", 12),
+    ]
     assert (made.ordinary_parameters, made.ordinary_macs) == (108, 108)
 
 
@@ -102,22 +136,47 @@ SIZES = (
         ("mobilenet_v1", "٣x٣٢x٣٢", {}, f"{SIZES}'٣x٣٢x٣٢'"),
         ("mobilenet_v1", "3x32x32\n", {}, f"{SIZES}'3x32x32\\n'"),
         ("mobilenet_v1", "0x32x32", {}, "--input: wanted sizes from 1 to 100,000, got 0x32x32"),
-        ("mobilenet_v1", "3x9999999x32", {},
-         "--input: wanted sizes from 1 to 100,000, got 3x9999999x32"),
-        ("mobilenet_v1", "3x7x32", {},
-         "images: wanted (N, 3, H, W) with at least 8 pixels a side, got (1, 3, 7, 32)"),
-        ("mobilenet_v1", None, {"classes": 1_000_001},
-         "classes: wanted at most 1,000,000, got 1,000,001"),
+        (
+            "mobilenet_v1",
+            "3x9999999x32",
+            {},
+            "--input: wanted sizes from 1 to 100,000, got 3x9999999x32",
+        ),
+        (
+            "mobilenet_v1",
+            "3x7x32",
+            {},
+            "images: wanted (N, 3, H, W) with at least 8 pixels a side, got (1, 3, 7, 32)",
+        ),
+        (
+            "mobilenet_v1",
+            None,
+            {"classes": 1_000_001},
+            "classes: wanted at most 1,000,000, got 1,000,001",
+        ),
         ("mobilenet_v1", None, {"width": 9}, "width: wanted a number from 0.05 to 8, got 9"),
-        ("hybridsn", "12x25x25", {},
-         "bands: hybridsn's valid spectral kernels need at least 13 bands or components, got 12; "
-         "raise --components"),
-        ("depthwise", "3x3x3", {}, "explain depthwise: a fixed example; it takes no --input and "
-         "no flags of networks"),
-        ("depthwise", None, {"classes": 4}, "explain depthwise: a fixed example; it takes no "
-         "--input and no flags of networks"),
+        (
+            "hybridsn",
+            "12x25x25",
+            {},
+            "bands: hybridsn's valid spectral kernels need at least 13 bands or components, "
+            "got 12; "
+            "raise --components",
+        ),
+        (
+            "depthwise",
+            "3x3x3",
+            {},
+            "explain depthwise: a fixed example; it takes no --input and no flags of networks",
+        ),
+        (
+            "depthwise",
+            None,
+            {"classes": 4},
+            "explain depthwise: a fixed example; it takes no --input and no flags of networks",
+        ),
     ],
-)  # fmt: skip
+)
 def test_wrong_use(name: str, shape: Any, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError) as caught:
         sl.explain(name, shape, **arguments)

@@ -139,8 +139,10 @@ def test_training_mode_agrees_too(course: CourseHybridSN) -> None:
 
 
 def test_our_state_dict_loads_into_the_course_class(course: CourseHybridSN, ours: HybridSN) -> None:
-    state = {k: v.flatten(1) if k.startswith("fc") and v.dim() == 4 else v
-             for k, v in ours.state_dict().items()}  # fmt: skip
+    state = {
+        k: v.flatten(1) if k.startswith("fc") and v.dim() == 4 else v
+        for k, v in ours.state_dict().items()
+    }
     other = CourseHybridSN(BANDS, CLASSES, norm=len(course.conv3d_1) == 3)
     other.load_state_dict(state)
     for key, value in course.state_dict().items():

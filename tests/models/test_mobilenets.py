@@ -40,14 +40,28 @@ V1_TABLE = {
     "paper": [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)]
     + 5 * [(512, 1)]
     + [(1024, 2), (1024, 1)],
-    "course": [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1), (1024, 2),
-               (1024, 1)],
-}  # fmt: skip
+    "course": [
+        (64, 1),
+        (128, 2),
+        (128, 1),
+        (256, 2),
+        (256, 1),
+        (512, 2),
+        (512, 1),
+        (1024, 2),
+        (1024, 1),
+    ],
+}
 # t, channels, blocks, stride at 224 pixels
 V2_TABLE = [
-    (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2),
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
     (6, 320, 1, 1),
-]  # fmt: skip
+]
 
 
 def ghost(name: str, **arguments: Any) -> Any:
@@ -250,9 +264,12 @@ def _maps(net: Any, rows: int, cols: int) -> list[tuple[int, ...]]:
 
 @settings(deadline=None, max_examples=15)
 @given(
-    rows=st.integers(8, 80), cols=st.integers(8, 80), small=st.booleans(),
-    name=st.sampled_from(sorted(IMAGE_MODELS)), channels=st.integers(1, 5),
-)  # fmt: skip
+    rows=st.integers(8, 80),
+    cols=st.integers(8, 80),
+    small=st.booleans(),
+    name=st.sampled_from(sorted(IMAGE_MODELS)),
+    channels=st.integers(1, 5),
+)
 def test_every_size_is_divided_by_the_strides_and_rounded_up(
     rows: int, cols: int, small: bool, name: str, channels: int
 ) -> None:
@@ -378,8 +395,15 @@ def test_v2_rounds_to_eights_and_never_down_by_more_than_a_tenth(channels: float
 
 def test_published_widths() -> None:
     assert [scaled_v2(0.35 * c) for c in (32, 16, 24, 32, 64, 96, 160, 320)] == [
-        16, 8, 8, 16, 24, 32, 56, 112,
-    ]  # fmt: skip
+        16,
+        8,
+        8,
+        16,
+        24,
+        32,
+        56,
+        112,
+    ]
     for width, features in ((0.35, 1280), (1.0, 1280), (1.4, 1792)):
         assert ghost("mobilenet_v2", width=width).linear.in_features == features
     assert [scaled_v1(c, 0.25) for c in (32, 64, 1024)] == [8, 16, 256]
@@ -572,23 +596,38 @@ def test_every_key_of_torchvision_has_a_place() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda s: {k: v for k, v in s.items() if k != "classifier.1.bias"},
-         "missing: classifier.1.bias"),
-        (lambda s: {**s, "features.19.weight": s["classifier.1.bias"]},
-         "unknown: features.19.weight"),
-        (lambda s: {f"module.{k}": v for k, v in s.items()},
-         "missing: features.0.0.weight, features.0.1.weight, features.0.1.bias and 311 more; "
-         "unknown: module.features.0.0.weight, module.features.0.1.weight, "
-         "module.features.0.1.bias and 311 more; strip the prefix 'module.' from every key"),
-        (lambda s: {**s, "classifier.1.weight": torch.zeros(8, 1280)},
-         "classifier.1.weight is (8, 1280), wanted (7, 1280)"),
-        (lambda s: {"features.0.0.weight": torch.zeros(32, 1, 3, 3),
-                    **{k: v for k, v in s.items() if k not in ("features.0.0.weight",
-                                                               "features.18.1.bias")}},
-         "missing: features.18.1.bias; features.0.0.weight is (32, 1, 3, 3), wanted "
-         "(32, 3, 3, 3)"),
+        (
+            lambda s: {k: v for k, v in s.items() if k != "classifier.1.bias"},
+            "missing: classifier.1.bias",
+        ),
+        (
+            lambda s: {**s, "features.19.weight": s["classifier.1.bias"]},
+            "unknown: features.19.weight",
+        ),
+        (
+            lambda s: {f"module.{k}": v for k, v in s.items()},
+            "missing: features.0.0.weight, features.0.1.weight, features.0.1.bias and 311 more; "
+            "unknown: module.features.0.0.weight, module.features.0.1.weight, "
+            "module.features.0.1.bias and 311 more; strip the prefix 'module.' from every key",
+        ),
+        (
+            lambda s: {**s, "classifier.1.weight": torch.zeros(8, 1280)},
+            "classifier.1.weight is (8, 1280), wanted (7, 1280)",
+        ),
+        (
+            lambda s: {
+                "features.0.0.weight": torch.zeros(32, 1, 3, 3),
+                **{
+                    k: v
+                    for k, v in s.items()
+                    if k not in ("features.0.0.weight", "features.18.1.bias")
+                },
+            },
+            "missing: features.18.1.bias; features.0.0.weight is (32, 1, 3, 3), wanted "
+            "(32, 3, 3, 3)",
+        ),
     ],
-)  # fmt: skip
+)
 def test_other_keys_are_named_and_nothing_is_loaded(
     foreign: nn.Module,
     change: Callable[[dict[str, Tensor]], dict[str, Tensor]],
@@ -627,10 +666,9 @@ def test_what_torchvision_does_not_have_is_refused(foreign: nn.Module) -> None:
         ({"classes": 1}, "classes: wanted at least 2, got 1"),
         ({"activation": "gelu"}, "activation: wanted one of relu6, relu, got 'gelu'"),
         ({"channels": 0}, "channels: wanted at least 1, got 0"),
-        ({"width": "wide"},
-         "model {}: '<=' not supported between instances of 'float' and 'str'"),
+        ({"width": "wide"}, "model {}: '<=' not supported between instances of 'float' and 'str'"),
     ],
-)  # fmt: skip
+)
 def test_arguments_out_of_range(name: str, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError) as caught:
         sl.build_model(name, **arguments)
@@ -671,8 +709,11 @@ def test_scenes_refuse_networks_for_images(name: str) -> None:
 
 def test_the_default_variant_is_the_networks_own() -> None:
     assert {name: default_variant(name) for name in MODELS} == {
-        "hybridsn": "course", "mobilesn": "plain", "mobilenet_v1": "paper", "mobilenet_v2": "paper",
-    }  # fmt: skip
+        "hybridsn": "course",
+        "mobilesn": "plain",
+        "mobilenet_v1": "paper",
+        "mobilenet_v2": "paper",
+    }
     for name, kind in IMAGE_MODELS.items():
         assert kind(width=0.05).variant == default_variant(name)
     with pytest.raises(SettingsError) as caught:

@@ -182,8 +182,10 @@ def test_at_in_training_counts_what_feeds_the_pixels_and_has_its_gradients(
 @settings(deadline=None, max_examples=25)
 @given(
     receptive_field=st.integers(0, 6).map(lambda halo: 2 * halo + 1),
-    rows=st.integers(1, 5), cols=st.integers(1, 5), seed=st.integers(0, 2**31),
-)  # fmt: skip
+    rows=st.integers(1, 5),
+    cols=st.integers(1, 5),
+    seed=st.integers(0, 2**31),
+)
 def test_at_is_forward_at_pixels_in_evaluation(
     receptive_field: int, rows: int, cols: int, seed: int
 ) -> None:
@@ -202,20 +204,29 @@ def test_at_is_forward_at_pixels_in_evaluation(
 def parameters_by_hand(bands: int, classes: int, channels: int, reaches: list[int]) -> int:
     """MobileNetV2's table: kernels and two numbers a channel for each BatchNorm, expansion 2."""
     block = sum(
-        channels * 2 * channels + 2 * 2 * channels  # expand
-        + (2 * r + 1) ** 2 * 2 * channels + 2 * 2 * channels  # depthwise
-        + 2 * channels * channels + 2 * channels  # project
+        channels * 2 * channels
+        + 2 * 2 * channels  # expand
+        + (2 * r + 1) ** 2 * 2 * channels
+        + 2 * 2 * channels  # depthwise
+        + 2 * channels * channels
+        + 2 * channels  # project
         for r in reaches
-    )  # fmt: skip
+    )
     return bands * channels + 2 * channels + block + channels * classes + classes
 
 
 @pytest.mark.parametrize(
     ("bands", "width", "receptive_field", "reaches"),
-    [(30, 1.0, 13, [2, 2, 2]), (60, 1.0, 13, [2, 2, 2]), (200, 1.0, 13, [2, 2, 2]),
-     (30, 0.5, 1, [0, 0, 0]), (30, 1.0, 5, [1, 1, 0]), (30, 2.0, 25, [4, 4, 4]),
-     (30, 1.0, 23, [4, 4, 3])],
-)  # fmt: skip
+    [
+        (30, 1.0, 13, [2, 2, 2]),
+        (60, 1.0, 13, [2, 2, 2]),
+        (200, 1.0, 13, [2, 2, 2]),
+        (30, 0.5, 1, [0, 0, 0]),
+        (30, 1.0, 5, [1, 1, 0]),
+        (30, 2.0, 25, [4, 4, 4]),
+        (30, 1.0, 23, [4, 4, 3]),
+    ],
+)
 def test_counts_are_exact(
     bands: int, width: float, receptive_field: int, reaches: list[int]
 ) -> None:
@@ -246,9 +257,11 @@ def test_the_defaults_are_small_on_indian_pines() -> None:
     asked = flags_to_settings(model="mobilesn")
     field = asked.model.receptive_field
     chosen = sl.explain(
-        "mobilesn", f"{asked.bands.components}x{field}x{field}",
-        width=asked.model.width, receptive_field=field,
-    )  # fmt: skip
+        "mobilesn",
+        f"{asked.bands.components}x{field}x{field}",
+        width=asked.model.width,
+        receptive_field=field,
+    )
     assert chosen.parameters == parameters_by_hand(30, 16, 43, [4, 4, 4]) == 46_456
     kinds = chosen.kinds()
     assert set(kinds) == {"pointwise", "depthwise"}
@@ -259,18 +272,24 @@ def test_the_defaults_are_small_on_indian_pines() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"receptive_field": 12}, "receptive_field: wanted an odd side in pixels from 1 to 49 for "
-                                  "mobilesn, got 12"),
-        ({"receptive_field": 51}, "receptive_field: wanted an odd side in pixels from 1 to 49 for "
-                                  "mobilesn, got 51"),
-        ({"receptive_field": True}, "receptive_field: wanted an odd side in pixels from 1 to 49 "
-                                    "for mobilesn, got True"),
+        (
+            {"receptive_field": 12},
+            "receptive_field: wanted an odd side in pixels from 1 to 49 for mobilesn, got 12",
+        ),
+        (
+            {"receptive_field": 51},
+            "receptive_field: wanted an odd side in pixels from 1 to 49 for mobilesn, got 51",
+        ),
+        (
+            {"receptive_field": True},
+            "receptive_field: wanted an odd side in pixels from 1 to 49 for mobilesn, got True",
+        ),
         ({"width": float("nan")}, "width: wanted a number from 0.05 to 8, got nan"),
         ({"classes": 1}, "classes: wanted at least 2, got 1"),
         ({"bands": 0}, "bands: wanted at least 1, got 0"),
         ({"variant": "course"}, "variant: wanted one of plain for mobilesn, got 'course'"),
     ],
-)  # fmt: skip
+)
 def test_arguments_out_of_range_are_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError) as caught:
         sl.build_model("mobilesn", **{"bands": 30, "classes": 16, **arguments})
@@ -292,9 +311,15 @@ def run(tiny_files: tuple[Any, Any], tmp_path_factory: pytest.TempPathFactory) -
     data = sl.read_scene(tiny_files[0]), sl.read_labels(tiny_files[1])
     drawn = sl.split(data[1], "random", train=0.2, seed=1)
     return sl.train(
-        *data, drawn, model="mobilesn", out=tmp_path_factory.mktemp("runs") / "small",
-        components=10, epochs=60, width=0.5, receptive_field=5,
-    )  # fmt: skip
+        *data,
+        drawn,
+        model="mobilesn",
+        out=tmp_path_factory.mktemp("runs") / "small",
+        components=10,
+        epochs=60,
+        width=0.5,
+        receptive_field=5,
+    )
 
 
 def test_it_learns_a_small_scene(run: sl.Run) -> None:
@@ -350,9 +375,13 @@ def test_verify_repeat_doctor_and_map_work_as_for_hybridsn(run: sl.Run, tmp_path
     assert made_again.summary["overall accuracy"].n == 2
     checkup = sl.doctor(run.path)
     assert {c.name: c.verdict for c in checkup.checks if c.name != "calibration"} == {
-        "evaluation mode": "ok", "batch size": "ok", "same bits twice": "ok",
-        "normalisation": "ok", "inputs": "ok", "dense form": "ok",
-    }  # fmt: skip
+        "evaluation mode": "ok",
+        "batch size": "ok",
+        "same bits twice": "ok",
+        "normalisation": "ok",
+        "inputs": "ok",
+        "dense form": "ok",
+    }
     sl.map_scene(run.path, out=tmp_path / "map.tif")
     mapped = sl.classify(run, run.data()[0])
     assert mapped.sha256 == run.manifest["map_sha256"]
@@ -369,9 +398,17 @@ def test_windows_give_the_map_of_the_whole(run: sl.Run) -> None:
 def test_patches_train_it_too(tiny: tuple[sl.Scene, sl.Labels], tmp_path: Any) -> None:
     drawn = sl.split(tiny[1], "random", train=0.2, seed=1)
     made_run = sl.train(
-        *tiny, drawn, model="mobilesn", mode="patches", out=tmp_path / "run", components=10,
-        epochs=6, batch=16, receptive_field=5, width=0.5,
-    )  # fmt: skip
+        *tiny,
+        drawn,
+        model="mobilesn",
+        mode="patches",
+        out=tmp_path / "run",
+        components=10,
+        epochs=6,
+        batch=16,
+        receptive_field=5,
+        width=0.5,
+    )
     assert made_run.report.overall_accuracy > 0.9
 
 
@@ -379,24 +416,57 @@ def test_it_trains_from_the_command_line(
     tiny_files: tuple[Any, Any], tmp_path: Any, typed: Any
 ) -> None:
     code, out, _ = typed(
-        "train", "--scene", tiny_files[0], "--labels", tiny_files[1], "--model", "mobilesn",
-        "--width", 0.25, "--receptive-field", 3, "--components", 5, "--epochs", 2,
-        "--out", tmp_path / "run", "--json",
-    )  # fmt: skip
+        "train",
+        "--scene",
+        tiny_files[0],
+        "--labels",
+        tiny_files[1],
+        "--model",
+        "mobilesn",
+        "--width",
+        0.25,
+        "--receptive-field",
+        3,
+        "--components",
+        5,
+        "--epochs",
+        2,
+        "--out",
+        tmp_path / "run",
+        "--json",
+    )
     assert code == 0
     assert '"receptive_field": 3' in out
     code, _, err = typed(
-        "train", "--scene", tiny_files[0], "--labels", tiny_files[1], "--receptive-field", 3,
-        "--out", tmp_path / "other",
-    )  # fmt: skip
+        "train",
+        "--scene",
+        tiny_files[0],
+        "--labels",
+        tiny_files[1],
+        "--receptive-field",
+        3,
+        "--out",
+        tmp_path / "other",
+    )
     assert (code, err) == (
         2,
         "error: --receptive-field: does not go with hybridsn, where it is fixed; leave it out",
     )
     code, _, err = typed(
-        "train", "--scene", tiny_files[0], "--labels", tiny_files[1], "--model", "mobilesn",
-        "--receptive-field", 31, "--components", 5, "--out", tmp_path / "other",
-    )  # fmt: skip
+        "train",
+        "--scene",
+        tiny_files[0],
+        "--labels",
+        tiny_files[1],
+        "--model",
+        "mobilesn",
+        "--receptive-field",
+        31,
+        "--components",
+        5,
+        "--out",
+        tmp_path / "other",
+    )
     assert (code, err) == (
         2,
         "reducing bands error: scene.npy: 28 x 30 pixels are smaller than the 31 x 31 patch of "

@@ -60,8 +60,13 @@ def test_many_classes_are_a_picture_and_names_are_escaped(tmp_path: Path) -> Non
     pixels = generator.integers(0, 256, (400, 1, 8, 8), np.uint8)
     images = sl.ImageSet(pixels, targets, names)
     run = sl.train(
-        images, out=tmp_path / "run", model="mobilenet_v1", variant="course", width=0.1, epochs=1,
-    )  # fmt: skip
+        images,
+        out=tmp_path / "run",
+        model="mobilenet_v1",
+        variant="course",
+        width=0.1,
+        epochs=1,
+    )
     split = run.split(images, None)
     made = read_predictions(run.path / "predictions.safetensors", run.bundle)
     page = image_report_page(run.report, split, made, run.log())
@@ -71,6 +76,4 @@ def test_many_classes_are_a_picture_and_names_are_escaped(tmp_path: Path) -> Non
     assert 'class="confusion"' not in page
     (picture,) = re.findall(r'<div class="maps"><figure><img alt="" src="data:[^,]+,([^"]+)', page)
     painted = np.asarray(Image.open(io.BytesIO(base64.b64decode(picture))))[12::24, 12::24]
-    np.testing.assert_array_equal(
-        (painted != 255).any(2), np.asarray(run.report.confusion) > 0
-    )  # fmt: skip
+    np.testing.assert_array_equal((painted != 255).any(2), np.asarray(run.report.confusion) > 0)

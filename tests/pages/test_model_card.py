@@ -35,8 +35,9 @@ def test_a_run_on_a_scene_has_its_card(tiny_run: sl.Run) -> None:
     (result,) = front["model-index"][0]["results"]
     assert result["dataset"]["split"] == report.protocol.split
     assert [m["value"] for m in result["metrics"]] == [
-        report.overall_accuracy, report.average_accuracy,
-    ]  # fmt: skip
+        report.overall_accuracy,
+        report.average_accuracy,
+    ]
     assert f"| overall accuracy | {100 * report.overall_accuracy:.2f} % |" in text
     assert f"| test pixels inside a training pixel's patch | {report.leakage.overlap:.1%} |" in text
     assert f"| seed | {report.seed} |" in text

@@ -111,9 +111,15 @@ def test_the_bars_are_as_high_as_their_counts_and_tell_the_reach_of_the_patch(pa
     edges = tuple(range(1, 2 * patch + 1))
     counts = tuple(generator.integers(1, 500, len(edges)).tolist())
     leakage = LeakageFigures(
-        patch=patch, overlap=0.5, median_distance=1, majority=0.5, position=0.5, clean=False,
-        distance_edges=edges, distance_counts=counts,
-    )  # fmt: skip
+        patch=patch,
+        overlap=0.5,
+        median_distance=1,
+        majority=0.5,
+        position=0.5,
+        clean=False,
+        distance_edges=edges,
+        distance_counts=counts,
+    )
     encoded = re.search(r"base64,([^\"]+)", distance_histogram(leakage))
     assert encoded is not None
     svg = base64.b64decode(encoded.group(1)).decode()

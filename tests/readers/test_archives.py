@@ -25,9 +25,13 @@ from spectrolite.readers.images.archives import contents, listing
 
 FILES = {"a/1.png": b"one", "a/2.png": b"", "b/deep/3.png": b"three" * 400}
 CLUTTER = {
-    ".DS_Store": b"x", "a/.hidden.png": b"x", "__MACOSX/a/1.png": b"x", "b/Thumbs.db": b"x",
-    "b/desktop.ini": b"x", ".git/config": b"x",
-}  # fmt: skip
+    ".DS_Store": b"x",
+    "a/.hidden.png": b"x",
+    "__MACOSX/a/1.png": b"x",
+    "b/Thumbs.db": b"x",
+    "b/desktop.ini": b"x",
+    ".git/config": b"x",
+}
 
 
 def as_folder(path: Path, files: dict[str, bytes]) -> Path:
@@ -60,8 +64,12 @@ def as_zip(path: Path, files: dict[str, bytes], mode: int = 0, packed: int = 8) 
 
 
 MAKERS: dict[str, Callable[[Path, dict[str, bytes]], Path]] = {
-    "all": as_folder, "all.tar": as_tar, "all.tar.gz": as_tar, "all.TGZ": as_tar, "all.zip": as_zip,
-}  # fmt: skip
+    "all": as_folder,
+    "all.tar": as_tar,
+    "all.tar.gz": as_tar,
+    "all.TGZ": as_tar,
+    "all.zip": as_zip,
+}
 
 
 def message(path: Path) -> str:
@@ -140,8 +148,9 @@ def test_a_link_to_a_file_inside_is_followed_and_the_root_may_be_one(tmp_path: P
     (root / "a" / "link.png").symlink_to("1.png")
     (tmp_path / "door").symlink_to(root)
     assert dict(contents(tmp_path / "door", listing(tmp_path / "door").files)) == {
-        **FILES, "a/link.png": b"one",
-    }  # fmt: skip
+        **FILES,
+        "a/link.png": b"one",
+    }
 
 
 def test_a_pipe_in_the_folder_is_refused_and_not_waited_for(tmp_path: Path) -> None:

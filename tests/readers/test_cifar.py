@@ -31,8 +31,10 @@ def files_of(known: CifarFiles) -> dict[str, int]:
 def record(known: CifarFiles, number: int) -> tuple[bytes, int, list[list[list[int]]]]:
     """A record's bytes, its class, and its value at each channel, row and column."""
     target = number * 7 % len(known.class_names)
-    image = [[[(number + 50 * c + 3 * r + k) % 256 for k in range(32)] for r in range(32)]
-             for c in range(3)]  # fmt: skip
+    image = [
+        [[(number + 50 * c + 3 * r + k) % 256 for k in range(32)] for r in range(32)]
+        for c in range(3)
+    ]
     labels = [19] * (known.label_bytes - 1) + [target]
     values = [v for channel in image for row in channel for v in row]
     return struct.pack(f"{len(labels) + len(values)}B", *labels, *values), target, image
@@ -99,8 +101,9 @@ def test_every_way_to_name_the_archive(known: CifarFiles, tmp_path: Path) -> Non
 def test_the_files_have_the_published_lengths() -> None:
     assert {n * CIFAR10.record_bytes for n in files_of(CIFAR10).values()} == {30_730_000}
     assert [n * CIFAR100.record_bytes for n in files_of(CIFAR100).values()] == [
-        153_700_000, 30_740_000,
-    ]  # fmt: skip
+        153_700_000,
+        30_740_000,
+    ]
     assert (len(CIFAR10.class_names), len(CIFAR100.class_names)) == (10, 100)
     for known in (CIFAR10, CIFAR100):
         assert list(known.class_names) == sorted(set(known.class_names))

@@ -130,11 +130,16 @@ def test_cmyk_becomes_rgb_without_a_profile() -> None:
 @pytest.mark.parametrize(
     ("orientation", "upright"),
     [
-        (1, lambda a: a), (2, np.fliplr), (3, lambda a: np.rot90(a, 2)), (4, np.flipud),
-        (5, lambda a: a.transpose(1, 0, 2)), (6, lambda a: np.rot90(a, -1)),
-        (7, lambda a: np.rot90(a, 2).transpose(1, 0, 2)), (8, np.rot90),
+        (1, lambda a: a),
+        (2, np.fliplr),
+        (3, lambda a: np.rot90(a, 2)),
+        (4, np.flipud),
+        (5, lambda a: a.transpose(1, 0, 2)),
+        (6, lambda a: np.rot90(a, -1)),
+        (7, lambda a: np.rot90(a, 2).transpose(1, 0, 2)),
+        (8, np.rot90),
     ],
-)  # fmt: skip
+)
 def test_exif_rotation_is_applied(orientation: int, upright: Any) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -143,8 +148,9 @@ def test_exif_rotation_is_applied(orientation: int, upright: Any) -> None:
 
 def test_the_first_image_of_a_phones_file_is_taken() -> None:
     black = Image.new("RGB", (20, 12))
-    content = written(Image.new("RGB", (20, 12), "white"), "MPO", save_all=True,
-                      append_images=[black])  # fmt: skip
+    content = written(
+        Image.new("RGB", (20, 12), "white"), "MPO", save_all=True, append_images=[black]
+    )
     assert Image.open(io.BytesIO(content)).n_frames == 2  # type: ignore[attr-defined]
     assert (read(content) == 255).all()
 

@@ -57,9 +57,15 @@ def by_rasterio(name: str, driver: str, **profile: Any) -> Write:
         path = folder / name
         size = {"height": cube.shape[0], "width": cube.shape[1], "count": cube.shape[2]}
         with rasterio.open(
-            path, "w", driver=driver, dtype=cube.dtype.name, crs=UTM,
-            transform=rasterio.Affine(*PLACE), **size, **profile,
-        ) as file:  # fmt: skip
+            path,
+            "w",
+            driver=driver,
+            dtype=cube.dtype.name,
+            crs=UTM,
+            transform=rasterio.Affine(*PLACE),
+            **size,
+            **profile,
+        ) as file:
             file.write(cube.transpose(2, 0, 1))
             for band, nm in enumerate(NM[: cube.shape[2]], start=1):
                 file.update_tags(band, wavelength=nm, wavelength_units="nm")
@@ -103,9 +109,10 @@ def mat_73(folder: Path, cube: NDArray[Any]) -> Path:
     path = folder / "scene.mat"
     with h5py.File(path, "w", userblock_size=512) as file:
         for name, array, kind in (
-            ("cube", cube.T, "int16"), ("gt", cube[:, :, 0].T, "int16"),
+            ("cube", cube.T, "int16"),
+            ("gt", cube[:, :, 0].T, "int16"),
             ("title", np.frombuffer("ab".encode("utf-16-le"), np.uint16)[:, None], "char"),
-        ):  # fmt: skip
+        ):
             file[name] = array
             file[name].attrs["MATLAB_class"] = np.bytes_(kind)
         file["#refs#/a"] = cube
@@ -179,9 +186,18 @@ FILES: dict[str, tuple[Write, str, bool, bool]] = {
     "envi of GDAL": (by_rasterio("scene.img", "ENVI", interleave="bil"), "ENVI, bil", False, True),
     "geotiff": (by_rasterio("scene.tif", "GTiff", interleave="pixel"), "GeoTIFF", True, True),
     "geotiff tiled": (
-        by_rasterio("scene.tif", "GTiff", tiled=True, blockxsize=16, blockysize=16,
-                    interleave="band", compress="deflate"),
-        "GeoTIFF", True, True,
+        by_rasterio(
+            "scene.tif",
+            "GTiff",
+            tiled=True,
+            blockxsize=16,
+            blockysize=16,
+            interleave="band",
+            compress="deflate",
+        ),
+        "GeoTIFF",
+        True,
+        True,
     ),
     "cog": (by_rasterio("scene.tif", "COG"), "cloud-optimised GeoTIFF", True, True),
     "vrt": (vrt, "VRT", True, True),
@@ -195,7 +211,7 @@ FILES: dict[str, tuple[Write, str, bool, bool]] = {
     "netcdf 3": (netcdf("NETCDF3_64BIT_OFFSET"), "NetCDF 3", True, True),
     "zarr 2": (zarr_store(2), "Zarr", True, False),
     "zarr 3": (zarr_store(3), "Zarr", True, False),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -295,11 +311,15 @@ def test_any_box_of_an_array_in_a_file(
 @pytest.mark.parametrize(
     ("data", "header"),
     [
-        ("scene.img", "scene.hdr"), ("scene.dat", "scene.dat.hdr"), ("scene", "scene.hdr"),
-        ("scene.bsq", "scene.HDR"), ("SCENE.BIL", "scene.hdr"), ("scene.v1.rfl", "scene.v1.hdr"),
+        ("scene.img", "scene.hdr"),
+        ("scene.dat", "scene.dat.hdr"),
+        ("scene", "scene.hdr"),
+        ("scene.bsq", "scene.HDR"),
+        ("SCENE.BIL", "scene.hdr"),
+        ("scene.v1.rfl", "scene.v1.hdr"),
         ("f97.a.cube", "f97.a.cube.hdr"),
     ],
-)  # fmt: skip
+)
 def test_a_pair_is_found_from_either_file(tmp_path: Path, data: str, header: str) -> None:
     (tmp_path / data).write_bytes(bytes(range(1, 9)))
     (tmp_path / header).write_text(
@@ -374,9 +394,15 @@ def test_scale_and_nodata_of_a_geotiff(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with rasterio.open(
-            path, "w", driver="GTiff", height=ROWS, width=COLS, count=BANDS, dtype="float32",
+            path,
+            "w",
+            driver="GTiff",
+            height=ROWS,
+            width=COLS,
+            count=BANDS,
+            dtype="float32",
             nodata=-1,
-        ) as file:  # fmt: skip
+        ) as file:
             file.write(cube.transpose(2, 0, 1))
             file.scales, file.offsets = (0.5,) * BANDS, (1.0, 2.0, 3.0, 4.0)
             for band, nm in enumerate(NM, start=1):
@@ -418,10 +444,13 @@ def test_the_fill_value_that_xarray_keeps_as_that_of_the_array(tmp_path: Path) -
     assert stated.tolist() == [3, 3]
 
 
-@pytest.mark.parametrize(("missing", "notes"), [
-    (-9, ()),
-    (-8, ("missing_value: another than _FillValue; it is not used",)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("missing", "notes"),
+    [
+        (-9, ()),
+        (-8, ("missing_value: another than _FillValue; it is not used",)),
+    ],
+)
 def test_a_missing_value_beside_a_fill_value(
     tmp_path: Path, missing: int, notes: tuple[str, ...]
 ) -> None:

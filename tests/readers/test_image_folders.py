@@ -46,9 +46,12 @@ def write(root: Path, files: dict[str, Pixels | bytes]) -> Path:
 
 
 PETS: dict[str, Pixels | bytes] = {
-    "dog/b.png": image(0), "dog/a.png": image(1), "cat/1.png": image(2), "cat/10.png": image(3),
+    "dog/b.png": image(0),
+    "dog/a.png": image(1),
+    "cat/1.png": image(2),
+    "cat/10.png": image(3),
     "cat/2.png": image(4),
-}  # fmt: skip
+}
 ORDER = ["cat/1.png", "cat/10.png", "cat/2.png", "dog/a.png", "dog/b.png"]
 
 
@@ -111,8 +114,10 @@ def test_the_folders_around_are_stepped_into(pets: Path) -> None:
 def test_the_source_is_an_absolute_path(pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(pets.parent)
     assert read_images("pets", 4)[0].source == {
-        "images": str(pets.resolve()), "part": "all", "image_size": "4",
-    }  # fmt: skip
+        "images": str(pets.resolve()),
+        "part": "all",
+        "image_size": "4",
+    }
     monkeypatch.chdir(pets)
     check(read_images(".")[0], pets)
 
@@ -141,11 +146,20 @@ def test_one_image_a_class_is_enough(tmp_path: Path) -> None:
 
 
 def test_what_systems_leave_behind_and_notes_beside_the_classes_are_left_alone(pets: Path) -> None:
-    write(pets, {
-        ".DS_Store": b"x", "cat/.DS_Store": b"x", "cat/._1.png": b"x", "dog/Thumbs.db": b"x",
-        "dog/desktop.ini": b"x", "__MACOSX/cat/1.png": b"x", ".git/config": b"x",
-        "README.md": b"about", "labels.csv": b"1,2",
-    })  # fmt: skip
+    write(
+        pets,
+        {
+            ".DS_Store": b"x",
+            "cat/.DS_Store": b"x",
+            "cat/._1.png": b"x",
+            "dog/Thumbs.db": b"x",
+            "dog/desktop.ini": b"x",
+            "__MACOSX/cat/1.png": b"x",
+            ".git/config": b"x",
+            "README.md": b"about",
+            "labels.csv": b"1,2",
+        },
+    )
     check(read_images(pets)[0], pets)
 
 

@@ -46,9 +46,15 @@ def geotiff(path: Path, array: NDArray[Any], **changes: Any) -> Path:
     colours, tags = facts.pop("colours", None), facts.pop("tags", {})
     bands = array if array.ndim == 3 else array[None]
     with rasterio.open(
-        path, "w", driver="GTiff", count=len(bands), height=bands.shape[1], width=bands.shape[2],
-        dtype=array.dtype, **facts,
-    ) as file:  # fmt: skip
+        path,
+        "w",
+        driver="GTiff",
+        count=len(bands),
+        height=bands.shape[1],
+        width=bands.shape[2],
+        dtype=array.dtype,
+        **facts,
+    ) as file:
         file.write(bands)
         file.update_tags(1, **tags)
         if colours:
@@ -63,9 +69,15 @@ def square(row: int, col: int, side: int = 2, high: int | None = None) -> shapel
 
 
 def vector(
-    path: Path, shapes: list[Any], values: Any, field: str = "crop", crs: str | None = CRS,
-    layer: str | None = None, append: bool = False, kind: str = "Unknown",
-) -> Path:  # fmt: skip
+    path: Path,
+    shapes: list[Any],
+    values: Any,
+    field: str = "crop",
+    crs: str | None = CRS,
+    layer: str | None = None,
+    append: bool = False,
+    kind: str = "Unknown",
+) -> Path:
     drivers = {
         ".gpkg": "GPKG",
         ".geojson": "GeoJSON",
@@ -73,9 +85,16 @@ def vector(
         ".fgb": "FlatGeobuf",
     }
     raw.write(
-        path, shapely.to_wkb(np.array(shapes, object)), [np.asarray(values)], [field],
-        geometry_type=kind, crs=crs, driver=drivers[path.suffix], layer=layer, append=append,
-    )  # fmt: skip
+        path,
+        shapely.to_wkb(np.array(shapes, object)),
+        [np.asarray(values)],
+        [field],
+        geometry_type=kind,
+        crs=crs,
+        driver=drivers[path.suffix],
+        layer=layer,
+        append=append,
+    )
     return path
 
 
@@ -263,8 +282,9 @@ def test_a_raster_that_lies_elsewhere(tmp_path: Path) -> None:
         f"{path}: none of its {count} labelled pixels labels a pixel of field; they lie elsewhere, "
         "or "
         "are smaller than its pixels: check both reference systems",
-        path, scene=scene(),
-    )  # fmt: skip
+        path,
+        scene=scene(),
+    )
 
 
 def test_a_raster_of_one_shape_without_a_reference_system(tmp_path: Path) -> None:
@@ -284,13 +304,15 @@ def test_a_raster_of_one_shape_without_a_reference_system(tmp_path: Path) -> Non
         f"{placed}: has a coordinate reference system, but the scene field has none, so nobody "
         "knows "
         "where it lies; give the scene its own (gdal_edit -a_srs EPSG:CODE, or Scene(crs=...))",
-        placed, scene=scene((4, 5), crs=None),
-    )  # fmt: skip
+        placed,
+        scene=scene((4, 5), crs=None),
+    )
     refused(
         LabelsError,
         "plain.tif: wanted 4 rows and 5 columns as in field, got 12 and 15",
-        plain, scene=scene((4, 5), crs=None),
-    )  # fmt: skip
+        plain,
+        scene=scene((4, 5), crs=None),
+    )
 
 
 def test_several_bands(tmp_path: Path) -> None:
@@ -358,9 +380,12 @@ def test_labels_where_the_scene_has_no_spectrum_are_dropped_and_told(
     looked_at = {(w.row_start, w.col_start) for w in asked}
     assert looked_at == {(0, 0), (4, 3), (4, 7)}  # of twelve, the three that hold a label
     refused(
-        LabelsError, "plots.gpkg: none of its 12 labelled pixels has a spectrum in field",
-        vectors, scene=scene(valid=without(slice(0, 12))), class_field="crop",
-    )  # fmt: skip
+        LabelsError,
+        "plots.gpkg: none of its 12 labelled pixels has a spectrum in field",
+        vectors,
+        scene=scene(valid=without(slice(0, 12))),
+        class_field="crop",
+    )
 
 
 # Polygons and points
@@ -407,8 +432,9 @@ def test_points(tmp_path: Path) -> None:
     path = vector(tmp_path / "p.gpkg", [*points, shapely.Point(0, 0)], [5, 300, 300, 5])
     labels = read_labels(path, scene=scene(), class_field="crop")
     assert {tuple(at): int(labels.array[*at]) for at in np.argwhere(labels.array)} == {
-        (0, 0): 5, (3, 4): 300,
-    }  # fmt: skip
+        (0, 0): 5,
+        (3, 4): 300,
+    }
     assert np.asarray(labels.polygons)[[0, 3], [0, 4]].tolist() == [1, 2]
     assert labels.notes == (
         "1 of 4 points lie outside the scene and are left out",
@@ -479,24 +505,32 @@ def test_the_class_field(tmp_path: Path) -> None:
     refused(
         LabelsError,
         f"{path}: which field says the class? Choose one with --class-field: crop",
-        path, scene=scene(),
-    )  # fmt: skip
+        path,
+        scene=scene(),
+    )
     refused(
-        LabelsError, f"{path}: --class-field: no field 'kind' in it, only crop",
-        path, scene=scene(), class_field="kind",
-    )  # fmt: skip
+        LabelsError,
+        f"{path}: --class-field: no field 'kind' in it, only crop",
+        path,
+        scene=scene(),
+        class_field="kind",
+    )
     refused(
         LabelsError,
         f"{path}: field crop: wanted whole numbers from 0 (unlabelled) to 65535, got 70000, first "
         "in "
         "feature 2; renumber the classes",
-        path, scene=scene(), class_field="crop",
-    )  # fmt: skip
+        path,
+        scene=scene(),
+        class_field="crop",
+    )
 
 
 VALUES: list[tuple[Any, str]] = [
-    (np.array(["oats", None, " "], object),
-     "is empty in 2 of 3, first in feature 2; fill it, or remove them"),
+    (
+        np.array(["oats", None, " "], object),
+        "is empty in 2 of 3, first in feature 2; fill it, or remove them",
+    ),
     (np.array([1, np.nan, 2]), "is empty in 1 of 3, first in feature 2; fill it, or remove them"),
     (
         np.array(["oats", "3", "rye"], object),
@@ -513,9 +547,11 @@ VALUES: list[tuple[Any, str]] = [
         ": wanted whole numbers from 0 (unlabelled) to 65535, got -3, first in feature 3; renumber "
         "the classes",
     ),
-    (np.array(["2020-01-01"] * 3, "datetime64[D]"),
-     ": wanted whole numbers or words, got datetime64[D]"),
-]  # fmt: skip
+    (
+        np.array(["2020-01-01"] * 3, "datetime64[D]"),
+        ": wanted whole numbers or words, got datetime64[D]",
+    ),
+]
 
 
 @pytest.mark.parametrize(("values", "said"), VALUES, ids=lambda v: str(v)[:12])
@@ -544,8 +580,9 @@ def test_shapes_that_cannot_be_placed(tmp_path: Path) -> None:
         "5194877.5) to (605022.5, 5195002.5), the scene from (600000, 5199880) to (600150, "
         "5200000); "
         "check both reference systems",
-        away, **known,
-    )  # fmt: skip
+        away,
+        **known,
+    )
     line = shapely.LineString([(600000, 5200000), (600100, 5199900)])
     lines = vector(tmp_path / "lines.gpkg", [line, square(1, 1)], [1, 2])
     refused(
@@ -553,8 +590,9 @@ def test_shapes_that_cannot_be_placed(tmp_path: Path) -> None:
         f"{lines}: wanted polygons and points, got LineString; a line holds no pixel: draw "
         "polygons "
         "around it, or export a layer without",
-        lines, **known,
-    )  # fmt: skip
+        lines,
+        **known,
+    )
     with pytest.warns(UserWarning, match="crs"):
         bare = vector(tmp_path / "bare.gpkg", [square(1, 1)], [1], crs=None)
     refused(
@@ -562,8 +600,9 @@ def test_shapes_that_cannot_be_placed(tmp_path: Path) -> None:
         f"{bare}: has no coordinate reference system, and the scene field has one; store it with "
         "the "
         "labels (in QGIS: Layer > Set Layer CRS, then export)",
-        bare, **known,
-    )  # fmt: skip
+        bare,
+        **known,
+    )
     assert read_labels(bare, scene=scene(crs=None), class_field="crop").counts() == {1: 4}
     refused(
         LabelsError,
@@ -606,8 +645,10 @@ def test_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         MissingExtraError,
         f"{path}: polygons and points are read with pyogrio and shapely: pip install "
         "'spectrolite[geo]'",
-        path, scene=scene(), class_field="crop",
-    )  # fmt: skip
+        path,
+        scene=scene(),
+        class_field="crop",
+    )
 
 
 # Tables
@@ -659,36 +700,71 @@ def test_rows_outside_and_rows_that_contradict(tmp_path: Path) -> None:
 
 
 TABLES: list[tuple[list[str], type[Exception], str]] = [
-    (["x,y,class", "1,2,3", "1,b,3", "1,c,3"], ReadError,
-     "line 3: column y: wanted a number, got 'b'; 2 lines are so"),
-    (["x,y,class", "1,nan,3"], ReadError,
-     "line 2: column y: wanted a number, got 'nan'; 1 lines are so"),
-    (["x,y,class", "1,2,3", "", "1,2"], ReadError,
-     "line 4: 2 cells, the header has 3; 1 lines are so"),
-    (["row,col,class", "1,2.5,3"], ReadError,
-     "line 2: column col: wanted a whole number from 0 up, got 2.5"),
-    (["lon,lat,class", "10.3,46.9,1", "600000,46.9,3"], ReadError,
-     "line 3: column lon: wanted degrees from -180 to 180, got 600000; 1 lines are so"),
-    (["row,col,class", "1,2,"], LabelsError,
-     "column class is empty in 1 of 1, first in line 2; fill it, or remove them"),
-    (["row,col,crop", "1,2,3"], LabelsError,
-     "no column 'class' for the class, only row, col, crop; name it with --class-field"),
-    (["row,column,class", "1,2,3"], LabelsError,
-     "wanted one pair of columns x,y or lon,lat or row,col, got none in row, column, class; leave "
-     "one "
-     "pair in it"),
-    (["row,col,x,y,class", "1,2,3,4,5"], LabelsError,
-     "wanted one pair of columns x,y or lon,lat or row,col, got x,y and row,col; leave one pair in "
-     "it"),
+    (
+        ["x,y,class", "1,2,3", "1,b,3", "1,c,3"],
+        ReadError,
+        "line 3: column y: wanted a number, got 'b'; 2 lines are so",
+    ),
+    (
+        ["x,y,class", "1,nan,3"],
+        ReadError,
+        "line 2: column y: wanted a number, got 'nan'; 1 lines are so",
+    ),
+    (
+        ["x,y,class", "1,2,3", "", "1,2"],
+        ReadError,
+        "line 4: 2 cells, the header has 3; 1 lines are so",
+    ),
+    (
+        ["row,col,class", "1,2.5,3"],
+        ReadError,
+        "line 2: column col: wanted a whole number from 0 up, got 2.5",
+    ),
+    (
+        ["lon,lat,class", "10.3,46.9,1", "600000,46.9,3"],
+        ReadError,
+        "line 3: column lon: wanted degrees from -180 to 180, got 600000; 1 lines are so",
+    ),
+    (
+        ["row,col,class", "1,2,"],
+        LabelsError,
+        "column class is empty in 1 of 1, first in line 2; fill it, or remove them",
+    ),
+    (
+        ["row,col,crop", "1,2,3"],
+        LabelsError,
+        "no column 'class' for the class, only row, col, crop; name it with --class-field",
+    ),
+    (
+        ["row,column,class", "1,2,3"],
+        LabelsError,
+        "wanted one pair of columns x,y or lon,lat or row,col, got none in row, column, "
+        "class; leave "
+        "one "
+        "pair in it",
+    ),
+    (
+        ["row,col,x,y,class", "1,2,3,4,5"],
+        LabelsError,
+        "wanted one pair of columns x,y or lon,lat or row,col, got x,y and row,col; leave "
+        "one pair in "
+        "it",
+    ),
     (["row,col,class,class", "1,2,3,3"], ReadError, "line 1: the column class stands twice"),
     (["row,col,class"], ReadError, "wanted a header such as x,y,class and rows below it"),
-    (["x,y,class", "46,10,3"], LabelsError,
-     "none of its 1 rows lies in field; check the order of x and y, and the scene's reference "
-     "system"),
-    (["row,col,class,polygon", "1,2,3,a", "1,3,4,a"], LabelsError,
-     "polygon a has one class in line 2 and another in line 3; give each class a polygon of its "
-     "own"),
-]  # fmt: skip
+    (
+        ["x,y,class", "46,10,3"],
+        LabelsError,
+        "none of its 1 rows lies in field; check the order of x and y, and the scene's reference "
+        "system",
+    ),
+    (
+        ["row,col,class,polygon", "1,2,3,a", "1,3,4,a"],
+        LabelsError,
+        "polygon a has one class in line 2 and another in line 3; give each class a polygon of its "
+        "own",
+    ),
+]
 
 
 @pytest.mark.parametrize(("lines", "kind", "said"), TABLES, ids=lambda v: str(v)[:30])
@@ -710,8 +786,9 @@ def test_a_table_in_another_encoding_and_degrees_without_a_system(tmp_path: Path
         f"{path}: has lon and lat, but the scene field has no coordinate reference system; give it "
         "one, "
         "or take row,col",
-        path, scene=scene(crs=None),
-    )  # fmt: skip
+        path,
+        scene=scene(crs=None),
+    )
 
 
 # ENVI's regions of interest
@@ -754,27 +831,58 @@ def test_regions_of_interest(tmp_path: Path) -> None:
 
 
 ROI_ERRORS: list[tuple[str, str, type[Exception], str]] = [
-    ("15 x 12", "145 x 145", LabelsError,
-     "drawn on an image of 145 x 145 (columns x rows), but field has 15 x 12; take the scene that "
-     "it "
-     "was drawn on, or export the regions as a Shapefile"),
-    ("npts: 2", "npts: 3", ReadError,
-     "its header promises 5 points, the file holds 4; it was cut off, or edited"),
-    ("     1   15 ", "     1    0 ", ReadError,
-     "line 20: wanted a pixel number from 1 up, got '1 0 12 600145.00 5199885.00 12'"),
-    ("     1   15 ", "     1   9999999999999999999 ", ReadError,
-     "line 20: wanted a pixel number from 1 up, got '1 9999999999999999999 12 600145.00 5199885.00 "
-     "12'"),
-    ("     1   15 ", "     1   16 ", LabelsError,
-     "1 of its points lie outside field; take the scene that it was drawn on"),
-    (";   ID    X    Y ", ";   B1   B2   B3 ", LabelsError,
-     "its points have no columns X and Y (B1 B2 B3 Map Map B1); write them again with pixel "
-     "locations"),
-    ("; ENVI", "; IDL", ReadError,
-     "wanted a text that begins with '; ENVI Output of ROIs'; export the regions with Output ROIs "
-     "to "
-     "ASCII, or as a Shapefile; a table of x, y, class ends in .csv"),
-]  # fmt: skip
+    (
+        "15 x 12",
+        "145 x 145",
+        LabelsError,
+        "drawn on an image of 145 x 145 (columns x rows), but field has 15 x 12; take the "
+        "scene that "
+        "it "
+        "was drawn on, or export the regions as a Shapefile",
+    ),
+    (
+        "npts: 2",
+        "npts: 3",
+        ReadError,
+        "its header promises 5 points, the file holds 4; it was cut off, or edited",
+    ),
+    (
+        "     1   15 ",
+        "     1    0 ",
+        ReadError,
+        "line 20: wanted a pixel number from 1 up, got '1 0 12 600145.00 5199885.00 12'",
+    ),
+    (
+        "     1   15 ",
+        "     1   9999999999999999999 ",
+        ReadError,
+        "line 20: wanted a pixel number from 1 up, got '1 9999999999999999999 12 600145.00 "
+        "5199885.00 "
+        "12'",
+    ),
+    (
+        "     1   15 ",
+        "     1   16 ",
+        LabelsError,
+        "1 of its points lie outside field; take the scene that it was drawn on",
+    ),
+    (
+        ";   ID    X    Y ",
+        ";   B1   B2   B3 ",
+        LabelsError,
+        "its points have no columns X and Y (B1 B2 B3 Map Map B1); write them again with pixel "
+        "locations",
+    ),
+    (
+        "; ENVI",
+        "; IDL",
+        ReadError,
+        "wanted a text that begins with '; ENVI Output of ROIs'; export the regions with "
+        "Output ROIs "
+        "to "
+        "ASCII, or as a Shapefile; a table of x, y, class ends in .csv",
+    ),
+]
 
 
 @pytest.mark.parametrize(("old", "new", "kind", "said"), ROI_ERRORS, ids=lambda v: str(v)[:16])

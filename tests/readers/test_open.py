@@ -42,13 +42,15 @@ def envi(folder: Path, header: str = HEADER, size: int = 24) -> Path:
     [
         ("ENVI\n", "\n", "{hdr}: not an ENVI header: its first line is not ENVI"),
         (
-            "lines = 3", "lines = 3000000000000",
+            "lines = 3",
+            "lines = 3000000000000",
             "{img}: its header promises 24,000,000,000,000 bytes (3000000000000 lines x 2 samples "
             "x 2 bands of int16, header offset 0), the file holds 24; it was cut off, or the "
             "header is another file's",
         ),
         (
-            "bands = 2", "bands = 3",
+            "bands = 2",
+            "bands = 3",
             "{img}: its header promises 36 bytes (3 lines x 2 samples x 3 bands of int16, header "
             "offset 0), the file holds 24; it was cut off, or the header is another file's",
         ),
@@ -57,23 +59,29 @@ def envi(folder: Path, header: str = HEADER, size: int = 24) -> Path:
         ("lines = 3", "lines = 0", "{hdr}: lines: wanted a whole number from 1 up, got 0"),
         ("type = 2", "type = 6", "{hdr}: data type 6 is complex; wanted real numbers"),
         (
-            "type = 2", "type = 7",
+            "type = 2",
+            "type = 7",
             "{hdr}: data type: wanted one of 1, 2, 3, 4, 5, 12, 13, 14, 15, got 7",
         ),
         ("bsq", "bqs", "{hdr}: interleave: wanted bsq, bil or bip, got bqs"),
         ("order = 0", "order = 2", "{hdr}: byte order: wanted 0 or 1, got 2"),
-        ("order = 0", "order = 0\nwavelength = {1, 2", "{hdr}: the brace of 'wavelength' is never "
-         "closed"),
         (
-            "order = 0", "order = 0\ndata ignore value = none",
+            "order = 0",
+            "order = 0\nwavelength = {1, 2",
+            "{hdr}: the brace of 'wavelength' is never closed",
+        ),
+        (
+            "order = 0",
+            "order = 0\ndata ignore value = none",
             "{hdr}: data ignore value: wanted a number, got 'none'",
         ),
         (
-            "order = 0", "order = 0\nfile compression = 1",
+            "order = 0",
+            "order = 0\nfile compression = 1",
             "{hdr}: file compression are not read; save the scene again without them",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_bad_envi_header(tmp_path: Path, old: str, new: str, said: str, typed: Typed) -> None:
     path = envi(tmp_path, HEADER.replace(old, new))
     wanted = said.format(hdr=path, img=tmp_path / "s.img")
@@ -88,9 +96,15 @@ def test_a_bad_envi_header(tmp_path: Path, old: str, new: str, said: str, typed:
 def test_complex_bands_of_a_raster(tmp_path: Path) -> None:
     path = tmp_path / "s.tif"
     with rasterio.open(
-        path, "w", driver="GTiff", dtype="complex64", height=2, width=2, count=2,
+        path,
+        "w",
+        driver="GTiff",
+        dtype="complex64",
+        height=2,
+        width=2,
+        count=2,
         transform=rasterio.Affine(2, 0, 0, 0, -2, 0),
-    ) as file:  # fmt: skip
+    ) as file:
         file.write(np.ones((2, 2, 2), np.complex64))
     with pytest.raises(ReadError) as caught:
         read_scene(path)
@@ -100,9 +114,15 @@ def test_complex_bands_of_a_raster(tmp_path: Path) -> None:
 def test_a_raster_is_read_with_a_cache_of_64_mib(tmp_path: Path) -> None:
     path = tmp_path / "s.tif"
     with rasterio.open(
-        path, "w", driver="GTiff", dtype="uint8", height=2, width=2, count=1,
+        path,
+        "w",
+        driver="GTiff",
+        dtype="uint8",
+        height=2,
+        width=2,
+        count=1,
         transform=rasterio.Affine(2, 0, 0, 0, -2, 0),
-    ) as file:  # fmt: skip
+    ) as file:
         file.write(np.ones((1, 2, 2), np.uint8))
     with opened(path):
         assert get_gdal_config("GDAL_CACHEMAX") == 64 * 2**20  # which rasterio gives in bytes
@@ -151,9 +171,15 @@ def test_a_file_of_something_else(tmp_path: Path, name: str, typed: Typed) -> No
 def test_a_truncated_geotiff(tmp_path: Path, typed: Typed) -> None:
     path = tmp_path / "s.tif"
     with rasterio.open(
-        path, "w", driver="GTiff", height=50, width=50, count=3, dtype="uint16",
+        path,
+        "w",
+        driver="GTiff",
+        height=50,
+        width=50,
+        count=3,
+        dtype="uint16",
         transform=rasterio.Affine(1, 0, 5, 0, -1, 5),
-    ) as file:  # fmt: skip
+    ) as file:
         file.write(np.ones((3, 50, 50), np.uint16))
     path.write_bytes(path.read_bytes()[:4000])
     with pytest.raises(ReadError) as caught:
@@ -177,8 +203,10 @@ def test_no_cube_in_an_hdf5_file_and_a_wrong_key(tmp_path: Path, typed: Typed) -
         file["cube"] = np.zeros((2, 3, 4))
         file["cube"].attrs["MATLAB_class"] = np.bytes_("double")
     assert typed("info", mat, "--key", "paviaU") == (
-        2, "", f"error: {mat}: no array 'paviaU' in it, only cube (4 x 3 x 2 double)",
-    )  # fmt: skip
+        2,
+        "",
+        f"error: {mat}: no array 'paviaU' in it, only cube (4 x 3 x 2 double)",
+    )
 
 
 def test_a_vrt_that_claims_a_petabyte(tmp_path: Path) -> None:
@@ -254,18 +282,30 @@ def test_a_window_outside(tmp_path: Path) -> None:
         ([0.4, 0.5], "µm", (400.0, 500.0), None),
         ([4e-7, 5e-7], "m", (400.0, 500.0), None),
         ([4000, 5000], "Angstroms", (400.0, 500.0), None),
-        ([0.4, 0.5], None, (400.0, 500.0), "from 0.4 to 0.5 (no unit); taken as micrometres, by "
-         "their size"),
-        ([400, 500], "Unknown", (400.0, 500.0), "from 400 to 500 (no unit); taken as nanometres, "
-         "by their size"),
+        (
+            [0.4, 0.5],
+            None,
+            (400.0, 500.0),
+            "from 0.4 to 0.5 (no unit); taken as micrometres, by their size",
+        ),
+        (
+            [400, 500],
+            "Unknown",
+            (400.0, 500.0),
+            "from 400 to 500 (no unit); taken as nanometres, by their size",
+        ),
         ([0.4, 500], "nm", None, "mixed units, from 0.4 to 500 (nm); they are not used"),
         ([0.4, 0.5], "nm", None, "from 0.4 to 0.5 (nm) cannot be right; they are not used"),
-        ([400, 500], "GHz", None, "a unit that is not understood, from 400 to 500 (GHz); they are "
-         "not used"),
+        (
+            [400, 500],
+            "GHz",
+            None,
+            "a unit that is not understood, from 400 to 500 (GHz); they are not used",
+        ),
         ([0, 500], "nm", None, "some are no positive numbers; they are not used"),
         ([400], "nm", None, "1 for 2 bands; they are not used"),
     ],
-)  # fmt: skip
+)
 def test_units_of_the_wild(
     values: list[float], unit: str | None, nm: tuple[float, ...] | None, note: str | None
 ) -> None:

@@ -72,8 +72,14 @@ def typed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
 
 def _bits(run: Path) -> dict[str, str]:
     """Hashes of all files of a run whose bits are promised; times are taken out of the figures."""
-    files = ("bundle/model.safetensors", "bundle/config.json", "split.safetensors", "map.tif",
-             "map_confidence.tif", "map.png")  # fmt: skip
+    files = (
+        "bundle/model.safetensors",
+        "bundle/config.json",
+        "split.safetensors",
+        "map.tif",
+        "map_confidence.tif",
+        "map.png",
+    )
     bits = {name: hashlib.sha256((run / name).read_bytes()).hexdigest() for name in files}
     figures = json.loads((run / "report.json").read_text())
     del figures["times_s"]
@@ -107,8 +113,12 @@ def test_ctrl_c_leaves_a_stopped_run_that_goes_on(
     ]
     assert _names(tmp_path) == ["run.part"]
     assert _names(tmp_path / "run.part") == [
-        "begin.json", "lock", "log.jsonl", "resume.safetensors", "split.safetensors",
-    ]  # fmt: skip
+        "begin.json",
+        "lock",
+        "log.jsonl",
+        "resume.safetensors",
+        "split.safetensors",
+    ]
     heard: list[int] = []
     run = sl.train(
         *data, out=out, resume=True, on_epoch=lambda e, _: heard.append(e.epoch), **FLAGS
@@ -198,18 +208,35 @@ def test_killed_again_and_again_it_ends_with_the_same_bits(
     """At random moments; each process goes on from what the one before has left."""
     out = tmp_path / "run"
     words = [
-        "train", "--scene", str(tiny_files[0]), "--labels", str(tiny_files[1]), "--components",
-        "13", "--epochs", "9", "--patience", "8", "--split",
-        "random,train=0.2,seed=1,validation=0.2", *flags,
-    ]  # fmt: skip
+        "train",
+        "--scene",
+        str(tiny_files[0]),
+        "--labels",
+        str(tiny_files[1]),
+        "--components",
+        "13",
+        "--epochs",
+        "9",
+        "--patience",
+        "8",
+        "--split",
+        "random,train=0.2,seed=1,validation=0.2",
+        *flags,
+    ]
     # the first before there is a state, the others so many epochs after one more was kept
     moments = np.random.default_rng(5).uniform(0, 1.5, len(SIGNALS) - 1).tolist()
     epochs = 6 if "patches" in flags else 9
     done = subprocess.run(
-        [sys.executable, "-c", KILLER, json.dumps([str(out), words, SIGNALS, moments, epochs]),
-         HERE],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            KILLER,
+            json.dumps([str(out), words, SIGNALS, moments, epochs]),
+            HERE,
+        ],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     ended = json.loads(done.stdout.splitlines()[-1])
     assert ended[-1][1:] == [0, None], ended
@@ -242,23 +269,56 @@ def test_a_stopped_run_is_neither_overlooked_nor_taken_for_another(
     louder = sl.Scene(scene.cube + 1, name="louder")
     fewer = sl.Labels(np.where(labels.array == 7, 3, labels.array))
     for error, message, arguments, flags in (
-        (RunError, f"{part}: a run that was stopped after epoch 3 of 5; go on with --resume, or "
-         "discard it with --overwrite", data, FLAGS),
-        (SettingsError, "give --resume or --overwrite, not both", data,
-         {**FLAGS, "resume": True, "overwrite": True}),
-        (SettingsError, f"--seed: 4, but {part} was begun with 0{end}", data,
-         {**FLAGS, "resume": True, "seed": 4}),
-        (SettingsError, f"--epochs: 9, but {part} was begun with 5{end}", data,
-         {**FLAGS, "resume": True, "epochs": 9, "patience": None}),
-        (SettingsError, f"--learning-rate: 0.1, but {part} was begun with 0.003{end}", data,
-         {**FLAGS, "resume": True, "learning_rate": 0.1, "flips": False}),
-        (SettingsError, f"--scene: not the scene that {part} was begun with{end}",
-         (louder, labels, split), {**FLAGS, "resume": True}),
-        (SettingsError, f"--labels: not the labels that {part} was begun with{end}",
-         (scene, fewer, sl.split(fewer)), {**FLAGS, "resume": True}),
-        (SettingsError, f"--split: not the one that {part} was begun with{end}",
-         (scene, labels, sl.split(labels, train=0.3)), {**FLAGS, "resume": True}),
-    ):  # fmt: skip
+        (
+            RunError,
+            f"{part}: a run that was stopped after epoch 3 of 5; go on with --resume, or "
+            "discard it with --overwrite",
+            data,
+            FLAGS,
+        ),
+        (
+            SettingsError,
+            "give --resume or --overwrite, not both",
+            data,
+            {**FLAGS, "resume": True, "overwrite": True},
+        ),
+        (
+            SettingsError,
+            f"--seed: 4, but {part} was begun with 0{end}",
+            data,
+            {**FLAGS, "resume": True, "seed": 4},
+        ),
+        (
+            SettingsError,
+            f"--epochs: 9, but {part} was begun with 5{end}",
+            data,
+            {**FLAGS, "resume": True, "epochs": 9, "patience": None},
+        ),
+        (
+            SettingsError,
+            f"--learning-rate: 0.1, but {part} was begun with 0.003{end}",
+            data,
+            {**FLAGS, "resume": True, "learning_rate": 0.1, "flips": False},
+        ),
+        (
+            SettingsError,
+            f"--scene: not the scene that {part} was begun with{end}",
+            (louder, labels, split),
+            {**FLAGS, "resume": True},
+        ),
+        (
+            SettingsError,
+            f"--labels: not the labels that {part} was begun with{end}",
+            (scene, fewer, sl.split(fewer)),
+            {**FLAGS, "resume": True},
+        ),
+        (
+            SettingsError,
+            f"--split: not the one that {part} was begun with{end}",
+            (scene, labels, sl.split(labels, train=0.3)),
+            {**FLAGS, "resume": True},
+        ),
+    ):
         with pytest.raises(error) as caught:
             sl.train(*arguments, out=out, **flags)
         assert str(caught.value) == message
@@ -332,8 +392,11 @@ def test_two_processes_cannot_write_one_run(
     """The other process holds the lock by the system's own command, until it is killed."""
     part = tmp_path / "run.part"
     part.mkdir()
-    other = subprocess.Popen(["flock", part / "lock", "sh", "-c", "echo held; exec sleep 60"],
-                             stdout=subprocess.PIPE, text=True)  # fmt: skip
+    other = subprocess.Popen(
+        ["flock", part / "lock", "sh", "-c", "echo held; exec sleep 60"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert other.stdout is not None
     assert other.stdout.readline() == "held\n"
     with pytest.raises(RunError) as caught:
@@ -400,9 +463,17 @@ def test_a_damaged_stopped_run_is_named_and_kept(
 @pytest.mark.usefixtures("often")
 @pytest.mark.parametrize(
     "name",
-    ["resume.safetensors", "log.jsonl", "model.safetensors", "map.tif", "report.json",
-     "report.html", "map.png", "manifest.json"],
-)  # fmt: skip
+    [
+        "resume.safetensors",
+        "log.jsonl",
+        "model.safetensors",
+        "map.tif",
+        "report.json",
+        "report.html",
+        "map.png",
+        "manifest.json",
+    ],
+)
 def test_a_full_disk_names_the_file_and_leaves_a_stopped_run(
     data: tuple[sl.Scene, sl.Labels, sl.Split],
     whole: sl.Run,
@@ -459,11 +530,28 @@ def test_a_file_that_the_system_will_not_write_ends_with_a_message_and_exit_code
     """A real limit on the size of files, between that of the log and that of the state."""
     out = tmp_path / "run"
     done = subprocess.run(
-        [sys.executable, "-c", LIMITED, "1000000", "train", "--scene", str(tiny_files[0]),
-         "--labels", str(tiny_files[1]), "--components", "13", "--epochs", "3", "--train", "0.2",
-         "--out", str(out)],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            LIMITED,
+            "1000000",
+            "train",
+            "--scene",
+            str(tiny_files[0]),
+            "--labels",
+            str(tiny_files[1]),
+            "--components",
+            "13",
+            "--epochs",
+            "3",
+            "--train",
+            "0.2",
+            "--out",
+            str(out),
+        ],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 1
     assert done.stderr.splitlines()[-2:] == [
         f"error: [Errno 27] File too large: '{out}.part/resume.safetensors'",
@@ -504,10 +592,26 @@ def test_out_alone_is_enough_to_go_on(
     often: None,
 ) -> None:
     out = tmp_path / "my run"
-    files = ["--scene", whole.manifest["data"]["scene"]["file"],
-             "--labels", whole.manifest["data"]["labels"]["file"]]  # fmt: skip
-    words = ["train", *files, "--train", 0.2, "--split-seed", 1, "--components", 13,
-             "--epochs", 5, "--out", out]  # fmt: skip
+    files = [
+        "--scene",
+        whole.manifest["data"]["scene"]["file"],
+        "--labels",
+        whole.manifest["data"]["labels"]["file"],
+    ]
+    words = [
+        "train",
+        *files,
+        "--train",
+        0.2,
+        "--split-seed",
+        1,
+        "--components",
+        13,
+        "--epochs",
+        5,
+        "--out",
+        out,
+    ]
     with monkeypatch.context() as patched:
         patched.setattr(TrainingProgress, "epoch", lambda _self, e, n: _stop_after(2)(e, n))
         code, said = typed(*words)
@@ -530,8 +634,9 @@ def test_out_alone_is_enough_to_go_on(
     ):
         code, said = typed("train", "--out", out, "--resume", *flags)
         assert (code, said) == (
-            2, f"error: {message}; leave the flag out, or start anew with --overwrite",
-        )  # fmt: skip
+            2,
+            f"error: {message}; leave the flag out, or start anew with --overwrite",
+        )
     for flags, flag in (
         (["--root", "."], "--root"),
         (["--mirror-url", "http://127.0.0.1"], "--mirror-url"),
@@ -553,8 +658,9 @@ def test_out_alone_is_enough_to_go_on(
     assert code == 0, said
     assert _bits(out) == _bits(whole.path)
     assert typed("train", "--out", out, "--resume") == (
-        2, f"error: {out} is complete: nothing to resume; take another --out",
-    )  # fmt: skip
+        2,
+        f"error: {out} is complete: nothing to resume; take another --out",
+    )
 
 
 @pytest.mark.usefixtures("often")

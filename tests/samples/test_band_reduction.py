@@ -234,8 +234,10 @@ def test_a_faint_band_without_noise_comes_before_a_loud_one_of_noise() -> None:
 
 def test_units_of_the_bands_are_of_no_consequence_to_it() -> None:
     scaled = Scene(np.asarray(scene().cube) * [0.01, 7, 3, 100, 0.5, 2])
-    one, other = (fit_bands(s, a_split(), 4, "scene", reduction="mnf").reduce(s.cube)
-                  for s in (scene(), scaled))  # fmt: skip
+    one, other = (
+        fit_bands(s, a_split(), 4, "scene", reduction="mnf").reduce(s.cube)
+        for s in (scene(), scaled)
+    )
     same_up_to_sign(one.reshape(-1, 4), other.reshape(-1, 4), 1e-3)
 
 
@@ -244,8 +246,10 @@ def test_pixels_outside_the_patches_change_no_bit_of_it() -> None:
     assert outside.any()
     changed = np.array(scene().cube)
     changed.reshape(-1, BANDS)[outside] = 1e9
-    one, other = (fit_bands(s, a_split(), 4, "patches", patch=3, reduction="mnf")
-                  for s in (scene(), Scene(changed)))  # fmt: skip
+    one, other = (
+        fit_bands(s, a_split(), 4, "patches", patch=3, reduction="mnf")
+        for s in (scene(), Scene(changed))
+    )
     assert one.matrix.tobytes() == other.matrix.tobytes()
     assert one.mean.tobytes() == other.mean.tobytes()
 

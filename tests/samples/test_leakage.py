@@ -111,9 +111,14 @@ def test_position_scores_with_training_pixels_only() -> None:
     train, validation, test = np.array([0]), np.array([1]), np.array([2, 3])
     found = leakage.measure(row, train, np.union1d(train, validation), test, 3)
     assert found == Leakage(
-        patch=3, overlap=0.5, median_distance=1.5, majority=0, position=0,
-        distance_edges=(1, 2, 3, 4, 5, 6), distance_counts=(1, 1, 0, 0, 0, 0),
-    )  # fmt: skip
+        patch=3,
+        overlap=0.5,
+        median_distance=1.5,
+        majority=0,
+        position=0,
+        distance_edges=(1, 2, 3, 4, 5, 6),
+        distance_counts=(1, 1, 0, 0, 0, 0),
+    )
     assert not found.clean
 
 

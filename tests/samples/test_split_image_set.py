@@ -21,9 +21,11 @@ def _set(n: int, classes: int = 3, name: str = "set") -> sl.ImageSet:
 
 
 @given(
-    n=st.integers(90, 200), seed=st.integers(0, 2**32 - 1),
-    validation=st.sampled_from([0.0, 0.1, 0.3]), test=st.sampled_from([0.2, 0.5]),
-)  # fmt: skip
+    n=st.integers(90, 200),
+    seed=st.integers(0, 2**32 - 1),
+    validation=st.sampled_from([0.0, 0.1, 0.3]),
+    test=st.sampled_from([0.2, 0.5]),
+)
 def test_the_parts_are_all_images_and_share_none(
     n: int, seed: int, validation: float, test: float
 ) -> None:
@@ -60,18 +62,24 @@ def test_a_test_set_is_tested_as_a_whole() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"method": "blocks"}, "--split: blocks does not go with images; wanted random with "
-         "validation, test, seed"),
-        ({"train": 0.1}, "--split: train does not go with images; wanted random with validation, "
-         "test, seed"),
+        (
+            {"method": "blocks"},
+            "--split: blocks does not go with images; wanted random with validation, test, seed",
+        ),
+        (
+            {"train": 0.1},
+            "--split: train does not go with images; wanted random with validation, test, seed",
+        ),
         ({"validation": 1.0}, "share: wanted a share above 0 and below 1, got 1.0"),
         ({"validation": -0.1}, "share: wanted a share above 0 and below 1, got -0.1"),
         ({"test": 0.0}, "share: wanted a share above 0 and below 1, got 0.0"),
         ({"seed": -1}, "seed: wanted a whole number from 0 to 4294967295, got -1"),
-        ({"test_images": _set(9, name="nine"), "test": 0.2}, "--split: test=0.2, but nine is the "
-         "test set; leave test= out"),
+        (
+            {"test_images": _set(9, name="nine"), "test": 0.2},
+            "--split: test=0.2, but nine is the test set; leave test= out",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_drawn_is_named(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(SplitError) as caught:
         sl.split_images(_set(60), **arguments)
@@ -81,17 +89,29 @@ def test_what_cannot_be_drawn_is_named(arguments: dict[str, Any], words: str) ->
 @pytest.mark.parametrize(
     ("targets", "words"),
     [
-        ([0, 1, 1, 1, 1, 2, 2], "pets: class c0 has one image; it takes two to have one on either "
-         "side: add images or drop the class"),
-        ([0, 0] + [1, 2] * 20, "pets: class c0 has one image; it takes two to have one on either "
-         "side: add images or drop the class"),  # the other one is tested
-        ([0, 0, 0] + [1, 2] * 20, "pets: a share of 0.1 sets no image of class c0 aside, which has "
-         "2; raise the share"),
-        ([0, 0, 1, 1, 2, 2], "pets: 6 images of 3 classes are too few to set a share of 0.2 aside "
-         "(The test_size = 2 should be greater or equal to the number of classes = 3); change the "
-         "share or add images"),
+        (
+            [0, 1, 1, 1, 1, 2, 2],
+            "pets: class c0 has one image; it takes two to have one on either "
+            "side: add images or drop the class",
+        ),
+        (
+            [0, 0] + [1, 2] * 20,
+            "pets: class c0 has one image; it takes two to have one on either "
+            "side: add images or drop the class",
+        ),  # the other one is tested
+        (
+            [0, 0, 0] + [1, 2] * 20,
+            "pets: a share of 0.1 sets no image of class c0 aside, which has 2; raise the share",
+        ),
+        (
+            [0, 0, 1, 1, 2, 2],
+            "pets: 6 images of 3 classes are too few to set a share of 0.2 aside "
+            "(The test_size = 2 should be greater or equal to the number of classes = 3); "
+            "change the "
+            "share or add images",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_class_that_is_too_small_is_called_by_its_name(targets: list[int], words: str) -> None:
     pixels = np.zeros((len(targets), 1, 2, 2), np.uint8)
     images = sl.ImageSet(pixels, np.array(targets), ("c0", "c1", "c2"), name="pets")
@@ -126,7 +146,10 @@ def test_parts_that_are_none_are_named(
 ) -> None:
     with pytest.raises(SplitError) as caught:
         sl.ImageSplit(
-            _set(6), None, np.array(train, np.int64), np.array(validation, np.int64),
+            _set(6),
+            None,
+            np.array(train, np.int64),
+            np.array(validation, np.int64),
             np.array(test, None if test else np.int64),
-        )  # fmt: skip
+        )
     assert str(caught.value) == words

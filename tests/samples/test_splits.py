@@ -95,9 +95,14 @@ def test_parts_are_disjoint_ascending_labelled_and_guarded(
     labels = scattered()
     try:
         drawn = split(
-            labels, method[0], seed=seed, guard=guard, validation=validation,
-            allow_missing=True, **method[1],
-        )  # fmt: skip
+            labels,
+            method[0],
+            seed=seed,
+            guard=guard,
+            validation=validation,
+            allow_missing=True,
+            **method[1],
+        )
     except SplitError as error:
         if "pixel is left" not in str(error):
             raise
@@ -121,9 +126,14 @@ def test_the_guard_drops_every_test_pixel_within_reach_and_no_other(
     labels = scattered()
     for guard, validation in ((1, 0.0), (1, 0.4)):
         drawn = split(
-            labels, method, seed=3, guard=guard, validation=validation, allow_missing=True,
+            labels,
+            method,
+            seed=3,
+            guard=guard,
+            validation=validation,
+            allow_missing=True,
             **parameters,
-        )  # fmt: skip
+        )
         rest = np.setdiff1d(np.flatnonzero(labels.array), drawn.seen)
         far = distance(labels, rest, drawn.seen) > guard
         np.testing.assert_array_equal(drawn.test, rest[far])
@@ -294,9 +304,12 @@ def test_the_hash_survives_a_file(tmp_path: Path, indian_pines: Labels) -> None:
         written.flat[pixels] = indian_pines.array.flat[pixels]
         np.save(tmp_path / f"{part}.npy", written)
     back = split(
-        indian_pines, "given", train=tmp_path / "train.npy", test=str(tmp_path / "test.npy"),
+        indian_pines,
+        "given",
+        train=tmp_path / "train.npy",
+        test=str(tmp_path / "test.npy"),
         validation=tmp_path / "validation.npy",
-    )  # fmt: skip
+    )
     assert back.sha256 == drawn.sha256
     assert back.method == "given"
     assert back.parameters["test"] == str(tmp_path / "test.npy")
@@ -304,9 +317,12 @@ def test_the_hash_survives_a_file(tmp_path: Path, indian_pines: Labels) -> None:
 
 def test_leakage_counts_validation_pixels_as_seen() -> None:
     drawn = Split(
-        Labels(np.array([[1, 2, 2, 1, 2, 2, 1]])), train=np.array([0, 1]),
-        validation=np.array([3]), test=np.array([4, 6]), method="given",
-    )  # fmt: skip
+        Labels(np.array([[1, 2, 2, 1, 2, 2, 1]])),
+        train=np.array([0, 1]),
+        validation=np.array([3]),
+        test=np.array([4, 6]),
+        method="given",
+    )
     found = drawn.leakage(3)
     assert (found.overlap, found.median_distance, found.patch) == (0.5, 2.0, 3)
     assert drawn.leakage().patch == 25
@@ -315,9 +331,13 @@ def test_leakage_counts_validation_pixels_as_seen() -> None:
 def test_missing_classes_say_what_they_miss() -> None:
     labels = Labels(np.array([[1, 1, 2, 3, 4]]))
     drawn = Split(
-        labels, train=np.array([0, 2]), validation=np.array([], np.int64), test=np.array([1, 3]),
-        method="given", parameters={"seed": 0, "allow_missing": True, "odd": False},
-    )  # fmt: skip
+        labels,
+        train=np.array([0, 2]),
+        validation=np.array([], np.int64),
+        test=np.array([1, 3]),
+        method="given",
+        parameters={"seed": 0, "allow_missing": True, "odd": False},
+    )
     assert drawn.missing == {2: "test", 3: "training", 4: "training"}
     assert drawn.classes_of(drawn.test).tolist() == [1, 3]
     assert str(drawn) == "given,seed=0,allow_missing"
@@ -614,18 +634,25 @@ def check_validation_blocks(drawn: Split, side: int, validation: float) -> None:
 
 @SMALL
 @given(
-    st.integers(2, 6), st.sampled_from([0.3, 0.5, 0.7]), st.sampled_from([0.05, 0.2, 0.5, 0.9]),
+    st.integers(2, 6),
+    st.sampled_from([0.3, 0.5, 0.7]),
+    st.sampled_from([0.05, 0.2, 0.5, 0.9]),
     st.integers(0, 1000),
-)  # fmt: skip
+)
 def test_validation_blocks_are_whole_and_leave_every_class_in_training(
     side: int, share: float, validation: float, seed: int
 ) -> None:
     labels = scattered(seed=seed % 3)
     try:
         drawn = split(
-            labels, "blocks", train=share, side=side, seed=seed, validation=validation,
+            labels,
+            "blocks",
+            train=share,
+            side=side,
+            seed=seed,
+            validation=validation,
             allow_missing=True,
-        )  # fmt: skip
+        )
     except SplitError as error:
         if "no test pixel is left" not in str(error):
             raise
@@ -710,9 +737,10 @@ def test_one_training_block_leaves_no_validation_pixel() -> None:
 
 @SMALL
 @given(
-    st.integers(0, 1000), st.integers(0, 3),
+    st.integers(0, 1000),
+    st.integers(0, 3),
     st.sets(st.integers(0, 79), min_size=1, max_size=9),
-)  # fmt: skip
+)
 def test_classes_kept_equals_brute_force(seed: int, guard: int, chosen: set[int]) -> None:
     labels = scattered(8, 10, seed)
     flat = labels.array.ravel()
@@ -853,17 +881,21 @@ def naive_fields(
 def sparse_maps(draw: st.DrawFn) -> Labels:
     """Small maps of three classes with much unlabelled ground, so that fields are many."""
     rows, cols = draw(st.integers(2, 9)), draw(st.integers(2, 9))
-    ids = draw(st.lists(st.sampled_from([0, 0, 1, 4, 6]), min_size=rows * cols,
-                        max_size=rows * cols))  # fmt: skip
+    ids = draw(
+        st.lists(st.sampled_from([0, 0, 1, 4, 6]), min_size=rows * cols, max_size=rows * cols)
+    )
     assume(len(set(ids) - {0}) > 1)
     return Labels(np.reshape(ids, (rows, cols)), name="sparse")
 
 
 @SMALL
 @given(
-    sparse_maps(), st.sampled_from([0.1, 0.3, 0.5, 0.8]), st.integers(0, 1000), st.integers(0, 2),
+    sparse_maps(),
+    st.sampled_from([0.1, 0.3, 0.5, 0.8]),
+    st.integers(0, 1000),
+    st.integers(0, 2),
     st.sampled_from([0.0, 0.4]),
-)  # fmt: skip
+)
 def test_fields_are_those_of_a_plain_loop_and_stay_whole(
     labels: Labels, share: float, seed: int, guard: int, validation: float
 ) -> None:
@@ -1002,18 +1034,25 @@ def naive_polygons(
 @settings(deadline=None, max_examples=25, derandomize=True)
 @given(
     st.lists(st.tuples(st.sampled_from([2, 5, 9]), st.integers(1, 12)), min_size=4, max_size=12),
-    st.sampled_from([0.1, 0.5, 0.8]), st.integers(0, 1000), st.integers(0, 2),
+    st.sampled_from([0.1, 0.5, 0.8]),
+    st.integers(0, 1000),
+    st.integers(0, 2),
     st.sampled_from([0.0, 0.4]),
-)  # fmt: skip
+)
 def test_polygons_are_those_of_a_plain_loop_and_stay_whole(
     shapes: list[tuple[int, int]], share: float, seed: int, guard: int, validation: float
 ) -> None:
     labels = drawn_as(*shapes)
     try:
         drawn = split(
-            labels, "polygons", train=share, seed=seed, guard=guard, validation=validation,
+            labels,
+            "polygons",
+            train=share,
+            seed=seed,
+            guard=guard,
+            validation=validation,
             allow_missing=True,
-        )  # fmt: skip
+        )
     except SplitError as error:
         if "is left" not in str(error) and "two classes" not in str(error):
             raise
@@ -1074,9 +1113,12 @@ VALIDATION = np.array([[0, 1, 0, 0, 0, 0], [0, 0, 2, 0, 0, 0]])
 
 def test_given_maps_are_taken_as_they_are() -> None:
     drawn = split(
-        GROUND, "given", train=Labels(TRAIN, name="a"), test=Labels(TEST, name="b"),
+        GROUND,
+        "given",
+        train=Labels(TRAIN, name="a"),
+        test=Labels(TEST, name="b"),
         validation=Labels(VALIDATION, name="c"),
-    )  # fmt: skip
+    )
     assert drawn.train.tolist() == np.flatnonzero(TRAIN).tolist()
     assert drawn.test.tolist() == np.flatnonzero(TEST).tolist()
     assert drawn.validation.tolist() == np.flatnonzero(VALIDATION).tolist()
@@ -1108,9 +1150,13 @@ def test_the_guard_counts_given_validation_pixels_as_training() -> None:
     train, validation, test = (np.zeros_like(ground) for _ in range(3))
     train[0, :2], validation[0, 4:6], test[0, 6:] = ground[0, :2], ground[0, 4:6], ground[0, 6:]
     drawn = split(
-        Labels(ground), "given", train=Labels(train), validation=Labels(validation),
-        test=Labels(test), guard=1,
-    )  # fmt: skip
+        Labels(ground),
+        "given",
+        train=Labels(train),
+        validation=Labels(validation),
+        test=Labels(test),
+        guard=1,
+    )
     assert drawn.test.tolist() == [7, 8]
     assert drawn.dropped == 1
 
@@ -1164,9 +1210,13 @@ def test_given_something_else_than_a_map(part: str, value: Any) -> None:
 @pytest.mark.parametrize("validation", [0, 0.0, np.float64(0)])
 def test_given_maps_without_validation(validation: float) -> None:
     drawn = split(
-        GROUND, "given", train=Labels(TRAIN, name="a"), test=Labels(TEST, name="b"),
-        validation=validation, allow_missing=True,
-    )  # fmt: skip
+        GROUND,
+        "given",
+        train=Labels(TRAIN, name="a"),
+        test=Labels(TEST, name="b"),
+        validation=validation,
+        allow_missing=True,
+    )
     assert len(drawn.validation) == 0
     assert str(drawn) == "given,seed=0,train=a,test=b,allow_missing"
 
@@ -1190,9 +1240,11 @@ def test_a_given_map_that_disagrees_with_the_ground_truth(part: str) -> None:
     other[:, 4] = 1  # unlabelled in the ground truth
     other[other == 2] = 7  # another class there
     maps: dict[str, Any] = {
-        "train": Labels(TRAIN), "test": Labels(TEST), "validation": Labels(VALIDATION),
+        "train": Labels(TRAIN),
+        "test": Labels(TEST),
+        "validation": Labels(VALIDATION),
         part: Labels(other, name=f"{part}.npy"),
-    }  # fmt: skip
+    }
     with pytest.raises(LabelsError) as caught:
         split(GROUND, "given", **maps)
     assert str(caught.value) == (
@@ -1260,10 +1312,23 @@ def test_an_unknown_keyword_lists_the_known_ones(
 @pytest.mark.parametrize(
     "train",
     [
-        0, 1, 0.0, 1.0, -0.1, 2, float("nan"), "much", True, None, np.float32(1), np.float64(0),
-        np.int64(0), np.True_, [0.3],
+        0,
+        1,
+        0.0,
+        1.0,
+        -0.1,
+        2,
+        float("nan"),
+        "much",
+        True,
+        None,
+        np.float32(1),
+        np.float64(0),
+        np.int64(0),
+        np.True_,
+        [0.3],
     ],
-)  # fmt: skip
+)
 def test_train_is_a_share(method: str, train: object) -> None:
     with pytest.raises(SplitError) as caught:
         split(scattered(), method, train=train)

@@ -275,7 +275,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda p: _rewritten(p, lambda c, t: t.update({"generators.torch": torch.ones(3)})),
         "generators.torch: not a generator's state",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", WRONG)
@@ -309,9 +309,12 @@ def _fit(
     """Weights and log of the loop on a small scene, dropout and flips live."""
     pixels = np.arange(ROWS * COLS)
     split = Split(
-        Labels(_labels()), pixels[pixels % 4 == 0], pixels[pixels % 4 == 1],
-        pixels[pixels % 4 >= 2], "given",
-    )  # fmt: skip
+        Labels(_labels()),
+        pixels[pixels % 4 == 0],
+        pixels[pixels % 4 == 1],
+        pixels[pixels % 4 >= 2],
+        "given",
+    )
     image = np.random.default_rng(0).normal(size=(ROWS, COLS, BANDS)).astype(np.float32)
     net = HybridSN(BANDS, 3, variant, torch.Generator().manual_seed(1))
     assert net.dropout.p == 0.4

@@ -52,9 +52,13 @@ def _chosen(**values: Any) -> ImageSettings:
 
 def _net() -> ImageNetwork:
     return build_image_model(
-        "mobilenet_v1", variant="course", width=0.25, classes=3, channels=1,
+        "mobilenet_v1",
+        variant="course",
+        width=0.25,
+        classes=3,
+        channels=1,
         generator=torch.Generator().manual_seed(1),
-    )  # fmt: skip
+    )
 
 
 def _statistics(split: sl.ImageSplit) -> tuple[Tensor, Tensor]:
@@ -117,8 +121,16 @@ def own_loop(split: sl.ImageSplit, rates: list[float], ema: float) -> tuple[Stat
 
 
 def test_the_loop_is_nesterov_with_decay_on_kernels_and_averages(split: sl.ImageSplit) -> None:
-    values: dict[str, Any] = {"batch": 1000, "epochs": 4, "mirror": "none", "pad": 0, "ema": 0.3,
-              "schedule": "constant", "learning_rate": 1e-3, "decay_on": "kernels"}  # fmt: skip
+    values: dict[str, Any] = {
+        "batch": 1000,
+        "epochs": 4,
+        "mirror": "none",
+        "pad": 0,
+        "ema": 0.3,
+        "schedule": "constant",
+        "learning_rate": 1e-3,
+        "decay_on": "kernels",
+    }
     state, log = _fit(split, **values)
     averaged, losses = own_loop(split, [1e-3] * 4, 0.3)
     assert [e.loss for e in log] == pytest.approx(losses, rel=1e-4)
@@ -180,9 +192,13 @@ def test_every_image_once_in_batches_alike(
     split: sl.ImageSplit, batch: int, sizes: set[int]
 ) -> None:
     shown = _Shown(
-        split, *_statistics(split), _chosen(pad=0, mirror="none").augmentation, batch,
-        torch.Generator().manual_seed(0), CPU,
-    )  # fmt: skip
+        split,
+        *_statistics(split),
+        _chosen(pad=0, mirror="none").augmentation,
+        batch,
+        torch.Generator().manual_seed(0),
+        CPU,
+    )
     batches = list(shown.batches())
     assert len(batches) == shown.steps
     assert {len(b.targets) for b in batches} == sizes
@@ -197,20 +213,21 @@ def test_every_image_once_in_batches_alike(
 
 def test_no_batch_of_one_image(split: sl.ImageSplit) -> None:
     """BatchNorm refuses one value a channel: three images in batches of two are one batch."""
-    few = sl.ImageSplit(
-        split.images, None, split.train[:3], split.validation, split.test
-    )  # fmt: skip
-    shown = _Shown(
-        few, *_statistics(split), _chosen().augmentation, 2, torch.Generator(), CPU
-    )  # fmt: skip
+    few = sl.ImageSplit(split.images, None, split.train[:3], split.validation, split.test)
+    shown = _Shown(few, *_statistics(split), _chosen().augmentation, 2, torch.Generator(), CPU)
     assert [len(b.targets) for b in shown.batches()] == [3]
 
 
 def test_alternating_mirrors_show_every_image_both_ways(split: sl.ImageSplit) -> None:
     shown = _Shown(
-        split, torch.zeros(1), torch.ones(1), _chosen(pad=0).augmentation, 1000,
-        torch.Generator().manual_seed(3), CPU,
-    )  # fmt: skip
+        split,
+        torch.zeros(1),
+        torch.ones(1),
+        _chosen(pad=0).augmentation,
+        1000,
+        torch.Generator().manual_seed(3),
+        CPU,
+    )
     one, two = ({row.sum(0).tobytes() for row in _pixels(shown)} for _ in range(2))
     original = split.images.pixels[split.train][:, 0].astype(np.int64)
     both = {i.sum(0).tobytes() for i in original} | {i[:, ::-1].sum(0).tobytes() for i in original}

@@ -67,9 +67,12 @@ def _learned(
     chosen = settings(bands_from=bands_from, components=14, **of_network, **flags)
     bands = fit_bands(scene, split, 14, bands_from, False, patch, chosen.bands.reduction)
     net = build_scene_model(
-        chosen.model.model, bands=14, classes=2, **chosen.model.shape,
+        chosen.model.model,
+        bands=14,
+        classes=2,
+        **chosen.model.shape,
         generator=torch.Generator().manual_seed(0),
-    )  # fmt: skip
+    )
     assert 2 * net.halo + 1 == patch
     fit_scene(net, bands.reduce(scene.cube), split, chosen.training, order=1, dropout=2)
     learned = {key: value.numpy().tobytes() for key, value in net.state_dict().items()}
@@ -114,6 +117,7 @@ def test_bands_fitted_on_the_scene_are_what_they_say() -> None:
     scene, split = _scene_and_split()
     changed = np.array(scene.cube, np.float32)
     changed[_outside(split, 25)] = 7
-    one, other = (fit_bands(sl.Scene(c), split, 14, "scene", False, 25).matrix
-                  for c in (scene.cube, changed))  # fmt: skip
+    one, other = (
+        fit_bands(sl.Scene(c), split, 14, "scene", False, 25).matrix for c in (scene.cube, changed)
+    )
     assert not np.array_equal(one, other)

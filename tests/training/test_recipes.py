@@ -19,8 +19,9 @@ def test_the_recipes_that_come_with_the_package() -> None:
     assert recipe_names() == ["course-10-epochs", "full-200", "ten-epochs"]
     packaged = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     data = packaged["tool"]["setuptools"]["package-data"]["spectrolite"]
-    assert all(any(path.match(f"spectrolite/{glob}") for glob in data)
-               for path in FOLDER.glob("*.toml"))  # fmt: skip
+    assert all(
+        any(path.match(f"spectrolite/{glob}") for glob in data) for path in FOLDER.glob("*.toml")
+    )
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -44,10 +45,20 @@ def test_the_courses_recipe_is_the_notebooks() -> None:
     """Adam 1e-3, batch 128, crop and flip, ten epochs, ReLU; no smoothing, no decay."""
     recipe = read_recipe("course-10-epochs")
     wanted = {
-        "optimiser": "adam", "learning_rate": 1e-3, "batch": 128, "epochs": 10, "pad": 4,
-        "fill": "zero", "mirror": "random", "activation": "relu", "variant": "course",
-        "label_smoothing": 0.0, "weight_decay": 0.0, "ema": 0.0, "schedule": "constant",
-    }  # fmt: skip
+        "optimiser": "adam",
+        "learning_rate": 1e-3,
+        "batch": 128,
+        "epochs": 10,
+        "pad": 4,
+        "fill": "zero",
+        "mirror": "random",
+        "activation": "relu",
+        "variant": "course",
+        "label_smoothing": 0.0,
+        "weight_decay": 0.0,
+        "ema": 0.0,
+        "schedule": "constant",
+    }
     assert {k: recipe[k] for k in wanted} == wanted
 
 

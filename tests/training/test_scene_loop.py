@@ -184,8 +184,14 @@ def test_five_epochs_of_a_scene_of_one_window_are_trained() -> None:
     """A fifth of five steps is one."""
     net = _net()
     before = copy.deepcopy(dict(net.state_dict()))
-    log = fit_scene(net, _image(), _split(), TrainingSettings.model_validate(
-        {"epochs": 5, "device": "cpu"}), 0, 0)  # fmt: skip
+    log = fit_scene(
+        net,
+        _image(),
+        _split(),
+        TrainingSettings.model_validate({"epochs": 5, "device": "cpu"}),
+        0,
+        0,
+    )
     assert len(log) == 5
     assert all(math.isfinite(e.loss) and math.isfinite(e.learning_rate) for e in log)
     assert not _equal(dict(net.state_dict()), before)
@@ -230,9 +236,12 @@ def test_class_weights_and_smoothing(kind: str, smoothing: float) -> None:
     with torch.no_grad():
         logits = net(x).flatten(1)
     log = fit(
-        net, lambda: iter([batch]), 1, torch.bincount(y, minlength=3),
+        net,
+        lambda: iter([batch]),
+        1,
+        torch.bincount(y, minlength=3),
         _settings(epochs=1, class_weights=kind, label_smoothing=smoothing),
-    )  # fmt: skip
+    )
     weights = [12 / (2 * 9), 12 / (2 * 3), 0.0] if kind == "balanced" else [1.0, 1.0, 1.0]
     assert log[0].loss == pytest.approx(_naive_loss(logits, y, weights, smoothing), rel=1e-5)
     assert log[0].training_accuracy == float((logits.argmax(1) == y).sum()) / 12
@@ -254,9 +263,13 @@ def test_the_log_sums_over_batches_and_divides_once() -> None:
     net, split, sizes = _net("paper", dropout=0), _split(validation=False), list[int]()
     net.fc2.register_forward_pre_hook(lambda _module, inputs: sizes.append(len(inputs[0])))
     settings = _settings(
-        mode="patches", epochs=1, learning_rate=1e-12, weight_decay=0, label_smoothing=0,
+        mode="patches",
+        epochs=1,
+        learning_rate=1e-12,
+        weight_decay=0,
+        label_smoothing=0,
         flips=False,
-    )  # fmt: skip
+    )
     log = fit_scene(net, _image(), split, settings, 0, 0)
     assert sizes == [16, 12]
     x, y = _patches(split.train), _targets(split.train)
@@ -347,9 +360,14 @@ def test_labels_of_training_pixels_do_matter() -> None:
 def test_a_tiny_scene_is_learnt(mode: str, device: str) -> None:
     net, split = _net(), _split()
     settings = _settings(
-        mode=mode, epochs=12, learning_rate=1e-3, schedule="constant", flips=False, batch=28,
+        mode=mode,
+        epochs=12,
+        learning_rate=1e-3,
+        schedule="constant",
+        flips=False,
+        batch=28,
         device=device,
-    )  # fmt: skip
+    )
     log = fit_scene(net, _image(), split, settings, 0, 0)
     assert log[0].training_accuracy < 0.6
     assert np.mean([e.training_accuracy for e in log[-4:]]) > 0.85

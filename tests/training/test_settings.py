@@ -163,20 +163,29 @@ def test_an_unknown_key_of_a_manifest_is_an_error(stages: dict[str, Any], flag: 
         ("mode", "tiles", "--mode: Input should be 'dense' or 'patches', got 'tiles'"),
         ("epochs", 0, "--epochs: Input should be greater than or equal to 1, got 0"),
         ("learning_rate", 0, "--learning-rate: Input should be greater than 0, got 0"),
-        ("weight_decay", -0.1, "--weight-decay: Input should be greater than or equal to 0, "
-         "got -0.1"),
-        ("schedule", "step", "--schedule: Input should be 'one_cycle', 'cosine' or 'constant', "
-         "got 'step'"),
+        (
+            "weight_decay",
+            -0.1,
+            "--weight-decay: Input should be greater than or equal to 0, got -0.1",
+        ),
+        (
+            "schedule",
+            "step",
+            "--schedule: Input should be 'one_cycle', 'cosine' or 'constant', got 'step'",
+        ),
         ("rise", 0, "--rise: Input should be greater than 0, got 0"),
         ("rise", 1.0, "--rise: Input should be less than 1, got 1.0"),
         ("label_smoothing", 1.0, "--label-smoothing: Input should be less than 1, got 1.0"),
-        ("class_weights", "sqrt", "--class-weights: Input should be 'none' or 'balanced', "
-         "got 'sqrt'"),
+        (
+            "class_weights",
+            "sqrt",
+            "--class-weights: Input should be 'none' or 'balanced', got 'sqrt'",
+        ),
         ("window", 15, "--window: Input should be greater than or equal to 16, got 15"),
         ("batch", 0, "--batch: Input should be greater than or equal to 1, got 0"),
         ("patience", 0, "--patience: Input should be greater than or equal to 1, got 0"),
     ],
-)  # fmt: skip
+)
 def test_out_of_range_names_the_flag(key: str, value: object, message: str) -> None:
     with pytest.raises(SettingsError) as caught:
         settings(**{key: value})
@@ -192,13 +201,26 @@ def test_out_of_range_names_the_flag(key: str, value: object, message: str) -> N
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("components", 0), ("epochs", 1), ("learning_rate", 1e-12), ("weight_decay", 0.0),
-        ("rise", 0.999), ("label_smoothing", 0.0), ("window", 16), ("batch", 1), ("patience", 1),
-        ("patience", None), ("device", "cpu"), ("device", "cuda"), ("device", "cuda:3"),
-        ("device", "mps"), ("schedule", "constant"), ("class_weights", "balanced"),
-        ("bands_from", "scene"), ("flips", False),
+        ("components", 0),
+        ("epochs", 1),
+        ("learning_rate", 1e-12),
+        ("weight_decay", 0.0),
+        ("rise", 0.999),
+        ("label_smoothing", 0.0),
+        ("window", 16),
+        ("batch", 1),
+        ("patience", 1),
+        ("patience", None),
+        ("device", "cpu"),
+        ("device", "cuda"),
+        ("device", "cuda:3"),
+        ("device", "mps"),
+        ("schedule", "constant"),
+        ("class_weights", "balanced"),
+        ("bands_from", "scene"),
+        ("flips", False),
     ],
-)  # fmt: skip
+)
 def test_the_limits_themselves_are_allowed(key: str, value: object) -> None:
     dumped = settings(**{key: value}).model_dump()
     assert [stage[key] for stage in dumped.values() if key in stage] == [value]
@@ -213,9 +235,18 @@ def test_unknown_devices_are_refused(device: str) -> None:
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize(
     "key",
-    ["learning_rate", "weight_decay", "rise", "label_smoothing", "components", "epochs", "window",
-     "batch", "patience"],
-)  # fmt: skip
+    [
+        "learning_rate",
+        "weight_decay",
+        "rise",
+        "label_smoothing",
+        "components",
+        "epochs",
+        "window",
+        "batch",
+        "patience",
+    ],
+)
 def test_nan_and_infinities_are_in_no_range(key: str, value: float) -> None:
     with pytest.raises(SettingsError) as caught:
         settings(**{key: value})
@@ -291,11 +322,21 @@ OLD: dict[str, dict[str, Any]] = {
     "model": {"model": "hybridsn", "variant": "course"},
     "bands": {"components": 30, "bands_from": "train", "standardise": False},
     "training": {
-        "mode": "dense", "epochs": 130, "learning_rate": 0.003, "weight_decay": 0.01,
-        "schedule": "one_cycle", "rise": 0.2, "label_smoothing": 0.05, "class_weights": "none",
-        "flips": True, "window": 256, "batch": 128, "patience": None, "device": "auto",
+        "mode": "dense",
+        "epochs": 130,
+        "learning_rate": 0.003,
+        "weight_decay": 0.01,
+        "schedule": "one_cycle",
+        "rise": 0.2,
+        "label_smoothing": 0.05,
+        "class_weights": "none",
+        "flips": True,
+        "window": 256,
+        "batch": 128,
+        "patience": None,
+        "device": "auto",
     },
-}  # fmt: skip
+}
 
 
 def test_settings_stored_before_there_were_images_are_read_and_stored_as_they_were() -> None:
@@ -306,9 +347,14 @@ def test_settings_stored_before_there_were_images_are_read_and_stored_as_they_we
     assert made.model_dump() == OLD
     other = settings(optimiser="sgd", momentum=0.8, ema=0.5, decay_on="kernels").model_dump()
     assert other["training"] == {
-        **OLD["training"], "optimiser": "sgd", "momentum": 0.8, "ema": 0.5, "decay_on": "kernels",
-        "learning_rate": 0.05, "weight_decay": 5e-4,
-    }  # fmt: skip
+        **OLD["training"],
+        "optimiser": "sgd",
+        "momentum": 0.8,
+        "ema": 0.5,
+        "decay_on": "kernels",
+        "learning_rate": 0.05,
+        "weight_decay": 5e-4,
+    }
 
 
 def test_defaults_of_images() -> None:
@@ -325,11 +371,14 @@ def test_defaults_of_images() -> None:
 @pytest.mark.parametrize(
     ("model", "optimiser", "rate", "decay"),
     [
-        ("hybridsn", "adamw", 3e-3, 1e-2), ("hybridsn", "adam", 3e-3, 0.0),
-        ("hybridsn", "sgd", 0.05, 5e-4), ("mobilenet_v1", "sgd", 0.2, 5e-4),
-        ("mobilenet_v1", "adam", 1e-3, 0.0), ("mobilenet_v1", "adamw", 3e-3, 1e-2),
+        ("hybridsn", "adamw", 3e-3, 1e-2),
+        ("hybridsn", "adam", 3e-3, 0.0),
+        ("hybridsn", "sgd", 0.05, 5e-4),
+        ("mobilenet_v1", "sgd", 0.2, 5e-4),
+        ("mobilenet_v1", "adam", 1e-3, 0.0),
+        ("mobilenet_v1", "adamw", 3e-3, 1e-2),
     ],
-)  # fmt: skip
+)
 def test_rate_and_decay_suit_the_optimiser_unless_given(
     model: str, optimiser: str, rate: float, decay: float
 ) -> None:
@@ -409,8 +458,11 @@ def test_defaults_that_are_mobilesns_own() -> None:
         if value != getattr(other, stage).model_dump().get(key)
     }
     assert differ == {
-        "reduction": "mnf", "bands_from": "patches", "epochs": 100, "learning_rate": 1e-2,
-    }  # fmt: skip
+        "reduction": "mnf",
+        "bands_from": "patches",
+        "epochs": 100,
+        "learning_rate": 1e-2,
+    }
     assert made.bands.components == 30
     assert settings(model="mobilesn", mode="patches").training.epochs == EPOCHS["patches"]
     assert settings(model="mobilesn", components=60).bands.components == 60

@@ -99,9 +99,11 @@ class Exported:
         made[:] = padding
         top, left = tile.row_start - halo, tile.col_start - halo
         inside = Window(
-            max(top, 0), min(tile.row_stop + halo, rows),
-            max(left, 0), min(tile.col_stop + halo, cols),
-        )  # fmt: skip
+            max(top, 0),
+            min(tile.row_stop + halo, rows),
+            max(left, 0),
+            min(tile.col_stop + halo, cols),
+        )
         made[
             inside.row_start - top : inside.row_stop - top,
             inside.col_start - left : inside.col_stop - left,
@@ -245,8 +247,10 @@ def compiled(
     """
     core = need("openvino").Core()
     settings = {
-        "INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1,
-    }  # fmt: skip
+        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+    }
     free = not any(op.get_type_name() == "FakeQuantize" for op in model.get_ops())
     networks: dict[tuple[int, ...], Any] = {}
     if free:

@@ -170,13 +170,20 @@ def explain(
     from spectrolite.models.explanations import explain as count
 
     flags: dict[str, Any] = {
-        "variant": variant, "width": width, "classes": classes, "activation": activation,
-        "small_images": small_images, "receptive_field": receptive_field,
-    }  # fmt: skip
+        "variant": variant,
+        "width": width,
+        "classes": classes,
+        "activation": activation,
+        "small_images": small_images,
+        "receptive_field": receptive_field,
+    }
     made = count(
-        name, input_, picture=picture, overwrite=overwrite,
+        name,
+        input_,
+        picture=picture,
+        overwrite=overwrite,
         **{k: v for k, v in flags.items() if v is not None},
-    )  # fmt: skip
+    )
     if as_json:
         sys.stdout.write(made.to_json() + "\n")
         return
@@ -216,9 +223,13 @@ def demo(
     flags: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
     with TrainingProgress(messages).shown() as progress:
         runs = show(
-            out, seed=seed, overwrite=overwrite, on_epoch=progress.epoch, on_stage=progress.stage,
+            out,
+            seed=seed,
+            overwrite=overwrite,
+            on_epoch=progress.epoch,
+            on_stage=progress.stage,
             **flags,
-        )  # fmt: skip
+        )
     reports = {name: run.report for name, run in runs.items()}
     if as_json:
         print_json({n: json.loads(r.model_dump_json()) for n, r in reports.items()})

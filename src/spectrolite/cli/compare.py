@@ -81,9 +81,16 @@ def compare(
     from spectrolite.data.images import ImageSet
     from spectrolite.experiments import comparison
 
-    of_scene = {"scene": scene, "labels": labels, "scene_key": scene_key, "labels_key": labels_key,
-                "drop_bands": drop_bands or None, "class_field": class_field, "layer": layer,
-                "scale": scale or None}  # fmt: skip
+    of_scene = {
+        "scene": scene,
+        "labels": labels,
+        "scene_key": scene_key,
+        "labels_key": labels_key,
+        "drop_bands": drop_bands or None,
+        "class_field": class_field,
+        "layer": layer,
+        "scale": scale or None,
+    }
     loaded = load_data(data, {"root": root, "mirror_url": mirror_url}, of_scene)
     if isinstance(loaded[0], ImageSet):
         raise SettingsError(f"--data: {data} are images, and compare takes a scene")
@@ -91,9 +98,16 @@ def compare(
     try:
         with TrainingProgress(messages).shown() as progress:
             league = comparison.compare(
-                *loaded, models=model, splits=split, seeds=seeds, seeds_for=fewer,
-                first_seed=first_seed, out=out, on_epoch=progress.epoch, on_stage=progress.stage,
-            )  # fmt: skip
+                *loaded,
+                models=model,
+                splits=split,
+                seeds=seeds,
+                seeds_for=fewer,
+                first_seed=first_seed,
+                out=out,
+                on_epoch=progress.epoch,
+                on_stage=progress.stage,
+            )
     except KeyboardInterrupt as stop:
         messages.print("stopped; the same command goes on from here")
         raise typer.Exit(130) from stop

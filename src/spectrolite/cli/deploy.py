@@ -53,18 +53,23 @@ def export(
     parity = made.parity
     if as_json:
         content: dict[str, Any] = {
-            "exported": str(out), "format": format_, "bytes": made.bytes,
-            "checked_on": parity.checked_on, "inputs": parity.inputs,
-            "difference": parity.difference, "same_class": parity.same_class,
-        }  # fmt: skip
+            "exported": str(out),
+            "format": format_,
+            "bytes": made.bytes,
+            "checked_on": parity.checked_on,
+            "inputs": parity.inputs,
+            "difference": parity.difference,
+            "same_class": parity.same_class,
+        }
         print_json(content)
         return
     shapes = ", ".join("x".join(map(str, shape)) for shape in parity.inputs)
     console.print(f"{out}: {format_}, {made.bytes / 1e6:.2f} MB", markup=False, soft_wrap=True)
     console.print(
         f"logits differ from torch by {parity.difference:.1e} of the largest, the class is the "
-        f"same at {parity.same_class:.2%} ({parity.checked_on}; {shapes})", soft_wrap=True,
-    )  # fmt: skip
+        f"same at {parity.same_class:.2%} ({parity.checked_on}; {shapes})",
+        soft_wrap=True,
+    )
 
 
 def quantize(
@@ -93,9 +98,14 @@ def quantize(
 
     flags: dict[str, Any] = {"to": to, "backend": backend, "per": per}
     made = write(
-        run, *moved(run, scene, labels, images), **flags, out=out, keep=keep or (),
-        max_drop=max_drop, overwrite=overwrite,
-    )  # fmt: skip
+        run,
+        *moved(run, scene, labels, images),
+        **flags,
+        out=out,
+        keep=keep or (),
+        max_drop=max_drop,
+        overwrite=overwrite,
+    )
     if as_json:
         print_json({"quantized": str(out), "drop": made.drop, **asdict(made)})
         return
@@ -105,8 +115,9 @@ def quantize(
         f"{out}: the layers multiply in {made.computes}"
         + (": float16 is how the weights are stored" if made.precision == "float16" else "")
         + (f"; float32 stayed {', '.join(made.kept)}" if made.kept else ""),
-        markup=False, soft_wrap=True,
-    )  # fmt: skip
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 def prune(
@@ -146,14 +157,23 @@ def prune(
     from spectrolite.deploy.prune import prune as write
 
     chosen: dict[str, Any] = {
-        "dead": dead, "weak": weak, "share": share,
-        "epochs": epochs, "learning_rate": learning_rate, "seed": seed,
-    }  # fmt: skip
+        "dead": dead,
+        "weak": weak,
+        "share": share,
+        "epochs": epochs,
+        "learning_rate": learning_rate,
+        "seed": seed,
+    }
     with TrainingProgress(messages).shown() as progress:
         made = write(
-            run, *moved(run, scene, labels, images), **chosen, out=out, overwrite=overwrite,
-            on_stage=progress.stage, on_epoch=progress.epoch,
-        )  # fmt: skip
+            run,
+            *moved(run, scene, labels, images),
+            **chosen,
+            out=out,
+            overwrite=overwrite,
+            on_stage=progress.stage,
+            on_epoch=progress.epoch,
+        )
     before, after = made.kernels
     if as_json:
         print_json({"pruned": str(out), "removed": before - after, **asdict(made)})
@@ -168,8 +188,10 @@ def prune(
             f" before {made.epochs} epoch(s) of fine-tuning, which took {made.tuning_s:.1f} s"
             if made.epochs
             else ""
-        ), markup=False, soft_wrap=True,
-    )  # fmt: skip
+        ),
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 def benchmark(
@@ -194,9 +216,14 @@ def benchmark(
     from spectrolite.deploy.benchmarking import benchmark as measure
 
     made = measure(
-        models, threads=threads, repeats=repeats, side=side, out=out, picture=picture,
+        models,
+        threads=threads,
+        repeats=repeats,
+        side=side,
+        out=out,
+        picture=picture,
         overwrite=overwrite,
-    )  # fmt: skip
+    )
     if as_json:
         sys.stdout.write(made.to_json() + "\n")
         return

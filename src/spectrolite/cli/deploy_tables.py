@@ -51,9 +51,11 @@ def pruning_table(made: Pruning) -> Table:
     for title in ("", "before", "after", "change"):
         table.add_column(title, justify="right" if title else "left")
     for name, (before, after) in (
-        *made.layers.items(), ("kernels in all", made.kernels), ("parameters", made.parameters),
+        *made.layers.items(),
+        ("kernels in all", made.kernels),
+        ("parameters", made.parameters),
         ("multiply-accumulates", made.macs),
-    ):  # fmt: skip
+    ):
         table.add_row(
             name,
             f"{before:,}",
@@ -81,14 +83,26 @@ def benchmark_table(made: Benchmark) -> Table:
     for title in ("model", "network", "backend", "precision"):
         table.add_column(title, no_wrap=True)
     for title in (
-        "MB", "load, ms", "one: p50, ms", "p95", "many: p50, ms", "p95", "a second", "peak, MiB",
-    ):  # fmt: skip
+        "MB",
+        "load, ms",
+        "one: p50, ms",
+        "p95",
+        "many: p50, ms",
+        "p95",
+        "a second",
+        "peak, MiB",
+    ):
         table.add_column(title, justify="right", no_wrap=True)
     for m in made.models:
         times = [1e3 * t for t in (m.load_s, m.one.p50_s, m.one.p95_s, m.many.p50_s, m.many.p95_s)]
         table.add_row(
-            escape(m.model), m.network, m.backend, m.precision, f"{m.bytes / 1e6:.2f}",
-            *(f"{t:.1f}" for t in times), f"{m.many.per_second:,.0f} {m.works_on}",
+            escape(m.model),
+            m.network,
+            m.backend,
+            m.precision,
+            f"{m.bytes / 1e6:.2f}",
+            *(f"{t:.1f}" for t in times),
+            f"{m.many.per_second:,.0f} {m.works_on}",
             f"{m.peak_mib:.0f}",
-        )  # fmt: skip
+        )
     return table

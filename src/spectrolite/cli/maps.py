@@ -91,11 +91,18 @@ def map_(
     )
 
     settings: dict[str, Any] = {
-        "scene_key": scene_key, "drop_bands": band_numbers(drop_bands),
-        "match_wavelengths": match_wavelengths, "resume": resume, "overwrite": overwrite,
-        "flips": flips, "window": window or MAP_WINDOW,
-        "device": device, "bands": tuple(filter(None, bands.split(","))), "cog": cog, "envi": envi,
-    }  # fmt: skip
+        "scene_key": scene_key,
+        "drop_bands": band_numbers(drop_bands),
+        "match_wavelengths": match_wavelengths,
+        "resume": resume,
+        "overwrite": overwrite,
+        "flips": flips,
+        "window": window or MAP_WINDOW,
+        "device": device,
+        "bands": tuple(filter(None, bands.split(","))),
+        "cog": cog,
+        "envi": envi,
+    }
     given = scene or []
     named = scenes_named(given)  # once: maps may match the patterns too
     several = not given and is_of_several(run)
@@ -113,14 +120,23 @@ def map_(
             if one:
                 progress.stage("mapping")
                 made: list[MapFile | Failed] = [
-                    map_scene(run, given[0] if given else None, out=out,
-                              on_window=progress.window, **settings)
-                ]  # fmt: skip
+                    map_scene(
+                        run,
+                        given[0] if given else None,
+                        out=out,
+                        on_window=progress.window,
+                        **settings,
+                    )
+                ]
             else:
                 made = map_scenes(
-                    run, named or None, out=out, on_window=progress.window,
-                    on_scene=begin, **settings,
-                )  # fmt: skip
+                    run,
+                    named or None,
+                    out=out,
+                    on_window=progress.window,
+                    on_scene=begin,
+                    **settings,
+                )
     except (KeyboardInterrupt, RuntimeError) as stop:
         for note in getattr(stop, "__notes__", []):
             messages.print(plain(note), soft_wrap=True)
@@ -197,12 +213,17 @@ def _as_json(made: MapFile, measured: Areas) -> dict[str, Any]:
     files = MapFiles(made.path)
     there = {name: files.band(name) for name in DOUBTS} | {"envi": files.envi}
     return {
-        "map": str(made.path), "picture": str(files.picture), "style": str(files.style),
+        "map": str(made.path),
+        "picture": str(files.picture),
+        "style": str(files.style),
         **{name: str(path) for name, path in there.items() if path.exists()},
-        "shape": made.head.shape, "pixels": measured.pixels, "no_data": made.counts.get(0, 0),
-        "pixel_m2": measured.pixel_m2, "hectares": measured.mapped_ha,
+        "shape": made.head.shape,
+        "pixels": measured.pixels,
+        "no_data": made.counts.get(0, 0),
+        "pixel_m2": measured.pixel_m2,
+        "hectares": measured.mapped_ha,
         "notes": measured.notes,
-    }  # fmt: skip
+    }
 
 
 def _print_map(made: MapFile, as_json: bool) -> None:
@@ -230,10 +251,12 @@ def _print_maps(scenes: list[Path], made: list[MapFile | Failed], as_json: bool)
     failed = [m for m in made if isinstance(m, Failed)]
     told = {file: _as_json(m, measure(m)) for file, m in done.items()}
     if as_json:
-        print_json({
-            "maps": [{"scene": str(file), **one} for file, one in told.items()],
-            "failed": [{"scene": str(f.scene), "error": str(f.error)} for f in failed],
-        })  # fmt: skip
+        print_json(
+            {
+                "maps": [{"scene": str(file), **one} for file, one in told.items()],
+                "failed": [{"scene": str(f.scene), "error": str(f.error)} for f in failed],
+            }
+        )
     else:
         ids = {i: name for m in done.values() for i, name in m.head.class_names.items()}
         in_hectares = all(one["hectares"] is not None for one in told.values())
@@ -247,7 +270,7 @@ def _print_maps(scenes: list[Path], made: list[MapFile | Failed], as_json: bool)
             figures = (
                 f"{one['hectares'][i]:,.2f}" if in_hectares else f"{one['pixels'][i]:,}"
                 for i in ids
-            )  # fmt: skip
+            )
             table.add_row(escape(str(file)), escape(one["map"]), *figures)
         if done:
             console.print(table)

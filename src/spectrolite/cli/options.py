@@ -155,9 +155,11 @@ def _read_pair(scene: Path, labels: Path, of_scene: dict[str, Any]) -> tuple[Any
     for note in readers.open_cube(scene, of_scene["scene_key"]).notes:
         messages.print(plain(f"{scene}: {note}"), soft_wrap=True)
     read = (readers.open_scene if of_scene.get("leave_in_file") else readers.read_scene)(
-        scene, of_scene["scene_key"], band_numbers(of_scene["drop_bands"] or ""),
+        scene,
+        of_scene["scene_key"],
+        band_numbers(of_scene["drop_bands"] or ""),
         scale=bool(of_scene["scale"]),
-    )  # fmt: skip
+    )
     return read, labels_on(
         read, labels, of_scene["labels_key"], of_scene["layer"], of_scene["class_field"]
     )

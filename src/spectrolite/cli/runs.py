@@ -108,9 +108,12 @@ def verify(
 
     with TrainingProgress(messages).shown() as progress:
         found = verification.verify(
-            run, *moved(run, scene, labels, images, check=False), tolerance=tolerance,
-            on_epoch=progress.epoch, on_stage=progress.stage,
-        )  # fmt: skip
+            run,
+            *moved(run, scene, labels, images, check=False),
+            tolerance=tolerance,
+            on_epoch=progress.epoch,
+            on_stage=progress.stage,
+        )
     if as_json:
         print_json({**asdict(found), "verdict": found.verdict})
         return
@@ -146,9 +149,15 @@ def repeat(
     try:
         with TrainingProgress(messages).shown() as progress:
             made = repetition.repeat(
-                run, seeds, cast(repetition.Vary, vary), out, *moved(run, scene, labels, images),
-                flips=flips, on_epoch=progress.epoch, on_stage=progress.stage,
-            )  # fmt: skip
+                run,
+                seeds,
+                cast(repetition.Vary, vary),
+                out,
+                *moved(run, scene, labels, images),
+                flips=flips,
+                on_epoch=progress.epoch,
+                on_stage=progress.stage,
+            )
     except KeyboardInterrupt as stop:
         messages.print("stopped; the same command goes on from here")
         raise typer.Exit(130) from stop

@@ -104,39 +104,61 @@ def report_table(reports: dict[str, Report]) -> Table:
     row(
         f"{all_[0].model}: overall accuracy", [f"[bold]{percent(r.overall_accuracy)}" for r in all_]
     )
-    row("  95 % interval (fields)", [
-        f"{percent(r.interval_fields.low)} to {percent(r.interval_fields.high)}" for r in all_
-    ])  # fmt: skip
+    row(
+        "  95 % interval (fields)",
+        [f"{percent(r.interval_fields.low)} to {percent(r.interval_fields.high)}" for r in all_],
+    )
     row("  average accuracy", [percent(r.average_accuracy) for r in all_])
     several = dict.fromkeys(s.name for r in all_ for s in r.scenes if s.test)
-    row("  kappa x 100", [percent(r.kappa) for r in all_],
-        end=not several and not any(r.flips for r in all_))  # fmt: skip
+    row(
+        "  kappa x 100",
+        [percent(r.kappa) for r in all_],
+        end=not several and not any(r.flips for r in all_),
+    )
     for n, name in enumerate(several, start=1):
         there = [{s.name: s for s in r.scenes}.get(name) for r in all_]
-        row(f"  {escape(name)}: overall accuracy; test pixels", [
-            f"{percent(s.overall_accuracy)}; {s.test:,}" if s else "" for s in there
-        ], end=n == len(several) and not any(r.flips for r in all_))  # fmt: skip
+        row(
+            f"  {escape(name)}: overall accuracy; test pixels",
+            [f"{percent(s.overall_accuracy)}; {s.test:,}" if s else "" for s in there],
+            end=n == len(several) and not any(r.flips for r in all_),
+        )
     if any(r.flips for r in all_):
-        row("  eight orientations averaged: overall, average, kappa x 100; seconds", [
-            f"{percent(f.overall_accuracy)}, {percent(f.average_accuracy)}, {percent(f.kappa)}; "
-            f"{f.seconds:.2f}" if (f := r.flips) else "" for r in all_
-        ], end=True)  # fmt: skip
+        row(
+            "  eight orientations averaged: overall, average, kappa x 100; seconds",
+            [
+                f"{percent(f.overall_accuracy)}, {percent(f.average_accuracy)}, "
+                f"{percent(f.kappa)}; "
+                f"{f.seconds:.2f}"
+                if (f := r.flips)
+                else ""
+                for r in all_
+            ],
+            end=True,
+        )
     row("SVM, pixel and patch mean", [percent(r.baselines.svm_context) for r in all_])
     row("SVM, pixel", [percent(r.baselines.svm) for r in all_])
     row("position alone, no image", [percent(r.baselines.position) for r in all_])
     row("majority class", [percent(r.baselines.majority) for r in all_], end=True)
     row("test pixels seen in training", [f"{r.leakage.overlap:.1%}" for r in all_])
-    row("median distance, pixels", [
-        "other scene" if math.isnan(r.leakage.median_distance)
-        else f"{r.leakage.median_distance:g}" for r in all_
-    ])  # fmt: skip
+    row(
+        "median distance, pixels",
+        [
+            "other scene"
+            if math.isnan(r.leakage.median_distance)
+            else f"{r.leakage.median_distance:g}"
+            for r in all_
+        ],
+    )
     row("clean split", ["yes" if r.leakage.clean else "[red]no" for r in all_], end=True)
     row("training / test pixels", [f"{r.protocol.train:,} / {r.protocol.test:,}" for r in all_])
-    row("classes tested", [f"{sum(c.test > 0 for c in r.per_class)} of {len(r.per_class)}"
-                           for r in all_])  # fmt: skip
-    row("seconds: training, map", [
-        f"{r.times_s['training']:.0f}, {r.times_s['map']:.2f}" for r in all_
-    ])  # fmt: skip
+    row(
+        "classes tested",
+        [f"{sum(c.test > 0 for c in r.per_class)} of {len(r.per_class)}" for r in all_],
+    )
+    row(
+        "seconds: training, map",
+        [f"{r.times_s['training']:.0f}, {r.times_s['map']:.2f}" for r in all_],
+    )
     return table
 
 
@@ -227,27 +249,52 @@ def class_table(dataset: Dataset | ImageDataset) -> Table:
 def cost_table(made: Cost) -> Table:
     """A network layer by layer: shapes, counts, shares, memory, and what a pair replaces."""
     size = "x".join(map(str, made.input_shape))
-    table = Table(title=f"{made.network}, input {size}", title_justify="left", box=SIMPLE_HEAD,
-                  pad_edge=False, collapse_padding=True)  # fmt: skip
+    table = Table(
+        title=f"{made.network}, input {size}",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
     table.add_column("layer", no_wrap=True)
     table.add_column("kind", no_wrap=True)
-    for name in ("output", "parameters", "%", "MACs", "%", "weights KiB", "output KiB",
-                 "MACs if ordinary"):  # fmt: skip
+    for name in (
+        "output",
+        "parameters",
+        "%",
+        "MACs",
+        "%",
+        "weights KiB",
+        "output KiB",
+        "MACs if ordinary",
+    ):
         table.add_column(name, justify="right")
     for layer in made.layers:
         table.add_row(
-            layer.name, layer.kind, "x".join(map(str, layer.output_shape)),
-            f"{layer.parameters:,}", f"{100 * layer.parameters / made.parameters:.1f}",
-            f"{layer.macs:,}", f"{100 * layer.macs / made.macs:.1f}",
-            f"{layer.weight_bytes / 1024:,.1f}", f"{layer.activation_bytes / 1024:,.1f}",
+            layer.name,
+            layer.kind,
+            "x".join(map(str, layer.output_shape)),
+            f"{layer.parameters:,}",
+            f"{100 * layer.parameters / made.parameters:.1f}",
+            f"{layer.macs:,}",
+            f"{100 * layer.macs / made.macs:.1f}",
+            f"{layer.weight_bytes / 1024:,.1f}",
+            f"{layer.activation_bytes / 1024:,.1f}",
             "" if layer.ordinary_macs is None else f"{layer.ordinary_macs:,}",
-        )  # fmt: skip
+        )
     table.add_section()
     table.add_row(
-        "[bold]in all", "", "", f"{made.parameters:,}", "", f"{made.macs:,}", "",
-        f"{made.weight_bytes / 1024:,.1f}", f"{made.activation_bytes / 1024:,.1f}",
+        "[bold]in all",
+        "",
+        "",
+        f"{made.parameters:,}",
+        "",
+        f"{made.macs:,}",
+        "",
+        f"{made.weight_bytes / 1024:,.1f}",
+        f"{made.activation_bytes / 1024:,.1f}",
         f"{made.ordinary_macs:,}" if made.pairs else "",
-    )  # fmt: skip
+    )
     return table
 
 

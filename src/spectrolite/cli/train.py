@@ -174,27 +174,57 @@ def train(
     from spectrolite.training.settings import flat_settings
 
     flags: dict[str, Any] = {
-        "model": model, "seed": seed, "variant": variant, "width": width,
-        "receptive_field": receptive_field, "activation": activation,
-        "small_images": small_images, "components": components,
-        "reduction": reduction, "bands_from": bands_from, "standardise": standardise,
-        "pad": pad, "fill": fill, "mirror": mirror, "cutout": cutout, "mixup": mixup,
-        "mode": mode, "epochs": epochs, "optimiser": optimiser, "momentum": momentum,
-        "learning_rate": learning_rate, "weight_decay": weight_decay, "decay_on": decay_on,
-        "schedule": schedule, "rise": rise, "label_smoothing": label_smoothing,
-        "class_weights": class_weights, "ema": ema, "flips": flips, "window": window,
-        "batch": batch, "patience": patience, "device": device,
-    }  # fmt: skip
+        "model": model,
+        "seed": seed,
+        "variant": variant,
+        "width": width,
+        "receptive_field": receptive_field,
+        "activation": activation,
+        "small_images": small_images,
+        "components": components,
+        "reduction": reduction,
+        "bands_from": bands_from,
+        "standardise": standardise,
+        "pad": pad,
+        "fill": fill,
+        "mirror": mirror,
+        "cutout": cutout,
+        "mixup": mixup,
+        "mode": mode,
+        "epochs": epochs,
+        "optimiser": optimiser,
+        "momentum": momentum,
+        "learning_rate": learning_rate,
+        "weight_decay": weight_decay,
+        "decay_on": decay_on,
+        "schedule": schedule,
+        "rise": rise,
+        "label_smoothing": label_smoothing,
+        "class_weights": class_weights,
+        "ema": ema,
+        "flips": flips,
+        "window": window,
+        "batch": batch,
+        "patience": patience,
+        "device": device,
+    }
     given = {k: v for k, v in flags.items() if v is not None}
     if recipe is not None:
         given = {**read_recipe(recipe), **given}
     stopped = open_stopped(out) if resume else None
     scene, labels = scene or None, labels or None
     of_data: dict[str, Any] = {"root": root, "mirror_url": mirror_url}
-    of_scene = {"scene": scene, "labels": labels, "scene_key": scene_key,
-                "labels_key": labels_key, "drop_bands": drop_bands or None,
-                "class_field": class_field, "layer": layer, "scale": scale or None,
-                "leave_in_file": leave_in_file or None}  # fmt: skip
+    of_scene = {
+        "scene": scene,
+        "labels": labels,
+        "scene_key": scene_key,
+        "labels_key": labels_key,
+        "drop_bands": drop_bands or None,
+        "class_field": class_field,
+        "layer": layer,
+        "scale": scale or None,
+        "leave_in_file": leave_in_file or None,
+    }
     of_images = {"image_size": image_size, "skip_damaged": skip_damaged or None}
     if stopped is None or any(source is not None for source in (data, scene, labels, images)):
         loaded = load_data(data, of_data, of_scene, images, of_images)
@@ -216,9 +246,15 @@ def train(
     try:
         with TrainingProgress(messages).shown() as progress:
             run = training_runs.train(
-                *loaded, drawn, out=out, overwrite=overwrite, resume=resume,
-                on_epoch=progress.epoch, on_stage=progress.stage, **given,
-            )  # fmt: skip
+                *loaded,
+                drawn,
+                out=out,
+                overwrite=overwrite,
+                resume=resume,
+                on_epoch=progress.epoch,
+                on_stage=progress.stage,
+                **given,
+            )
     except KeyboardInterrupt as stop:
         for note in getattr(stop, "__notes__", ["stopped"]):
             messages.print(plain(note), soft_wrap=True)

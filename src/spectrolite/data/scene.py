@@ -50,9 +50,11 @@ class Window:
     def widened(self, by: int, rows: int, cols: int) -> Window:
         """The window with `by` pixels around it, as far as a scene of that size goes."""
         return Window(
-            max(self.row_start - by, 0), min(self.row_stop + by, rows),
-            max(self.col_start - by, 0), min(self.col_stop + by, cols),
-        )  # fmt: skip
+            max(self.row_start - by, 0),
+            min(self.row_stop + by, rows),
+            max(self.col_start - by, 0),
+            min(self.col_stop + by, cols),
+        )
 
 
 def windows(rows: int, cols: int, side: int) -> Iterator[Window]:
@@ -67,9 +69,11 @@ def windows(rows: int, cols: int, side: int) -> Iterator[Window]:
     for i in range(down):
         for j in range(across):
             yield Window(
-                i * rows // down, (i + 1) * rows // down,
-                j * cols // across, (j + 1) * cols // across,
-            )  # fmt: skip
+                i * rows // down,
+                (i + 1) * rows // down,
+                j * cols // across,
+                (j + 1) * cols // across,
+            )
 
 
 @dataclass(frozen=True, eq=False)

@@ -71,10 +71,21 @@ INDIAN_PINES = Dataset(
     shape=(145, 145, 200),
     pixel_m=20.0,
     counts={
-        "Alfalfa": 46, "Corn-notill": 1428, "Corn-mintill": 830, "Corn": 237,
-        "Grass-pasture": 483, "Grass-trees": 730, "Grass-pasture-mowed": 28,
-        "Hay-windrowed": 478, "Oats": 20, "Soybean-notill": 972, "Soybean-mintill": 2455,
-        "Soybean-clean": 593, "Wheat": 205, "Woods": 1265, "Buildings-Grass-Trees-Drives": 386,
+        "Alfalfa": 46,
+        "Corn-notill": 1428,
+        "Corn-mintill": 830,
+        "Corn": 237,
+        "Grass-pasture": 483,
+        "Grass-trees": 730,
+        "Grass-pasture-mowed": 28,
+        "Hay-windrowed": 478,
+        "Oats": 20,
+        "Soybean-notill": 972,
+        "Soybean-mintill": 2455,
+        "Soybean-clean": 593,
+        "Wheat": 205,
+        "Woods": 1265,
+        "Buildings-Grass-Trees-Drives": 386,
         "Stone-Steel-Towers": 93,
     },
     source="Baumgardner, Biehl, Landgrebe 2015, Purdue University, doi:10.4231/R7RX991C",
@@ -86,7 +97,7 @@ INDIAN_PINES = Dataset(
         "under a random split of 10 %. Values are scaled radiance, 955 to 9604. Wavelengths are "
         "not monotonic."
     ),
-)  # fmt: skip
+)
 
 DIGITS = ImageDataset(
     name="digits",

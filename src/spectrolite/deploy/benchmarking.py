@@ -155,8 +155,10 @@ def _measure_alone(path: Path, threads: int, side: int) -> tuple[float, float]:
     """Load time in seconds and peak memory in MiB, from a process of the model's own."""
     done = subprocess.run(
         [sys.executable, "-c", ALONE, str(path), str(threads), str(side)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise RunError(f"{path}: cannot be measured in a process of its own ({last})")

@@ -85,9 +85,10 @@ def draw(made: Benchmark, path: Path) -> None:
     kinds = {
         "pixels": ("milliseconds for a scene", [m for m in made.models if m.works_on == "pixels"]),
         "images": (
-            f"milliseconds for {BATCH} images", [m for m in made.models if m.works_on == "images"]
+            f"milliseconds for {BATCH} images",
+            [m for m in made.models if m.works_on == "images"],
         ),
-    }  # fmt: skip
+    }
     rows = [row for row in kinds.values() if row[1]]
     figure = Figure(
         figsize=(11, 0.9 + 0.8 * len(rows) + 0.36 * len(made.models)), layout="constrained"

@@ -53,9 +53,16 @@ def onnx_bytes(bundle: Bundle | ImageBundle, dropped: tuple[int, ...]) -> bytes:
     free = {0: "batch", 2: "rows", 3: "cols"}
     with _quiet():
         made = torch.onnx.export(
-            graph, (example,), dynamo=True, external_data=False, dynamic_shapes=(free,),
-            input_names=[INPUT], output_names=list(OUTPUTS), opset_version=OPSET, verbose=False,
-        )  # fmt: skip
+            graph,
+            (example,),
+            dynamo=True,
+            external_data=False,
+            dynamic_shapes=(free,),
+            input_names=[INPUT],
+            output_names=list(OUTPUTS),
+            opset_version=OPSET,
+            verbose=False,
+        )
     proto = cast(Any, made).model_proto
     for node in proto.graph.node:
         for name in node.input:

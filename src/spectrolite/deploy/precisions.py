@@ -100,11 +100,16 @@ def int8_onnx(onnx_content: bytes, batches: Batches, kept: Sequence[str], channe
         given.write_bytes(onnx_content)
         prepare(given, prepared, skip_symbolic_shape=True)
         quantization.quantize_static(
-            prepared, made, Reader(), quant_format=quantization.QuantFormat.QDQ,
+            prepared,
+            made,
+            Reader(),
+            quant_format=quantization.QuantFormat.QDQ,
             activation_type=quantization.QuantType.QUInt8,
-            weight_type=quantization.QuantType.QInt8, per_channel=channel,
-            nodes_to_exclude=[REDUCTION, *kept], op_types_to_quantize=list(QUANTIZED),
-        )  # fmt: skip
+            weight_type=quantization.QuantType.QInt8,
+            per_channel=channel,
+            nodes_to_exclude=[REDUCTION, *kept],
+            op_types_to_quantize=list(QUANTIZED),
+        )
         return made.read_bytes()
 
 
@@ -122,12 +127,15 @@ def int8_openvino(onnx_content: bytes, batches: Batches, kept: Sequence[str], ch
     weights = advanced.QuantizationParameters(per_channel=channel)
     with _quiet(), contextlib.redirect_stdout(sys.stderr):
         return nncf.quantize(
-            model, nncf.Dataset(list(batches)), subset_size=len(batches),
-            preset=nncf.QuantizationPreset.MIXED, ignored_scope=nncf.IgnoredScope(names=ignored),
+            model,
+            nncf.Dataset(list(batches)),
+            subset_size=len(batches),
+            preset=nncf.QuantizationPreset.MIXED,
+            ignored_scope=nncf.IgnoredScope(names=ignored),
             advanced_parameters=advanced.AdvancedQuantizationParameters(
                 weights_quantization_params=weights
             ),
-        )  # fmt: skip
+        )
 
 
 def sqnr_db(wanted: NDArray[Any], got: NDArray[Any]) -> float:

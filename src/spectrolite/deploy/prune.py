@@ -204,14 +204,17 @@ def prune(
         for name in ("split.safetensors", "log.jsonl"):
             shutil.copyfile(run.path / name, part / name)
         record: dict[str, Any] = {
-            "how": how, "kernels": [sum(k.kernels for k in found), sum(counts)],
-            "from_sha256": bundle.sha256, "epochs": len(log),
-        }  # fmt: skip
+            "how": how,
+            "kernels": [sum(k.kernels for k in found), sum(counts)],
+            "from_sha256": bundle.sha256,
+            "epochs": len(log),
+        }
         if tunes:
             record |= {
-                "learning_rate": chosen.training.learning_rate, "seed": seed,
+                "learning_rate": chosen.training.learning_rate,
+                "seed": seed,
                 "test_accuracy": [earlier_accuracy, between[-1]],
-            }  # fmt: skip
+            }
             if chosen.training.patience:
                 record["best_epoch"] = best_epoch(log)
             (part / "fine_tuning.jsonl").write_text(

@@ -105,9 +105,10 @@ def quantize(
         MissingExtraError: the packages of the extra `deploy` are not installed.
     """
     for flag, value, words in (
-        ("to", to, get_args(Precision)), ("backend", backend, get_args(Backend)),
+        ("to", to, get_args(Precision)),
+        ("backend", backend, get_args(Backend)),
         ("per", per, get_args(Per)),
-    ):  # fmt: skip
+    ):
         if value not in words:
             raise SettingsError(f"{flag}: wanted one of {', '.join(words)}, got {value!r}")
     if to == "float16" and (keep or per != "channel"):
@@ -190,8 +191,11 @@ def _layer_noise(
         core = need("openvino").Core()
         first, other = (core.read_model(file) for file in files)
         found = precisions.openvino_layers(first, other, layers, inputs)
-    return {name: round(found[name], 2) if found[name] < math.inf else None
-            for name in layers if name in found}  # fmt: skip
+    return {
+        name: round(found[name], 2) if found[name] < math.inf else None
+        for name in layers
+        if name in found
+    }
 
 
 def _refusal(made: Quantization, max_drop: float) -> str:

@@ -92,11 +92,15 @@ def reliability(
         bins=tuple(
             Bin(low=low, high=high, count=n, accuracy=a, confidence=c)
             for low, high, n, a, c in zip(
-                edges[:-1].tolist(), edges[1:].tolist(), counts.tolist(), accuracy.tolist(),
-                mean.tolist(), strict=True,
+                edges[:-1].tolist(),
+                edges[1:].tolist(),
+                counts.tolist(),
+                accuracy.tolist(),
+                mean.tolist(),
+                strict=True,
             )
         ),
         error=float(np.abs(hits - sums).sum() / len(values)),
         confidence=float(values.mean()),
         accuracy=float(right.mean()),
-    )  # fmt: skip
+    )

@@ -128,25 +128,31 @@ def check_network(net: nn.Module, inputs: Tensor) -> tuple[Check, ...]:
     sizes = ", ".join(map(str, BATCHES))
     return (
         judge(
-            "evaluation mode", len(live), 0,
+            "evaluation mode",
+            len(live),
+            0,
             "Every module is in evaluation mode.",
             f"{len(live)} modules are in training mode ({_some(live)}): dropout draws at random "
             "and BatchNorm looks at the batch. Call net.eval() before the network is used.",
         ),
         judge(
-            "batch size", by_batch, ROUNDING,
+            "batch size",
+            by_batch,
+            ROUNDING,
             f"An input gets the same logits in batches of {sizes}, up to rounding.",
             f"An input gets other logits in batches of {sizes}: what it is called depends on its "
             "neighbours. Call net.eval(); if that does not help, a layer mixes the inputs.",
         ),
         judge(
-            "same bits twice", by_pass, 0.0,
+            "same bits twice",
+            by_pass,
+            0.0,
             "Two passes over the same inputs give the same bits.",
             "Two passes over the same inputs differ: something draws at random. Call net.eval(); "
             "if that does not help, look for a layer that draws by itself.",
         ),
         check_normalisation(net, inputs),
-    )  # fmt: skip
+    )
 
 
 def check_normalisation(net: nn.Module, inputs: Tensor) -> Check:
@@ -166,14 +172,19 @@ def check_normalisation(net: nn.Module, inputs: Tensor) -> Check:
     worst = {name: max(drift) for name, drift in drifts.items()}
     off = [name for name, value in worst.items() if not value <= DRIFT]
     return judge(
-        "normalisation", max(worst.values()), DRIFT,
+        "normalisation",
+        max(worst.values()),
+        DRIFT,
         "The running statistics of every BatchNorm are those of the training data.",
         f"The running statistics of {_some(off)} are not those of the data: they were reset, come "
         "from other data, or trail behind a short training. The first is the one to look at. Give "
         "the data that it was trained on, scaled as then, or train longer.",
-        {f"{name}, {kind}": value for name, drift in drifts.items()
-         for kind, value in drift._asdict().items()},
-    )  # fmt: skip
+        {
+            f"{name}, {kind}": value
+            for name, drift in drifts.items()
+            for kind, value in drift._asdict().items()
+        },
+    )
 
 
 def judge(

@@ -35,9 +35,11 @@ def _patches(padded: Tensor, pixels: Pixels, patch: int) -> Tensor:
         pixels, (padded.shape[1] - patch + 1, padded.shape[2] - patch + 1)
     )
     return torch.stack(
-        [padded[:, r : r + patch, c : c + patch]
-         for r, c in zip(rows.tolist(), cols.tolist(), strict=True)]
-    )  # fmt: skip
+        [
+            padded[:, r : r + patch, c : c + patch]
+            for r, c in zip(rows.tolist(), cols.tolist(), strict=True)
+        ]
+    )
 
 
 def _evenly(pixels: Pixels, most: int) -> Pixels:

@@ -144,10 +144,13 @@ def map_with_baseline(
     side = cast(int | None, chosen.get("side"))
     reduction = cast(str, chosen["reduction"])
     bands = fit_bands(
-        scene, split, cast(int, chosen["components"]), reduction=reduction,
+        scene,
+        split,
+        cast(int, chosen["components"]),
+        reduction=reduction,
         fitted_on="patches" if reduction == "mnf" else "train",
         patch=cast(int, field_of(name, chosen)),
-    )  # fmt: skip
+    )
     features = _features(bands.reduce(scene.cube, scene.valid), side)
     start = time.perf_counter()
     model, words = _tuned(name, features, classes, split, generator)
@@ -201,8 +204,9 @@ def _tuned(
     if folds is None:
         best, how = {key: values[len(values) // 2] for key, values in grid.items()}, kind
     else:
-        search = GridSearchCV(model, grid, cv=PredefinedSplit(folds), refit=False,
-                              error_score="raise")  # fmt: skip
+        search = GridSearchCV(
+            model, grid, cv=PredefinedSplit(folds), refit=False, error_score="raise"
+        )
         search.fit(features[few], classes[few])
         best = search.best_params_
         how = f"by {search.n_splits_} folds of {kind}: {search.best_score_:.2%} there"

@@ -129,9 +129,12 @@ def compare(
 
         cells.append(_cell(folder, entry, text, seed, scene, drawn[text, seed], on_epoch, announce))
     league = made_league(
-        scene.name, {"scene": scene.sha256, "labels": labels.sha256}, protocols,
-        [entry.text for entry in entries], cells,
-    )  # fmt: skip
+        scene.name,
+        {"scene": scene.sha256, "labels": labels.sha256},
+        protocols,
+        [entry.text for entry in entries],
+        cells,
+    )
     with whole_file(folder / "league.json") as part:
         part.write_text(league.model_dump_json(indent=2) + "\n", encoding="utf-8")
     with whole_file(folder / "league.html") as part:
@@ -179,10 +182,18 @@ def _cell(
         made = _of_run(run)
     tested = len(drawn.classes_of(drawn.test))
     cell = Cell(
-        identity=identity, model=entry.text, split=text, seed=seed, patch=entry.patch,
-        train=len(drawn.train), test=len(drawn.test), classes_tested=tested,
-        classes=len(drawn.labels.class_ids), split_sha256=drawn.sha256, **made,
-    )  # fmt: skip
+        identity=identity,
+        model=entry.text,
+        split=text,
+        seed=seed,
+        patch=entry.patch,
+        train=len(drawn.train),
+        test=len(drawn.test),
+        classes_tested=tested,
+        classes=len(drawn.labels.class_ids),
+        split_sha256=drawn.sha256,
+        **made,
+    )
     content = json.loads(cell.model_dump_json())
     with whole_file(path) as part:
         part.write_text(
@@ -269,15 +280,24 @@ def _run(
         stopped = is_stopped(path)
         resume = stopped and not other_machine(open_stopped(path).manifest)
         return train(
-            scene, drawn.labels, drawn, seed=seed, out=path, resume=resume,
-            overwrite=stopped and not resume, on_epoch=on_epoch, on_stage=on_stage,
+            scene,
+            drawn.labels,
+            drawn,
+            seed=seed,
+            out=path,
+            resume=resume,
+            overwrite=stopped and not resume,
+            on_epoch=on_epoch,
+            on_stage=on_stage,
             **entry.keywords,
-        )  # fmt: skip
+        )
     run = open_run(path)
     wanted = {
-        "scene_sha256": scene.sha256, "labels_sha256": drawn.labels.sha256,
-        "split_sha256": drawn.sha256, "seed": seed,
-    }  # fmt: skip
+        "scene_sha256": scene.sha256,
+        "labels_sha256": drawn.labels.sha256,
+        "split_sha256": drawn.sha256,
+        "seed": seed,
+    }
     differs = [key for key, value in wanted.items() if run.manifest[key] != value]
     if flat_settings(run.settings) != dict(entry.keywords):
         differs.append("settings")

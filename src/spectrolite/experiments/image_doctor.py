@@ -68,12 +68,14 @@ def _check_inputs(bundle: ImageBundle, pixels: Tensor) -> Check:
         "spread": float(scaled.std(1).log2().abs().max()),
     }
     return judge(
-        "inputs", max(off.values()), SCALING,
+        "inputs",
+        max(off.values()),
+        SCALING,
         "Over the training images every channel has mean 0 and variance 1, as in training.",
         "The channels have other means or variances than in training: other images, or pixels that "
         "are scaled otherwise. Give them as 8 bits, red, green, blue, as the model was trained.",
         off,
-    )  # fmt: skip
+    )
 
 
 def _calibration(bundle: ImageBundle, split: ImageSplit) -> Calibration:
@@ -95,8 +97,10 @@ def calibration_check(measured: Calibration | None, most: float, samples: str) -
         f"on average and {measured.accuracy:.1%} are right"
     )
     return judge(
-        "calibration", measured.error, most,
+        "calibration",
+        measured.error,
+        most,
         f"The confidence can be read as a probability: {figures}.",
         f"The network is {'over' if over else 'under'}-confident: {figures}. Do not read its "
         f"confidence as a probability; rank {samples} by it at most.",
-    )  # fmt: skip
+    )

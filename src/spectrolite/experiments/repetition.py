@@ -187,9 +187,15 @@ def _repeated(
     """The repetition at `path`: opened and checked where it is there, else trained."""
     if not path.exists():
         return train(
-            *data, drawn, seed=seed, out=path, resume=is_stopped(path),
-            on_epoch=on_epoch, on_stage=on_stage, **flat_settings(first.settings),
-        )  # fmt: skip
+            *data,
+            drawn,
+            seed=seed,
+            out=path,
+            resume=is_stopped(path),
+            on_epoch=on_epoch,
+            on_stage=on_stage,
+            **flat_settings(first.settings),
+        )
     run = open_run(path)
     wanted: dict[str, Any] = {
         **{f"{k}_sha256": hash_of(v) for k, v in named_data(first.manifest, data).items()},

@@ -192,13 +192,15 @@ def _check_inputs(
         spread = np.abs(np.log2(deviation))
     off = {"mean": float(np.abs(mean).max()), "spread": float(spread.max())}
     return judge(
-        "inputs", max(off.values()), SCALING,
+        "inputs",
+        max(off.values()),
+        SCALING,
         f"Over {where} the reduced bands have mean 0 and variance 1, as in training.",
         f"Over {where} the reduced bands have other means or variances than in training: the "
         "scene is scaled otherwise (reflectance from 0 to 1 for one in ten thousandths?) or comes "
         "from another sensor. Give it in the units that the model was trained on.",
         off,
-    )  # fmt: skip
+    )
 
 
 def _check_dense(bundle: Bundle, padded: Tensor, pixels: Pixels, shape: tuple[int, int]) -> Check:
@@ -221,12 +223,14 @@ def _check_dense(bundle: Bundle, padded: Tensor, pixels: Pixels, shape: tuple[in
         whole = bundle.dense.to("cpu")(window[None])[0]  # (classes, rows, cols)
     at = whole[:, rows[there] - tile.row_start, cols[there] - tile.col_start].T
     return judge(
-        "dense form", difference(patches.flatten(1), at), ROUNDING,
+        "dense form",
+        difference(patches.flatten(1), at),
+        ROUNDING,
         "The form that maps whole scenes gives the logits of single patches, up to rounding.",
         "The form that maps whole scenes gives other logits than single patches do, so the map is "
         "not what the network says. Report it as a bug, with the model.",
         {"pixels compared": float(there.sum())},
-    )  # fmt: skip
+    )
 
 
 def _calibration(bundle: Bundle, scene: Scene, split: Split) -> Calibration:

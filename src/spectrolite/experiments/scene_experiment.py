@@ -90,9 +90,14 @@ def train_scene(
                     f"{patch} x {patch} patch of {model}"
                 )
         bands = fit_bands(
-            scene, split, chosen.bands.components, chosen.bands.bands_from,
-            chosen.bands.standardise, patch, chosen.bands.reduction,
-        )  # fmt: skip
+            scene,
+            split,
+            chosen.bands.components,
+            chosen.bands.bands_from,
+            chosen.bands.standardise,
+            patch,
+            chosen.bands.reduction,
+        )
         reduced = reduce_scenes(bands, scene)
         on_stage("training")
         fit = partial(fit_scene, net, reduced, split, chosen.training, order, dropout)

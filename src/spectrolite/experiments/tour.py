@@ -60,7 +60,14 @@ def demo(
             on_stage(f"{name}: {stage}")
 
         runs[name] = train(
-            scene, labels, drawn, seed=seed, out=folders[name], overwrite=overwrite,
-            on_epoch=on_epoch, on_stage=announce, **flags,
-        )  # fmt: skip
+            scene,
+            labels,
+            drawn,
+            seed=seed,
+            out=folders[name],
+            overwrite=overwrite,
+            on_epoch=on_epoch,
+            on_stage=announce,
+            **flags,
+        )
     return runs

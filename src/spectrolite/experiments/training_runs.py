@@ -68,9 +68,14 @@ def train(
         TrainingError: the loss became NaN or infinite.
     """
     common: dict[str, Any] = {
-        "seed": seed, "out": out, "overwrite": overwrite, "resume": resume,
-        "on_epoch": on_epoch, "on_stage": on_stage, **flags,
-    }  # fmt: skip
+        "seed": seed,
+        "out": out,
+        "overwrite": overwrite,
+        "resume": resume,
+        "on_epoch": on_epoch,
+        "on_stage": on_stage,
+        **flags,
+    }
     if isinstance(scene, ImageSet):
         if isinstance(labels, Labels | LabelSet) or isinstance(split, Split):
             raise SettingsError("train: images take test images and a split of images")

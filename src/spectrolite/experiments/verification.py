@@ -100,10 +100,14 @@ def verify(
     elsewhere = tuple(other_machine(opened.manifest))
     with tempfile.TemporaryDirectory() as folder, threads_of(opened.manifest):
         again = train(
-            *data, opened.split(*data), seed=opened.manifest["seed"],
-            out=Path(folder) / "again", on_epoch=on_epoch, on_stage=on_stage,
+            *data,
+            opened.split(*data),
+            seed=opened.manifest["seed"],
+            out=Path(folder) / "again",
+            on_epoch=on_epoch,
+            on_stage=on_stage,
             **flat_settings(opened.settings),
-        )  # fmt: skip
+        )
         if opened.on_images and report.train_mode is not None:
             evaluate(again, *data, train_mode=True)
             again = open_run(again.path)
@@ -168,8 +172,10 @@ def _check_stored(run: Run, data: tuple[Any, Any]) -> list[SceneMap] | Predictio
     ]
     made = None
     parts: tuple[Callable[[], object], ...] = (
-        lambda: run.split(*data), lambda: run.bundle, lambda: run.report,
-    )  # fmt: skip
+        lambda: run.split(*data),
+        lambda: run.bundle,
+        lambda: run.report,
+    )
     for part in parts:
         try:
             part()

@@ -129,9 +129,14 @@ def areas(
     total_ha = None if mapped is None else sum(mapped.values())
     estimates = adjusted(counts, list(pixels.values()), total_ha, made.head.class_names, design)
     return Areas(
-        made.head.class_names, pixels, pixel_m2, mapped, dict(zip(pixels, estimates, strict=True)),
-        tuple(tuple(int(n) for n in row) for row in counts), notes,
-    )  # fmt: skip
+        made.head.class_names,
+        pixels,
+        pixel_m2,
+        mapped,
+        dict(zip(pixels, estimates, strict=True)),
+        tuple(tuple(int(n) for n in row) for row in counts),
+        notes,
+    )
 
 
 def mapped_ha(pixels: Mapping[int, int], pixel_m2: float | None) -> dict[int, float] | None:
@@ -194,9 +199,12 @@ def adjusted(
             raise SettingsError(
                 f"--sample: wanted at least 2 points in each class of the map, got {n} for "
                 f"{there:,} pixels of {i} {class_names[i]}; "
-                + ("draw more of it" if design == "by-map-class" else
-                   "draw more points, or draw them by-map-class")
-            )  # fmt: skip
+                + (
+                    "draw more of it"
+                    if design == "by-map-class"
+                    else "draw more points, or draw them by-map-class"
+                )
+            )
     weights = np.array(pixels) / sum(pixels)
     used = weights > 0
     within = counts[:, used] / drawn[used]  # share of each class in truth, by class of the map
@@ -205,12 +213,13 @@ def adjusted(
     errors = Z * np.sqrt(variance)
     return [
         Estimate(
-            float(share), float(error),
+            float(share),
+            float(error),
             None if total_ha is None else float(share * total_ha),
             None if total_ha is None else float(error * total_ha),
         )
         for share, error in zip(shares, errors, strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def _pixels(sample: Sample, head: MapHead) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -124,9 +124,12 @@ def write_geotiff(
             _fill(file, head, band, tags, rows())
         if cog:
             rasterio.shutil.copy(
-                plain, path, driver="COG", compress="DEFLATE",
+                plain,
+                path,
+                driver="COG",
+                compress="DEFLATE",
                 overview_resampling="NEAREST" if band == "class" else "AVERAGE",
-            )  # fmt: skip
+            )
             plain.unlink()
         _check_same(path, rows)
 
@@ -244,10 +247,18 @@ def _profile(head: MapHead, band: str, dtype: np.dtype[Any]) -> dict[str, Any]:
     import rasterio
 
     profile = {
-        "driver": "GTiff", "height": head.shape[0], "width": head.shape[1], "count": 1,
-        "dtype": dtype.name, "crs": head.crs, "compress": "deflate", "tiled": True,
-        "blockxsize": BLOCK, "blockysize": BLOCK, "BIGTIFF": "IF_SAFER",
-    }  # fmt: skip
+        "driver": "GTiff",
+        "height": head.shape[0],
+        "width": head.shape[1],
+        "count": 1,
+        "dtype": dtype.name,
+        "crs": head.crs,
+        "compress": "deflate",
+        "tiled": True,
+        "blockxsize": BLOCK,
+        "blockysize": BLOCK,
+        "BIGTIFF": "IF_SAFER",
+    }
     if head.transform is not None:
         profile["transform"] = rasterio.Affine(*head.transform)
     if band == "class":

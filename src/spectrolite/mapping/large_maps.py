@@ -135,10 +135,14 @@ def map_scene(
         raise RunError(f"--out: {file} is the scene itself; take another name")
     opened = fitting(bundle, opened, match_wavelengths)
     settings: dict[str, Any] = {
-        "window": window, "device": device, "flips": flips,
-        "bands": [name for name in DOUBTS if name in bands], "cog": cog, "envi": envi,
+        "window": window,
+        "device": device,
+        "flips": flips,
+        "bands": [name for name in DOUBTS if name in bands],
+        "cog": cog,
+        "envi": envi,
         "match_wavelengths": match_wavelengths,
-    }  # fmt: skip
+    }
     known = {
         "format": FORMAT,
         "model": _model_name(bundle),
@@ -274,15 +278,18 @@ def _model_name(bundle: Bundle | Exported) -> str:
 def _identity(scene: AnyScene) -> dict[str, Any]:
     """What tells a scene from another, without reading all of one that stays in its file."""
     known: dict[str, Any] = {
-        "shape": scene.shape, "crs": scene.crs, "transform": scene.transform,
+        "shape": scene.shape,
+        "crs": scene.crs,
+        "transform": scene.transform,
         "source": dict(scene.source),
-    }  # fmt: skip
+    }
     file = scene.source.get("file")
     if file:
         stats = [one.stat() for one in files_of(Path(file))]
         known |= {
-            "bytes": sum(s.st_size for s in stats), "changed_ns": max(s.st_mtime_ns for s in stats)
-        }  # fmt: skip
+            "bytes": sum(s.st_size for s in stats),
+            "changed_ns": max(s.st_mtime_ns for s in stats),
+        }
     rows, cols, _ = scene.shape
     digest = hashlib.sha256()
     for row in (0, rows - 1):
@@ -316,12 +323,19 @@ def _compute(
 
     try:
         classify_windows(
-            bundle, scene, wanted, keep, settings["window"], settings["device"], settings["flips"],
+            bundle,
+            scene,
+            wanted,
+            keep,
+            settings["window"],
+            settings["device"],
+            settings["flips"],
             entropy="entropy" in settings["bands"],
-        )  # fmt: skip
+        )
     except (KeyboardInterrupt, OSError, MemoryError, RuntimeError) as error:
-        error.add_note(f"stopped after window {done} of {len(tiles)}; go on with the same command "
-                       "and --resume")  # fmt: skip
+        error.add_note(
+            f"stopped after window {done} of {len(tiles)}; go on with the same command and --resume"
+        )
         raise
 
 
@@ -351,13 +365,17 @@ def _compose(
         write_style(here.style, head)
         made = open_map(here.geotiff)
         write_picture(
-            here.picture, made.thinned(thinning(head.shape)), head.class_names,
-            head.class_colours, made.counts,
-        )  # fmt: skip
+            here.picture,
+            made.thinned(thinning(head.shape)),
+            head.class_names,
+            head.class_colours,
+            made.counts,
+        )
         for one, other in zip(
             here.all(settings["bands"], settings["envi"]),
-            files.all(settings["bands"], settings["envi"]), strict=True,
-        ):  # fmt: skip
+            files.all(settings["bands"], settings["envi"]),
+            strict=True,
+        ):
             one.replace(other)
         if part.known["overwrite"]:  # what the map before had and this one has not
             for path in {*files.all()} - {*files.all(settings["bands"], settings["envi"])}:

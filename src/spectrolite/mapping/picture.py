@@ -64,9 +64,13 @@ def write_picture(
     if counts.get(0):
         handles.append(Patch(facecolor="#000000", label=f"no data  ({counts[0]:,})"))
     legend = axes.legend(
-        handles=handles, title="class (pixels)", loc="center left", bbox_to_anchor=(1.01, 0.5),
-        fontsize=8, frameon=False,
-    )  # fmt: skip
+        handles=handles,
+        title="class (pixels)",
+        loc="center left",
+        bbox_to_anchor=(1.01, 0.5),
+        fontsize=8,
+        frameon=False,
+    )
     for text in legend.get_texts():
         text.set_parse_math(False)  # a name may hold dollar signs
     with whole_file(path) as part:

@@ -76,8 +76,11 @@ def write_envi(path: Path, head: MapHead, rows: Rows) -> None:
     ids = range(max(head.class_names) + 1)
     with _no_place_on_earth(), _refused(path):
         dtype = next(iter(rows())).dtype
-        profile = {k: v for k, v in _profile(head, "", dtype).items()
-                   if k in ("height", "width", "count", "dtype", "crs", "transform")}  # fmt: skip
+        profile = {
+            k: v
+            for k, v in _profile(head, "", dtype).items()
+            if k in ("height", "width", "count", "dtype", "crs", "transform")
+        }
         with rasterio.open(path, "w", driver="ENVI", **profile) as file:
             for start, block in blocks(rows()):
                 file.write(block, 1, window=((start, start + len(block)), (0, head.shape[1])))

@@ -65,8 +65,9 @@ class StagedMap:
 
     def keep(self, number: int, layers: Layers) -> None:
         """Stage a finished window."""
-        values = b"".join(np.ascontiguousarray(layers[k], t).tobytes()
-                          for k, t in self.types.items())  # fmt: skip
+        values = b"".join(
+            np.ascontiguousarray(layers[k], t).tobytes() for k, t in self.types.items()
+        )
         with whole_file(self._file(number)) as part:
             part.write_bytes(self._hash(number, values) + values)
 

@@ -195,9 +195,13 @@ def norm_and_activation(layers: list[nn.Module], x: Tensor, feeds: Tensor | None
     if len(layers) > 1:
         ceiling = 6.0 if isinstance(layers[1], nn.ReLU6) else math.inf
     y, mean, variance = _NormActivation.apply(  # type: ignore[no-untyped-call]
-        flat.reshape(-1, flat.shape[-2], flat.shape[-1]), norm.weight, norm.bias, outside,
-        norm.eps, ceiling,
-    )  # fmt: skip
+        flat.reshape(-1, flat.shape[-2], flat.shape[-1]),
+        norm.weight,
+        norm.bias,
+        outside,
+        norm.eps,
+        ceiling,
+    )
     with torch.no_grad():
         n = flat.numel() // flat.shape[-1] - len(outside)
         # conv_norm and HybridSN make norms with running statistics and a momentum, always

@@ -11,9 +11,12 @@ from spectrolite.files import whole_file
 from spectrolite.models.costs import Cost, LayerCost
 
 COLOURS = {
-    "convolution": "#1e7d4f", "grouped": "#7a7a7a", "depthwise": "#d95f02",
-    "pointwise": "#1f6f8b", "linear": "#7a4fa3",
-}  # fmt: skip
+    "convolution": "#1e7d4f",
+    "grouped": "#7a7a7a",
+    "depthwise": "#d95f02",
+    "pointwise": "#1f6f8b",
+    "linear": "#7a4fa3",
+}
 ORDINARY, STRIPE, INK = "#b9c0c6", "#f5f6f7", "#5d6770"
 
 
@@ -116,9 +119,15 @@ def _totals(axis: Any, made: Cost, quantity: str, kinds: dict[str, int], whole: 
 
 def _note(axis: Any, x: int, y: int, shift: int, side: str, text: str, size: float = 7) -> None:
     axis.annotate(
-        text, (x, y), (shift, 0), textcoords="offset points", ha=side, va="center", fontsize=size,
+        text,
+        (x, y),
+        (shift, 0),
+        textcoords="offset points",
+        ha=side,
+        va="center",
+        fontsize=size,
         color=INK,
-    )  # fmt: skip
+    )
 
 
 def _label(layer: LayerCost) -> str:

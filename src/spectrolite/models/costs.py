@@ -127,18 +127,29 @@ class Cost:
         """One JSON object: totals, kinds and layers, each with its shares of the totals, 0 to 1."""
         totals = {
             name: getattr(self, name)
-            for name in ("parameters", "macs", "weight_bytes", "activation_bytes",
-                         "ordinary_parameters", "ordinary_macs")
-        }  # fmt: skip
+            for name in (
+                "parameters",
+                "macs",
+                "weight_bytes",
+                "activation_bytes",
+                "ordinary_parameters",
+                "ordinary_macs",
+            )
+        }
         kinds = {
             kind: {"parameters": parameters, "macs": macs, **self._shares(parameters, macs)}
             for kind, (parameters, macs) in self.kinds().items()
         }
         layers = [{**asdict(row), **self._shares(row.parameters, row.macs)} for row in self.layers]
         return json.dumps(
-            {"network": self.network, "input_shape": self.input_shape, **totals, "kinds": kinds,
-             "layers": layers}
-        )  # fmt: skip
+            {
+                "network": self.network,
+                "input_shape": self.input_shape,
+                **totals,
+                "kinds": kinds,
+                "layers": layers,
+            }
+        )
 
     def _shares(self, parameters: int, macs: int) -> dict[str, float]:
         return {
@@ -237,10 +248,18 @@ class _Trace(TorchDispatchMode):  # type: ignore[no-untyped-call]
             ordinary = (replaced, replaced * math.prod(after[1:]))
         self.layers.append(
             LayerCost(
-                self._names[id(held)].removesuffix(".weight"), kind, before, after, weights,
-                0, macs, out.numel() * out.element_size(), 0, *ordinary,
+                self._names[id(held)].removesuffix(".weight"),
+                kind,
+                before,
+                after,
+                weights,
+                0,
+                macs,
+                out.numel() * out.element_size(),
+                0,
+                *ordinary,
             )
-        )  # fmt: skip
+        )
         self._add(new)
 
     def _add(self, new: list[Tensor]) -> None:

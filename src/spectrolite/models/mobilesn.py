@@ -144,8 +144,10 @@ class InvertedResidual(nn.Module):
         y = _apply(self.expand, x, feeds)
         y = _apply(self.depthwise, y, feeds_next)
         y = _apply(self.project, y, feeds_next)
-        inside = (slice(self.reach, x.shape[2] - self.reach),
-                  slice(self.reach, x.shape[3] - self.reach))  # fmt: skip
+        inside = (
+            slice(self.reach, x.shape[2] - self.reach),
+            slice(self.reach, x.shape[3] - self.reach),
+        )
         return y + x[:, :, inside[0], inside[1]]
 
     def at(self, x: Tensor, feeds: Tensor | None, n: Tensor, rows: Tensor, cols: Tensor) -> Tensor:

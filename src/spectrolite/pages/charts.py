@@ -33,8 +33,9 @@ def training_curve(log: list[Epoch]) -> str:
         right.plot(
             epochs, [100 * e.training_accuracy for e in log], color="#1f6f8b", label="training"
         )
-        checked = [(e.epoch, 100 * e.validation_accuracy) for e in log
-                   if e.validation_accuracy is not None]  # fmt: skip
+        checked = [
+            (e.epoch, 100 * e.validation_accuracy) for e in log if e.validation_accuracy is not None
+        ]
         if checked:
             right.plot(*zip(*checked, strict=True), color="#1e7d4f", label="validation")
         right.set(ylabel="accuracy, %", ylim=(0, 101))

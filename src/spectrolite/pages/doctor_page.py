@@ -137,19 +137,32 @@ def _picture(measured: Calibration) -> str:
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         upper.plot([0, 1], [0, 1], color="#9fb3c0", linestyle="--", label="calibrated")
         upper.bar(
-            [b.low for b in bins], [b.accuracy for b in bins], [b.high - b.low for b in bins],
-            align="edge", color="#1f6f8b", alpha=0.35, edgecolor="#1f6f8b",
-        )  # fmt: skip
+            [b.low for b in bins],
+            [b.accuracy for b in bins],
+            [b.high - b.low for b in bins],
+            align="edge",
+            color="#1f6f8b",
+            alpha=0.35,
+            edgecolor="#1f6f8b",
+        )
         upper.plot(
-            [b.confidence for b in bins], [b.accuracy for b in bins], "o-", color="#1f6f8b",
-            markersize=4, label="this network",
-        )  # fmt: skip
+            [b.confidence for b in bins],
+            [b.accuracy for b in bins],
+            "o-",
+            color="#1f6f8b",
+            markersize=4,
+            label="this network",
+        )
         upper.set(ylabel="share that is right", ylim=(0, 1.02), xlim=(0, 1))
         upper.legend(loc="upper left", frameon=False)
         lower.bar(
-            [b.low for b in bins], [b.count for b in bins], [b.high - b.low for b in bins],
-            align="edge", color="#9fb3c0", edgecolor="#5d6770",
-        )  # fmt: skip
+            [b.low for b in bins],
+            [b.count for b in bins],
+            [b.high - b.low for b in bins],
+            align="edge",
+            color="#9fb3c0",
+            edgecolor="#5d6770",
+        )
         lower.set(xlabel="confidence", ylabel="samples", yscale="log", ylim=(0.7, None))
         buffer = io.BytesIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})

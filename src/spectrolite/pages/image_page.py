@@ -61,13 +61,15 @@ def image_report_page(
 def _headline(report: ImageReport) -> str:
     interval = report.interval
     shown = (
-        ("overall accuracy", percent(report.overall_accuracy),
-         f"95 % interval {percent(interval.low)} to {percent(interval.high)} (Wilson)"),
+        (
+            "overall accuracy",
+            percent(report.overall_accuracy),
+            f"95 % interval {percent(interval.low)} to {percent(interval.high)} (Wilson)",
+        ),
         ("average accuracy", percent(report.average_accuracy), "mean recall of the tested classes"),
         ("kappa", percent(report.kappa), "agreement beyond chance"),
-        ("calibration error", percent(report.calibration_error),
-         "between confidence and accuracy"),
-    )  # fmt: skip
+        ("calibration error", percent(report.calibration_error), "between confidence and accuracy"),
+    )
     return boxes(shown)
 
 
@@ -76,9 +78,12 @@ def _bars(report: ImageReport) -> str:
     if report.train_mode is not None:
         lesson = report.train_mode
         rows.append(
-            (f"wrongly scored: without eval(), in batches of {lesson.batch}, shuffled",
-             lesson.overall_accuracy_shuffled, "")
-        )  # fmt: skip
+            (
+                f"wrongly scored: without eval(), in batches of {lesson.batch}, shuffled",
+                lesson.overall_accuracy_shuffled,
+                "",
+            )
+        )
         rows.append(("wrongly scored: the same in the set's order", lesson.overall_accuracy, ""))
     return bars([*rows, ("majority class", report.baselines.majority, "")])
 

@@ -48,8 +48,9 @@ def kernel_picture(
         axis.set_title(
             f"{kernels.name.removesuffix('.0')}: {kernels.kernels} kernels, "
             f"{len(kernels.dead)} dead, {len(kernels.weak)} weak",
-            fontsize=9, loc="left",
-        )  # fmt: skip
+            fontsize=9,
+            loc="left",
+        )
         axis.axis("off")
     dead, weak = ("#{:02x}{:02x}{:02x}".format(*colour) for colour in (DEAD, WEAK))
     figure.legend(
@@ -59,8 +60,11 @@ def kernel_picture(
             Patch(facecolor=colormaps["RdBu_r"](0.85), label="positive weight"),
             Patch(facecolor=colormaps["RdBu_r"](0.15), label="negative weight"),
         ],
-        loc="outside lower left", ncols=4, frameon=False, fontsize=9,
-    )  # fmt: skip
+        loc="outside lower left",
+        ncols=4,
+        frameon=False,
+        fontsize=9,
+    )
     figure.suptitle(title, fontsize=11)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})

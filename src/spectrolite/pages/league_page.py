@@ -57,9 +57,17 @@ def row_cells(row: Row) -> list[str]:
 
 
 COLUMNS = (
-    "seeds", "overall", "average", "kappa x 100", "field", "in field", "parameters", "MACs a pixel",
-    "training s", "map s",
-)  # fmt: skip
+    "seeds",
+    "overall",
+    "average",
+    "kappa x 100",
+    "field",
+    "in field",
+    "parameters",
+    "MACs a pixel",
+    "training s",
+    "map s",
+)
 
 
 def in_words(difference: Difference) -> str:

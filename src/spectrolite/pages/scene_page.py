@@ -70,12 +70,15 @@ def report_page(
 def _headline(report: Report) -> str:
     fields, pixels = report.interval_fields, report.interval_as_if_pixels_were_independent
     shown = (
-        ("overall accuracy", percent(report.overall_accuracy),
-         f"95 % interval {percent(fields.low)} to {percent(fields.high)}, by resampling fields"),
+        (
+            "overall accuracy",
+            percent(report.overall_accuracy),
+            f"95 % interval {percent(fields.low)} to {percent(fields.high)}, by resampling fields",
+        ),
         ("average accuracy", percent(report.average_accuracy), "mean recall of the tested classes"),
         ("kappa", percent(report.kappa), "agreement beyond chance"),
         ("position alone", percent(report.baselines.position), "1-NN on row and column, no image"),
-    )  # fmt: skip
+    )
     return (
         f'{boxes(shown)}<p class="soft">As if pixels were independent, which '
         f"neighbours are not, the interval would be {percent(pixels.low)} to "
@@ -98,13 +101,22 @@ def _bars(report: Report) -> str:
     figures = report.baselines
     rows = (
         (report.model, report.overall_accuracy, "own"),
-        *([(f"{report.model}, eight orientations averaged ({flips.seconds:.2f} s)",
-            flips.overall_accuracy, "own")] if (flips := report.flips) else []),
+        *(
+            [
+                (
+                    f"{report.model}, eight orientations averaged ({flips.seconds:.2f} s)",
+                    flips.overall_accuracy,
+                    "own",
+                )
+            ]
+            if (flips := report.flips)
+            else []
+        ),
         ("SVM, pixel and patch mean", figures.svm_context, ""),
         ("SVM, pixel", figures.svm, ""),
         ("position alone (1-NN)", figures.position, ""),
         ("majority class", figures.majority, ""),
-    )  # fmt: skip
+    )
     return bars(rows)
 
 
@@ -121,13 +133,17 @@ def _scenes(report: Report) -> list[str]:
         + "".join(
             f'<td class="n">{value}</td>'
             for value in (
-                f"{s.train:,}", f"{s.validation:,}", f"{s.test:,}", percent(s.overall_accuracy),
-                percent(s.average_accuracy), percent(s.kappa),
+                f"{s.train:,}",
+                f"{s.validation:,}",
+                f"{s.test:,}",
+                percent(s.overall_accuracy),
+                percent(s.average_accuracy),
+                percent(s.kappa),
             )
         )
         + "</tr>"
         for s in report.scenes
-    )  # fmt: skip
+    )
     table = f'<div class="wide"><table><tr>{head}</tr>{rows}</table></div>'
     return ["<h2>Scene by scene</h2>", table]
 
@@ -151,15 +167,26 @@ def _maps_of(
     pictures = (
         (false_colour(scene, step), "False colour"),
         (truth, "Ground truth; black is unlabelled"),
-        (picture[::step, ::step], "Split: " + ", ".join(
-            f"{_chip(c)}{name}" for c, name, pixels in (
-                (TRAIN, "training", split.train), (VALIDATION, "validation", split.validation),
-                (TEST, "test", split.test)) if len(pixels)
-        ) + f", {_chip(OTHER)}neither"),
+        (
+            picture[::step, ::step],
+            "Split: "
+            + ", ".join(
+                f"{_chip(c)}{name}"
+                for c, name, pixels in (
+                    (TRAIN, "training", split.train),
+                    (VALIDATION, "validation", split.validation),
+                    (TEST, "test", split.test),
+                )
+                if len(pixels)
+            )
+            + f", {_chip(OTHER)}neither",
+        ),
         (paint(made.classes, made.class_colours), "Map; between the fields it is not scored"),
-        ((255 * confidence).astype(np.uint8),
-         f"Confidence, {made.confidence.min():.2f} (dark) to 1 (yellow); not calibrated"),
-    )  # fmt: skip
+        (
+            (255 * confidence).astype(np.uint8),
+            f"Confidence, {made.confidence.min():.2f} (dark) to 1 (yellow); not calibrated",
+        ),
+    )
     figures = "".join(
         f'<figure><img alt="" src="{png(image)}"><figcaption>{caption}</figcaption></figure>'
         for image, caption in pictures
@@ -209,8 +236,10 @@ def split_pictures(split: Split) -> list[NDArray[np.uint8]]:
     """`(rows, cols, 3)` of each scene: training blue, validation orange, test light, else dark."""
     flat = np.full((split.labels.array.size, 3), OTHER, np.uint8)
     for pixels, colour in (
-        (split.test, TEST), (split.train, TRAIN), (split.validation, VALIDATION),
-    ):  # fmt: skip
+        (split.test, TEST),
+        (split.train, TRAIN),
+        (split.validation, VALIDATION),
+    ):
         flat[pixels] = colour
     shapes = split.labels.shapes
     images = by_scene(shapes, flat)
@@ -226,13 +255,16 @@ def _per_class(report: Report, made: SceneMap) -> str:
         + "".join(
             f'<td class="n">{value}</td>'
             for value in (
-                f"{c.train:,}", f"{c.test:,}", percent(c.precision), percent(c.recall),
+                f"{c.train:,}",
+                f"{c.test:,}",
+                percent(c.precision),
+                percent(c.recall),
                 percent(c.f1),
             )
         )
         + "</tr>"
         for c in report.per_class
-    )  # fmt: skip
+    )
     return f'<div class="wide"><table><tr>{head}</tr>{rows}</table></div>'
 
 
@@ -264,9 +296,10 @@ def _facts(report: Report) -> str:
     training = report.settings.training.model_dump()
     shape = report.settings.model
     of_shape = (
-        () if shape.width is None else
-        (("network", f"width {shape.width:g}, receptive field {report.leakage.patch}"),)
-    )  # fmt: skip
+        ()
+        if shape.width is None
+        else (("network", f"width {shape.width:g}, receptive field {report.leakage.patch}"),)
+    )
     rows = (
         *of_shape,
         ("split", p.split),
@@ -274,16 +307,22 @@ def _facts(report: Report) -> str:
         ("dropped by the guard", f"{p.dropped_by_guard:,} pixels"),
         ("classes raised to one pixel", ", ".join(p.raised.values()) or "none"),
         ("classes missing on a side", ", ".join(p.missing.values()) or "none"),
-        ("bands", f"{p.components} components, fitted on {p.bands_from} ({p.bands_pixels:,} "
-                  f"pixels), {percent(p.explained)} of their variance"),
+        (
+            "bands",
+            f"{p.components} components, fitted on {p.bands_from} ({p.bands_pixels:,} "
+            f"pixels), {percent(p.explained)} of their variance",
+        ),
         ("training settings", ", ".join(f"{k}={v}" for k, v in training.items())),
         ("parameters", f"{report.parameters:,}"),
-        ("multiply-accumulates", f"{report.macs_per_pixel:,} a pixel of a scene; "
-                                 f"{report.macs_per_patch:,} a single patch"),
+        (
+            "multiply-accumulates",
+            f"{report.macs_per_pixel:,} a pixel of a scene; "
+            f"{report.macs_per_patch:,} a single patch",
+        ),
         ("seconds", ", ".join(f"{k} {v:.1f}" for k, v in report.times_s.items())),
         ("versions", ", ".join(f"{k} {v}" for k, v in report.versions.items())),
         ("machine", ", ".join(f"{k} {v}" for k, v in report.machine.items())),
-    )  # fmt: skip
+    )
     return facts_table(rows)
 
 

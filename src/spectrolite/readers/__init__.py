@@ -22,9 +22,7 @@ from spectrolite.readers.scenes.open import open_cube, open_scene, read_scene
 __all__ = ["open_cube", "open_scene", "read_labels", "read_scene"]
 
 FORMATS = {".npy": npy, ".mat": matlab}
-LABEL_ENDINGS = (
-    *FORMATS, *rasters.ENDINGS, *vectors.ENDINGS, *tables.ENDINGS, *envi_rois.ENDINGS
-)  # fmt: skip
+LABEL_ENDINGS = (*FORMATS, *rasters.ENDINGS, *vectors.ENDINGS, *tables.ENDINGS, *envi_rois.ENDINGS)
 
 
 def read_labels(

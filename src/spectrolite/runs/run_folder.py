@@ -234,9 +234,9 @@ def check_one_scene(run: RunRecord | None, data: Sequence[Any], verb: str) -> No
     Raises:
         RunError: several scenes, or one that stays in its file.
     """
-    why = {
-        SceneSet: "several scenes", SceneFile: "a scene that stayed in its file"
-    }.get(type(data[0]))  # fmt: skip
+    why = {SceneSet: "several scenes", SceneFile: "a scene that stayed in its file"}.get(
+        type(data[0])
+    )
     if why is not None:
         if run is None:
             raise RunError(f"{verb}: takes one scene in memory, and {data[0].name} is {why}")

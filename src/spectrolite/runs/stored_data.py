@@ -80,9 +80,12 @@ def _load_source(
         )
     if kind == "labels":
         return readers.read_labels(
-            source["file"], source.get("key"), scene=scene, layer=source.get("layer"),
+            source["file"],
+            source.get("key"),
+            scene=scene,
+            layer=source.get("layer"),
             class_field=source.get("class_field"),
-        )  # fmt: skip
+        )
     dropped = tuple(int(b) for b in source.get("drop_bands", "").split(",") if b)
     read = readers.open_scene if LEFT_IN_FILE in source else readers.read_scene
     return read(source["file"], source.get("key"), dropped, scale="scale" in source)

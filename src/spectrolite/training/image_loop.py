@@ -96,9 +96,17 @@ def fit_images(
     with kept_memory(), torch.random.fork_rng(devices=devices):
         torch.manual_seed(dropout)
         return fit(
-            net, shown.batches, shown.steps, torch.bincount(shown.targets, minlength=shown.classes),
-            chosen, validate if len(held) else None, on_epoch, generator, progress, keep,
-        )  # fmt: skip
+            net,
+            shown.batches,
+            shown.steps,
+            torch.bincount(shown.targets, minlength=shown.classes),
+            chosen,
+            validate if len(held) else None,
+            on_epoch,
+            generator,
+            progress,
+            keep,
+        )
 
 
 class _Shown:

@@ -163,9 +163,16 @@ def fit(
     def stands() -> Progress:
         best = best_state if settings.patience else {}
         return Progress(
-            tuple(log), net.state_dict(), optimiser.state_dict(), schedule.state_dict(),
-            _generators(device, generator), best_epoch, best_accuracy, best, averaged,
-        )  # fmt: skip
+            tuple(log),
+            net.state_dict(),
+            optimiser.state_dict(),
+            schedule.state_dict(),
+            _generators(device, generator),
+            best_epoch,
+            best_accuracy,
+            best,
+            averaged,
+        )
 
     start = time.perf_counter() - (log[-1].elapsed_s if log else 0.0)
     for epoch in range(len(log) + 1, epochs + 1):

@@ -42,9 +42,12 @@ def make_schedule(
     # torch divides by the rising steps less one: exactly one of them is a division by zero
     rise = settings.rise if abs(settings.rise * steps - 1) > 1e-9 else settings.rise * 1.01
     return torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, settings.learning_rate, total_steps=steps, pct_start=rise,
+        optimiser,
+        settings.learning_rate,
+        total_steps=steps,
+        pct_start=rise,
         cycle_momentum=settings.optimiser != "sgd",
-    )  # fmt: skip
+    )
 
 
 def copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

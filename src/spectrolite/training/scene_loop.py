@@ -92,9 +92,17 @@ def fit_scene(
     with kept_memory(), torch.random.fork_rng(devices=devices):
         torch.manual_seed(dropout)
         return fit(
-            net, batches, steps, counts, settings,
-            validate if len(split.validation) else None, on_epoch, generator, progress, keep,
-        )  # fmt: skip
+            net,
+            batches,
+            steps,
+            counts,
+            settings,
+            validate if len(split.validation) else None,
+            on_epoch,
+            generator,
+            progress,
+            keep,
+        )
 
 
 def _training_scenes(

@@ -19,10 +19,15 @@ for whole-scene steps of HybridSN, the paper's for patches, the course's for ima
 
 SUITED: dict[str, dict[str, Any]] = {
     "mobilesn": {
-        "components": 30, "reduction": "mnf", "bands_from": "patches", "receptive_field": 25,
-        "width": 0.9, "epochs": 100, "learning_rate": 1e-2,
+        "components": 30,
+        "reduction": "mnf",
+        "bands_from": "patches",
+        "receptive_field": 25,
+        "width": 0.9,
+        "epochs": 100,
+        "learning_rate": 1e-2,
     }
-}  # fmt: skip
+}
 """Settings whose default is a network's own, where it differs from that of its kind: chosen by
 benchmarks/choose_mobilesn.py on validation pixels inside the training part of split 345, rate and
 epochs for whole-scene steps of AdamW."""
@@ -136,8 +141,11 @@ class TrainingSettings(LoopSettings):
     @classmethod
     def _defaults(cls, values: Any) -> Any:
         adaptive = {"learning_rate": 3e-3, "weight_decay": 1e-2}
-        of = {"adamw": adaptive, "adam": {**adaptive, "weight_decay": 0.0},
-              "sgd": {"learning_rate": 0.05, "weight_decay": 5e-4}}  # fmt: skip
+        of = {
+            "adamw": adaptive,
+            "adam": {**adaptive, "weight_decay": 0.0},
+            "sgd": {"learning_rate": 0.05, "weight_decay": 5e-4},
+        }
         return _filled(values, of, "adamw", str(_of(values, "mode", "dense")))
 
 
@@ -153,9 +161,11 @@ class ImageTrainingSettings(LoopSettings):
     @model_validator(mode="before")
     @classmethod
     def _defaults(cls, values: Any) -> Any:
-        of = {"adamw": {"learning_rate": 3e-3, "weight_decay": 1e-2},
-              "adam": {"learning_rate": 1e-3, "weight_decay": 0.0},
-              "sgd": {"learning_rate": 0.2, "weight_decay": 5e-4}}  # fmt: skip
+        of = {
+            "adamw": {"learning_rate": 3e-3, "weight_decay": 1e-2},
+            "adam": {"learning_rate": 1e-3, "weight_decay": 0.0},
+            "sgd": {"learning_rate": 0.2, "weight_decay": 5e-4},
+        }
         return _filled(values, of, "sgd", "images")
 
 

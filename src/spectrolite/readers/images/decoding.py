@@ -22,8 +22,18 @@ from spectrolite.errors import ReadError
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 ENDINGS = (
-    ".bmp", ".gif", ".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".pbm", ".tif", ".tiff", ".webp",
-)  # fmt: skip
+    ".bmp",
+    ".gif",
+    ".jpg",
+    ".jpeg",
+    ".png",
+    ".ppm",
+    ".pgm",
+    ".pbm",
+    ".tif",
+    ".tiff",
+    ".webp",
+)
 
 MOST_PIXELS = 2**26  # before and after resizing; a camera's image has 2**24 to 2**26
 MOST_BYTES = 2**26  # of one file

@@ -99,10 +99,14 @@ def _read(
 
     for name in wanted:
         if listed.files[name] > MOST_BYTES:
-            refuse(name, ReadError(
-                f"{path}/{name}: {listed.files[name]:,} bytes, more than {MOST_BYTES:,}; make it "
-                "smaller"
-            ))  # fmt: skip
+            refuse(
+                name,
+                ReadError(
+                    f"{path}/{name}: {listed.files[name]:,} bytes, more than {MOST_BYTES:,}; "
+                    f"make it "
+                    "smaller"
+                ),
+            )
     place = {name: i for i, name in enumerate(wanted)}
     pixels, first = np.empty((0, 3, 0, 0), np.uint8), ""
     readable = {n: listed.files[n] for n in wanted if n not in damaged}

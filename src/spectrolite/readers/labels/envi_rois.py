@@ -76,9 +76,16 @@ def read(path: Path, scene: AnyScene) -> Labels:
     held = [np.unique(p) for p in np.split(lines * scene.shape[1] + cols, ends)]
     colours = {numbers[r.name]: r.colour for r in reversed(regions) if r.colour is not None}
     return labels_of(
-        path, scene, held, np.array([numbers[r.name] for r in regions]), names, what="regions",
-        absent=np.array([region.points == 0 for region in regions]), colours=colours, source={},
-    )  # fmt: skip
+        path,
+        scene,
+        held,
+        np.array([numbers[r.name] for r in regions]),
+        names,
+        what="regions",
+        absent=np.array([region.points == 0 for region in regions]),
+        colours=colours,
+        source={},
+    )
 
 
 def _parts(

@@ -118,9 +118,12 @@ def _on_grid(
 
 def _with(labels: Labels, array: NDArray[Any], **others: Any) -> Labels:
     kept = {
-        "class_names": labels.class_names, "class_colours": labels.class_colours,
-        "name": labels.name, "source": labels.source, "notes": labels.notes,
-    }  # fmt: skip
+        "class_names": labels.class_names,
+        "class_colours": labels.class_colours,
+        "name": labels.name,
+        "source": labels.source,
+        "notes": labels.notes,
+    }
     return Labels(array, **{**kept, **others})
 
 
@@ -139,11 +142,15 @@ def _resampled(
     made = np.zeros(shape, array.dtype)
     try:
         reproject(
-            np.ascontiguousarray(array), made,
-            src_transform=rasterio.Affine(*transform), src_crs=crs,
-            dst_transform=rasterio.Affine(*to), dst_crs=to_crs,
-            resampling=Resampling.nearest, tolerance=0,
-        )  # fmt: skip
+            np.ascontiguousarray(array),
+            made,
+            src_transform=rasterio.Affine(*transform),
+            src_crs=crs,
+            dst_transform=rasterio.Affine(*to),
+            dst_crs=to_crs,
+            resampling=Resampling.nearest,
+            tolerance=0,
+        )
     except Exception as error:  # rasterio lets GDAL's own through, which are of no public kind
         raise LabelsError(f"{path}: cannot be put on the scene's grid ({error})") from error
     return made

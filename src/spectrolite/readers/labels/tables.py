@@ -99,10 +99,16 @@ def read(path: Path, scene: AnyScene, class_field: str | None = None) -> Labels:
     held = [np.unique(pixels[g][pixels[g] >= 0]) for g in groups]
     source = {} if class_field is None else {"class_field": class_field}
     return labels_of(
-        path, scene, held, classes[[g[0] for g in groups]], names, notes=notes, source=source,
+        path,
+        scene,
+        held,
+        classes[[g[0] for g in groups]],
+        names,
+        notes=notes,
+        source=source,
         what="polygons" if "polygon" in columns else "rows",
         absent=np.array([not len(h) for h in held]),
-    )  # fmt: skip
+    )
 
 
 def read_rows(path: Path) -> tuple[list[str], list[int], list[list[str]]]:

@@ -63,9 +63,14 @@ def read(
             )
         drawn = shapely.from_wkb(shapes)
     except (
-        errors.DataSourceError, errors.DataLayerError, errors.FeatureError, errors.GeometryError,
-        errors.CRSError, shapely.errors.ShapelyError, UnicodeDecodeError,
-    ) as error:  # fmt: skip
+        errors.DataSourceError,
+        errors.DataLayerError,
+        errors.FeatureError,
+        errors.GeometryError,
+        errors.CRSError,
+        shapely.errors.ShapelyError,
+        UnicodeDecodeError,
+    ) as error:
         said = " ".join(str(error).split())
         raise ReadError(f"{path}: not a readable file of polygons or points ({said})") from error
     if not len(drawn):
@@ -104,9 +109,16 @@ def read(
         for shape, gone in zip(placed, outside | shapeless, strict=True)
     ]
     return labels_of(
-        path, scene, pixels, classes, names, what=what, absent=outside | shapeless, notes=notes,
+        path,
+        scene,
+        pixels,
+        classes,
+        names,
+        what=what,
+        absent=outside | shapeless,
+        notes=notes,
         source={"layer": layer, "class_field": field},
-    )  # fmt: skip
+    )
 
 
 def _layer(path: Path, layer: str | None, found: NDArray[Any]) -> str:

@@ -103,8 +103,12 @@ def survey(
             bands = numbers.shape[-1]
             # a value near all others is taken off, so that squares keep their digits
             near = np.nan_to_num(numbers.reshape(-1, bands)[0])
-            columns = [np.zeros(bands, np.int64), np.full(bands, np.inf), np.full(bands, -np.inf),
-                       *(np.zeros(bands) for _ in range(5))]  # fmt: skip
+            columns = [
+                np.zeros(bands, np.int64),
+                np.full(bands, np.inf),
+                np.full(bands, -np.inf),
+                *(np.zeros(bands) for _ in range(5)),
+            ]
         numbers -= near
         there = ~missing
         pixels += missing.shape[0] * missing.shape[1]
@@ -150,6 +154,8 @@ def pieces(rows: int, cols: int, bands: int, itemsize: int, budget: int) -> Iter
     for n in range(most):  # as `windows` has them, of which a huge file would have a huge list
         i, j = divmod(n * (down * across - 1) // max(most - 1, 1), across)
         yield Window(
-            i * rows // down, (i + 1) * rows // down,
-            j * cols // across, (j + 1) * cols // across,
-        )  # fmt: skip
+            i * rows // down,
+            (i + 1) * rows // down,
+            j * cols // across,
+            (j + 1) * cols // across,
+        )

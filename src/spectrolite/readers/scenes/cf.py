@@ -26,19 +26,62 @@ from spectrolite.readers.scenes.arrays import ArrayShape, choose
 from spectrolite.readers.scenes.cube import UNITS, Cube, Numbers, in_nm, per_band, unless_trivial
 
 ROLES = (
-    ("y", "row", "rows", "line", "lines", "lat", "latitude", "north", "northing", "downtrack",
-     "along_track", "azimuth"),
-    ("x", "col", "cols", "column", "columns", "sample", "samples", "lon", "longitude", "east",
-     "easting", "crosstrack", "across_track", "cross_track"),
-    ("band", "bands", "wavelength", "wavelengths", "wvl", "wl", "lambda", "channel", "channels",
-     "spectral", "spectral_band", "number_of_bands"),
-)  # fmt: skip
+    (
+        "y",
+        "row",
+        "rows",
+        "line",
+        "lines",
+        "lat",
+        "latitude",
+        "north",
+        "northing",
+        "downtrack",
+        "along_track",
+        "azimuth",
+    ),
+    (
+        "x",
+        "col",
+        "cols",
+        "column",
+        "columns",
+        "sample",
+        "samples",
+        "lon",
+        "longitude",
+        "east",
+        "easting",
+        "crosstrack",
+        "across_track",
+        "cross_track",
+    ),
+    (
+        "band",
+        "bands",
+        "wavelength",
+        "wavelengths",
+        "wvl",
+        "wl",
+        "lambda",
+        "channel",
+        "channels",
+        "spectral",
+        "spectral_band",
+        "number_of_bands",
+    ),
+)
 AXIS = {"Y": 0, "X": 1}
 STANDARD = {
-    "projection_y_coordinate": 0, "latitude": 0, "grid_latitude": 0,
-    "projection_x_coordinate": 1, "longitude": 1, "grid_longitude": 1,
-    "radiation_wavelength": 2, "sensor_band_central_radiation_wavelength": 2,
-}  # fmt: skip
+    "projection_y_coordinate": 0,
+    "latitude": 0,
+    "grid_latitude": 0,
+    "projection_x_coordinate": 1,
+    "longitude": 1,
+    "grid_longitude": 1,
+    "radiation_wavelength": 2,
+    "sensor_band_central_radiation_wavelength": 2,
+}
 WAVELENGTHS = re.compile(r"(cent(er|re|ral)_)?wave_?lengths?(_nm|_um)?|wvl|wl|lambda")
 GOOD_BANDS = ("good_wavelengths", "good_bands", "bbl")
 UNEVEN = 0.01  # of a pixel: coordinates further off than this are no grid
@@ -112,12 +155,21 @@ def cube_among(path: Path, form: str, variables: Sequence[Variable], key: str | 
         notes.extend(odd)
     crs, transform = _place(array, (of_rows, of_cols), by_key, notes)
     return Cube(
-        form, array.key, (rows, cols, bands), array.dtype, read_window, wavelengths_nm, unit,
-        _bad_bands(array, bands, variables), _nodata(array, bands, notes),
+        form,
+        array.key,
+        (rows, cols, bands),
+        array.dtype,
+        read_window,
+        wavelengths_nm,
+        unit,
+        _bad_bands(array, bands, variables),
+        _nodata(array, bands, notes),
         unless_trivial(per_band(array.attrs.get("scale_factor", 1), bands), 1.0),
         unless_trivial(per_band(array.attrs.get("add_offset", 0), bands), 0.0),
-        crs, transform, tuple(notes),
-    )  # fmt: skip
+        crs,
+        transform,
+        tuple(notes),
+    )
 
 
 def _order(

@@ -18,13 +18,25 @@ UNITS: dict[str, tuple[float, tuple[str, ...]]] = {
     "nanometres": (1.0, ("nm", "nms", "nanometer", "nanometers", "nanometre", "nanometres")),
     "micrometres": (
         1e3,
-        ("um", "µm", "μm", "mum", "micron", "microns", "micrometer", "micrometers", "micrometre",
-         "micrometres", "micro-meter", "micro meters"),
+        (
+            "um",
+            "µm",
+            "μm",
+            "mum",
+            "micron",
+            "microns",
+            "micrometer",
+            "micrometers",
+            "micrometre",
+            "micrometres",
+            "micro-meter",
+            "micro meters",
+        ),
     ),
     "millimetres": (1e6, ("mm", "millimeter", "millimeters", "millimetre", "millimetres")),
     "metres": (1e9, ("m", "meter", "meters", "metre", "metres")),
     "angstroms": (0.1, ("angstrom", "angstroms", "ångström", "å")),
-}  # fmt: skip
+}
 NO_UNIT = ("", "unknown", "none", "n/a")
 
 NM = (100.0, 100_000.0)  # from the far ultraviolet to the thermal infrared

@@ -23,8 +23,16 @@ from spectrolite.readers.scenes.raw import read_box
 FIELD = re.compile(r"^[ \t]*([^=;{}\n]+?)[ \t]*=[ \t]*(\{[^}]*\}?|[^\n]*)", re.MULTILINE)
 
 TYPES = {
-    1: "u1", 2: "i2", 3: "i4", 4: "f4", 5: "f8", 12: "u2", 13: "u4", 14: "i8", 15: "u8",
-}  # fmt: skip
+    1: "u1",
+    2: "i2",
+    3: "i4",
+    4: "f4",
+    5: "f8",
+    12: "u2",
+    13: "u4",
+    14: "i8",
+    15: "u8",
+}
 COMPLEX = (6, 9)
 
 # Axes of the file, as positions among rows, cols, bands.
@@ -100,10 +108,21 @@ def cube(path: Path, key: str | None) -> Cube:
                 f"{header}: data ignore value: wanted a number, got {fields['data ignore value']!r}"
             )
     return Cube(
-        f"ENVI, {interleave}", "", shape, dtype, read_window, wavelengths_nm, unit,
-        _bad_bands(header, fields, bands, notes), nodata, scale, offsets, crs, transform,
+        f"ENVI, {interleave}",
+        "",
+        shape,
+        dtype,
+        read_window,
+        wavelengths_nm,
+        unit,
+        _bad_bands(header, fields, bands, notes),
+        nodata,
+        scale,
+        offsets,
+        crs,
+        transform,
         tuple(notes),
-    )  # fmt: skip
+    )
 
 
 def read_header(path: Path) -> dict[str, str]:

@@ -58,13 +58,21 @@ def cube(path: Path, key: str | None) -> Cube:
         if source.tags(ns="IMAGE_STRUCTURE").get("LAYOUT") == "COG":
             described = "cloud-optimised GeoTIFF"
         return Cube(
-            described, "", (source.height, source.width, source.count), dtype,
+            described,
+            "",
+            (source.height, source.width, source.count),
+            dtype,
             lambda window: _read(path, dtype, window),
-            wavelengths_nm, unit, (), None if np.isnan(nodata).all() else nodata,
+            wavelengths_nm,
+            unit,
+            (),
+            None if np.isnan(nodata).all() else nodata,
             unless_trivial(np.array(source.scales, np.float64), 1.0),
             unless_trivial(np.array(source.offsets, np.float64), 0.0),
-            crs, transform, tuple(notes),
-        )  # fmt: skip
+            crs,
+            transform,
+            tuple(notes),
+        )
 
 
 def _read(path: Path, dtype: np.dtype[Any], window: Window) -> NDArray[np.generic]:

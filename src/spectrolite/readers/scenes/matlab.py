@@ -19,9 +19,18 @@ from spectrolite.readers.scenes.hdf5 import read_part, variables
 
 # MATLAB's class names, and the bytes that SciPy takes for an element.
 NUMBERS = {
-    "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4,
-    "int64": 8, "uint64": 8, "single": 4, "double": 8, "logical": 1,
-}  # fmt: skip
+    "int8": 1,
+    "uint8": 1,
+    "int16": 2,
+    "uint16": 2,
+    "int32": 4,
+    "uint32": 4,
+    "int64": 8,
+    "uint64": 8,
+    "single": 4,
+    "double": 8,
+    "logical": 1,
+}
 NUMPY = {"single": "float32", "double": "float64", "logical": "uint8"}
 
 
@@ -77,16 +86,22 @@ def cube(path: Path, key: str | None) -> Cube:
     if is_hdf5(path):
         dtype = _variables(path)[found]
         return Cube(
-            "MATLAB 7.3", found.key, (rows, cols, bands), dtype,
+            "MATLAB 7.3",
+            found.key,
+            (rows, cols, bands),
+            dtype,
             partial(_read_window, path, found.key, bands),
-        )  # fmt: skip
+        )
     check_fits_memory(path, found, remedy="cut the scene into parts, or save it with -v7.3")
     whole: Callable[[], NDArray[np.generic]] = cache(partial(read, path, found.key))
     dtype = np.dtype(NUMPY.get(found.dtype, found.dtype))
     return Cube(
-        "MATLAB, up to 7", found.key, (rows, cols, bands), dtype,
+        "MATLAB, up to 7",
+        found.key,
+        (rows, cols, bands),
+        dtype,
         lambda window: whole()[window.slices],
-    )  # fmt: skip
+    )
 
 
 def is_hdf5(path: Path) -> bool:

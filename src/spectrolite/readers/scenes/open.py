@@ -170,9 +170,12 @@ def read_scene(
     opened = open_scene(path, key, drop_bands, scale=scale)
     rows, cols, bands = opened.shape
     size = ArrayShape(
-        opened.source.get("key", "cube"), opened.shape, opened.dtype.name, opened.dtype.itemsize,
+        opened.source.get("key", "cube"),
+        opened.shape,
+        opened.dtype.name,
+        opened.dtype.itemsize,
         True,
-    )  # fmt: skip
+    )
     check_fits_memory(path, size, remedy="leave it in its file (open_scene; train --leave-in-file)")
     cube = np.empty(opened.shape, opened.dtype)
     valid = np.empty((rows, cols), bool)
@@ -183,9 +186,14 @@ def read_scene(
     if not valid.any():
         raise _nothing(opened)
     return Scene(
-        cube, opened.name, opened.wavelengths_nm, opened.crs, opened.transform, opened.source,
+        cube,
+        opened.name,
+        opened.wavelengths_nm,
+        opened.crs,
+        opened.transform,
+        opened.source,
         None if valid.all() else valid,
-    )  # fmt: skip
+    )
 
 
 def _read_window(
