@@ -22,7 +22,7 @@ from spectrolite.samples.augmentation import (
     standardise,
 )
 from spectrolite.samples.split_image_set import ImageSplit
-from spectrolite.training.loop import Epoch, Progress, fit
+from spectrolite.training.loop import Checkpoint, Epoch, fit
 from spectrolite.training.settings import AugmentationSettings, ImageSettings
 
 AT_A_TIME = 500  # images in one pass that only looks
@@ -56,8 +56,8 @@ def fit_images(
     order: int,
     dropout: int,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
-    progress: Progress | None = None,
-    keep: Callable[[Progress], None] = lambda _: None,
+    checkpoint: Checkpoint | None = None,
+    save: Callable[[Checkpoint], None] = lambda _: None,
 ) -> list[Epoch]:
     """Fit an image network in place, with the channels last in memory.
 
@@ -72,8 +72,8 @@ def fit_images(
         order: seed of the order of the images and of how they are changed.
         dropout: seed of torch's global generator while the loop runs.
         on_epoch: called after every epoch.
-        progress: where an earlier call stood, to go on from there to the same bits.
-        keep: called with where the loop stands, as in `fit`.
+        checkpoint: from an earlier call, to continue to the same bits.
+        save: called with checkpoints, as in `fit`.
 
     Returns:
         The log, an entry an epoch.
@@ -83,8 +83,8 @@ def fit_images(
     net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     generator = torch.Generator().manual_seed(order)
     shown = _Shown(split, mean, std, settings.augmentation, chosen.batch, generator, device)
-    if progress is not None:
-        shown.epoch = len(progress.log)
+    if checkpoint is not None:
+        shown.epoch = len(checkpoint.log)
     held = split.images.pixels[split.validation]
     truth = split.images.targets[split.validation]
 
@@ -104,8 +104,8 @@ def fit_images(
             validate if len(held) else None,
             on_epoch,
             generator,
-            progress,
-            keep,
+            checkpoint,
+            save,
         )
 
 

@@ -17,7 +17,7 @@ from spectrolite.models import SceneNetwork
 from spectrolite.samples.band_reduction import Reduced
 from spectrolite.samples.scene_batches import Batch, TrainingScene, dense_epoch, patch_epoch
 from spectrolite.samples.split_scene import Split
-from spectrolite.training.loop import Epoch, Progress, fit
+from spectrolite.training.loop import Checkpoint, Epoch, fit
 from spectrolite.training.settings import TrainingSettings
 
 
@@ -29,8 +29,8 @@ def fit_scene(
     order: int,
     dropout: int,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
-    progress: Progress | None = None,
-    keep: Callable[[Progress], None] = lambda _: None,
+    checkpoint: Checkpoint | None = None,
+    save: Callable[[Checkpoint], None] = lambda _: None,
 ) -> list[Epoch]:
     """Fit a scene network in place, in the mode that was chosen.
 
@@ -44,8 +44,8 @@ def fit_scene(
         order: seed of the order and the orientations of windows or patches.
         dropout: seed of dropout.
         on_epoch: called after every epoch.
-        progress: where an earlier call stood, to go on from there to the same bits.
-        keep: called with where the loop stands, as in `fit`.
+        checkpoint: from an earlier call, to continue to the same bits.
+        save: called with checkpoints, as in `fit`.
 
     Returns:
         The log, an entry an epoch.
@@ -100,8 +100,8 @@ def fit_scene(
             validate if len(split.validation) else None,
             on_epoch,
             generator,
-            progress,
-            keep,
+            checkpoint,
+            save,
         )
 
 
