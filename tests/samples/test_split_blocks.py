@@ -16,9 +16,7 @@ from hypothesis import strategies as st
 from samples.label_maps import SMALL, block_numbers, counts_of, distance, scattered
 from spectrolite.data.labels import Labels
 from spectrolite.errors import SplitError
-from spectrolite.samples.split_methods import (
-    draw_validation_blocks,
-)
+from spectrolite.samples.split_methods import classes_kept, draw_blocks
 from spectrolite.samples.split_scene import Split, split
 
 
@@ -106,7 +104,8 @@ def test_where_blocks_are_scarce_most_classes_validate(seed: int) -> None:
     """Few blocks of many classes: which one is taken first decides how many classes follow."""
     labels = Labels(np.random.default_rng(seed).integers(0, 9, (4, 6)))
     pixels = np.flatnonzero(labels.array)
-    kept = draw_validation_blocks(labels, pixels, {"side": 2, "train": 0.3}, 0)
+    count_classes = classes_kept(labels, pixels, 0)
+    kept, _ = draw_blocks(labels, pixels, {"side": 2, "train": 0.3}, 0, count_classes, spare=True)
     assert set(kept.tolist()) == naive_blocks(labels, 0.3, 2, 0, 0, spare=True)
 
 
@@ -205,7 +204,7 @@ def test_blocks_that_lose_a_class_say_which_unless_it_is_allowed() -> None:
     )
     drawn = split(labels, "blocks", train=0.3, side=3, allow_missing=True)
     assert drawn.missing == {3: "test"}
-    assert str(drawn) == "blocks,train=0.3,side=3,seed=0,allow_missing"
+    assert drawn.text == "blocks,train=0.3,side=3,seed=0,allow_missing"
 
 
 def test_a_block_as_large_as_the_scene_leaves_no_test_pixel() -> None:

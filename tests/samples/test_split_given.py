@@ -36,7 +36,7 @@ def test_given_maps_are_taken_as_they_are() -> None:
     assert drawn.train.tolist() == np.flatnonzero(TRAIN).tolist()
     assert drawn.test.tolist() == np.flatnonzero(TEST).tolist()
     assert drawn.validation.tolist() == np.flatnonzero(VALIDATION).tolist()
-    assert str(drawn) == "given,seed=0,train=a,validation=c,test=b"
+    assert drawn.text == "given,seed=0,train=a,validation=c,test=b"
     assert (drawn.raised, drawn.dropped) == ((), 0)
 
 
@@ -78,7 +78,7 @@ def test_the_guard_counts_given_validation_pixels_as_training() -> None:
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [
-        ({}, "nothing"),
+        ({}, "neither"),
         ({"train": "a.npy"}, "train"),
         ({"test": "a.npy"}, "test"),
         ({"train": "a.npy", "test": "b.npy", "side": 3, "n": 2}, "n, side, test, train"),
@@ -132,7 +132,7 @@ def test_given_maps_without_validation(validation: float) -> None:
         allow_missing=True,
     )
     assert len(drawn.validation) == 0
-    assert str(drawn) == "given,seed=0,train=a,test=b,allow_missing"
+    assert drawn.text == "given,seed=0,train=a,test=b,allow_missing"
 
 
 def test_a_given_file_that_is_missing_is_named(tmp_path: Path) -> None:

@@ -69,23 +69,25 @@ def test_the_grammar_knows_every_keyword_of_every_method_and_no_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "key"),
+    ("text", "key", "hint"),
     [
-        ("random,method=blocks", "method"),
-        ("random,labels=gt.npy", "labels"),
-        ("random,parameters=3", "parameters"),
-        ("random,method", "method"),
-        ("blocks,sid=4", "sid"),
-        ("given,train=a.npy,tset=b.npy", "tset"),
-        ("random,Train=0.1", "Train"),
+        ("random,method=blocks", "method", ""),
+        ("random,labels=gt.npy", "labels", ""),
+        ("random,parameters=3", "parameters", ""),
+        ("random,method", "method", ""),
+        ("blocks,sid=4", "sid", "; did you mean side?"),
+        ("given,train=a.npy,tset=b.npy", "tset", "; did you mean test?"),
+        ("random,Train=0.1", "Train", "; did you mean train?"),
     ],
 )
-def test_a_keyword_that_no_method_has_is_refused_when_it_is_read(text: str, key: str) -> None:
+def test_a_keyword_that_no_method_has_is_refused_when_it_is_read(
+    text: str, key: str, hint: str
+) -> None:
     with pytest.raises(SplitError) as caught:
         parse_split(text)
     assert str(caught.value) == (
         f"--split: no keyword {key}; wanted one of train, test, n, side, seed, guard, validation, "
-        "allow_missing"
+        f"allow_missing{hint}"
     )
 
 
@@ -97,10 +99,10 @@ def test_a_keyword_that_no_method_has_is_refused_when_it_is_read(text: str, key:
         ("blocks,allow_missing,allow_missing=false", "allow_missing"),
     ],
 )
-def test_a_keyword_that_stands_twice(text: str, key: str) -> None:
+def test_a_keyword_that_is_given_twice(text: str, key: str) -> None:
     with pytest.raises(SplitError) as caught:
         parse_split(text)
-    assert str(caught.value) == f"--split: {key} stands twice in {text!r}"
+    assert str(caught.value) == f"--split: {key} is given twice in {text!r}"
 
 
 @pytest.mark.parametrize(("text", "word"), [("random,", ""), ("random,=3", "=3"), ("a,b=", "b=")])

@@ -93,7 +93,7 @@ def test_half_of_the_polygons_of_each_class_train() -> None:
     drawn = split(labels, "polygons", train=0.5, seed=3)
     assert counts_of(drawn, drawn.train) == {1: 4 * 6, 4: 2 * 3}
     assert counts_of(drawn, drawn.test) == {1: 4 * 6, 4: 3 * 3}
-    assert str(drawn) == "polygons,train=0.5,seed=3"
+    assert drawn.text == "polygons,train=0.5,seed=3"
 
 
 def test_a_class_of_one_polygon_is_an_error_unless_it_is_accepted() -> None:
@@ -118,6 +118,6 @@ def test_labels_that_were_not_drawn_have_no_polygons_to_keep() -> None:
     with pytest.raises(SplitError) as caught:
         split(sized(9, 9), "polygons")
     assert str(caught.value) == (
-        "polygons: sized knows no polygons; take labels that were drawn as polygons (.gpkg, "
+        "polygons: sized has no polygons; take labels that were drawn as polygons (.gpkg, "
         ".geojson, .shp, or a .csv with a column polygon), or the split fields"
     )

@@ -12,12 +12,7 @@ from samples.label_maps import DRAWN, counts_of, scattered, sized
 from spectrolite.data.labels import Labels
 from spectrolite.errors import SplitError
 from spectrolite.samples import split_scene
-from spectrolite.samples.split_methods import (
-    DRAWS,
-    draw_validation_blocks,
-    draw_validation_fields,
-    draw_validation_polygons,
-)
+from spectrolite.samples.split_methods import DRAWS, VALIDATION_DRAWS
 from spectrolite.samples.split_scene import split
 
 
@@ -40,7 +35,7 @@ def test_what_stands_at_test_pixels_cannot_reach_the_choice_of_validation_pixels
     method: str, parameters: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = split(scattered(), method, seed=5, validation=0.4, **parameters)
-    draw, given_pixels = DRAWS[method], []
+    given_pixels: list[NDArray[np.int64]] = []
 
     def other_labels_elsewhere(labels: Labels, pixels: NDArray[np.int64]) -> Labels:
         given_pixels.append(pixels)
@@ -51,22 +46,16 @@ def test_what_stands_at_test_pixels_cannot_reach_the_choice_of_validation_pixels
         return Labels(array, polygons=polygons)
 
     def draw_among_others(
-        labels: Labels, pixels: NDArray[np.int64], values: Any, seed: int, kept: Any
+        labels: Labels, pixels: NDArray[np.int64], values: Any, seed: int, count_classes: Any
     ) -> tuple[NDArray[np.int64], set[int]]:
-        assert kept(pixels) == 0  # of the pixels it may draw from, none is left to score with
-        return draw(other_labels_elsewhere(labels, pixels), pixels, values, seed, kept)
+        assert count_classes(pixels) == 0  # of the pixels it may draw from, none is left to test
+        draw = VALIDATION_DRAWS.get(method, DRAWS[method]) if given_pixels else DRAWS[method]
+        return draw(other_labels_elsewhere(labels, pixels), pixels, values, seed, count_classes)
 
-    def among_others(draw_validation: Any) -> Any:
-        def drawn_among_others(labels: Labels, pixels: NDArray[np.int64], *more: Any) -> Any:
-            return draw_validation(other_labels_elsewhere(labels, pixels), pixels, *more)
-
-        return drawn_among_others
-
-    monkeypatch.setitem(DRAWS, method, draw_among_others)
-    monkeypatch.setattr(split_scene, "draw_validation_blocks", among_others(draw_validation_blocks))
-    monkeypatch.setattr(split_scene, "draw_validation_fields", among_others(draw_validation_fields))
+    draws = {method: draw_among_others}
+    monkeypatch.setattr(split_scene, "DRAWS", draws)
     monkeypatch.setattr(
-        split_scene, "draw_validation_polygons", among_others(draw_validation_polygons)
+        split_scene, "VALIDATION_DRAWS", draws if method in VALIDATION_DRAWS else {}
     )
     drawn = split(scattered(), method, seed=5, validation=0.4, **parameters)
     assert drawn.sha256 == plain.sha256

@@ -13,32 +13,36 @@ from spectrolite.samples.split_grammar import METHODS
 from spectrolite.samples.split_scene import split
 
 
-def test_an_unknown_method_lists_the_known_ones() -> None:
+@pytest.mark.parametrize(
+    ("method", "hint"),
+    [("quarters", ""), ("block", "; did you mean blocks?"), ("Field", "; did you mean fields?")],
+)
+def test_an_unknown_method_lists_the_known_ones(method: str, hint: str) -> None:
     with pytest.raises(SplitError) as caught:
-        split(scattered(), "fourths")
+        split(scattered(), method)
     assert str(caught.value) == (
         "--split: wanted one of random, per_class, blocks, blocks_by_class, fields, polygons, "
-        "scenes, given, got 'fourths'"
+        f"scenes, given, got {method!r}{hint}"
     )
 
 
 @pytest.mark.parametrize(
-    ("method", "parameters", "said"),
+    ("method", "parameters", "start", "hint"),
     [
-        ("random", {"side": 4, "n": 3}, "no keyword n, side; wanted train"),
-        ("per_class", {"train": 0.1}, "no keyword train; wanted n"),
-        ("blocks", {"sid": 4}, "no keyword sid; wanted train, side"),
-        ("blocks_by_class", {"n": 4}, "no keyword n; wanted train, side"),
-        ("fields", {"side": 4}, "no keyword side; wanted train"),
-        ("polygons", {"n": 4}, "no keyword n; wanted train"),
+        ("random", {"side": 4, "n": 3}, "no keyword n, side; wanted train", ""),
+        ("per_class", {"train": 0.1}, "no keyword train; wanted n", ""),
+        ("blocks", {"sid": 4}, "no keyword sid; wanted train, side", "; did you mean side?"),
+        ("blocks_by_class", {"n": 4}, "no keyword n; wanted train, side", ""),
+        ("fields", {"gaurd": 4}, "no keyword gaurd; wanted train", "; did you mean guard?"),
+        ("polygons", {"n": 4}, "no keyword n; wanted train", ""),
     ],
 )
 def test_an_unknown_keyword_lists_the_known_ones(
-    method: str, parameters: dict[str, Any], said: str
+    method: str, parameters: dict[str, Any], start: str, hint: str
 ) -> None:
     with pytest.raises(SplitError) as caught:
         split(scattered(), method, **parameters)
-    assert str(caught.value) == f"{method}: {said}, seed, guard, validation, allow_missing"
+    assert str(caught.value) == f"{method}: {start}, seed, guard, validation, allow_missing{hint}"
 
 
 @pytest.mark.parametrize("method", ["random", "blocks", "blocks_by_class", "fields", "polygons"])
@@ -127,6 +131,6 @@ def test_shares_may_be_numpys(kind: Any) -> None:
     one = split(scattered(), "random", train=kind(0.25), validation=kind(0.5), seed=3)
     plain = split(scattered(), "random", train=0.25, validation=0.5, seed=3)
     assert one.sha256 == plain.sha256
-    assert str(one) == str(plain) == "random,train=0.25,seed=3,validation=0.5"
+    assert one.text == plain.text == "random,train=0.25,seed=3,validation=0.5"
     assert {type(one.parameters[key]) for key in ("train", "validation")} == {float}
-    assert str(split(scattered(), "random", validation=kind(0))) == "random,train=0.1,seed=0"
+    assert split(scattered(), "random", validation=kind(0)).text == "random,train=0.1,seed=0"

@@ -72,7 +72,7 @@ def test_a_split_is_drawn_again_from_its_own_words(
     method: str, parameters: dict[str, Any], extra: dict[str, Any]
 ) -> None:
     drawn = split(scattered(), method, seed=7, **parameters, **extra)
-    word, keywords = parse_split(str(drawn))
+    word, keywords = parse_split(drawn.text)
     assert word == method
     assert keywords == {**parameters, "seed": 7, **extra}
     assert split(scattered(), word, **keywords).sha256 == drawn.sha256
@@ -160,7 +160,7 @@ def test_missing_classes_say_what_they_miss() -> None:
     )
     assert drawn.missing == {2: "test", 3: "training", 4: "training"}
     assert drawn.classes_of(drawn.test).tolist() == [1, 3]
-    assert str(drawn) == "given,seed=0,allow_missing"
+    assert drawn.text == "given,seed=0,allow_missing"
 
 
 def test_allow_missing_false_allows_nothing() -> None:
@@ -193,3 +193,31 @@ def test_one_class_is_nothing_to_learn(method: str, words: str) -> None:
     assert str(caught.value) == (
         f"{words}: wanted at least two classes with training pixels, got 1 of 1 in one"
     )
+
+
+def test_a_split_prints_its_counts_and_no_array(indian_pines: Labels) -> None:
+    plain = split(sized(6, 4), "random", train=0.5, seed=1)
+    assert repr(plain) == str(plain)
+    assert str(plain) == (
+        "Split random,train=0.5,seed=1 of sized\n"
+        "  training           5 pixels of 2 classes\n"
+        "  validation         0 pixels of 0 classes\n"
+        "  test               5 pixels of 2 classes\n"
+        "  split.leakage(patch) measures how much of the test part training sees"
+    )
+    guarded = split(indian_pines, "fields", train=0.1, guard=12, validation=0.2, allow_missing=True)
+    lines = str(guarded).splitlines()
+    assert lines[0] == (
+        "Split fields,train=0.1,seed=0,guard=12,validation=0.2,allow_missing of indian_pines"
+    )
+    assert lines[1:4] == [
+        f"  training   {len(guarded.train):>9,} pixels of 16 classes",
+        f"  validation {len(guarded.validation):>9,} pixels of "
+        f"{len(guarded.classes_of(guarded.validation))} classes",
+        f"  test       {len(guarded.test):>9,} pixels of 9 classes",
+    ]
+    assert lines[4] == f"  guard      {guarded.dropped:>9,} test pixels dropped"
+    names = indian_pines.class_names
+    shown = ", ".join(names[i] for i in (1, 4, 7, 8, 9, 13))
+    assert lines[5] == f"  without test pixels: {shown} and 1 more"
+    assert len(lines) == 7

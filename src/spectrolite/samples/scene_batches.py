@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from spectrolite.data.scene import Window, windows
-from spectrolite.samples.receptive_field import widened
+from spectrolite.samples.receptive_field import input_mask
 
 MOST_PIXELS = 8192  # training pixels in one step
 
@@ -87,7 +87,7 @@ class TrainingScene:
         padded = torch.nn.functional.pad(read(inside), missing)
         around, beyond = _widened(window, 2 * halo, rows, cols)
         feeds = torch.nn.functional.pad(self.targets[around.slices] >= 0, beyond)
-        reached = widened(feeds[None, None], halo)[0]
+        reached = input_mask(feeds[None, None], halo)[0]
         reached = reached[..., 2 * halo : reached.shape[-2] - 2 * halo, :]
         reached = reached[..., 2 * halo : reached.shape[-1] - 2 * halo]
         return torch.where(reached, padded, 0.0)
