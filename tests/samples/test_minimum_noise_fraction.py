@@ -86,8 +86,9 @@ def test_too_few_neighbours_for_the_noise_are_refused() -> None:
     with pytest.raises(SettingsError) as caught:
         fit_bands(scene(), a_split(), 4, "train", reduction="mnf")
     assert str(caught.value) == (
-        "reduction: mnf takes the noise of 6 bands from more than 6 pairs of neighbouring pixels, "
-        "and there are 1 (train); take --bands-from patches with a larger patch, or --reduction pca"
+        "reduction: mnf estimates the noise of 6 bands from more than 6 pairs of neighbouring "
+        "pixels, but there are 1 (train); take --bands-from patches with a larger patch, or "
+        "--reduction pca"
     )
 
 
@@ -98,6 +99,7 @@ def test_noise_that_follows_from_that_of_other_bands_is_refused() -> None:
     with pytest.raises(SettingsError) as caught:
         fit_bands(Scene(cube), a_split(), 2, "scene", reduction="mnf")
     assert str(caught.value) == (
-        "reduction: mnf needs noise that is independent from band to band, and some bands' noise "
-        "follows from that of others; leave bands out with --drop-bands, or take --reduction pca"
+        "reduction: mnf needs noise that is independent from band to band, but the noise of "
+        "some bands depends linearly on other bands; leave bands out with --drop-bands, or take "
+        "--reduction pca"
     )

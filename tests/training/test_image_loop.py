@@ -27,7 +27,7 @@ from spectrolite.models import ImageNetwork, build_image_model
 from spectrolite.samples.augmentation import channel_statistics
 from spectrolite.training import loop
 from spectrolite.training.checkpoint import load_checkpoint, save_checkpoint
-from spectrolite.training.image_loop import _Shown, fit_images, logits_of
+from spectrolite.training.image_loop import _Epochs, fit_images, logits_of
 from spectrolite.training.loop import Checkpoint, Epoch
 from spectrolite.training.settings import ImageSettings, settings
 
@@ -191,7 +191,7 @@ def test_every_optimiser_learns(split: sl.ImageSplit, optimiser: str) -> None:
 def test_every_image_once_in_batches_alike(
     split: sl.ImageSplit, batch: int, sizes: set[int]
 ) -> None:
-    shown = _Shown(
+    shown = _Epochs(
         split,
         *_statistics(split),
         _chosen(pad=0, mirror="none").augmentation,
@@ -214,12 +214,12 @@ def test_every_image_once_in_batches_alike(
 def test_no_batch_of_one_image(split: sl.ImageSplit) -> None:
     """BatchNorm refuses one value a channel: three images in batches of two are one batch."""
     few = sl.ImageSplit(split.images, None, split.train[:3], split.validation, split.test)
-    shown = _Shown(few, *_statistics(split), _chosen().augmentation, 2, torch.Generator(), CPU)
+    shown = _Epochs(few, *_statistics(split), _chosen().augmentation, 2, torch.Generator(), CPU)
     assert [len(b.targets) for b in shown.batches()] == [3]
 
 
 def test_alternating_mirrors_show_every_image_both_ways(split: sl.ImageSplit) -> None:
-    shown = _Shown(
+    shown = _Epochs(
         split,
         torch.zeros(1),
         torch.ones(1),
@@ -235,7 +235,7 @@ def test_alternating_mirrors_show_every_image_both_ways(split: sl.ImageSplit) ->
     assert one != two
 
 
-def _pixels(shown: _Shown) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _pixels(shown: _Epochs) -> np.ndarray[Any, np.dtype[np.int64]]:
     (batch,) = shown.batches()
     return (batch.images[:, 0] * 255).round().long().numpy()
 
