@@ -306,3 +306,23 @@ def test_what_a_network_says_of_its_images_is_kept() -> None:
     assert str(caught.value) == (
         "images: wanted (N, 3, H, W) with at least 8 pixels a side, got (1, 1, 8, 8)"
     )
+
+
+def test_a_cost_prints_its_totals() -> None:
+    with torch.device("meta"):
+        net = nn.Sequential(
+            nn.Conv2d(3, 3, 3, groups=3, bias=False), nn.Conv2d(3, 1000, 1, bias=False)
+        )
+    made = sl.cost(net, (3, 4, 4))
+    assert repr(made) == str(made)
+    assert str(made) == (
+        "Sequential, input 3x4x4, 2 layers\n"
+        "                                  parameters              MACs\n"
+        "  depthwise                               27               108\n"
+        "  pointwise                            3,000            12,000\n"
+        "  total                                3,027            12,108\n"
+        "  with ordinary convolutions          27,000           108,000\n"
+        "  bytes of weights                    12,108\n"
+        "  bytes of activations                16,048"
+    )
+    assert "ordinary" not in str(sl.cost(net[:1], (3, 4, 4)))

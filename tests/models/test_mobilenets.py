@@ -344,7 +344,10 @@ def test_the_course_variant_starts_as_pytorch_does(kind: Network) -> None:
         ({"width": math.nan}, "width: wanted a number from 0.05 to 8, got nan"),
         ({"width": 8.01}, "width: wanted a number from 0.05 to 8, got 8.01"),
         ({"classes": 1}, "classes: wanted at least 2, got 1"),
-        ({"activation": "gelu"}, "activation: wanted one of relu6, relu, got 'gelu'"),
+        (
+            {"activation": "gelu"},
+            "activation: wanted one of relu6, relu, got 'gelu'; did you mean relu?",
+        ),
         ({"channels": 0}, "channels: wanted at least 1, got 0"),
         ({"width": "wide"}, "model {}: '<=' not supported between instances of 'float' and 'str'"),
     ],

@@ -26,7 +26,7 @@ from spectrolite.training.optimisers import (
 from spectrolite.training.settings import LoopSettings
 
 KEEP_EVERY_S = 20.0
-"""Seconds between two checkpoints; one of HybridSN takes 0.2 s to write."""
+"""Seconds between two checkpoints: writing one takes a small part of that."""
 
 
 @dataclass(frozen=True)
