@@ -8,7 +8,7 @@ to 3.3 and table 1; widths and initial weights after its reference, TensorFlow's
 What is peculiar to it:
 - a 3x3 convolution is split into a depthwise one, a kernel a channel, and a pointwise one that
   mixes channels; each has its own BatchNorm and ReLU6. The pair costs 1/out + 1/9 of the ordinary
-  convolution, where out is the number of output channels: about an eighth;
+  convolution, where out is the number of output channels: between an eighth and a ninth;
 - there are no shortcuts: a channel whose depthwise kernel becomes zero stays dead, and weight decay
   on nine weights causes this in many channels (`blocks.parameter_groups` has none on them);
 - table 1 gives the last depthwise convolution stride 2 with the same 7x7 map before and after it.
