@@ -24,11 +24,12 @@ import torch
 
 import spectrolite as sl
 from spectrolite.bundles.exported_folder import new_folder
+from spectrolite.bundles.exported_model import Exported
 from spectrolite.bundles.extras import need
-from spectrolite.bundles.runtimes import Exported, start_onnx
+from spectrolite.bundles.runtimes import start_onnx
 from spectrolite.deploy import export as exporting
 from spectrolite.deploy import onnx_graph
-from spectrolite.deploy.protocols import Protocol
+from spectrolite.deploy.run_data import Protocol
 from spectrolite.errors import (
     ImagesError,
     MissingExtraError,

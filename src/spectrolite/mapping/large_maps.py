@@ -14,8 +14,8 @@ import numpy as np
 import rasterio
 
 from spectrolite import readers
+from spectrolite.bundles.exported_model import Exported, is_exported, scene_model
 from spectrolite.bundles.loading import AnyModel
-from spectrolite.bundles.runtimes import Exported, is_exported, scene_model
 from spectrolite.bundles.scene_bundle import Bundle
 from spectrolite.data.scene import AnyScene, Scene, Window
 from spectrolite.data.scene_sets import AnyScenes, SceneSet, scenes_of
