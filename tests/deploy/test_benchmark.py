@@ -42,15 +42,15 @@ def test_models_of_both_kinds_are_measured_side_by_side(
 ) -> None:
     exported = digits_onnx.model.path
     folders = (tiny_run.path, digits_run.path / "bundle", exported)
-    out, picture = tmp_path / "made.json", tmp_path / "made.png"
+    out, picture = tmp_path / "result.json", tmp_path / "result.png"
     flags = ("--repeats", 3, "--side", 20, "--out", out, "--picture", picture)
     code, printed, err = typed("benchmark", *folders, *flags, "--threads", 1)
     assert (code, err) == (0, "")
     assert "onnxruntime │ float32" in printed
-    found = json.loads(out.read_text(encoding="utf-8"))
-    assert (found["threads"], found["repeats"]) == (1, 3)
-    assert found["machine"]["torch"] == torch.__version__
-    models = found["models"]
+    content = json.loads(out.read_text(encoding="utf-8"))
+    assert (content["threads"], content["repeats"]) == (1, 3)
+    assert content["machine"]["torch"] == torch.__version__
+    models = content["models"]
     assert [m["backend"] for m in models] == ["torch", "torch", "onnxruntime"]
     assert [m["works_on"] for m in models] == ["pixels", "images", "images"]
     assert [m["many"]["items"] for m in models] == [400, 64, 64]
@@ -60,8 +60,8 @@ def test_models_of_both_kinds_are_measured_side_by_side(
     for m in models:
         assert 0 < m["one"]["p50_s"] <= m["one"]["p95_s"] < 60
         assert (m["load_s"], m["peak_mib"]) == (0.25, 300.0)
-    with Image.open(picture) as drawn:
-        assert len(np.unique(np.asarray(drawn.convert("RGB")).reshape(-1, 3), axis=0)) > 10
+    with Image.open(picture) as plot:
+        assert len(np.unique(np.asarray(plot.convert("RGB")).reshape(-1, 3), axis=0)) > 10
     assert typed("benchmark", *folders, *flags)[2] == (
         f"error: {out} exists; take another name, or --overwrite"
     )
@@ -97,10 +97,13 @@ def test_threads_are_set_and_restored(
 
     monkeypatch.setattr(benchmarking, "_timings", spy)
     before = torch.get_num_threads()
-    made = sl.benchmark([digits_run.path], threads=2, repeats=1)
+    result = sl.benchmark([digits_run.path], threads=2, repeats=1)
     assert seen == [2, 2]
     assert torch.get_num_threads() == before
-    assert json.loads(made.to_json())["threads"] == 2
+    assert json.loads(result.to_json())["threads"] == 2
+    first, row = repr(result).splitlines()
+    assert first == "Benchmark, 2 thread(s), 1 calls"
+    assert row.startswith(f"{digits_run.path}: mobilenet_v1 (course), torch float32, ")
 
 
 def test_a_separate_process_measures_time_and_memory(digits_run: sl.Run) -> None:

@@ -162,10 +162,8 @@ def test_impossible_numbers_of_kernels_are_refused() -> None:
     ):
         with pytest.raises(SettingsError, match=f"^{re.escape(message)}$"):
             build_model("mobilenet_v1", variant="course", width=0.25, kernels=kernels)
-    full = [
-        len(x.depthwise[0].weight)
-        for x in depthwise_layers(network_without_dead_kernels("V2 narrow")[0])
-    ]  # type: ignore[arg-type]
+    layers: Any = depthwise_layers(network_without_dead_kernels("V2 narrow")[0])
+    full = [len(layer.depthwise[0].weight) for layer in layers]
     message = "kernels: wanted 8 in depthwise layer 0, whose input goes around it too, got 7"
     with pytest.raises(SettingsError, match=f"^{re.escape(message)}$"):
         build_model("mobilenet_v2", width=0.1, kernels=[7, *full[1:]])
@@ -188,43 +186,51 @@ def pruned(
 
 
 def test_a_pruned_run(with_dead_kernels: sl.Run, pruned: tuple[Path, sl.Pruning]) -> None:
-    out, made = pruned
+    out, pruning = pruned
     run = sl.open_run(out)
     train, test = sl.load("digits")
-    assert made.kernels[0] == 728
-    assert made.kernels[1] <= 728 * 2 / 3
-    assert run.bundle.config.kernels == tuple(after for _, after in made.layers.values())
-    assert made.parameters[1] == costs.parameters(run.bundle.network) < made.parameters[0]
-    assert made.macs[1] == costs.macs(run.bundle.network, (1, 8, 8)) < made.macs[0]
-    assert made.difference < 1e-5
-    assert min(made.seconds) > 0
+    assert pruning.kernels[0] == 728
+    assert pruning.kernels[1] <= 728 * 2 / 3
+    assert run.bundle.config.kernels == tuple(after for _, after in pruning.layers.values())
+    assert pruning.parameters[1] == costs.parameters(run.bundle.network) < pruning.parameters[0]
+    assert pruning.macs[1] == costs.macs(run.bundle.network, (1, 8, 8)) < pruning.macs[0]
+    assert pruning.difference < 1e-5
+    assert min(pruning.seconds) > 0
     before, after = (sl.classify(one, test) for one in (with_dead_kernels, run))
     assert np.abs(before.probabilities - after.probabilities).max() < 1e-5
-    assert made.accuracy == (with_dead_kernels.report.overall_accuracy, run.report.overall_accuracy)
-    assert made.accuracy[0] == made.accuracy[1]
-    assert run.report.parameters == made.parameters[1]
+    assert pruning.accuracy == (
+        with_dead_kernels.report.overall_accuracy,
+        run.report.overall_accuracy,
+    )
+    assert pruning.accuracy[0] == pruning.accuracy[1]
+    assert run.report.parameters == pruning.parameters[1]
     note = (
-        f"Pruned after that training (--dead): {728 - made.kernels[1]} of 728 depthwise kernels "
+        f"Pruned after that training (--dead): {728 - pruning.kernels[1]} of 728 depthwise kernels "
         "were removed, no fine-tuning."
     )
     assert run.report.notes[-1] == note
     assert json.loads((out / "pruning.json").read_text())["how"] == "--dead"
-    assert sl.evaluate(out).overall_accuracy == made.accuracy[1]
+    assert sl.evaluate(out).overall_accuracy == pruning.accuracy[1]
     assert sl.report(out) == out / "report.html"
     kernels = sl.doctor(out / "bundle", train).kernels
-    assert sum(k.kernels for k in kernels) == made.kernels[1]
+    assert sum(k.kernels for k in kernels) == pruning.kernels[1]
     assert sum(len(k.dead) for k in kernels) == 0
     assert not list(out.parent.glob(".*"))
+    lines = repr(pruning).splitlines()
+    assert lines[0] == "Pruning with --dead"
+    assert lines[1] == f"depthwise kernels: 728 before, {pruning.kernels[1]} after"
+    assert lines[4] == "test accuracy: {:.2%} -> {:.2%}".format(*pruning.accuracy)
+    assert len(lines) == 5
 
 
 def test_a_pruned_run_is_exported_and_benchmarked(
     pruned: tuple[Path, sl.Pruning], tmp_path: Path, typed: Callable[..., tuple[int, str, str]]
 ) -> None:
     out, _ = pruned
-    made = sl.export(out, out=tmp_path / "onnx")
-    assert (made.parity.checked_on, made.parity.same_class) == ("data", 1)
+    exported = sl.export(out, out=tmp_path / "onnx")
+    assert (exported.parity.checked_on, exported.parity.same_class) == ("data", 1)
     _, test = sl.load("digits")
-    ours, theirs = sl.classify(out, test), sl.classify(made.model, test)
+    ours, theirs = sl.classify(out, test), sl.classify(exported.model, test)
     assert np.abs(ours.probabilities - theirs.probabilities).max() < 1e-4
     code, stdout, _ = typed("benchmark", out, tmp_path / "onnx", "--repeats", 1, "--json")
     assert (code, len(json.loads(stdout)["models"])) == (0, 2)
@@ -242,9 +248,9 @@ def test_a_pruned_run_is_not_retrained(pruned: tuple[Path, sl.Pruning]) -> None:
 
 
 def test_a_pruned_run_is_pruned_again(pruned: tuple[Path, sl.Pruning], tmp_path: Path) -> None:
-    out, made = pruned
+    out, pruning = pruned
     again = sl.prune(out, dead=True, out=tmp_path / "again")
-    assert again.kernels == (made.kernels[1], made.kernels[1])
+    assert again.kernels == (pruning.kernels[1], pruning.kernels[1])
     assert again.difference == 0
     assert len(sl.open_run(tmp_path / "again").pruning_notes) == 2
 
@@ -289,10 +295,10 @@ def scene_run(tiny_files: tuple[Path, Path], tmp_path_factory: pytest.TempPathFa
 
 
 def test_a_pruned_scene_network(scene_run: sl.Run, tmp_path: Path) -> None:
-    made = sl.prune(scene_run, dead=True, out=tmp_path / "sn")
+    pruning = sl.prune(scene_run, dead=True, out=tmp_path / "sn")
     run = sl.open_run(tmp_path / "sn")
-    assert made.kernels[0] == 72
-    assert made.kernels[1] <= 48
+    assert pruning.kernels[0] == 72
+    assert pruning.kernels[1] <= 48
     scene, _ = run.data()
     before, after = (sl.classify(one, scene) for one in (scene_run, run))
     assert np.abs(before.confidence - after.confidence).max() < 1e-5
@@ -412,8 +418,8 @@ def test_a_run_whose_data_are_gone(
         f"error: {tmp_path / 'run'}: trained on images in memory, which cannot be loaded again; "
         "give them"
     )
-    made = sl.prune(tmp_path / "run", *sl.load("digits"), dead=True, out=tmp_path / "out")
-    assert made.difference < 1e-5
+    pruning = sl.prune(tmp_path / "run", *sl.load("digits"), dead=True, out=tmp_path / "out")
+    assert pruning.difference < 1e-5
 
 
 def test_changed_logits_are_refused(

@@ -42,7 +42,7 @@ def digits_bytes(digits_onnx: sl.Export) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def made(
+def int8(
     digits_run: sl.Run, digits_bytes: bytes, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, tuple[sl.Quantization, Path]]:
     """The digits' network in int8, by both backends."""
@@ -56,9 +56,9 @@ def made(
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_accuracy_and_agreement_are_those_on_the_test_part(
-    made: dict[str, tuple[sl.Quantization, Path]], digits_run: sl.Run, backend: str
+    int8: dict[str, tuple[sl.Quantization, Path]], digits_run: sl.Run, backend: str
 ) -> None:
-    result, folder = made[backend]
+    result, folder = int8[backend]
     test = sl.load("digits")[1]
     classes = sl.classify(folder, test).classes
     assert result.accuracy[1] == (classes == test.targets).mean()
@@ -71,14 +71,18 @@ def test_accuracy_and_agreement_are_those_on_the_test_part(
     assert (result.precision, result.per, result.computes) == ("int8", "channel", "int8")
     assert sl.open_exported(folder).config.precision == "int8"
     assert json.loads((folder / "quantization.json").read_text())["agreement"] == result.agreement
+    lines = repr(result).splitlines()
+    assert lines[0] == f"Quantization to int8 on {backend}"
+    assert lines[1] == "accuracy: {:.2%} before, {:.2%} after".format(*result.accuracy)
+    assert len(lines) == 5
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_every_layer_has_a_noise_figure(
-    made: dict[str, tuple[sl.Quantization, Path]], digits_bytes: bytes, backend: str
+    int8: dict[str, tuple[sl.Quantization, Path]], digits_bytes: bytes, backend: str
 ) -> None:
     """Eight bits of a bell-shaped signal give 30 to 45 dB; a broken layer gives about 0."""
-    noise = made[backend][0].sqnr_db
+    noise = int8[backend][0].sqnr_db
     assert list(noise) == precisions.layer_names(digits_bytes)
     assert len(noise) == 1 + 2 * 9 + 1
     values = [value for value in noise.values() if value is not None]
@@ -87,9 +91,9 @@ def test_every_layer_has_a_noise_figure(
 
 
 def test_weights_are_signed_bytes_with_one_scale_a_channel(
-    made: dict[str, tuple[sl.Quantization, Path]], digits_bytes: bytes
+    int8: dict[str, tuple[sl.Quantization, Path]], digits_bytes: bytes
 ) -> None:
-    model = onnx.load_model_from_string((made["onnxruntime"][1] / "model.onnx").read_bytes())
+    model = onnx.load_model_from_string((int8["onnxruntime"][1] / "model.onnx").read_bytes())
     plain = onnx.load_model_from_string(digits_bytes)
     weights, before = (
         {w.name: onnx.numpy_helper.to_array(w) for w in m.graph.initializer} for m in (model, plain)
@@ -109,7 +113,7 @@ def test_weights_are_signed_bytes_with_one_scale_a_channel(
 def test_one_scale_for_a_whole_tensor_adds_more_noise(
     digits_run: sl.Run,
     digits_bytes: bytes,
-    made: dict[str, tuple[sl.Quantization, Path]],
+    int8: dict[str, tuple[sl.Quantization, Path]],
     tmp_path: Path,
 ) -> None:
     """The ranges of depthwise channels differ a lot: one scale for all wastes bits on most."""
@@ -123,7 +127,7 @@ def test_one_scale_for_a_whole_tensor_adds_more_noise(
     def mean_db(one: sl.Quantization) -> float:
         return float(np.mean([v for v in one.sqnr_db.values() if v is not None]))
 
-    assert mean_db(result) < mean_db(made["onnxruntime"][0])
+    assert mean_db(result) < mean_db(int8["onnxruntime"][0])
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
