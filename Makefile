@@ -1,5 +1,5 @@
 # make setup   an environment in .venv with everything for demo and tests
-# make demo    the main job on real data: Indian Pines, HybridSN, two splits (5 to 10 minutes)
+# make demo    the main job on real data: Indian Pines, two networks, two splits (5 minutes)
 # make test    everything that CI runs
 # make check   format, lint, types, quick tests: before every commit
 # make docs    write docs/commands.md anew from the command line
