@@ -340,22 +340,9 @@ def test_the_sentence_counts(copied: sl.Run) -> None:
     )
 
 
-def test_the_doctor_on_scenes(
-    tiny_files: tuple[Path, Path], tiny_run: sl.Run, tmp_path: Path
-) -> None:
-    scene, labels = sl.read_scene(tiny_files[0]), sl.read_labels(tiny_files[1])
-    split = sl.split(labels, "random", train=0.2, seed=1)
-    run = sl.train(
-        scene,
-        labels,
-        split,
-        out=tmp_path / "sn",
-        model="mobilesn",
-        components=5,
-        epochs=2,
-        receptive_field=5,
-        width=0.25,
-    )
+def test_the_doctor_on_scenes(mobilesn_run: sl.Run, tiny_run: sl.Run, tmp_path: Path) -> None:
+    shutil.copytree(mobilesn_run.path, tmp_path / "sn")
+    run = sl.open_run(tmp_path / "sn")
     found = sl.doctor(run, picture=tmp_path / "sn.png").kernels
     assert [(k.name, k.kernels) for k in found] == [
         (f"blocks.{n}.depthwise.0", 24) for n in range(3)

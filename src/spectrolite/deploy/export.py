@@ -10,7 +10,8 @@ from spectrolite.bundles.exported_folder import BACKENDS, FILES, new_folder, wri
 from spectrolite.bundles.exported_model import Exported, open_exported
 from spectrolite.bundles.extras import need
 from spectrolite.bundles.loading import AnyModel, any_bundle
-from spectrolite.deploy.onnx_graph import as_run, dropped_bands, graph_size, onnx_bytes, write_graph
+from spectrolite.deploy.onnx_graph import graph_size, onnx_bytes, write_graph
+from spectrolite.deploy.run_data import as_run, dropped_bands
 from spectrolite.deploy.torch_parity import Parity, check_parity
 from spectrolite.errors import SettingsError
 
