@@ -23,7 +23,6 @@ import pytest
 import torch
 
 import spectrolite as sl
-from spectrolite.bundles.exported_folder import new_folder
 from spectrolite.bundles.extras import need
 from spectrolite.bundles.runtimes import Exported, start_onnx
 from spectrolite.deploy import export as exporting
@@ -305,7 +304,8 @@ def test_the_verb_prints_what_was_checked(
     assert {p.name for p in out.iterdir()} == {"config.json", "model.onnx"}
     (out / "mine.txt").write_text("keep me")
     assert typed("export", digits_run.path, "--out", out, "--overwrite")[2] == (
-        f"error: {out} is no exported folder, so --overwrite leaves it alone; take another --out"
+        f"error: {out} is not an exported folder, which --overwrite does not replace; take "
+        "another --out"
     )
     assert (out / "mine.txt").exists()
     assert typed("export", digits_run.path, "--format", "coreml", "--out", tmp_path / "x")[2] == (
@@ -352,73 +352,6 @@ def test_a_window_of_pixels_without_a_spectrum_holds_that_of_the_padding(
     drawn = sl.split(tiny[1].on(scene), "random", train=0.2, seed=1)
     inputs = np.concatenate(Protocol(scene, drawn).calibration(model))
     assert inputs.min() > 0
-
-
-# Replacing what is there
-
-
-def filled(folder: Path, words: str) -> Path:
-    folder.mkdir()
-    (folder / "config.json").write_text(words)
-    return folder
-
-
-def test_what_is_replaced_stands_until_the_new_folder_has_its_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out = filled(tmp_path / "out", "old")
-    real = Path.rename
-
-    def killed(source: Path, target: Path) -> Path:
-        if source.name == ".part.out":
-            raise KeyboardInterrupt
-        return real(source, target)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "rename", killed)
-        with pytest.raises(KeyboardInterrupt), new_folder(out, overwrite=True):
-            pass
-    assert [p.name for p in tmp_path.iterdir()] == ["out"]
-    assert (out / "config.json").read_text() == "old"
-
-    out.rename(tmp_path / ".replaced.out")  # as a kill leaves it
-    with pytest.raises(RunError) as caught, new_folder(out, overwrite=False):
-        pass
-    assert str(caught.value) == (
-        f"{out} exists; take another --out, or replace it with --overwrite"
-    )
-    assert (out / "config.json").read_text() == "old"
-    filled(tmp_path / ".replaced.out", "older")  # as one a moment later leaves it
-    with new_folder(out, overwrite=True) as part:
-        (part / "config.json").write_text("new")
-    assert [p.name for p in tmp_path.iterdir()] == ["out"]
-    assert (out / "config.json").read_text() == "new"
-
-
-def test_the_folder_that_one_stands_in_is_replaced(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out = filled(tmp_path / "out", "old")
-    monkeypatch.chdir(out)
-    with new_folder(Path(), overwrite=True) as part:
-        (part / "config.json").write_text("new")
-    assert (out / "config.json").read_text() == "new"
-    assert [p.name for p in tmp_path.iterdir()] == ["out"]
-
-
-def test_a_link_is_refused_before_anything_is_computed(tmp_path: Path) -> None:
-    target, link = filled(tmp_path / "target", "old"), tmp_path / "link"
-    link.symlink_to(target)
-    for there in (True, False):
-        with pytest.raises(RunError) as caught, new_folder(link, overwrite=True):
-            raise AssertionError("begun")
-        assert str(caught.value) == (
-            f"{link} is a link, so --overwrite leaves it alone; take another --out"
-        )
-        if there:
-            assert (target / "config.json").read_text() == "old"
-            shutil.rmtree(target)
-    assert link.is_symlink()
 
 
 @pytest.mark.parametrize("name", ["onnx", "onnxscript", "onnxruntime", "openvino"])

@@ -395,7 +395,7 @@ def test_what_is_refused(
         "prune: wanted a run, whose training data tell what its kernels do; a bundle has none"
     )
     assert refused(dying.path, "--dead", "--out", tmp_path / "taken", "--overwrite") == (
-        f"{tmp_path / 'taken'} is no run, so --overwrite leaves it alone; take another --out"
+        f"{tmp_path / 'taken'} is not a run, which --overwrite does not replace; take another --out"
     )
     for flags in (("--dead",), ("--share", 0.3)):
         assert refused(dying.path, *flags, "--out", dying.path) == (

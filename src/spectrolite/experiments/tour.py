@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from spectrolite.datasets.catalog import load
-from spectrolite.errors import RunError
 from spectrolite.experiments.training_runs import train
-from spectrolite.runs.resumable_run import EpochListener
+from spectrolite.part_folders import check_folder
+from spectrolite.runs.resumable_run import EpochListener, is_run
 from spectrolite.runs.run_folder import Run
 from spectrolite.samples.split_grammar import parse_split
 from spectrolite.samples.split_scene import split
@@ -48,9 +48,8 @@ def demo(
     """
     scene, labels = load("indian_pines")
     folders = {name: Path(out) / name for name in PROTOCOLS}
-    there = [folder for folder in folders.values() if folder.exists()]
-    if there and not overwrite:  # before the minutes of the first training, not after
-        raise RunError(f"{there[0]} exists; take another --out, or replace it with --overwrite")
+    for folder in folders.values():  # before the minutes of the first training, not after
+        check_folder(folder, overwrite, "a run", is_run)
     runs = {}
     for name, text in PROTOCOLS.items():
         method, parameters = parse_split(text)
