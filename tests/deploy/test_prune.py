@@ -367,7 +367,9 @@ def test_wrong_use_is_refused(
     )
     assert refused(
         with_dead_kernels.path, "--dead", "--out", tmp_path / "taken", "--overwrite"
-    ) == (f"{tmp_path / 'taken'} is no run, so --overwrite leaves it alone; take another --out")
+    ) == (
+        f"{tmp_path / 'taken'} is not a run, which --overwrite does not replace; take another --out"
+    )
     for flags in (("--dead",), ("--share", 0.3)):
         assert refused(with_dead_kernels.path, *flags, "--out", with_dead_kernels.path) == (
             f"{with_dead_kernels.path} exists; take another --out, or replace it with --overwrite"

@@ -294,12 +294,17 @@ def test_the_doctor_tells_of_kernels(
     picture.touch()
     code, out, err = typed("doctor", copied.path, "--picture", picture)
     assert (code, out) == (2, "")
-    assert err == f"error: {picture} exists; take another name, or --overwrite"
+    assert err == (
+        f"error: {picture} exists; take another --picture, or replace it with --overwrite"
+    )
     code, _, err = typed("doctor", copied.path, "--picture", tmp_path, "--overwrite")
     assert (code, err) == (2, f"error: --picture: wanted a name that ends in .png, got {tmp_path}")
     (tmp_path / "folder.png").mkdir()
     code, _, err = typed("doctor", copied.path, "--picture", tmp_path / "folder.png", "--overwrite")
-    assert (code, err) == (2, f"error: {tmp_path / 'folder.png'} is a folder; take another name")
+    assert (code, err) == (
+        2,
+        f"error: {tmp_path / 'folder.png'} is a folder; take another --picture",
+    )
 
     code, out, _ = typed("doctor", copied.path, "--picture", picture, "--overwrite", "--json")
     told = json.loads(out)
@@ -367,7 +372,11 @@ def test_pictures_that_are_refused(copied: sl.Run, tmp_path: Path) -> None:
     taken = tmp_path / "taken.png"
     taken.touch()
     for picture, kind, message in (
-        (taken, RunError, f"{taken} exists; take another name, or --overwrite"),
+        (
+            taken,
+            RunError,
+            f"{taken} exists; take another --picture, or replace it with --overwrite",
+        ),
         (
             tmp_path / "kernels.svg",
             SettingsError,

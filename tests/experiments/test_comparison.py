@@ -642,9 +642,7 @@ def test_a_folder_of_something_else_is_refused(
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(RunError) as caught:
         compare(*tiny, models=("position",), splits=(RANDOM,), seeds=1, out=tmp_path)
-    assert str(caught.value) == (
-        f"{tmp_path}: is there and holds no comparison; take another --out"
-    )
+    assert str(caught.value) == (f"{tmp_path} exists and is not a comparison; take another --out")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from spectrolite.bundles.exported_folder import BACKENDS, FILES, new_folder, write_config
+from spectrolite.bundles.exported_folder import BACKENDS, FILES, is_exported_folder, write_config
 from spectrolite.bundles.exported_model import Exported, open_exported
 from spectrolite.bundles.extras import need
 from spectrolite.bundles.loading import AnyModel, any_bundle
@@ -14,6 +14,7 @@ from spectrolite.deploy.onnx_graph import graph_size, onnx_bytes, write_graph
 from spectrolite.deploy.run_data import as_run, dropped_bands
 from spectrolite.deploy.torch_parity import Parity, check_parity
 from spectrolite.errors import SettingsError
+from spectrolite.part_folders import new_folder
 
 Kind = Literal["onnx", "openvino"]
 
@@ -76,7 +77,7 @@ def export(
     run = as_run(model)
     dropped = () if run is None else dropped_bands(run)
     out = Path(out)
-    with new_folder(out, overwrite) as part:
+    with new_folder(out, overwrite, "an exported folder", is_exported_folder) as part:
         write_graph(onnx_bytes(bundle, dropped), format, part)
         write_config(bundle, format, part, dropped)
         exported = open_exported(part)

@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spectrolite.bundles.exported_folder import new_folder
 from spectrolite.bundles.image_bundle import ImageBundle
 from spectrolite.bundles.loading import AnyModel
 from spectrolite.bundles.scene_bundle import Bundle
@@ -38,7 +37,8 @@ from spectrolite.experiments.training_runs import evaluate, with_data
 from spectrolite.files import write_json
 from spectrolite.machine import threads_of
 from spectrolite.models import costs
-from spectrolite.runs.resumable_run import EpochListener, seeds
+from spectrolite.part_folders import new_folder
+from spectrolite.runs.resumable_run import EpochListener, is_run, seeds
 from spectrolite.runs.run_folder import Run, check_one_scene
 from spectrolite.training.loop import Epoch, best_epoch
 
@@ -186,7 +186,7 @@ def prune(
     fine_tunes = not dead and any(removed)
     if not dead and not fine_tunes:
         notes = (*notes, "no kernel was removed, so there was no fine-tuning")
-    with new_folder(Path(out), overwrite, "run") as part:
+    with new_folder(Path(out), overwrite, "a run", is_run) as part:
         on_stage("measuring")
         passes = [partial(_logits, one, inputs[:AT_A_TIME]) for one in (bundle, pruned)]
         before_s, after_s = seconds_in_turns(passes, TURNS).min(axis=1).tolist()

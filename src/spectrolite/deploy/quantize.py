@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 
 from numpy.typing import NDArray
 
-from spectrolite.bundles.exported_folder import BACKENDS, FILES, new_folder, write_config
+from spectrolite.bundles.exported_folder import BACKENDS, FILES, is_exported_folder, write_config
 from spectrolite.bundles.exported_model import Exported, open_exported
 from spectrolite.bundles.extras import need
 from spectrolite.bundles.loading import AnyModel
@@ -23,6 +23,7 @@ from spectrolite.deploy.timing import seconds_in_turns
 from spectrolite.errors import SettingsError, VerifyError
 from spectrolite.experiments.training_runs import with_data
 from spectrolite.files import write_json
+from spectrolite.part_folders import new_folder
 from spectrolite.runs.run_folder import check_one_scene
 
 Precision = Literal["int8", "float16"]
@@ -150,7 +151,8 @@ def quantize(
     kind = FORMATS[backend]
     slow = precisions.slow_layers(content, backend) if to == "int8" else []
     kept = [*keep, *(name for name in slow if name not in keep)]
-    with tempfile.TemporaryDirectory() as name, new_folder(Path(out), overwrite) as part:
+    new = new_folder(Path(out), overwrite, "an exported folder", is_exported_folder)
+    with tempfile.TemporaryDirectory() as name, new as part:
         write_graph(content, kind, Path(name))
         write_config(run.bundle, kind, Path(name), dropped)
         plain = open_exported(name)
