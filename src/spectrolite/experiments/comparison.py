@@ -159,11 +159,8 @@ def _cell(
     on_stage: Callable[[str], None],
 ) -> Cell:
     """A cell: read and checked if it exists, otherwise computed and written."""
-    data = {
-        "scene_sha256": scene.sha256,
-        "labels_sha256": split.labels.sha256,
-        "split_sha256": split.sha256,
-    }
+    data = {"scene_sha256": scene.sha256, "labels_sha256": split.labels.sha256}
+    data |= {"split_sha256": split.sha256}
     decides = {
         "format": FORMAT,
         **data,
