@@ -27,7 +27,7 @@ from spectrolite.evaluation.tuned_baselines import TUNED, map_with_baseline
 from spectrolite.experiments.contestants import (
     Entry,
     check_enough,
-    checked_protocols,
+    checked_splits,
     entries_of,
     seed_counts,
 )
@@ -92,14 +92,14 @@ def compare(
     labels = labels.on(scene)
     entries = entries_of(models, scene, labels)
     counts = seed_counts(entries, seeds, seeds_for or {})
-    protocols = checked_protocols(splits)
+    texts = checked_splits(splits)
     if first_seed < 0:
         raise SettingsError(f"--first-seed: wanted 0 or more, got {first_seed}")
     folder = Path(out)
     check_contents(folder, "a comparison", ("cells", "runs", "league.json", "league.html"))
     wanted = [
         (entry, text, first_seed + k)
-        for text in protocols
+        for text in texts
         for k in range(seeds)
         for entry in entries
         if k < counts[entry.text]
@@ -120,7 +120,7 @@ def compare(
     league = made_league(
         scene.name,
         {"scene": scene.sha256, "labels": labels.sha256},
-        protocols,
+        texts,
         [entry.text for entry in entries],
         cells,
     )
@@ -159,11 +159,8 @@ def _cell(
     on_stage: Callable[[str], None],
 ) -> Cell:
     """A cell: read and checked if it exists, otherwise computed and written."""
-    data = {
-        "scene_sha256": scene.sha256,
-        "labels_sha256": split.labels.sha256,
-        "split_sha256": split.sha256,
-    }
+    data = {"scene_sha256": scene.sha256, "labels_sha256": split.labels.sha256}
+    data |= {"split_sha256": split.sha256}
     decides = {
         "format": FORMAT,
         **data,
