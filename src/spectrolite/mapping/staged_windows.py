@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from spectrolite.bundles.runtimes import Exported
+from spectrolite.bundles.exported_model import Exported
 from spectrolite.bundles.scene_bundle import Bundle
 from spectrolite.data.scene import AnyScene, Scene, Window
 from spectrolite.errors import RunError, SettingsError
