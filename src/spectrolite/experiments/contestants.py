@@ -127,8 +127,8 @@ def check_enough(entry: Entry, split: Split) -> None:
     default = "patches" if keywords.get("reduction") == "mnf" else "train"
     if keywords.get("bands_from", default) == "train" and len(split.train) <= components:
         raise SplitError(
-            f"--split {split}: {len(split.train)} training pixels, and the {components} components "
-            f"of {entry.text} need more; raise train or n, or lower components"
+            f"--split {split.text}: {len(split.train)} training pixels, and the {components} "
+            f"components of {entry.text} need more; raise train or n, or lower components"
         )
 
 
