@@ -1,6 +1,6 @@
-"""From images to classes: sets, files of any kind, and the verb `classify`.
+"""Classified images: sets, files of any kind, and the verb `classify`.
 
-References: the network asked with tensors made here; Pillow's own conversions.
+References: the network on tensors made here; Pillow's own conversions.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def test_what_is_saved_is_read_back(digits_run: sl.Run, tmp_path: Path) -> None:
     assert read_predictions(tmp_path / "p.safetensors", digits_run.bundle).sha256 == made.sha256
 
 
-def test_files_become_what_the_model_was_trained_on(tmp_path: Path) -> None:
+def test_files_are_converted_to_the_images_of_the_model(tmp_path: Path) -> None:
     """Colour as it is, grey repeated, another size resized, transparency over white."""
     generator = np.random.default_rng(0)
     bundle = _model(3, 12, 12)
@@ -160,7 +160,9 @@ def test_images_that_do_not_fit_are_named(tmp_path: Path) -> None:
         sl.classify(_model(3, 9, 9), images, device="cuda:9")
 
 
-def test_the_verb_prints_what_python_gives(typed: Type, digits_run: sl.Run, tmp_path: Path) -> None:
+def test_the_verb_prints_what_python_returns(
+    typed: Type, digits_run: sl.Run, tmp_path: Path
+) -> None:
     _, test = sl.load("digits")
     files = [tmp_path / f"[b]{n}.png" for n in range(3)]
     for file, image in zip(files, test.pixels, strict=False):
