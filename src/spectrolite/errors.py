@@ -1,13 +1,13 @@
-"""The errors that a caller can catch, and what the command line makes of them.
+"""The errors that a caller can catch, and the exit codes of the command line.
 
     SpectroliteError          exit code 1
     ├── TrainingError         the loss is no longer finite
     ├── DownloadError         a file that cannot be downloaded
-    ├── VerifyError           a run that is not what its manifest says, or not what training gives
+    ├── VerifyError           a run that differs from its manifest, or from its retraining
     └── InputError            exit code 2; also a ValueError
-        ├── SceneError        a cube that is no scene
-        ├── LabelsError       a map that is no label map, or not one of this scene
-        ├── ImagesError       images that are no set of one shape, or targets that are not theirs
+        ├── SceneError        a cube that is not a scene
+        ├── LabelsError       a map that is not a label map, or not one of this scene
+        ├── ImagesError       images of several shapes, or targets that do not match them
         ├── ReadError         a file that cannot be read, or holds something else
         ├── SplitError        a split that cannot be drawn
         ├── SettingsError     a setting out of its range, or an unknown name
@@ -19,7 +19,8 @@ A message says what was wanted, what came, where (file, key, flag), and what to 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 
 
 class SpectroliteError(Exception):
@@ -33,7 +34,7 @@ class TrainingError(SpectroliteError):
 
 
 class VerifyError(SpectroliteError):
-    """A run that is not what its manifest says, or not what training again gives."""
+    """A run that differs from its manifest, or from its retraining."""
 
 
 class DownloadError(SpectroliteError):
@@ -47,15 +48,15 @@ class InputError(SpectroliteError, ValueError):
 
 
 class SceneError(InputError):
-    """A cube that is no scene."""
+    """A cube that is not a scene."""
 
 
 class LabelsError(InputError):
-    """A map that is no label map, or not one of this scene."""
+    """A map that is not a label map, or not one of this scene."""
 
 
 class ImagesError(InputError):
-    """Images that are no set of one shape, or targets that are not theirs."""
+    """Images of several shapes, or targets that do not match them."""
 
 
 class ReadError(InputError):
@@ -82,6 +83,18 @@ def listed(numbers: Sequence[object], most: int = 10) -> str:
     """Numbers or words for a message, the first few of many."""
     shown = ", ".join(str(n) for n in numbers[:most])
     return shown if len(numbers) <= most else f"{shown} and {len(numbers) - most} more"
+
+
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the known name nearest to it, if one is near.
+
+    >>> did_you_mean("indian_pine", ["indian_pines", "salinas"])
+    "; did you mean 'indian_pines'?"
+    >>> did_you_mean("cifar", ["indian_pines", "salinas"])
+    ''
+    """
+    near = get_close_matches(word, words, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def ranges(numbers: list[int]) -> str:
