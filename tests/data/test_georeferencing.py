@@ -158,14 +158,13 @@ def test_one_reference_system_without_the_other() -> None:
     with pytest.raises(LabelsError) as caught:
         check_crs(Grid((2, 3), NORTH_UP, None, "field"), "EPSG:4326", "plots.gpkg")
     assert str(caught.value) == (
-        "plots.gpkg: has a coordinate reference system, but the scene field has none, so nobody "
-        "knows where it lies; give the scene its own (gdal_edit -a_srs EPSG:CODE, or "
-        "Scene(crs=...))"
+        "plots.gpkg: has a coordinate reference system, but the scene field has none; set it "
+        "(gdal_edit -a_srs EPSG:CODE, or Scene(crs=...))"
     )
     with pytest.raises(LabelsError) as reverse:
         check_crs(grid(), None, "plots.gpkg")
     assert str(reverse.value) == (
-        "plots.gpkg: has no coordinate reference system, and the scene field has one; store it "
+        "plots.gpkg: has no coordinate reference system, but the scene field has one; store it "
         "with the labels (in QGIS: Layer > Set Layer CRS, then export)"
     )
     check_crs(Grid((2, 3), NORTH_UP, None, "field"), None, "plots.gpkg")

@@ -326,7 +326,7 @@ def test_an_archive_that_declares_too_much_is_refused_before_it_is_unpacked(
 ) -> None:
     path = tmp_path / "all.tar.gz"
     header = tarfile.TarInfo("a/1.png")
-    header.size = archives.MOST_BYTES + 1
+    header.size = archives.MAX_BYTES + 1
     with gzip.open(path, "wb") as file:  # the promised bytes are not even there
         file.write(header.tobuf())
     assert message(path) == (
@@ -336,7 +336,7 @@ def test_an_archive_that_declares_too_much_is_refused_before_it_is_unpacked(
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_too_many_files(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archives, "MOST_FILES", 2)
+    monkeypatch.setattr(archives, "MAX_FILES", 2)
     path = MAKERS[name](tmp_path / name, {f"{n}.png": b"" for n in (1, 2, 3)})
     assert message(path) == (
         f"{path}: more than 2 files or 64 GiB as declared, up to 3.png; take a part of it"

@@ -280,7 +280,7 @@ def test_kinds_of_pixel_that_have_no_rule(image: Image.Image, mode: str) -> None
 
 
 def test_a_line_that_resizing_would_make_endless(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "MOST_PIXELS", 10_000)
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 10_000)
     line = np.zeros((1, 500), np.uint8)
     assert read(written(line), 4).shape == (4, 4, 3)
     assert message(written(line), 5) == (

@@ -302,7 +302,7 @@ BROKEN: dict[str, tuple[bytes, str]] = {
 
 @pytest.fixture
 def small_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folders, "MOST_BYTES", TOO_LARGE - 1)
+    monkeypatch.setattr(folders, "MAX_BYTES", TOO_LARGE - 1)
 
 
 @pytest.mark.usefixtures("small_limit")

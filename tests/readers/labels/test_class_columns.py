@@ -15,12 +15,15 @@ from written_labels import scene, square, vector
 VALUES: list[tuple[Any, str]] = [
     (
         np.array(["oats", None, " "], object),
-        "is empty in 2 of 3, first in feature 2; fill it, or remove them",
+        "is empty in 2 of 3, first in feature 2; fill the empty ones, or remove them",
     ),
-    (np.array([1, np.nan, 2]), "is empty in 1 of 3, first in feature 2; fill it, or remove them"),
+    (
+        np.array([1, np.nan, 2]),
+        "is empty in 1 of 3, first in feature 2; fill the empty ones, or remove them",
+    ),
     (
         np.array(["oats", "3", "rye"], object),
-        "mixes numbers and words: '3' in feature 2, 'oats' in feature 1; make it one of the two",
+        "mixes numbers and words: '3' in feature 2, 'oats' in feature 1; use one of the two",
     ),
     (
         np.array([1.0, 2.5, 3.0]),
@@ -46,7 +49,7 @@ def test_values_that_are_no_classes(tmp_path: Path, values: Any, said: str) -> N
     with pytest.raises(LabelsError) as caught:
         read_labels(path, scene=scene(), class_field="crop")
     blank = "" if said.startswith(":") else " "
-    assert str(caught.value) == f"{path}: field crop{blank}{said}"
+    assert str(caught.value) == f"{path}: attribute crop{blank}{said}"
 
 
 def test_words_that_are_numbers_are_numbers_and_codes_are_words(tmp_path: Path) -> None:

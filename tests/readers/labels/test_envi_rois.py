@@ -52,28 +52,26 @@ ROI_ERRORS: list[tuple[str, str, type[Exception], str]] = [
         "15 x 12",
         "145 x 145",
         LabelsError,
-        "drawn on an image of 145 x 145 (columns x rows), but field has 15 x 12; take the "
-        "scene that "
-        "it "
-        "was drawn on, or export the regions as a Shapefile",
+        "drawn on an image of 145 x 145 (columns x rows), but field has 15 x 12; use the scene "
+        "that it was drawn on, or export the regions as a Shapefile",
     ),
     (
         "npts: 2",
         "npts: 3",
         ReadError,
-        "its header promises 5 points, the file holds 4; it was cut off, or edited",
+        "its header says 5 points, the file has 4; it was cut off or edited",
     ),
     (
         "     1   15 ",
         "     1    0 ",
         ReadError,
-        "line 20: wanted a pixel number from 1 up, got '1 0 12 600145.00 5199885.00 12'",
+        "line 20: wanted a pixel number of 1 or more, got '1 0 12 600145.00 5199885.00 12'",
     ),
     (
         "     1   15 ",
         "     1   9999999999999999999 ",
         ReadError,
-        "line 20: wanted a pixel number from 1 up, got '1 9999999999999999999 12 600145.00 "
+        "line 20: wanted a pixel number of 1 or more, got '1 9999999999999999999 12 600145.00 "
         "5199885.00 "
         "12'",
     ),
@@ -81,13 +79,13 @@ ROI_ERRORS: list[tuple[str, str, type[Exception], str]] = [
         "     1   15 ",
         "     1   16 ",
         LabelsError,
-        "1 of its points lie outside field; take the scene that it was drawn on",
+        "1 of its points are outside field; use the scene that it was drawn on",
     ),
     (
         ";   ID    X    Y ",
         ";   B1   B2   B3 ",
         LabelsError,
-        "its points have no columns X and Y (B1 B2 B3 Map Map B1); write them again with pixel "
+        "its points have no columns X and Y (B1 B2 B3 Map Map B1); export them again with pixel "
         "locations",
     ),
     (
@@ -115,6 +113,6 @@ def test_a_binary_file_of_regions(tmp_path: Path) -> None:
     path = tmp_path / "rois.roi"
     path.write_bytes(b"\xff\xfe\x80" * 20)
     with pytest.raises(
-        ReadError, match=rf"^{path}: no text \(.+export them with Output ROIs to ASCII"
+        ReadError, match=rf"^{path}: not a text \(.+export them with Output ROIs to ASCII"
     ):
         read_labels(path, scene=scene())

@@ -97,7 +97,7 @@ def test_an_attribute_table_of_gdal(tmp_path: Path) -> None:
     with pytest.raises(ReadError) as caught:
         read_labels(path)
     assert re.fullmatch(
-        rf"{beside}: damaged \(.+\); remove it, and the classes have numbers only",
+        rf"{beside}: damaged \(.+\); remove it, and classes are called by their ids",
         str(caught.value),
     )
 
@@ -192,9 +192,8 @@ def test_a_raster_that_lies_elsewhere(tmp_path: Path) -> None:
     count = np.count_nonzero(class_map())
     refused(
         LabelsError,
-        f"{path}: none of its {count} labelled pixels labels a pixel of field; they lie elsewhere, "
-        "or "
-        "are smaller than its pixels: check both reference systems",
+        f"{path}: none of its {count} labelled pixels labels a pixel of field; they are outside "
+        "it, or smaller than its pixels: check both reference systems",
         path,
         scene=scene(),
     )
@@ -205,18 +204,19 @@ def test_a_raster_of_one_shape_without_a_reference_system(tmp_path: Path) -> Non
     labels = read_labels(plain, scene=scene())
     np.testing.assert_array_equal(labels.array, class_map())
     assert labels.notes == (
-        "the labels have no coordinate reference system: taken pixel by pixel, being of one shape",
+        "the labels have no coordinate reference system: both have the same shape, so pixels are "
+        "matched one to one",
     )
     placed = geotiff(tmp_path / "placed.tif", class_map())
     assert read_labels(placed, scene=scene(crs=None, transform=None)).notes == (
-        "the scene has no coordinate reference system: taken pixel by pixel, being of one shape",
+        "the scene has no coordinate reference system: both have the same shape, so pixels are "
+        "matched one to one",
     )
     assert read_labels(plain, scene=scene(crs=None)).notes == ()
     refused(
         LabelsError,
-        f"{placed}: has a coordinate reference system, but the scene field has none, so nobody "
-        "knows "
-        "where it lies; give the scene its own (gdal_edit -a_srs EPSG:CODE, or Scene(crs=...))",
+        f"{placed}: has a coordinate reference system, but the scene field has none; set it "
+        "(gdal_edit -a_srs EPSG:CODE, or Scene(crs=...))",
         placed,
         scene=scene((4, 5), crs=None),
     )
@@ -230,7 +230,7 @@ def test_a_raster_of_one_shape_without_a_reference_system(tmp_path: Path) -> Non
 
 def test_several_bands(tmp_path: Path) -> None:
     path = geotiff(tmp_path / "gt.tif", np.stack([class_map(seed=s) for s in range(3)]))
-    refused(ReadError, f"{path}: 3 bands; choose the one of the classes: --labels-key 1", path)
+    refused(ReadError, f"{path}: 3 bands; choose the band with the classes: --labels-key 1", path)
     refused(ReadError, f"{path}: --labels-key: wanted a band from 1 to 3, got '4'", path, "4")
     labels = read_labels(path, "2")
     np.testing.assert_array_equal(labels.array, class_map(seed=1))

@@ -69,9 +69,9 @@ def test_infinite_labels_are_named_with_their_file(tmp_path: Path) -> None:
 def test_options_of_other_formats(tmp_path: Path) -> None:
     np.save(tmp_path / "gt.npy", class_map())
     path = tmp_path / "gt.npy"
-    refused(LabelsError, f"{path}: --layer a does not go with .npy files", path, layer="a")
+    refused(LabelsError, f"{path}: --layer a does not apply to .npy files", path, layer="a")
     refused(
-        LabelsError, f"{path}: --class-field a does not go with .npy files", path, class_field="a"
+        LabelsError, f"{path}: --class-field a does not apply to .npy files", path, class_field="a"
     )
     plots = vector(tmp_path / "p.gpkg", [square(1, 1)], [1])
-    refused(LabelsError, f"{plots}: --labels-key a does not go with .gpkg files", plots, "a")
+    refused(LabelsError, f"{plots}: --labels-key a does not apply to .gpkg files", plots, "a")

@@ -49,8 +49,8 @@ def test_rows_outside_and_rows_that_contradict(tmp_path: Path) -> None:
     labels = read_labels(path, scene=scene())
     assert at(labels) == {(2, 2): 3}
     assert labels.notes == (
-        "2 of 5 rows lie outside the scene and are left out",
-        "1 pixels lie in rows of two classes and are left unlabelled",
+        "2 of 5 rows are outside the scene and are dropped",
+        "1 pixels are in rows of two classes and stay unlabelled",
     )
 
 
@@ -58,32 +58,32 @@ TABLES: list[tuple[list[str], type[Exception], str]] = [
     (
         ["x,y,class", "1,2,3", "1,b,3", "1,c,3"],
         ReadError,
-        "line 3: column y: wanted a number, got 'b'; 2 lines are so",
+        "line 3: column y: wanted a number, got 'b'; so in 2 lines",
     ),
     (
         ["x,y,class", "1,nan,3"],
         ReadError,
-        "line 2: column y: wanted a number, got 'nan'; 1 lines are so",
+        "line 2: column y: wanted a number, got 'nan'; so in 1 lines",
     ),
     (
         ["x,y,class", "1,2,3", "", "1,2"],
         ReadError,
-        "line 4: 2 cells, the header has 3; 1 lines are so",
+        "line 4: 2 cells, the header has 3; so in 1 lines",
     ),
     (
         ["row,col,class", "1,2.5,3"],
         ReadError,
-        "line 2: column col: wanted a whole number from 0 up, got 2.5",
+        "line 2: column col: wanted a whole number of 0 or more, got 2.5",
     ),
     (
         ["lon,lat,class", "10.3,46.9,1", "600000,46.9,3"],
         ReadError,
-        "line 3: column lon: wanted degrees from -180 to 180, got 600000; 1 lines are so",
+        "line 3: column lon: wanted degrees from -180 to 180, got 600000; so in 1 lines",
     ),
     (
         ["row,col,class", "1,2,"],
         LabelsError,
-        "column class is empty in 1 of 1, first in line 2; fill it, or remove them",
+        "column class is empty in 1 of 1, first in line 2; fill the empty ones, or remove them",
     ),
     (
         ["row,col,crop", "1,2,3"],
@@ -94,30 +94,25 @@ TABLES: list[tuple[list[str], type[Exception], str]] = [
         ["row,column,class", "1,2,3"],
         LabelsError,
         "wanted one pair of columns x,y or lon,lat or row,col, got none in row, column, "
-        "class; leave "
-        "one "
-        "pair in it",
+        "class; keep one pair",
     ),
     (
         ["row,col,x,y,class", "1,2,3,4,5"],
         LabelsError,
-        "wanted one pair of columns x,y or lon,lat or row,col, got x,y and row,col; leave "
-        "one pair in "
-        "it",
+        "wanted one pair of columns x,y or lon,lat or row,col, got x,y and row,col; keep one pair",
     ),
-    (["row,col,class,class", "1,2,3,3"], ReadError, "line 1: the column class stands twice"),
+    (["row,col,class,class", "1,2,3,3"], ReadError, "line 1: the column class appears twice"),
     (["row,col,class"], ReadError, "wanted a header such as x,y,class and rows below it"),
     (
         ["x,y,class", "46,10,3"],
         LabelsError,
-        "none of its 1 rows lies in field; check the order of x and y, and the scene's reference "
+        "none of its 1 rows is in field; check the order of x and y, and the scene's reference "
         "system",
     ),
     (
         ["row,col,class,polygon", "1,2,3,a", "1,3,4,a"],
         LabelsError,
-        "polygon a has one class in line 2 and another in line 3; give each class a polygon of its "
-        "own",
+        "polygon a has one class in line 2 and another in line 3; give each polygon one class",
     ),
 ]
 
@@ -138,9 +133,8 @@ def test_a_table_in_another_encoding_and_degrees_without_a_system(tmp_path: Path
     table(path, "lon,lat,class", "10.3,46.9,1")
     refused(
         LabelsError,
-        f"{path}: has lon and lat, but the scene field has no coordinate reference system; give it "
-        "one, "
-        "or take row,col",
+        f"{path}: has lon and lat, but the scene field has no coordinate reference system; set it, "
+        "or use row,col",
         path,
         scene=scene(crs=None),
     )

@@ -63,8 +63,8 @@ def test_points(tmp_path: Path) -> None:
     }
     assert np.asarray(labels.polygons)[[0, 3], [0, 4]].tolist() == [1, 2]
     assert labels.notes == (
-        "1 of 4 points lie outside the scene and are left out",
-        "2 points share pixels with others of their class and count as one polygon with those",
+        "1 of 4 points are outside the scene and are dropped",
+        "2 points share pixels with others of their class and are merged with them",
     )
 
 
@@ -75,9 +75,7 @@ def test_layers(tmp_path: Path) -> None:
     refused(
         ReadError, f"{path}: several layers: south, north; choose one with --layer", path, **known
     )
-    refused(
-        ReadError, f"{path}: no layer 'east' in it, only south, north", path, layer="east", **known
-    )
+    refused(ReadError, f"{path}: no layer 'east', only south, north", path, layer="east", **known)
     assert read_labels(path, layer="north", **known).counts() == {1: 4, 2: 4}
     empty = vector(tmp_path / "empty.gpkg", [], np.array([], np.int32), layer="plots")
     refused(
@@ -92,21 +90,21 @@ def test_the_class_field(tmp_path: Path) -> None:
     path = vector(tmp_path / "plots.gpkg", [square(1, 1), square(5, 5)], [4, 70000])
     refused(
         LabelsError,
-        f"{path}: which field says the class? Choose one with --class-field: crop",
+        f"{path}: name the attribute that holds the class with --class-field; the file has: crop",
         path,
         scene=scene(),
     )
     refused(
         LabelsError,
-        f"{path}: --class-field: no field 'kind' in it, only crop",
+        f"{path}: --class-field: no attribute 'kind', only crop",
         path,
         scene=scene(),
         class_field="kind",
     )
     refused(
         LabelsError,
-        f"{path}: field crop: wanted whole numbers from 0 (unlabelled) to 65535, got 70000, first "
-        "in "
+        f"{path}: attribute crop: wanted whole numbers from 0 (unlabelled) to 65535, got 70000, "
+        "first in "
         "feature 2; renumber the classes",
         path,
         scene=scene(),
@@ -119,7 +117,7 @@ def test_shapes_that_cannot_be_placed(tmp_path: Path) -> None:
     away = vector(tmp_path / "away.gpkg", [square(500, 500), square(510, 500)], [1, 2])
     refused(
         LabelsError,
-        f"{away}: none of the 2 polygons of layer away lies in field: they reach from (604997.5, "
+        f"{away}: none of the 2 polygons of layer away is in field: they extend from (604997.5, "
         "5194877.5) to (605022.5, 5195002.5), the scene from (600000, 5199880) to (600150, "
         "5200000); "
         "check both reference systems",
@@ -130,9 +128,8 @@ def test_shapes_that_cannot_be_placed(tmp_path: Path) -> None:
     lines = vector(tmp_path / "lines.gpkg", [line, square(1, 1)], [1, 2])
     refused(
         LabelsError,
-        f"{lines}: wanted polygons and points, got LineString; a line holds no pixel: draw "
-        "polygons "
-        "around it, or export a layer without",
+        f"{lines}: wanted polygons and points, got LineString; a line holds no pixels: draw "
+        "polygons around it, or export a layer without lines",
         lines,
         **known,
     )
@@ -140,7 +137,7 @@ def test_shapes_that_cannot_be_placed(tmp_path: Path) -> None:
         bare = vector(tmp_path / "bare.gpkg", [square(1, 1)], [1], crs=None)
     refused(
         LabelsError,
-        f"{bare}: has no coordinate reference system, and the scene field has one; store it with "
+        f"{bare}: has no coordinate reference system, but the scene field has one; store it with "
         "the "
         "labels (in QGIS: Layer > Set Layer CRS, then export)",
         bare,
@@ -149,9 +146,8 @@ def test_shapes_that_cannot_be_placed(tmp_path: Path) -> None:
     assert read_labels(bare, scene=scene(crs=None), class_field="crop").counts() == {1: 4}
     refused(
         LabelsError,
-        f"{bare}: holds places and needs the scene's grid: read_labels(path, scene=scene); or take "
-        "a "
-        "raster",
+        f"{bare}: holds coordinates and needs the scene's grid: read_labels(path, scene=scene); or "
+        "use a raster",
         bare,
     )
     garbage = tmp_path / "garbage.gpkg"
@@ -175,8 +171,8 @@ def test_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.delitem(sys.modules, "pyogrio")
     refused(
         MissingExtraError,
-        f"{path}: polygons and points are read with pyogrio and shapely: pip install "
-        "'spectrolite[geo]'",
+        f"{path}: reading polygons and points needs pyogrio and shapely, which are not installed; "
+        "install them with: pip install 'spectrolite[geo]'",
         path,
         scene=scene(),
         class_field="crop",

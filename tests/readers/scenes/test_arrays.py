@@ -60,12 +60,12 @@ def test_a_key_that_is_not_there(tmp_path: Path, read: Any) -> None:
     with pytest.raises(ReadError) as caught:
         read(tmp_path / "one.mat", key="paviaU")
     assert str(caught.value) == (
-        f"{tmp_path / 'one.mat'}: no array 'paviaU' in it, only cube (2 x 3 x 4 int16)"
+        f"{tmp_path / 'one.mat'}: no array 'paviaU', only cube (2 x 3 x 4 int16)"
     )
     with pytest.raises(ReadError) as caught:
         read(tmp_path / "one.npy", key="paviaU")
     assert str(caught.value) == (
-        f"{tmp_path / 'one.npy'}: no array 'paviaU' in it, only array (2 x 3 uint8)"
+        f"{tmp_path / 'one.npy'}: no array 'paviaU', only array (2 x 3 uint8)"
     )
 
 
@@ -123,5 +123,5 @@ def test_an_array_without_numbers_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(ReadError) as caught:
         read_scene(path, key="array")
     assert str(caught.value) == (
-        f"{path}: array (1 x 1 x 2 <U1) holds no numbers; wanted a cube of rows, cols, bands"
+        f"{path}: array (1 x 1 x 2 <U1) is not numeric; wanted a cube of rows, cols, bands"
     )

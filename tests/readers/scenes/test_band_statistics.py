@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from spectrolite.errors import SceneError, SettingsError
 from spectrolite.readers import open_cube, read_scene
-from spectrolite.readers.scenes.band_statistics import has_spectrum, pieces, survey
+from spectrolite.readers.scenes.band_statistics import band_statistics, has_spectrum, sample_windows
 
 
 @settings(deadline=None, max_examples=100, derandomize=True)
@@ -46,7 +46,7 @@ def test_a_survey_against_numpy_and_the_words_it_gives(tmp_path: Path) -> None:
     cube[3, 4:9, 0] = np.nan
     np.save(tmp_path / "s.npy", cube)
     opened = open_cube(tmp_path / "s.npy")
-    found = survey(opened.read, pieces(*opened.shape, 4, 0), None)
+    found = band_statistics(opened.read, sample_windows(*opened.shape, 4, 0), None)
     lows = [np.nanmin(cube[..., b]) for b in (0, 1, 2)]
     np.testing.assert_array_equal(found.low, [*lows, np.nan, cube[..., 4].min()])
     np.testing.assert_array_equal(found.missing, [5, 0, 0, 2000, 0])
@@ -74,7 +74,7 @@ def test_a_survey_against_numpy_and_the_words_it_gives(tmp_path: Path) -> None:
 
 
 def test_pieces_of_a_large_scene_are_few_and_all_over_it() -> None:
-    parts = list(pieces(5000, 4000, 200, 2, 64 << 20))
+    parts = list(sample_windows(5000, 4000, 200, 2, 64 << 20))
     assert sum(w.shape[0] * w.shape[1] for w in parts) * 400 <= 64 << 20
     assert min(w.row_start for w in parts) == 0
     assert max(w.row_stop for w in parts) == 5000

@@ -16,7 +16,7 @@ from spectrolite.readers import open_cube
     ("missing", "notes"),
     [
         (-9, ()),
-        (-8, ("missing_value: another than _FillValue; it is not used",)),
+        (-8, ("missing_value: differs from _FillValue; it is not used",)),
     ],
 )
 def test_a_missing_value_beside_a_fill_value(

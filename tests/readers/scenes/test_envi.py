@@ -105,19 +105,19 @@ Typed = Callable[..., tuple[int, str, str]]
         (
             "lines = 3",
             "lines = 3000000000000",
-            "{img}: its header promises 24,000,000,000,000 bytes (3000000000000 lines x 2 samples "
-            "x 2 bands of int16, header offset 0), the file holds 24; it was cut off, or the "
-            "header is another file's",
+            "{img}: its header says 24,000,000,000,000 bytes (3000000000000 lines x 2 samples "
+            "x 2 bands of int16, header offset 0), the file has 24; it was cut off, or the header "
+            "belongs to another file",
         ),
         (
             "bands = 2",
             "bands = 3",
-            "{img}: its header promises 36 bytes (3 lines x 2 samples x 3 bands of int16, header "
-            "offset 0), the file holds 24; it was cut off, or the header is another file's",
+            "{img}: its header says 36 bytes (3 lines x 2 samples x 3 bands of int16, header "
+            "offset 0), the file has 24; it was cut off, or the header belongs to another file",
         ),
-        ("samples = 2", "", "{hdr}: samples: wanted a whole number from 1 up, got nothing"),
-        ("samples = 2", "samples = -", "{hdr}: samples: wanted a whole number from 1 up, got -"),
-        ("lines = 3", "lines = 0", "{hdr}: lines: wanted a whole number from 1 up, got 0"),
+        ("samples = 2", "", "{hdr}: samples: wanted a whole number of 1 or more, got nothing"),
+        ("samples = 2", "samples = -", "{hdr}: samples: wanted a whole number of 1 or more, got -"),
+        ("lines = 3", "lines = 0", "{hdr}: lines: wanted a whole number of 1 or more, got 0"),
         ("type = 2", "type = 6", "{hdr}: data type 6 is complex; wanted real numbers"),
         (
             "type = 2",
@@ -139,7 +139,7 @@ Typed = Callable[..., tuple[int, str, str]]
         (
             "order = 0",
             "order = 0\nfile compression = 1",
-            "{hdr}: file compression are not read; save the scene again without them",
+            "{hdr}: file compression : not supported; save the scene again without",
         ),
     ],
 )

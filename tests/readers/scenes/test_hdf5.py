@@ -16,7 +16,7 @@ def test_no_cube_in_an_hdf5_file_and_a_wrong_key(tmp_path: Path, typed: Typed) -
     with h5py.File(path, "w") as file:
         file["site/gt"] = np.zeros((2, 3), np.uint8)
         file["name"] = "x"
-    said = f"{path}: wanted a cube of rows, cols, bands, found only "
+    said = f"{path}: wanted a cube of rows, cols, bands, got "
     code, _, err = typed("info", path)
     assert code == 2
     assert err.startswith(f"error: {said}")
@@ -28,5 +28,5 @@ def test_no_cube_in_an_hdf5_file_and_a_wrong_key(tmp_path: Path, typed: Typed) -
     assert typed("info", mat, "--key", "paviaU") == (
         2,
         "",
-        f"error: {mat}: no array 'paviaU' in it, only cube (4 x 3 x 2 double)",
+        f"error: {mat}: no array 'paviaU', only cube (4 x 3 x 2 double)",
     )

@@ -59,8 +59,7 @@ def test_a_mat_that_holds_no_such_array(tmp_path: Path, read: Any) -> None:
         read(path)
     wanted = "a cube of rows, cols, bands" if read is read_scene else "a map of rows, cols"
     assert str(caught.value) == (
-        f"{path}: wanted {wanted}, found only s (3 x 3 sparse), c (2 x 2 cell), "
-        "t (2 x 2 x 2 x 2 double)"
+        f"{path}: wanted {wanted}, got s (3 x 3 sparse), c (2 x 2 cell), t (2 x 2 x 2 x 2 double)"
     )
 
 
@@ -69,7 +68,7 @@ def test_an_empty_mat(tmp_path: Path) -> None:
     with pytest.raises(ReadError) as caught:
         read_labels(tmp_path / "empty.mat")
     assert str(caught.value) == (
-        f"{tmp_path / 'empty.mat'}: wanted a map of rows, cols, found only nothing"
+        f"{tmp_path / 'empty.mat'}: wanted a map of rows, cols, got no arrays"
     )
 
 

@@ -88,22 +88,22 @@ def test_an_npy_header_promises_the_bytes_of_the_array(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("read", "array", "message"),
     [
-        (read_scene, MAP, "wanted a cube of rows, cols, bands, found only array (2 x 3 uint8)"),
-        (read_labels, CUBE, "wanted a map of rows, cols, found only array (2 x 3 x 4 int16)"),
+        (read_scene, MAP, "wanted a cube of rows, cols, bands, got array (2 x 3 uint8)"),
+        (read_labels, CUBE, "wanted a map of rows, cols, got array (2 x 3 x 4 int16)"),
         (
             read_scene,
             CUBE[:0],
-            "wanted a cube of rows, cols, bands, found only array (0 x 3 x 4 int16)",
+            "wanted a cube of rows, cols, bands, got array (0 x 3 x 4 int16)",
         ),
         (
             read_scene,
             CUBE * 1j,
-            "wanted a cube of rows, cols, bands, found only array (2 x 3 x 4 complex128)",
+            "wanted a cube of rows, cols, bands, got array (2 x 3 x 4 complex128)",
         ),
         (
             read_labels,
             np.array([["a", "b"]]),
-            "wanted a map of rows, cols, found only array (1 x 2 <U1)",
+            "wanted a map of rows, cols, got array (1 x 2 <U1)",
         ),
     ],
 )

@@ -75,7 +75,7 @@ def test_bad_values_are_named_with_their_file(tmp_path: Path) -> None:
     with pytest.raises(LabelsError) as bad_labels:
         read_labels(tmp_path / "gt.npy")
     assert str(bad_labels.value) == (
-        "gt.npy: wanted ids from 0 (unlabelled) up, got -1 at 2 pixels; set them to 0"
+        "gt.npy: wanted ids of 0 (unlabelled) or more, got -1 at 2 pixels; set them to 0"
     )
     cube = np.arange(2 * 3 * 4).reshape(2, 3, 4)
     for where in (np.arange(4) == 1, cube % 4 == 1):  # every pixel of one band
@@ -93,7 +93,7 @@ def test_bands_that_the_file_does_not_have(tmp_path: Path) -> None:
     with pytest.raises(SceneError) as caught:
         read_scene(tmp_path / "cube.npy", drop_bands=(2, 3, 4))
     assert str(caught.value) == (
-        "cube.npy: --drop-bands wants bands from 0 to 3 and some left over, got 2-4"
+        "cube.npy: --drop-bands: wanted bands from 0 to 3, not all of them, got 2-4"
     )
 
 
@@ -170,7 +170,7 @@ def test_windows_of_a_scene_are_those_of_the_array_that_was_written(
 
 def odd_of(name: str) -> tuple[str, ...]:
     if name == "hdf5":
-        return ("its dimensions (?, ?, ?) do not say which is which; taken as rows, cols, bands",)
+        return ("its dimensions (?, ?, ?) have no known names; taken as rows, cols, bands",)
     return ()
 
 
@@ -207,13 +207,12 @@ def test_a_key_or_a_scale_where_there_is_none(tmp_path: Path) -> None:
     with pytest.raises(ReadError) as caught:
         read_scene(path, key="cube")
     assert str(caught.value) == (
-        f"{path}: an ENVI file holds one cube and has no keys; leave out 'cube'"
+        f"{path}: an ENVI file holds one cube and has no keys; omit 'cube'"
     )
     with pytest.raises(ReadError) as caught:
         read_scene(path, scale=True)
     assert str(caught.value) == (
-        f"{path}: it states no scale factor, and --scale, or a model that was trained with it, "
-        "needs one"
+        f"{path}: has no scale factor, which --scale needs, and a model trained with it"
     )
 
 

@@ -38,4 +38,4 @@ def test_a_file_that_shrinks_while_it_is_open(tmp_path: Path) -> None:
     (tmp_path / "s.img").write_bytes(b"12")
     with pytest.raises(ReadError) as caught:
         opened.read(Window(0, 3, 0, 2))
-    assert str(caught.value) == f"{tmp_path / 's.img'}: 22 bytes have gone since it was opened"
+    assert str(caught.value) == f"{tmp_path / 's.img'}: 22 bytes shorter than when it was opened"

@@ -51,6 +51,6 @@ def test_zarr_is_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(MissingExtraError) as caught:
         read_scene(tmp_path / "s.zarr")
     assert str(caught.value) == (
-        f"{tmp_path / 's.zarr'}: to read Zarr the package zarr is needed, which is not installed; "
+        f"{tmp_path / 's.zarr'}: reading Zarr needs the package zarr, which is not installed; "
         "install it with: pip install 'spectrolite[geo]'"
     )

@@ -78,7 +78,7 @@ def read_cifar(layout: CifarLayout, root: Path) -> tuple[Part, Part]:
     Raises:
         ReadError: a file is missing, has another length, or a record of an unknown class.
     """
-    path, prefix, sizes = _found(layout, root)
+    path, prefix, sizes = _locate(layout, root)
     files = {prefix + n: records for n, records in [*layout.train.items(), *layout.test.items()]}
     for name, records in files.items():
         wanted = records * layout.record_bytes
@@ -99,8 +99,8 @@ def read_cifar(layout: CifarLayout, root: Path) -> tuple[Part, Part]:
     return _joined(train), _joined(test)
 
 
-def _found(layout: CifarLayout, root: Path) -> tuple[Path, str, Mapping[str, int]]:
-    """The folder or archive, what stands before a file's name in it, and sizes in bytes."""
+def _locate(layout: CifarLayout, root: Path) -> tuple[Path, str, Mapping[str, int]]:
+    """The folder or archive, the prefix of file names in it, and sizes in bytes."""
     for folder in (root / layout.folder, root):
         names = [n for n in (*layout.train, *layout.test) if (folder / n).is_file()]
         if names:
@@ -108,7 +108,7 @@ def _found(layout: CifarLayout, root: Path) -> tuple[Path, str, Mapping[str, int
     path = root / layout.archive if root.is_dir() else root
     if not path.is_file():
         raise ReadError(
-            f"{root}: neither {layout.archive} nor {layout.folder} is there; give the folder that "
+            f"{root}: holds neither {layout.archive} nor {layout.folder}; give the folder that "
             "holds one of them"
         )
     return path, f"{layout.folder}/", listing(path).files

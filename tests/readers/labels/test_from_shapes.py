@@ -33,7 +33,7 @@ def from_file(valid: NDArray[np.bool_], asked: list[Window]) -> SceneFile:
 def test_labels_where_the_scene_has_no_spectrum_are_dropped_and_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spectrolite.data.labels.LOOKED_AT", 4)
+    monkeypatch.setattr("spectrolite.data.labels.WINDOW_SIDE", 4)
     valid = without(slice(0, 3))
     shapes = [square(2, 1), square(6, 3), square(5, 9)]
     vectors = vector(tmp_path / "plots.gpkg", shapes, [4, 4, 9])
@@ -81,13 +81,13 @@ def test_what_had_to_be_decided_is_told(tmp_path: Path) -> None:
     assert labels.array[2, 2] == 0  # the pixel that is in both
     assert labels.counts() == {1: 3, 2: 3 + 4 + 8}
     assert labels.notes == (
-        "1 of 8 polygons have no shape and are left out",
-        "1 of 8 polygons cross themselves and were repaired",
-        "1 of 8 polygons lie outside the scene and are left out",
-        "1 of 8 polygons reach beyond the scene's edge, and lose what lies there",
-        "1 of 8 polygons have class 0, unlabelled, and are left out",
-        "1 of 8 polygons hold no pixel's centre and are left out",
-        "1 pixels lie in polygons of two classes and are left unlabelled",
+        "1 of 8 polygons have no geometry and are dropped",
+        "1 of 8 polygons intersect themselves and were repaired",
+        "1 of 8 polygons are outside the scene and are dropped",
+        "1 of 8 polygons extend beyond the scene and lose that part",
+        "1 of 8 polygons have class 0 (unlabelled) and are dropped",
+        "1 of 8 polygons hold no pixel centre and are dropped",
+        "1 pixels are in polygons of two classes and stay unlabelled",
     )
 
 
