@@ -89,7 +89,7 @@ def test_a_centre_on_the_edge_is_outside_on_both_sides() -> None:
 def test_many_centres_are_looked_at_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     polygon = shapely.box(600001, 5199921, 600099, 5199999)
     whole = pixels_of(polygon, grid()).tolist()
-    monkeypatch.setattr("spectrolite.data.georeferencing.CENTRES", 12)
+    monkeypatch.setattr("spectrolite.data.georeferencing.CENTRES_AT_ONCE", 12)
     assert pixels_of(polygon, grid()).tolist() == whole
     assert len(whole) == 8 * 10
 
@@ -139,8 +139,8 @@ def test_a_scene_without_a_place() -> None:
     with pytest.raises(LabelsError) as caught:
         grid_of(Scene(np.ones((2, 3, 4)), name="field"), "plots.gpkg")
     assert str(caught.value) == (
-        "plots.gpkg: holds places, but field does not say where its pixels lie (no transform); "
-        "give the scene its place, or take labels that are a raster on its grid"
+        "plots.gpkg: holds coordinates, but field has no transform, so its pixels have none; "
+        "georeference the scene, or use a raster of labels on its grid"
     )
 
 
@@ -149,8 +149,8 @@ def test_a_scene_whose_pixels_lie_on_a_line() -> None:
     with pytest.raises(LabelsError) as caught:
         grid_of(flat, "plots.gpkg")
     assert str(caught.value) == (
-        "plots.gpkg: cannot be placed, for the transform of field puts all pixels on a line: "
-        "(1.0, 2.0, 0.0, 2.0, 4.0, 0.0); give the scene its place"
+        "plots.gpkg: cannot be placed, because the transform of field puts all pixels on a line: "
+        "(1.0, 2.0, 0.0, 2.0, 4.0, 0.0); georeference the scene again"
     )
 
 

@@ -122,13 +122,13 @@ def test_images_that_are_not_there_cannot_be_taken(indices: Any, message: str) -
         ),
         (
             {"targets": np.array([0, 3, 1, 4, 0])},
-            "pets: wanted targets from 0 to 2, one a class name, got 3 at image 1 and 2 such in "
-            "all",
+            "pets: wanted targets from 0 to 2, one per class name, got 3 at image 1; 2 targets are "
+            "outside",
         ),
         (
             {"targets": np.array([0, 0, 0, -1, 0])},
-            "pets: wanted targets from 0 to 2, one a class name, got -1 at image 3 and 1 such in "
-            "all",
+            "pets: wanted targets from 0 to 2, one per class name, got -1 at image 3; 1 targets "
+            "are outside",
         ),
         ({"class_names": ()}, "pets: wanted at least one class name, got none"),
     ],

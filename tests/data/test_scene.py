@@ -182,7 +182,7 @@ def test_bands_that_cannot_be_dropped(drop: tuple[int, ...], said: str) -> None:
     with pytest.raises(SceneError) as caught:
         without_bands(cube(), drop, "s.npy")
     assert str(caught.value) == (
-        f"s.npy: --drop-bands wants bands from 0 to 4 and some left over, got {said}"
+        f"s.npy: --drop-bands: wanted bands from 0 to 4, not all of them, got {said}"
     )
 
 

@@ -110,7 +110,7 @@ def test_the_files_have_the_published_lengths() -> None:
 def test_nothing_there(tmp_path: Path) -> None:
     for root in (tmp_path, tmp_path / "none"):
         assert message(TINY10, root) == (
-            f"{root}: neither cifar-10-binary.tar.gz nor cifar-10-batches-bin is there; give the "
+            f"{root}: holds neither cifar-10-binary.tar.gz nor cifar-10-batches-bin; give the "
             "folder that holds one of them"
         )
 

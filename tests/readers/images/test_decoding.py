@@ -186,8 +186,8 @@ def test_an_empty_file() -> None:
 
 def test_a_text_that_bears_an_images_name() -> None:
     assert message(b"hello, world") == (
-        "cat/1.png: no image of a known format (BMP, GIF, JPEG, PNG, PPM, TIFF, WEBP); it begins "
-        "with b'hello, w'"
+        "cat/1.png: not an image of a supported format (BMP, GIF, JPEG, PNG, PPM, TIFF, WEBP); it "
+        "begins with b'hello, w'"
     )
 
 
@@ -261,7 +261,7 @@ def test_a_text_bomb_in_a_png() -> None:
 def test_animated_images(kind: str) -> None:
     frames = [Image.new("RGB", (20, 12), colour) for colour in ("red", "green", "blue")]
     content = written(frames[0], kind, save_all=True, append_images=frames[1:])
-    assert message(content) == "cat/1.png: 3 frames; wanted one image a file"
+    assert message(content) == "cat/1.png: 3 frames; wanted one image per file"
 
 
 @pytest.mark.parametrize(

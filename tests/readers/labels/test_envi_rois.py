@@ -113,6 +113,6 @@ def test_a_binary_file_of_regions(tmp_path: Path) -> None:
     path = tmp_path / "rois.roi"
     path.write_bytes(b"\xff\xfe\x80" * 20)
     with pytest.raises(
-        ReadError, match=rf"^{path}: not a text \(.+export them with Output ROIs to ASCII"
+        ReadError, match=rf"^{path}: not a text \(.+as text with Output ROIs to ASCII"
     ):
         read_labels(path, scene=scene())

@@ -180,9 +180,10 @@ def test_another_grid_gives_each_pixel_the_class_at_its_centre(
     count = np.count_nonzero(array)
     assert 0 < kept < count
     assert labels.notes == (
-        f"another grid than the scene's, taken to the nearest pixel: {kept} of {count} labelled "
-        f"pixels ({kept / count:.1%}) lie in the scene, {count - kept} ({1 - kept / count:.1%}) "
-        f"outside are lost; {np.count_nonzero(wanted)} pixels of the scene are labelled",
+        f"resampled to the scene's grid (nearest neighbour): {kept} of {count} labelled "
+        f"pixels ({kept / count:.1%}) are inside the scene, {count - kept} "
+        f"({1 - kept / count:.1%}) outside are lost; {np.count_nonzero(wanted)} pixels of the "
+        "scene are labelled",
     )
 
 

@@ -44,6 +44,6 @@ def test_axes_that_contradict_each_other(tmp_path: Path, dims: tuple[str, ...]) 
     with pytest.raises(ReadError) as caught:
         open_cube(path)
     assert str(caught.value) == (
-        f"{path}: cube (2 x 3 x 4 float64): of its dimensions ({', '.join(dims)}) two are the same "
+        f"{path}: cube (2 x 3 x 4 float64): two of its dimensions ({', '.join(dims)}) are the same "
         "axis; wanted rows, cols and bands"
     )

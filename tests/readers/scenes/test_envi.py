@@ -139,7 +139,7 @@ Typed = Callable[..., tuple[int, str, str]]
         (
             "order = 0",
             "order = 0\nfile compression = 1",
-            "{hdr}: file compression : not supported; save the scene again without",
+            "{hdr}: file compression: not supported; save the scene again without",
         ),
     ],
 )
