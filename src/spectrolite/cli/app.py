@@ -10,7 +10,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -31,6 +31,9 @@ from spectrolite.cli.tables import (
 )
 from spectrolite.cli.train import train
 from spectrolite.errors import SpectroliteError
+
+if TYPE_CHECKING:
+    from spectrolite.runs.run_folder import Run
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -208,26 +211,42 @@ app.command()(benchmark)
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the two runs.")] = Path("demo"),
-    seed: Annotated[int, typer.Option(min=0, help="Seed of both trainings.")] = 0,
-    epochs: Annotated[int | None, typer.Option(help="Fewer than 130 for a quick look.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("demo"),
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="Train HybridSN under both splits, 130 epochs each."),
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of every training.")] = 0,
+    epochs: Annotated[
+        int | None, typer.Option(help="Epochs of every training, for a quick look.")
+    ] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """HybridSN on Indian Pines under two splits, beside baselines that need no network.
+    """Train on Indian Pines under two splits, beside baselines that need no network.
+
+    MobileSN under a random split and under whole blocks, then HybridSN under the random split.
+    Each result is printed as soon as it is there.
 
     Example: `spectrolite demo --out demo`
     """
-    from spectrolite.experiments.tour import demo as show
+    from spectrolite.experiments.tour import demo as take_tour
+
+    def show(name: str, run: Run) -> None:
+        if not as_json:
+            console.print(report_table({name: run.report}))
+            console.print(f"{run.path}/report.html, map.tif, map.png, bundle/", soft_wrap=True)
 
     flags: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
     with TrainingProgress(messages).shown() as progress:
-        runs = show(
+        runs = take_tour(
             out,
+            full=full,
             seed=seed,
             overwrite=overwrite,
             on_epoch=progress.epoch,
             on_stage=progress.stage,
+            on_run=show,
             **flags,
         )
     reports = {name: run.report for name, run in runs.items()}
@@ -235,5 +254,3 @@ def demo(
         print_json({n: json.loads(r.model_dump_json()) for n, r in reports.items()})
         return
     console.print(report_table(reports))
-    for name, run in runs.items():
-        console.print(f"{name}: {run.path}/report.html, map.tif, map.png, bundle/")
