@@ -90,7 +90,7 @@ def whole(files: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def test_a_run_on_polygons(files: tuple[Path, Path], whole: sl.Run) -> None:
-    told = "1 of 9 polygons lie outside the scene and are left out"
+    told = "1 of 9 polygons are outside the scene and are dropped"
     assert f"Labels: {told}." in whole.report.notes
     assert whole.manifest["data"]["labels"] == {
         "file": str(files[1]),
@@ -131,7 +131,7 @@ def test_a_stopped_run_goes_on_with_the_same_polygons(
         patch.setattr(TrainingProgress, "epoch", stop)
         code, _, err = typed(*words(files, *SHORT, "--out", tmp_path / "run"))
     assert code == 130
-    assert "plots.gpkg: 1 of 9 polygons lie outside the scene and are left out" in err
+    assert "plots.gpkg: 1 of 9 polygons are outside the scene and are dropped" in err
     code, _, err = typed("train", "--out", tmp_path / "run", "--resume")
     assert code == 0, err
     assert sl.open_run(tmp_path / "run").manifest["weights_sha256"] == whole.bundle.sha256
@@ -182,7 +182,8 @@ def test_the_doctor_on_polygons(typed: Typed, files: tuple[Path, Path], whole: s
     code, _, err = typed("doctor", bundle, *there)
     assert (code, err) == (
         2,
-        f"error: {files[1]}: which field says the class? Choose one with --class-field: crop",
+        f"error: {files[1]}: name the attribute that holds the class with --class-field; the file "
+        "has: crop",
     )
 
 

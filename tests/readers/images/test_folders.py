@@ -208,8 +208,8 @@ def test_a_folder_inside_a_class_folder(pets: Path) -> None:
 def test_a_third_part_beside_train_and_test(tmp_path: Path) -> None:
     root = write(tmp_path / "r", {f"{p}/cat/1.png": image(0) for p in ("train", "test", "val")})
     assert message(root) == (
-        f"{root}: wanted only the folders train and test, got also val; move its images into train, "
-        "from which a validation part is taken, or move the folder elsewhere"
+        f"{root}: wanted only the folders train and test, got also val; move its images into "
+        "train, from which a validation part is taken, or move the folder elsewhere"
     )
 
 

@@ -147,8 +147,8 @@ def _parts(path: Path, listed: Listing) -> dict[str, Classes]:
     if len(inner) > 2:
         others = ", ".join(sorted(set(inner) - {"train", "test"}))
         raise ReadError(
-            f"{path}: wanted only the folders train and test, got also {others}; move its images into "
-            "train, from which a validation part is taken, or move the folder elsewhere"
+            f"{path}: wanted only the folders train and test, got also {others}; move its images "
+            "into train, from which a validation part is taken, or move the folder elsewhere"
         )
     parts = {p: _classes(path, files, folders, f"{top}{p}/") for p in ("train", "test")}
     for one, other in (("train", "test"), ("test", "train")):
