@@ -86,7 +86,7 @@ def test_a_centre_on_the_edge_is_outside_on_both_sides() -> None:
     assert held == {0, 2}
 
 
-def test_many_centres_are_looked_at_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_centres_are_tested_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     polygon = shapely.box(600001, 5199921, 600099, 5199999)
     whole = pixels_of(polygon, grid()).tolist()
     monkeypatch.setattr("spectrolite.data.georeferencing.CENTRES_AT_ONCE", 12)
@@ -95,7 +95,7 @@ def test_many_centres_are_looked_at_in_parts(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("transform", [NORTH_UP, TURNED])
-def test_a_point_holds_the_pixel_it_lies_in(transform: tuple[float, ...]) -> None:
+def test_a_point_holds_the_pixel_it_is_in(transform: tuple[float, ...]) -> None:
     generator = np.random.default_rng(0)
     for _ in range(200):
         row, col = generator.uniform(-3, 12, 2)
@@ -135,7 +135,7 @@ def test_what_shapes_share(shapes: list[tuple[int, set[int]]]) -> None:
     assert made.merged == len(shared)
 
 
-def test_a_scene_without_a_place() -> None:
+def test_a_scene_without_a_transform() -> None:
     with pytest.raises(LabelsError) as caught:
         grid_of(Scene(np.ones((2, 3, 4)), name="field"), "plots.gpkg")
     assert str(caught.value) == (

@@ -133,7 +133,7 @@ def test_images_that_are_not_there_cannot_be_taken(indices: Any, message: str) -
         ({"class_names": ()}, "pets: wanted at least one class name, got none"),
     ],
 )
-def test_what_is_no_set_of_images_is_refused(change: dict[str, Any], message: str) -> None:
+def test_invalid_sets_of_images_are_refused(change: dict[str, Any], message: str) -> None:
     values = {"pixels": pixels(), "targets": np.zeros(5, int), "class_names": NAMES, **change}
     with pytest.raises(ImagesError) as caught:
         ImageSet(**values, name="pets")
@@ -152,7 +152,7 @@ def test_what_is_no_set_of_images_is_refused(change: dict[str, Any], message: st
         ([7], "d: class name 7 is not valid text"),
     ],
 )
-def test_class_names_can_be_told_apart(names: list[str], message: str) -> None:
+def test_class_names_that_read_alike_are_refused(names: list[str], message: str) -> None:
     with pytest.raises(ImagesError) as caught:
         check_class_names(names, "d")
     assert str(caught.value) == message

@@ -411,7 +411,7 @@ def test_ranges_say_exactly_the_numbers(numbers: set[int]) -> None:
     assert len(list(filter(None, text.split(",")))) == gaps
 
 
-def test_a_class_name_that_is_no_text_is_refused() -> None:
+def test_an_invalid_class_name_is_refused() -> None:
     with pytest.raises(LabelsError, match=r"^labels: class name '\\ud800' is not valid text$"):
         Labels(np.ones((2, 2), np.uint8), class_names={1: "\ud800"})
 

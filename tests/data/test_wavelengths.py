@@ -27,7 +27,7 @@ def scene_of(nm: tuple[float, ...]) -> sl.Scene:
 
 @settings(deadline=None, max_examples=60, derandomize=True)
 @given(data=st.data())
-def test_interpolation_is_that_of_numpy(data: st.DataObject) -> None:
+def test_interpolation_equals_numpys(data: st.DataObject) -> None:
     there = data.draw(st.lists(st.integers(400, 2500), min_size=2, max_size=12, unique=True))
     share = st.floats(0, 1)
     low, high = min(there), max(there)

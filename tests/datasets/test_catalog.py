@@ -71,7 +71,7 @@ def test_the_published_counts_are_those_of_the_labels(indian_pines: tuple[Scene,
     assert INDIAN_PINES.labelled == sum(PUBLISHED.values()) == 10_249
 
 
-def test_class_names_stand_at_the_published_ids(indian_pines: tuple[Scene, Labels]) -> None:
+def test_class_names_have_the_published_ids(indian_pines: tuple[Scene, Labels]) -> None:
     names = indian_pines[1].class_names
     assert names == INDIAN_PINES.class_names
     assert (names[1], names[9], names[11], names[16]) == (
@@ -287,7 +287,7 @@ def test_a_scene_from_a_folder(tiny_scene: Path) -> None:
     )
 
 
-def test_the_first_download_is_recorded_and_later_ones_are_held_against_it(
+def test_later_downloads_are_compared_with_the_first(
     tiny_scene: Path, mirror: tuple[str, list[str]], tmp_path: Path
 ) -> None:
     url, asked = mirror
@@ -345,7 +345,7 @@ def test_no_network_for_a_scene(
     assert err.endswith(f"error: {said}")
 
 
-def test_a_mirror_that_is_no_address(tiny_scene: Path) -> None:
+def test_a_mirror_that_is_not_an_address(tiny_scene: Path) -> None:
     for mirror in (str(tiny_scene), f"file://{tiny_scene}"):
         with pytest.raises(SettingsError) as caught:
             load("salinas_a", mirror_url=mirror)
@@ -442,7 +442,7 @@ def test_the_digits_are_those_of_scikit_learn(digits: tuple[ImageSet, ImageSet])
         assert images.source == {"data": "digits", "part": part}
 
 
-def test_what_the_table_says_of_the_digits(digits: tuple[ImageSet, ImageSet]) -> None:
+def test_facts_about_the_digits(digits: tuple[ImageSet, ImageSet]) -> None:
     train, test = digits
     both = np.concatenate([train.targets, test.targets])
     published = [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]  # of optdigits.tes
@@ -453,7 +453,7 @@ def test_what_the_table_says_of_the_digits(digits: tuple[ImageSet, ImageSet]) ->
 
 
 @pytest.mark.parametrize(("name", "classes"), [("cifar10", 10), ("cifar100", 100)])
-def test_what_the_table_says_of_cifar(name: str, classes: int) -> None:
+def test_facts_about_cifar(name: str, classes: int) -> None:
     known = DATASETS[name]
     assert (known.labelled, len(known.counts), known.shape) == (60_000, classes, (3, 32, 32))
     assert known.facts()["images"] == f"50,000 to train, 10,000 to test, {classes} classes"

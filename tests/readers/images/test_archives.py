@@ -137,7 +137,7 @@ def test_a_folder_linked_from_elsewhere_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["nothing.png", "loop.png"])
-def test_a_link_that_leads_nowhere(tmp_path: Path, target: str) -> None:
+def test_a_broken_link_is_refused(tmp_path: Path, target: str) -> None:
     root = as_folder(tmp_path / "all", FILES)
     (root / "a" / "loop.png").symlink_to(root / "a" / target)
     assert message(root) == f"{root}/a/loop.png: a link that leads nowhere; remove it"
@@ -194,7 +194,7 @@ def test_a_folder_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.Monk
     "name",
     ["../1.png", "a/../../1.png", "/etc/1.png", "C:/1.png", "C:\\1.png", "a\\..\\1.png", "a/.."],
 )
-def test_a_name_that_leads_out(tmp_path: Path, ending: str, name: str) -> None:
+def test_a_name_outside_the_archive_is_refused(tmp_path: Path, ending: str, name: str) -> None:
     path = MAKERS[ending](tmp_path / ending, {name: b"x"})
     assert message(path) == (
         f"{path}: the name {name!r} leads out of the archive; pack it again, with names like "
@@ -204,7 +204,7 @@ def test_a_name_that_leads_out(tmp_path: Path, ending: str, name: str) -> None:
 
 @pytest.mark.parametrize("ending", ["all.tar", "all.zip"])
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_a_name_that_stands_twice(tmp_path: Path, ending: str) -> None:
+def test_a_name_that_appears_twice_is_refused(tmp_path: Path, ending: str) -> None:
     path = MAKERS[ending](tmp_path / ending, {"a/1.png": b"x", "./a/1.png": b"y"})
     assert message(path) == f"{path}: a/1.png appears twice; pack it again"
 
@@ -243,7 +243,7 @@ def test_an_archive_that_was_cut_is_refused_or_still_has_everything(
     st.sampled_from(["all.tar", "all.tar.gz", "all.zip"]),
     st.lists(st.tuples(st.floats(0, 0.9999), st.integers(0, 255)), min_size=1, max_size=4),
 )
-def test_struck_bytes_never_crash(
+def test_random_bytes_never_crash(
     tmp_path_factory: pytest.TempPathFactory, name: str, strikes: list[tuple[float, int]]
 ) -> None:
     path = MAKERS[name](tmp_path_factory.mktemp("struck") / name, FILES)

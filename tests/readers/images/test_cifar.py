@@ -162,7 +162,7 @@ def test_an_archive_that_was_cut(tmp_path: Path) -> None:
 
 
 @TINY
-def test_a_class_that_there_is_not(layout: CifarLayout, tmp_path: Path) -> None:
+def test_an_unknown_class_is_refused(layout: CifarLayout, tmp_path: Path) -> None:
     folder = unpacked(layout, tmp_path)
     (name, *_) = layout.test
     content = bytearray((folder / name).read_bytes())

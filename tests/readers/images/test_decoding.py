@@ -184,7 +184,7 @@ def test_an_empty_file() -> None:
     assert message(b"") == "cat/1.png: an empty file, 0 bytes"
 
 
-def test_a_text_that_bears_an_images_name() -> None:
+def test_a_text_named_like_an_image() -> None:
     assert message(b"hello, world") == (
         "cat/1.png: not an image of a supported format (BMP, GIF, JPEG, PNG, PPM, TIFF, WEBP); it "
         "begins with b'hello, w'"
@@ -218,7 +218,7 @@ def test_a_cut_file_is_refused_or_has_lost_no_pixel(kind: str, share: float) -> 
     st.sampled_from(["BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP"]),
     st.lists(st.tuples(st.floats(0, 0.9999), st.integers(0, 255)), min_size=1, max_size=4),
 )
-def test_struck_bytes_never_crash(kind: str, strikes: list[tuple[float, int]]) -> None:
+def test_random_bytes_never_crash(kind: str, strikes: list[tuple[float, int]]) -> None:
     content = bytearray(written(RGB, kind))
     for share, value in strikes:
         content[int(share * len(content))] = value

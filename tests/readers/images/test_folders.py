@@ -230,7 +230,7 @@ def test_class_names_that_differ_only_in_case(pets: Path) -> None:
     )
 
 
-def test_a_class_name_that_is_no_text(pets: Path) -> None:
+def test_an_invalid_class_name_is_refused(pets: Path) -> None:
     Path(f"{pets}/owl\udcff").mkdir()
     assert message(pets) == rf"{pets}: the name 'owl\udcff' is not printable text; rename it"
 
@@ -261,7 +261,7 @@ def test_a_link_out_of_the_folder(pets: Path) -> None:
     )
 
 
-def test_an_archive_whose_names_lead_out(tmp_path: Path) -> None:
+def test_an_archive_with_names_outside_it(tmp_path: Path) -> None:
     path = tmp_path / "pets.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("../cat/1.png", png(image(0)))

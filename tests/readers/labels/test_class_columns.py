@@ -44,7 +44,7 @@ VALUES: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("values", "said"), VALUES, ids=lambda v: str(v)[:12])
-def test_values_that_are_no_classes(tmp_path: Path, values: Any, said: str) -> None:
+def test_values_that_are_not_classes(tmp_path: Path, values: Any, said: str) -> None:
     path = vector(tmp_path / "plots.gpkg", [square(1, 1), square(5, 5), square(8, 8)], values)
     with pytest.raises(LabelsError) as caught:
         read_labels(path, scene=scene(), class_field="crop")

@@ -30,7 +30,7 @@ def from_file(valid: NDArray[np.bool_], asked: list[Window]) -> SceneFile:
     return SceneFile((*SHAPE, 2), np.dtype(float), read, "field", crs=CRS, transform=PLACE)
 
 
-def test_labels_where_the_scene_has_no_spectrum_are_dropped_and_told(
+def test_labels_where_the_scene_has_no_spectrum_are_dropped_with_a_note(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("spectrolite.data.labels.WINDOW_SIDE", 4)
@@ -61,7 +61,7 @@ def test_labels_where_the_scene_has_no_spectrum_are_dropped_and_told(
     )
 
 
-def test_what_had_to_be_decided_is_told(tmp_path: Path) -> None:
+def test_every_decision_is_in_the_notes(tmp_path: Path) -> None:
     bow = shapely.Polygon(
         [(600000, 5199900), (600040, 5199940), (600040, 5199900), (600000, 5199940)]
     )

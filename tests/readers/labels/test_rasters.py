@@ -187,7 +187,7 @@ def test_another_grid_gives_each_pixel_the_class_at_its_centre(
     )
 
 
-def test_a_raster_that_lies_elsewhere(tmp_path: Path) -> None:
+def test_a_raster_outside_the_scene(tmp_path: Path) -> None:
     away = rasterio.Affine(10.0, 0.0, 700000.0, 0.0, -10.0, 5200000.0)
     path = geotiff(tmp_path / "gt.tif", class_map(), transform=away)
     count = np.count_nonzero(class_map())
@@ -238,7 +238,7 @@ def test_several_bands(tmp_path: Path) -> None:
     assert labels.source["key"] == "2"
 
 
-def test_what_is_no_class_map(tmp_path: Path) -> None:
+def test_rasters_that_are_not_class_maps(tmp_path: Path) -> None:
     garbage = tmp_path / "gt.tif"
     garbage.write_bytes(b"II*\0garbage" * 9)
     with pytest.raises(ReadError, match=rf"^{garbage}: cannot be read as a raster \("):

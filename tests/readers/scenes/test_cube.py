@@ -39,7 +39,7 @@ from spectrolite.readers.scenes.cube import in_nm
         ([400], "nm", None, "1 for 2 bands; they are not used"),
     ],
 )
-def test_units_of_the_wild(
+def test_units_and_their_spellings(
     values: list[float], unit: str | None, nm: tuple[float, ...] | None, note: str | None
 ) -> None:
     assert in_nm(values, unit, 2) == (nm, () if note is None else (f"wavelengths: {note}",))

@@ -68,7 +68,7 @@ def test_a_pair_is_found_from_either_file(tmp_path: Path, data: str, header: str
         assert read_scene(tmp_path / name).cube.ravel().tolist() == list(range(1, 9))
 
 
-def test_what_an_envi_header_says_besides(tmp_path: Path) -> None:
+def test_optional_keys_of_an_envi_header(tmp_path: Path) -> None:
     (tmp_path / "scene.img").write_bytes(np.array([[[-9, 1, 2], [3, 4, 5]]], "<i2").tobytes())
     (tmp_path / "scene.hdr").write_text(
         "ENVI\ndescription = {\n  a = b, map info = none}\nsamples = 2\nlines = 1\nbands = 3\n"

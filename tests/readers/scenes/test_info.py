@@ -38,7 +38,7 @@ def field(tmp_path: Path) -> Path:
     return tmp_path / "field.hdr"
 
 
-def test_every_oddity_is_told(field: Path, typed: Typed) -> None:
+def test_every_warning(field: Path, typed: Typed) -> None:
     found = sl.scene_info(field)
     assert (found.format, found.key, found.dtype) == ("ENVI, bip", "", "int16")
     assert (found.rows, found.cols, found.bands, found.mib) == (30, 32, 6, 0.011)
@@ -117,7 +117,7 @@ def test_nothing_but_nodata(tmp_path: Path) -> None:
     json.dumps(found.as_json(), allow_nan=False)
 
 
-def test_of_a_large_file_a_part_is_looked_at(
+def test_only_a_part_of_a_large_file_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     np.save(tmp_path / "s.npy", np.ones((3000, 1000, 2), np.uint8))

@@ -38,7 +38,7 @@ def test_the_one_cube_of_a_mat_file_is_found_among_other_things(tmp_path: Path) 
 @pytest.mark.parametrize(
     "dtype", ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8", "bool"]
 )
-def test_a_mat_header_promises_the_bytes_that_scipy_loads(tmp_path: Path, dtype: str) -> None:
+def test_a_mat_header_states_the_size_that_scipy_loads(tmp_path: Path, dtype: str) -> None:
     path = tmp_path / "cube.mat"
     io.savemat(path, {"cube": CUBE.astype(dtype)})
     (promised,) = matlab.shapes(path)
@@ -50,7 +50,7 @@ def test_a_mat_header_promises_the_bytes_that_scipy_loads(tmp_path: Path, dtype:
 
 
 @pytest.mark.parametrize("read", [read_scene, read_labels])
-def test_a_mat_that_holds_no_such_array(tmp_path: Path, read: Any) -> None:
+def test_a_mat_without_such_an_array(tmp_path: Path, read: Any) -> None:
     path = tmp_path / "odd.mat"
     cells = np.empty((2, 2), object)
     cells[:] = "x"

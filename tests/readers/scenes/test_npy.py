@@ -31,7 +31,7 @@ CUBE = np.arange(2 * 3 * 4, dtype=np.int16).reshape(2, 3, 4)
 MAP = np.array([[0, 1, 1], [2, 0, 7]], np.uint8)
 
 
-def npy_promising(path: Path, shape: str, dtype: str = "<f8") -> Path:
+def npy_stating(path: Path, shape: str, dtype: str = "<f8") -> Path:
     """A `.npy` file with a well-formed header and 64 bytes of data."""
     header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}"
     header += " " * (-(10 + len(header) + 1) % 64) + "\n"
@@ -80,7 +80,7 @@ def test_a_scene_read_from_npy_is_independent_of_the_file(tmp_path: Path) -> Non
     np.testing.assert_array_equal(scene.cube, CUBE)
 
 
-def test_an_npy_header_promises_the_bytes_of_the_array(tmp_path: Path) -> None:
+def test_an_npy_header_states_the_size_of_the_array(tmp_path: Path) -> None:
     np.save(tmp_path / "cube.npy", CUBE)
     assert npy.shapes(tmp_path / "cube.npy") == [ArrayShape("array", (2, 3, 4), "int16", 2, True)]
 
@@ -144,8 +144,10 @@ def test_a_bare_pickle_with_the_ending_npy_is_not_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("shape", ["(100000, 100000, 100000)", "(1, 1, 1125899906842624)"])
-def test_a_header_that_promises_a_petabyte_costs_nothing(tmp_path: Path, shape: str) -> None:
-    path = npy_promising(tmp_path / "cube.npy", shape)
+def test_a_header_that_states_a_petabyte_is_refused_without_reading(
+    tmp_path: Path, shape: str
+) -> None:
+    path = npy_stating(tmp_path / "cube.npy", shape)
     with pytest.raises(ReadError) as caught:
         read_scene(path)
     assert str(caught.value) == (
@@ -170,8 +172,8 @@ def test_a_header_that_promises_a_petabyte_costs_nothing(tmp_path: Path, shape: 
         "(" * 300,
     ],
 )
-def test_a_header_that_promises_nonsense(tmp_path: Path, shape: str) -> None:
-    path = npy_promising(tmp_path / "cube.npy", shape)
+def test_a_header_with_an_invalid_shape(tmp_path: Path, shape: str) -> None:
+    path = npy_stating(tmp_path / "cube.npy", shape)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         with pytest.raises(ReadError) as caught:
@@ -180,8 +182,8 @@ def test_a_header_that_promises_nonsense(tmp_path: Path, shape: str) -> None:
     assert warned == []
 
 
-def test_a_header_of_python_2_is_read_without_a_word(tmp_path: Path) -> None:
-    path = npy_promising(tmp_path / "cube.npy", "(1L, 2L, 4L)")
+def test_a_header_of_python_2_is_read_without_a_warning(tmp_path: Path) -> None:
+    path = npy_stating(tmp_path / "cube.npy", "(1L, 2L, 4L)")
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         assert read_scene(path).shape == (1, 2, 4)
@@ -189,8 +191,8 @@ def test_a_header_of_python_2_is_read_without_a_word(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["garbage", "<f3", "<q9", ""])
-def test_a_header_that_promises_an_unknown_type(tmp_path: Path, dtype: str) -> None:
-    path = npy_promising(tmp_path / "cube.npy", "(2, 2, 2)", dtype)
+def test_a_header_with_an_unknown_type(tmp_path: Path, dtype: str) -> None:
+    path = npy_stating(tmp_path / "cube.npy", "(2, 2, 2)", dtype)
     with pytest.raises(ReadError) as caught:
         read_scene(path)
     assert damaged_npy(path).fullmatch(str(caught.value))
@@ -204,7 +206,7 @@ STRIKES = st.tuples(
 
 @settings(deadline=None, max_examples=150, derandomize=True)
 @given(strikes=st.lists(STRIKES, min_size=1, max_size=5))
-def test_a_header_with_struck_bytes_is_read_or_refused(
+def test_a_header_with_random_bytes_is_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, strikes: list[tuple[int, int]]
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "struck.npy"
@@ -260,7 +262,7 @@ def test_a_text_with_the_ending_npy(tmp_path: Path) -> None:
 def test_an_array_larger_than_half_of_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = npy_promising(tmp_path / "cube.npy", "(1024, 1024, 384)")
+    path = npy_stating(tmp_path / "cube.npy", "(1024, 1024, 384)")
     with path.open("r+b") as file:
         file.truncate(128 + 3 * 2**30)  # 3 GiB that take no space on the disk
     memory = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 2**20}

@@ -224,7 +224,7 @@ def test_a_window_outside(tmp_path: Path) -> None:
         assert str(caught.value) == f"s.hdr: {window} is not inside its 3 x 2 pixels"
 
 
-def test_pixels_without_a_spectrum_neither_teach_nor_get_a_class(
+def test_pixels_without_a_spectrum_are_neither_trained_on_nor_classified(
     tmp_path: Path, tiny: tuple[sl.Scene, sl.Labels], typed: Typed
 ) -> None:
     cube = tiny[0].cube.astype(np.float32)

@@ -22,7 +22,7 @@ def test_the_fill_value_that_xarray_writes_into_zarr(tmp_path: Path) -> None:
     assert scene.valid.tolist() == [[False, True]]
 
 
-def test_the_fill_value_that_xarray_keeps_as_that_of_the_array(tmp_path: Path) -> None:
+def test_the_fill_value_that_xarray_stores_with_the_array(tmp_path: Path) -> None:
     """Version 2: the array's own is the attribute, where dimensions say that xarray wrote it."""
     root = zarr.open_group(tmp_path / "s.zarr", mode="w", zarr_format=2)
     array = root.create_array("c", shape=(1, 2, 2), dtype="i2", fill_value=-9)
