@@ -178,7 +178,7 @@ def test_the_doctor_on_polygons(typed: Typed, files: tuple[Path, Path], whole: s
     there = ("--scene", files[0], "--labels", files[1])
     bundle = whole.path / "bundle"
     code, _, err = typed("doctor", bundle, *there, "--layer", "north", "--class-field", "crop")
-    assert (code, err) == (2, f"error: {files[1]}: no layer 'north' in it, only plots")
+    assert (code, err) == (2, f"error: {files[1]}: no layer 'north', only plots")
     code, _, err = typed("doctor", bundle, *there)
     assert (code, err) == (
         2,
@@ -206,13 +206,13 @@ def test_labels_on_pixels_without_a_spectrum_are_refused_before_training(
 
 
 WRONG: dict[str, tuple[tuple[object, ...], str]] = {
-    "no field": (("--split", SPLIT), "which field says the class?"),
-    "another field": (("--class-field", "kind"), "no field 'kind' in it, only crop"),
+    "no field": (("--split", SPLIT), "name the attribute that holds the class with --class-field"),
+    "another field": (("--class-field", "kind"), "no attribute 'kind', only crop"),
     "another layer": (
         ("--class-field", "crop", "--layer", "north"),
-        "no layer 'north' in it, only plots",
+        "no layer 'north', only plots",
     ),
-    "a key": (("--labels-key", "crop"), "--labels-key crop does not go with .gpkg files"),
+    "a key": (("--labels-key", "crop"), "--labels-key crop does not apply to .gpkg files"),
     "too wide a guard": (
         ("--class-field", "crop", "--split", "polygons,train=0.5,guard=12"),
         "polygons,train=0.5,seed=0,guard=12: 2 wheat has no test pixel",

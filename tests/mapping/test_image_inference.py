@@ -184,6 +184,6 @@ def test_the_verb_prints_what_python_gives(typed: Type, digits_run: sl.Run, tmp_
     name, share = made.top(1)[0][0]
     assert f"│ {name} " in out
     assert f"{100 * share:.2f}" in out
-    assert "- colours made grey" in out
+    assert "- colours were converted to grey" in out
     code, _, err = typed("classify", digits_run.path, tmp_path / "gone.png")
     assert (code, err) == (2, f"error: {tmp_path}/gone.png: no such file")
