@@ -105,9 +105,9 @@ def test_the_root_is_a_public_name() -> None:
 @pytest.mark.parametrize(
     ("word", "end"),
     [
-        ("hybridns", "; did you mean 'hybridsn'?"),
-        ("mobilesn", "; did you mean 'mobilesn'?"),
-        ("mobilesm", "; did you mean 'mobilesn'?"),
+        ("hybridns", "; did you mean hybridsn?"),
+        ("mobilesn", "; did you mean mobilesn?"),
+        ("mobilesm", "; did you mean mobilesn?"),
         ("svm", ""),
         ("", ""),
     ],

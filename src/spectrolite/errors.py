@@ -108,18 +108,6 @@ def listed(numbers: Sequence[object], most: int = 10) -> str:
     return shown if len(numbers) <= most else f"{shown} and {len(numbers) - most} more"
 
 
-def did_you_mean(word: str, words: Iterable[str]) -> str:
-    """The end of a message about an unknown name: the known name nearest to it, if one is near.
-
-    >>> did_you_mean("indian_pine", ["indian_pines", "salinas"])
-    "; did you mean 'indian_pines'?"
-    >>> did_you_mean("cifar", ["indian_pines", "salinas"])
-    ''
-    """
-    near = get_close_matches(word, words, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
 def ranges(numbers: list[int]) -> str:
     """`[3, 4, 5, 9]` as `3-5,9`."""
     runs: list[list[int]] = []

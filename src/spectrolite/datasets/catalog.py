@@ -23,7 +23,7 @@ from spectrolite.datasets.descriptions import (
     ImageDataset,
 )
 from spectrolite.datasets.downloads import download_archive, load_scene
-from spectrolite.errors import MissingExtraError, ReadError, SettingsError, did_you_mean
+from spectrolite.errors import MissingExtraError, ReadError, SettingsError, wanted_one_of
 from spectrolite.readers.images.cifar import CIFAR10, CIFAR100, read_cifar
 
 __all__ = ["DATASETS", "dataset", "load"]
@@ -39,9 +39,7 @@ def dataset(name: str) -> Dataset | ImageDataset:
         SettingsError: no such data set.
     """
     if name not in DATASETS:
-        raise SettingsError(
-            f"data: wanted one of {', '.join(DATASETS)}, got {name!r}{did_you_mean(name, DATASETS)}"
-        )
+        raise SettingsError(f"data: {wanted_one_of(DATASETS, name)}")
     return DATASETS[name]
 
 
