@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from spectrolite.errors import SettingsError
-from spectrolite.evaluation.league_table import corrected_t_test
+from spectrolite.evaluation.significance import corrected_t_test
 
 
 def test_a_computation_by_hand() -> None:

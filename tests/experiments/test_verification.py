@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 import spectrolite as sl
 from spectrolite.bundles.loading import load_bundle
 from spectrolite.errors import RunError, SettingsError, VerifyError
-from spectrolite.evaluation.scene_report import Report
+from spectrolite.evaluation.reports import Report
 from spectrolite.experiments import verification
 from spectrolite.experiments.verification import Verification
 from spectrolite.mapping.scene_map import read_map

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import spectrolite as sl
-from spectrolite.evaluation.scene_report import LeakageFigures
+from spectrolite.evaluation.reports import LeakageFigures
 from spectrolite.pages.charts import APART, INSIDE, OVERLAPPING, distance_histogram
 from spectrolite.pages.html import percent
 from spectrolite.pages.scene_page import false_colour

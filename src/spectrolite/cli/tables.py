@@ -17,8 +17,8 @@ from rich.table import Table
 if TYPE_CHECKING:
     from spectrolite.datasets.catalog import ImageDataset
     from spectrolite.datasets.scenes import Dataset
-    from spectrolite.evaluation.network_checks import Checkup
-    from spectrolite.evaluation.scene_report import Report
+    from spectrolite.evaluation.checkup import Checkup
+    from spectrolite.evaluation.reports import Report
     from spectrolite.experiments.repetition import Repetition
     from spectrolite.experiments.verification import Verification
     from spectrolite.models.costs import Cost

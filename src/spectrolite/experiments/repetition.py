@@ -8,21 +8,18 @@ repetition that was stopped goes on when it is asked for again.
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, get_args
-
-from pydantic import ConfigDict
 
 from spectrolite.data.images import ImageSet
 from spectrolite.data.scene_sets import AnyLabels, AnyScenes
 from spectrolite.errors import RunError, SettingsError, SplitError
 from spectrolite.evaluation.image_report import ImageReport
-from spectrolite.evaluation.scene_report import Report
+from spectrolite.evaluation.reports import Report
 from spectrolite.experiments.training_runs import evaluate, train, with_data
 from spectrolite.files import read_json, whole_file
-from spectrolite.records import Number, Part
+from spectrolite.records import Number, Record, Spread, spread
 from spectrolite.runs.manifest import hash_of, named_data
 from spectrolite.runs.resumable_run import EpochListener, is_stopped
 from spectrolite.runs.run_folder import Run, open_run
@@ -34,7 +31,7 @@ FORMAT = 1
 Vary = Literal["training", "split", "both"]
 
 
-class Repeated(Part):
+class Repeated(Record):
     """One repetition.
 
     Attributes:
@@ -50,15 +47,7 @@ class Repeated(Part):
     figures: dict[str, Number]
 
 
-class Spread(Part):
-    """Mean and standard deviation of a sample (n - 1) over the repetitions that have the figure."""
-
-    mean: Number
-    std: Number
-    n: int
-
-
-class Repetition(Part):
+class Repetition(Record):
     """`repeat.json`: the same training with other seeds.
 
     Attributes:
@@ -68,8 +57,6 @@ class Repetition(Part):
         summary: by name of the figure.
         runs: every repetition, the run itself first.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="null")
 
     format: int = FORMAT
     repeats: str
@@ -272,15 +259,7 @@ def _figures(report: Report | ImageReport) -> dict[str, float]:
 
 def _sum_up(first: Run, vary: Vary, rows: list[Repeated]) -> Repetition:
     names = dict.fromkeys(name for row in rows for name in row.figures)
-    summary = {}
-    for name in names:
-        values = [row.figures.get(name, math.nan) for row in rows]
-        there = [value for value in values if not math.isnan(value)]
-        summary[name] = Spread(
-            mean=statistics.fmean(there) if there else math.nan,
-            std=statistics.stdev(there) if len(there) > 1 else math.nan,
-            n=len(there),
-        )
+    summary = {name: spread(row.figures.get(name, math.nan) for row in rows) for name in names}
     return Repetition(
         repeats=first.manifest["weights_sha256"], vary=vary, summary=summary, runs=tuple(rows)
     )

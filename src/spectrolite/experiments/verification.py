@@ -23,7 +23,7 @@ from spectrolite.data.images import ImageSet
 from spectrolite.data.scene_sets import AnyLabels, AnyScenes
 from spectrolite.errors import ReadError, RunError, SettingsError, VerifyError, listed
 from spectrolite.evaluation.image_report import ImageReport
-from spectrolite.evaluation.scene_report import Report
+from spectrolite.evaluation.reports import Report
 from spectrolite.experiments.image_experiment import PREDICTIONS
 from spectrolite.experiments.scene_experiment import read_maps
 from spectrolite.experiments.training_runs import evaluate, train

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from spectrolite.evaluation.league_table import Protocol, Row
-from spectrolite.evaluation.scene_report import LeakageFigures
+from spectrolite.evaluation.reports import LeakageFigures
 from spectrolite.samples.leakage import check_patch
 from spectrolite.training.loop import Epoch
 

@@ -10,8 +10,8 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from spectrolite.evaluation.calibration import Calibration
+from spectrolite.evaluation.checkup import Checkup
 from spectrolite.evaluation.depthwise_kernels import WEAK
-from spectrolite.evaluation.network_checks import Checkup
 from spectrolite.pages.html import document, percent
 
 MARKS = {"ok": "#1e7d4f", "wrong": "#b3261e", "not checked": "#5d6770"}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from spectrolite.evaluation.image_report import ImageReport
-from spectrolite.evaluation.scene_report import Report
+from spectrolite.evaluation.reports import Report
 from spectrolite.files import whole_file
 
 LIMITS = (

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from spectrolite.data.labels import Colour, Labels
 from spectrolite.data.scene import AnyScene, Scene, Window
 from spectrolite.data.scene_sets import AnyScenes, by_scene, scenes_of
-from spectrolite.evaluation.scene_report import LeakageFigures, Report
+from spectrolite.evaluation.reports import LeakageFigures, Report
 from spectrolite.mapping.picture import paint, thinning
 from spectrolite.mapping.scene_map import SceneMap
 from spectrolite.pages.charts import APART, INSIDE, OVERLAPPING, distance_histogram, training_curve
