@@ -197,7 +197,7 @@ def test_verify_repeat_and_flips(
     )
     flipped = typed("evaluate", out, "--flips")
     assert flipped.code == 0
-    assert "eight orientations averaged" in flipped.out
+    assert "eight orientations: overall accuracy" in flipped.out
     report = sl.open_run(out).report
     assert report.flips is not None
     page = (out / "report.html").read_text(encoding="utf-8")

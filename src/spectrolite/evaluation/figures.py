@@ -49,7 +49,8 @@ class Figure:
         number = f"{self.value:,.{self.decimals}f}"
         if self.high is not None:
             number += f" to {self.high:,.{self.decimals}f}"
-        return f"{number} {self.unit}".rstrip()
+        unit = "" if self.unit == "s" else self.unit  # the label of a time says seconds
+        return f"{number} {unit}".rstrip()
 
 
 def accuracies(

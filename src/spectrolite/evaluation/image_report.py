@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from spectrolite.evaluation import metrics
 from spectrolite.evaluation.calibration import BINS, reliability
 from spectrolite.evaluation.figures import Figure
-from spectrolite.evaluation.reports import Figures, Interval, PerClass
+from spectrolite.evaluation.reports import Counts, Figures, Interval, PerClass
 from spectrolite.records import Record
 from spectrolite.samples.split_image_set import ImageSplit
 from spectrolite.training.settings import ImageSettings
@@ -22,13 +22,9 @@ class ImageBaselines(Record):
     majority: float
 
 
-class ImageProtocol(Record):
+class ImageProtocol(Counts):
     """How the images were divided, and what the training saw."""
 
-    split: str
-    train: int
-    validation: int
-    test: int
     test_given: bool
     skipped: int
     epochs: int
@@ -46,6 +42,8 @@ class TrainModeFigures(Record):
 class ImageReport(Figures):
     """`report.json` of a run on images."""
 
+    samples = "images"
+
     interval: Interval
     calibration_error: float
     class_names: tuple[str, ...]
@@ -58,7 +56,7 @@ class ImageReport(Figures):
 
     @property
     def figure_list(self) -> tuple[Figure, ...]:
-        """The figures of every report, and those that only images have."""
+        """The figures of every report, and those only of images."""
         overall, *accuracies, parameters, training = super().figure_list
         low, high = 100 * self.interval.low, 100 * self.interval.high
         error, majority = 100 * self.calibration_error, 100 * self.baselines.majority

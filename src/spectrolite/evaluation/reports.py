@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -69,13 +69,18 @@ class LeakageFigures(Record):
     clean: bool
 
 
-class Protocol(Record):
-    """How the pixels were divided, and what the training was allowed to see."""
+class Counts(Record):
+    """How the samples were divided: the split and the numbers of samples."""
 
     split: str
     train: int
     validation: int
     test: int
+
+
+class Protocol(Counts):
+    """How the pixels were divided, and what the training was allowed to see."""
+
     train_share: float
     dropped_by_guard: int
     raised: dict[int, str]
@@ -92,6 +97,8 @@ class Figures(Record):
     Accuracies are fractions; `confusion` has the truth along its rows.
     """
 
+    samples: ClassVar[str]
+
     format: int = FORMAT
     data: str
     model: str
@@ -102,6 +109,7 @@ class Figures(Record):
     kappa: Number
     confusion: tuple[tuple[int, ...], ...]
     per_class: tuple[PerClass, ...]
+    protocol: Counts
     notes: tuple[str, ...]
     parameters: int
     times_s: dict[str, float]
@@ -117,6 +125,20 @@ class Figures(Record):
             Figure("parameters", "size", self.parameters, "", 0),
             Figure("seconds of training", "time", self.times_s["training"], "s", 1),
         )
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """How the figures came about: network, split, numbers of samples and of classes."""
+        tested = sum(c.test > 0 for c in self.per_class)
+        protocol = self.protocol
+        return {
+            "network": f"{self.model} ({self.variant})",
+            "split": protocol.split,
+            f"training, validation, test {self.samples}": (
+                f"{protocol.train:,}, {protocol.validation:,}, {protocol.test:,}"
+            ),
+            "classes tested": f"{tested} of {len(self.per_class)}",
+        }
 
     def __repr__(self) -> str:
         """A few lines for a notebook, never the confusion matrix or the settings."""
@@ -160,6 +182,8 @@ class SceneFigures(Record):
 class Report(Figures):
     """`report.json` of a run on a scene."""
 
+    samples = "pixels"
+
     interval_fields: Interval
     interval_as_if_pixels_were_independent: Interval
     class_ids: tuple[int, ...]
@@ -175,7 +199,7 @@ class Report(Figures):
 
     @property
     def figure_list(self) -> tuple[Figure, ...]:
-        """The figures of every report, and those that only a scene has."""
+        """The figures of every report, and those only of scenes."""
         overall, *common, parameters, training = super().figure_list
         fields, leakage, baselines = self.interval_fields, self.leakage, self.baselines
         interval = Figure(
@@ -188,11 +212,11 @@ class Report(Figures):
             *self._scenes_and_orientations(),
             Figure("test pixels seen in training", "leakage", 100 * leakage.overlap),
             Figure(
-                "median distance",
+                "median distance to a training pixel",
                 "leakage",
                 leakage.median_distance,
                 "pixels",
-                0,
+                1,
                 undefined="none in the same scene",
             ),
             *percents(
@@ -210,6 +234,14 @@ class Report(Figures):
             training,
             Figure("seconds of the map", "time", self.times_s["map"], "s"),
         )
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """As for every report, and whether the split is clean for the network."""
+        facts, width = super().facts, self.settings.model.width
+        if width is not None:
+            facts["network"] += f", width {width:g}, receptive field {self.leakage.patch}"
+        return {**facts, "clean split": "yes" if self.leakage.clean else "no"}
 
     def _scenes_and_orientations(self) -> list[Figure]:
         """Several scenes one by one, and eight orientations averaged, where a run has them."""

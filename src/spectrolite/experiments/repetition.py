@@ -220,40 +220,24 @@ def _check_folder(folder: Path, first: Run, vary: Vary) -> None:
         raise RunError(f"{folder}: is there and holds no repetitions; take another --out")
 
 
+REPEATED = (
+    "accuracy",
+    "class",
+    "calibration",
+    "orientations",
+    "leakage",
+    "baseline",
+    "time",
+)
+"""Groups of figures whose mean and standard deviation are computed."""
+
+
 def _figures(report: Report | ImageReport) -> dict[str, float]:
-    """What is summed up, in the order of the table."""
-    figures = {
-        "overall accuracy": 100 * report.overall_accuracy,
-        "average accuracy": 100 * report.average_accuracy,
-        "kappa x 100": 100 * report.kappa,
-    }
-    if isinstance(report, ImageReport):
-        return {
-            **figures,
-            **{f"{c.id} {c.name}": 100 * c.recall for c in report.per_class},
-            "calibration error": 100 * report.calibration_error,
-            "majority class": 100 * report.baselines.majority,
-            "seconds of training": report.times_s["training"],
-            "seconds of the test": report.times_s["test"],
-        }
-    baselines = report.baselines
-    if report.flips is not None:
-        figures |= {
-            "eight orientations: overall accuracy": 100 * report.flips.overall_accuracy,
-            "eight orientations: average accuracy": 100 * report.flips.average_accuracy,
-            "eight orientations: kappa x 100": 100 * report.flips.kappa,
-            "eight orientations: seconds": report.flips.seconds,
-        }
+    """The figures of one repetition, in the order of the tables."""
     return {
-        **figures,
-        **{f"{c.id} {c.name}": 100 * c.recall for c in report.per_class},
-        "test pixels seen in training": 100 * report.leakage.overlap,
-        "SVM, pixel and patch mean": 100 * baselines.svm_context,
-        "SVM, pixel": 100 * baselines.svm,
-        "position alone": 100 * baselines.position,
-        "majority class": 100 * baselines.majority,
-        "seconds of training": report.times_s["training"],
-        "seconds of the map": report.times_s["map"],
+        figure.label: figure.value
+        for figure in report.figure_list
+        if figure.group in REPEATED and figure.unit != "pixels" and figure.high is None
     }
 
 

@@ -200,26 +200,17 @@ def _check_stored(run: Run, data: tuple[Any, Any]) -> list[SceneMap] | Predictio
     return made
 
 
+COMPARED = ("accuracy", "calibration", "orientations", "baseline")
+"""Groups of figures that a tolerance applies to."""
+
+
 def _points(report: Report | ImageReport) -> dict[str, float]:
-    """The figures that a tolerance is about, 0 to 100."""
-    figures = {
-        "overall accuracy": report.overall_accuracy,
-        "average accuracy": report.average_accuracy,
-        "kappa x 100": report.kappa,
+    """The figures that a tolerance applies to, 0 to 100."""
+    return {
+        figure.label: figure.value
+        for figure in report.figure_list
+        if figure.group in COMPARED and figure.unit != "s" and figure.high is None
     }
-    if isinstance(report, ImageReport):
-        figures["calibration error"] = report.calibration_error
-        figures["majority class"] = report.baselines.majority
-        return {name: 100 * value for name, value in figures.items()}
-    figures |= {
-        "SVM, pixel and patch mean": report.baselines.svm_context,
-        "SVM, pixel": report.baselines.svm,
-        "position alone": report.baselines.position,
-        "majority class": report.baselines.majority,
-    }
-    if report.flips is not None:
-        figures["eight orientations averaged"] = report.flips.overall_accuracy
-    return {name: 100 * value for name, value in figures.items()}
 
 
 def _other_config(one: Bundle | ImageBundle, other: Bundle | ImageBundle) -> list[str]:
