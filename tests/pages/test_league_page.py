@@ -73,7 +73,7 @@ def test_rows_and_differences_are_the_league_s(league: League) -> None:
             "0.50 ± 0.00",
         ]
     pair = cells["&lt;b&gt;net&lt;/b&gt; less oats &amp; rye"]
-    mean = np.subtract(*ACCURACIES.values()).mean() * 100
+    mean = 100 * np.subtract(*map(np.array, ACCURACIES.values())).mean()
     assert pair[0] == "3"
     assert pair[1].startswith(f"{mean:+.2f} (")
     assert "100 training and 900 test pixels on average, 3 of 3 classes tested" in page

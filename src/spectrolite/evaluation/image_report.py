@@ -77,7 +77,7 @@ class ImageReport(Figures):
         """Overall accuracies of a network left in training mode, where a run has measured them."""
         if self.train_mode is None:
             return []
-        prefix = f"wrongly scored, without eval(), batches of {self.train_mode.batch}: "
+        prefix = "wrongly scored, without eval(): "
         shuffled, in_order = (
             100 * self.train_mode.overall_accuracy_shuffled,
             100 * self.train_mode.overall_accuracy,

@@ -54,7 +54,11 @@ def image_report_page(
         ],
         bars=[
             (report.model, figures["overall accuracy"], True),
-            *((f.label, f, False) for f in report.figure_list if f.group == "train mode"),
+            *(
+                (f"{figure.label}, batches of {report.train_mode.batch}", figure, False)
+                for figure in report.figure_list
+                if figure.group == "train mode" and report.train_mode is not None
+            ),
             ("majority class", figures["majority class"], False),
         ],
         per_class=class_rows(report.per_class),
