@@ -52,8 +52,8 @@ def measure_baselines(
     """Fit and score the baselines.
 
     Args:
-        reduced: `(rows, cols, components)` the reduced scene, or one per scene. From scenes that stay
-            in their files, only windows with a needed pixel are read.
+        reduced: `(rows, cols, components)` the reduced scene, or one per scene. From scenes that
+            stay in their files, only windows with a needed pixel are read.
         split: the SVMs are fitted on its training pixels only.
         leakage: of the same split, for the network's patch.
         generator: draws pixels if there are more than the limits.
