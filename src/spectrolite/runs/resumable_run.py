@@ -33,8 +33,8 @@ from spectrolite.runs.manifest import FORMAT, WORDS, ImageKnown, SceneKnown, is_
 from spectrolite.runs.run_folder import RunRecord, save_split
 from spectrolite.samples.split_image_set import ImageSplit
 from spectrolite.samples.split_scene import Split
-from spectrolite.training.checkpoint import epochs_kept, load_progress, save_progress
-from spectrolite.training.loop import Epoch, Progress
+from spectrolite.training.checkpoint import epochs_kept, load_checkpoint, save_checkpoint
+from spectrolite.training.loop import Checkpoint, Epoch
 from spectrolite.training.settings import checked_settings, flat_settings
 
 STATE, REPLACED = "resume.safetensors", "replaced"
@@ -246,7 +246,9 @@ def _take_name(part: Path, out: Path) -> None:
 EpochListener = Callable[[Epoch, int], None]
 
 
-Fit = Callable[[Callable[[Epoch], None], Progress | None, Callable[[Progress], None]], list[Epoch]]
+Fit = Callable[
+    [Callable[[Epoch], None], Checkpoint | None, Callable[[Checkpoint], None]], list[Epoch]
+]
 
 
 def fit_in(
@@ -262,7 +264,7 @@ def fit_in(
         on_epoch: called after each epoch.
     """
     name = stopped.name
-    progress = load_progress(stopped.state, net, name) if stopped.state.exists() else None
+    checkpoint = load_checkpoint(stopped.state, net, name) if stopped.state.exists() else None
     path = stopped.path / "log.jsonl"
 
     def write(epochs: Iterable[Epoch], mode: str) -> None:
@@ -273,11 +275,11 @@ def fit_in(
         write([epoch], "a")
         on_epoch(epoch, epochs)
 
-    def keep(progress: Progress) -> None:
-        save_progress(stopped.state, progress, name)
+    def save(state: Checkpoint) -> None:
+        save_checkpoint(stopped.state, state, name)
 
-    write(progress.log if progress else (), "w")
-    return fit(listen, progress, keep)
+    write(checkpoint.log if checkpoint else (), "w")
+    return fit(listen, checkpoint, save)
 
 
 def seeds(seed: int) -> list[int]:
