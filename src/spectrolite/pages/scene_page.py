@@ -13,7 +13,7 @@ from spectrolite.data.scene import AnyScene, Scene, Window
 from spectrolite.data.scene_sets import AnyScenes, by_scene, scenes_of
 from spectrolite.evaluation.figures import Figure
 from spectrolite.evaluation.reports import LeakageFigures, Report
-from spectrolite.mapping.picture import paint, thinning
+from spectrolite.mapping.picture import paint, picture_step
 from spectrolite.mapping.scene_map import SceneMap
 from spectrolite.pages.charts import APART, INSIDE, OVERLAPPING, distance_histogram, training_curve
 from spectrolite.pages.html import percent, png, render, thousands
@@ -108,7 +108,7 @@ def _pictures(
     scene: AnyScene, split: Split, labels: Labels, parts: NDArray[np.uint8], made: SceneMap
 ) -> list[Picture]:
     """False colour, ground truth, split, map and confidence of a scene."""
-    step = thinning(labels.shape)
+    step = picture_step(labels.shape)
     confidence = colormaps["viridis"](made.confidence[::step, ::step])[:, :, :3]
     truth = paint(labels.array[::step, ::step], split.labels.class_colours)
     legend = [
