@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from spectrolite.cli.image_tables import image_report_table
 from spectrolite.cli.tables import report_table
 from spectrolite.errors import SettingsError
 
@@ -198,8 +197,7 @@ def print_report(folder: Path, as_json: bool) -> None:
     if as_json:
         print_json({"run": str(folder), **json.loads(made.model_dump_json())})
         return
-    table = image_report_table if run.on_images else report_table
-    console.print(table({folder.name: made}))
+    console.print(report_table({folder.name: made}))
     for note in made.notes:
         console.print(f"- {note}", soft_wrap=True, markup=False)
     console.print(f"{folder}/report.html", markup=False)
