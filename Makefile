@@ -2,6 +2,7 @@
 # make demo    the main job on real data: Indian Pines, two networks, two splits (5 minutes)
 # make test    everything that CI runs
 # make check   format, lint, types, quick tests: before every commit
+# make wheel   build the wheel, install it in an empty environment, run its command
 # make site    the documentation as a web site, in build/site
 # make docs    write docs/commands.md anew from the command line
 # make repro   draw one committed figure at random and make it again (SEED=3: that draw)
@@ -12,7 +13,7 @@ PYTHON ?= python3
 PIP_ARGS ?=
 BIN := .venv/bin
 
-.PHONY: setup demo test check site docs repro fix clean
+.PHONY: setup demo test check wheel site docs repro fix clean
 
 setup: .venv/installed
 
@@ -39,6 +40,14 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest -q -m 'not slow'
+
+wheel: setup
+	rm -rf build/wheel
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build/wheel .
+	$(PYTHON) -m venv build/wheel/env
+	build/wheel/env/bin/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt build/wheel/*.whl
+	build/wheel/env/bin/spectrolite --version
+	build/wheel/env/bin/spectrolite data indian_pines
 
 site: setup
 	$(BIN)/mkdocs build --quiet --clean
