@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 import spectrolite as sl
 from spectrolite.errors import ReadError, RunError, SettingsError
 from spectrolite.mapping.class_areas import adjusted, pixel_area_m2
-from spectrolite.mapping.geotiff import MapHead, geotiff_bytes
+from spectrolite.mapping.geotiff import geotiff_bytes
+from spectrolite.mapping.map_file import MapHead
 from spectrolite.readers.labels.reference_points import read_sample
 
 PAPER = np.array([[66, 0, 5, 4], [0, 55, 8, 12], [1, 0, 153, 11], [2, 1, 9, 313]])  # map by truth

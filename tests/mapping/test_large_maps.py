@@ -32,8 +32,9 @@ import spectrolite as sl
 from spectrolite.data.scene import Scene, SceneFile, Window
 from spectrolite.errors import ReadError, RunError, SceneError, SettingsError
 from spectrolite.mapping import scene_inference
-from spectrolite.mapping.large_maps import Failed, map_scene, map_scenes, scenes_named
+from spectrolite.mapping.large_maps import map_scene
 from spectrolite.mapping.scene_inference import STRIP_MIB, strips, windows_of
+from spectrolite.mapping.several_maps import Failed, map_scenes, scenes_named
 from spectrolite.samples.band_reduction import Bands
 
 NAMES = (
@@ -123,7 +124,7 @@ def test_windows_give_the_classes_of_the_untiled_map(
 
 
 def _rows(path: Path) -> Iterator[tuple[int, NDArray[Any]]]:
-    from spectrolite.mapping.geotiff import read_rows
+    from spectrolite.mapping.map_file import read_rows
 
     return read_rows(path)
 
@@ -262,7 +263,7 @@ def test_a_stopped_map_goes_on_to_the_same_bytes(
         sl.map_scene(tiny_run, file, out=out, resume=True, window=21, envi=True)
     assert str(other.value) == (
         f"{out} exists and was not made from this model and scene with these settings; take "
-        "another --out, or --overwrite"
+        "another --out, or replace it with --overwrite"
     )
 
 
@@ -374,7 +375,9 @@ def test_going_on_replaces_no_file_of_another(tiny_run: sl.Run, file: Path, tmp_
     for resume in (False, True):
         with pytest.raises(RunError) as caught:
             map_scene(tiny_run, file, out=out, window=60, resume=resume)
-        assert str(caught.value) == f"{picture} exists; take another --out, or --overwrite"
+        assert str(caught.value) == (
+            f"{picture} exists; take another --out, or replace it with --overwrite"
+        )
         assert _bytes(out) == {"map.png": b"a photograph"}
         assert not (tmp_path / "map.tif.part").exists()
 
@@ -406,7 +409,7 @@ def test_a_map_that_replaces_another_replaces_it_last(
     bundle, out = tiny_run.bundle, tmp_path / "map.tif"
     map_scene(bundle, file, out=out, window=60)
     before = _bytes(out)
-    with pytest.raises(RunError, match=r"map_confidence\.tif exists; take another --out, or --ove"):
+    with pytest.raises(RunError, match=r"map_confidence\.tif exists; take another --out, or rep"):
         map_scene(bundle, file, out=out, window=20)
     flags: dict[str, Any] = {"window": 20, "bands": ["confidence"]}
     with pytest.raises(KeyboardInterrupt):
@@ -423,7 +426,7 @@ import json, os, signal, sys, time
 import matplotlib.figure, matplotlib.patches, rasterio, rasterio.shutil
 import numpy as np
 from spectrolite.cli import maps
-from spectrolite.mapping import class_areas, large_maps
+from spectrolite.mapping import class_areas, several_maps
 
 sys.path.insert(0, sys.argv[2])
 from forked import begin, computed_s, waited
@@ -569,7 +572,12 @@ def test_bad_input_leaves_nothing(
     own = replace(whole, source={"file": str(tmp_path / "s.tif")})
     bundle = tiny_run.bundle
     cases: tuple[tuple[type[Exception], str, SceneFile, dict[str, Any]], ...] = (
-        (RunError, "--out: wanted a name that ends in .tif, got x.jpg", whole, {"out": "x.jpg"}),
+        (
+            SettingsError,
+            "--out: wanted a name that ends in .tif, got x.jpg",
+            whole,
+            {"out": "x.jpg"},
+        ),
         (SettingsError, "--window: wanted a side of 1 pixel or more, got 0", whole, {"window": 0}),
         (
             SettingsError,
@@ -593,7 +601,7 @@ def test_bad_input_leaves_nothing(
         ),
         (
             RunError,
-            f"{tmp_path}/map.tif.part is in the way and no stopped map; take another --out",
+            f"{tmp_path}/map.tif.part is in the way and not a stopped map; take another --out",
             whole,
             {"out": tmp_path / "map.tif"},
         ),

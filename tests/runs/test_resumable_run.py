@@ -28,7 +28,7 @@ from spectrolite.cli import app
 from spectrolite.cli.tables import TrainingProgress
 from spectrolite.errors import RunError, SettingsError, TrainingError
 from spectrolite.runs import run_folder
-from spectrolite.runs.resumable_run import growing, open_stopped
+from spectrolite.runs.resumable_run import new_run, open_stopped
 from spectrolite.training import loop
 from spectrolite.training.settings import settings
 
@@ -330,7 +330,7 @@ def test_a_stopped_run_is_neither_overlooked_nor_taken_for_another(
     assert _names(tmp_path) == ["run"]
     with pytest.raises(RunError, match=r"run is complete: nothing to resume; take another --out$"):
         sl.train(*data, out=out, resume=True, **FLAGS)
-    with pytest.raises(RunError, match=r"other\.part: no stopped run, so nothing to resume; leave"):
+    with pytest.raises(RunError, match=r"other\.part: no stopped run to resume; leave --resume"):
         sl.train(*data, out=tmp_path / "other", resume=True, **FLAGS)
 
 
@@ -383,7 +383,7 @@ def test_as_many_threads_as_before(
     known = run_folder.what_is_known(*data, settings(**FLAGS), 0)
     known["machine"]["threads"] = 3
     before = torch.get_num_threads()
-    with growing(tmp_path / "run", known, data[2], overwrite=False, resume=False):
+    with new_run(tmp_path / "run", known, data[2], overwrite=False, resume=False):
         assert torch.get_num_threads() == 3
     assert torch.get_num_threads() == before
 
@@ -432,7 +432,7 @@ def test_a_folder_that_is_no_stopped_run_is_left_alone(
         with pytest.raises(RunError) as caught:
             sl.train(*data, out=tmp_path / "run", overwrite=overwrite, **FLAGS)
         assert str(caught.value) == (
-            f"{tmp_path}/run.part is in the way and no stopped run; take another --out"
+            f"{tmp_path}/run.part is in the way and not a stopped run; take another --out"
         )
     assert _names(tmp_path / "run.part") == ["thesis.txt"]
 

@@ -1,4 +1,4 @@
-"""Exported folders: what they hold, and how they appear under their name.
+"""Exported folders and their `config.json`.
 
 `config.json` stands beside `model.onnx`, or beside `model.xml` and `model.bin`. It holds what a
 program needs that has only the file: halo and padding spectrum, classes, wavelengths, and from
@@ -8,9 +8,6 @@ which bundle it was made.
 from __future__ import annotations
 
 import hashlib
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +18,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from spectrolite.bundles.graphs import kept_bands
 from spectrolite.bundles.image_bundle import ImageBundle, ImageConfig
 from spectrolite.bundles.scene_bundle import Bundle, Config
-from spectrolite.errors import RunError
 
 FORMAT = 1
 FILES = {"onnx": ("model.onnx",), "openvino": ("model.xml", "model.bin")}
@@ -102,58 +98,7 @@ def _padding(bundle: Bundle, dropped: tuple[int, ...]) -> NDArray[np.float32]:
     return padding
 
 
-@contextmanager
-def new_folder(out: Path, overwrite: bool, kind: str = "exported folder") -> Iterator[Path]:
-    """A hidden folder beside `out` to write to, renamed to it when the block ends.
-
-    A block that fails leaves nothing, and leaves what stood under the name before. A kill at any
-    moment leaves the new folder or the old one, this in `.replaced.NAME`, from where
-    the next call puts it back.
-
-    Args:
-        out: the folder to make.
-        overwrite: replace one of the same kind.
-        kind: `exported folder` or `run`.
-
-    Raises:
-        RunError: something is there that is not to be replaced, or is none of the kind.
-    """
-    place = out.absolute()  # what `.` names moves away when it is replaced
-    part, old = (place.parent / f".{word}.{place.name}" for word in ("part", "replaced"))
-    _put_back(old, place)
-    if place.exists() or place.is_symlink():
-        if not overwrite:
-            raise RunError(f"{out} exists; take another --out, or replace it with --overwrite")
-        if place.is_symlink():
-            raise RunError(f"{out} is a link, so --overwrite leaves it alone; take another --out")
-        if not place.is_dir() or not _ours(place, kind):
-            raise RunError(
-                f"{out} is no {kind}, so --overwrite leaves it alone; take another --out"
-            )
-    for stale in (part, old):
-        shutil.rmtree(stale, ignore_errors=True)
-    try:
-        part.mkdir(parents=True)
-    except OSError as error:
-        raise RunError(f"{out}: cannot be made ({error.strerror}); take another --out") from error
-    try:
-        yield part
-        if place.exists():
-            place.rename(old)
-        part.rename(place)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-        _put_back(old, place)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _put_back(old: Path, place: Path) -> None:
-    if old.is_dir() and not place.exists():
-        old.rename(place)
-
-
-def _ours(folder: Path, kind: str) -> bool:
-    if kind == "run":
-        return (folder / "manifest.json").is_file()
-    ours = {"config.json", "quantization.json", *(name for f in FILES.values() for name in f)}
-    return {path.name for path in folder.iterdir()} <= ours
+def is_exported_folder(folder: Path) -> bool:
+    """Whether a folder holds the files of an exported model, and no others."""
+    known = {"config.json", "quantization.json", *(name for f in FILES.values() for name in f)}
+    return {path.name for path in folder.iterdir()} <= known

@@ -26,8 +26,8 @@ from spectrolite.errors import RunError
 
 if TYPE_CHECKING:
     from spectrolite.mapping.class_areas import Areas
-    from spectrolite.mapping.geotiff import MapFile
-    from spectrolite.mapping.large_maps import Failed
+    from spectrolite.mapping.map_file import MapFile
+    from spectrolite.mapping.several_maps import Failed
 
 
 def map_(
@@ -81,11 +81,10 @@ def map_(
 
     Example: `spectrolite map runs/ip --scene other.npy --out map.tif`
     """
-    from spectrolite.mapping.large_maps import (
-        MAP_WINDOW,
+    from spectrolite.mapping.large_maps import MAP_WINDOW, map_scene
+    from spectrolite.mapping.several_maps import (
         Failed,
         is_of_several,
-        map_scene,
         map_scenes,
         scenes_named,
     )
@@ -208,10 +207,10 @@ def areas_table(made: Areas) -> Table:
 
 
 def _as_json(made: MapFile, measured: Areas) -> dict[str, Any]:
-    from spectrolite.mapping.geotiff import DOUBTS, MapFiles
+    from spectrolite.mapping.map_file import EXTRA_BANDS, MapFiles
 
     files = MapFiles(made.path)
-    there = {name: files.band(name) for name in DOUBTS} | {"envi": files.envi}
+    there = {name: files.band(name) for name in EXTRA_BANDS} | {"envi": files.envi}
     return {
         "map": str(made.path),
         "picture": str(files.picture),
@@ -245,7 +244,7 @@ def _print_map(made: MapFile, as_json: bool) -> None:
 
 def _print_maps(scenes: list[Path], made: list[MapFile | Failed], as_json: bool) -> None:
     from spectrolite.mapping.class_areas import areas as measure
-    from spectrolite.mapping.large_maps import Failed
+    from spectrolite.mapping.several_maps import Failed
 
     done = {file: m for file, m in zip(scenes, made, strict=True) if not isinstance(m, Failed)}
     failed = [m for m in made if isinstance(m, Failed)]

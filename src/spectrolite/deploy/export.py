@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from spectrolite.bundles.exported_folder import BACKENDS, FILES, new_folder, write_config
+from spectrolite.bundles.exported_folder import BACKENDS, FILES, is_exported_folder, write_config
 from spectrolite.bundles.extras import need
 from spectrolite.bundles.loading import AnyModel, any_bundle
 from spectrolite.bundles.runtimes import Exported, open_exported
 from spectrolite.deploy.onnx_graph import as_run, dropped_bands, graph_size, onnx_bytes, write_graph
 from spectrolite.deploy.parity import Parity, check
 from spectrolite.errors import SettingsError
+from spectrolite.part_folders import new_folder
 
 Kind = Literal["onnx", "openvino"]
 
@@ -67,7 +68,7 @@ def export(
     run = as_run(model)
     dropped = () if run is None else dropped_bands(run)
     out = Path(out)
-    with new_folder(out, overwrite) as part:
+    with new_folder(out, overwrite, "an exported folder", is_exported_folder) as part:
         write_graph(onnx_bytes(bundle, dropped), format, part)
         write_config(bundle, format, part, dropped)
         made = open_exported(part)

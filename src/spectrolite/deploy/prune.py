@@ -14,7 +14,6 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from spectrolite.bundles.exported_folder import new_folder
 from spectrolite.bundles.image_bundle import ImageBundle
 from spectrolite.bundles.loading import AnyModel, any_bundle
 from spectrolite.bundles.scene_bundle import Bundle
@@ -34,7 +33,8 @@ from spectrolite.experiments.training_runs import evaluate, with_data
 from spectrolite.files import write_json
 from spectrolite.machine import threads_of
 from spectrolite.models import costs
-from spectrolite.runs.resumable_run import EpochListener, seeds
+from spectrolite.part_folders import new_folder
+from spectrolite.runs.resumable_run import EpochListener, is_run, seeds
 from spectrolite.runs.run_folder import check_one_scene
 from spectrolite.training.loop import Epoch, best_epoch
 
@@ -183,7 +183,7 @@ def prune(
     tunes = not dead and any(gone)
     if not dead and not tunes:
         notes = (*notes, "no kernel was removed, so nothing was fine-tuned")
-    with new_folder(Path(out), overwrite, "run") as part:
+    with new_folder(Path(out), overwrite, "a run", is_run) as part:
         on_stage("measuring")
         parameters = (costs.parameters(bundle.network), costs.parameters(net))
         macs = (_macs(bundle), _macs(made))

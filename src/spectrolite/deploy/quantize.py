@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 
 from numpy.typing import NDArray
 
-from spectrolite.bundles.exported_folder import BACKENDS, FILES, new_folder, write_config
+from spectrolite.bundles.exported_folder import BACKENDS, FILES, is_exported_folder, write_config
 from spectrolite.bundles.extras import need
 from spectrolite.bundles.loading import AnyModel
 from spectrolite.bundles.runtimes import Exported, open_exported
@@ -22,6 +22,7 @@ from spectrolite.deploy.onnx_graph import as_run, dropped_bands, graph_size, onn
 from spectrolite.deploy.protocols import Protocol, protocol_of
 from spectrolite.errors import RunError, SettingsError, VerifyError
 from spectrolite.experiments.training_runs import with_data
+from spectrolite.part_folders import new_folder
 from spectrolite.runs.run_folder import check_one_scene
 
 Precision = Literal["int8", "float16"]
@@ -135,7 +136,8 @@ def quantize(
     kind = FORMATS[backend]
     slow = precisions.slow_layers(content, backend) if to == "int8" else []
     kept = [*keep, *(name for name in slow if name not in keep)]
-    with tempfile.TemporaryDirectory() as name, new_folder(Path(out), overwrite) as part:
+    new = new_folder(Path(out), overwrite, "an exported folder", is_exported_folder)
+    with tempfile.TemporaryDirectory() as name, new as part:
         write_graph(content, kind, Path(name))
         write_config(run.bundle, kind, Path(name), dropped)
         plain = open_exported(name)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from spectrolite.data.georeferencing import Grid
 from spectrolite.errors import ReadError, RunError, SettingsError
-from spectrolite.mapping.geotiff import MapFile, MapHead, open_map
+from spectrolite.mapping.map_file import MapFile, MapHead, open_map
 from spectrolite.readers.labels.reference_points import Sample, read_sample
 from spectrolite.runs.run_folder import Run, check_one_scene, open_run
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from spectrolite.data.labels import Colour
 from spectrolite.files import whole_file
 
-PICTURE_SIDE = 1440  # pixels of a map that a picture shows along its longer side: twice its own
+PICTURE_SIDE = 1440  # most pixels of a map along its longer side; the picture itself has half
 
 
 def paint(classes: NDArray[np.integer], colours: Mapping[int, Colour]) -> NDArray[np.uint8]:
@@ -23,8 +23,8 @@ def paint(classes: NDArray[np.integer], colours: Mapping[int, Colour]) -> NDArra
     return painted
 
 
-def thinning(shape: tuple[int, int]) -> int:
-    """Every how many rows and columns of a map of that shape a picture takes."""
+def picture_step(shape: tuple[int, int]) -> int:
+    """The step between the rows and columns of a map of that shape that a picture shows."""
     return -(-max(shape) // PICTURE_SIDE)
 
 
@@ -39,7 +39,7 @@ def write_picture(
 
     Args:
         path: the file.
-        classes: `(rows, cols)` class ids; of a large map, every so many rows and columns.
+        classes: `(rows, cols)` class ids; of a large map, evenly spaced rows and columns.
         class_names: id to name.
         class_colours: id to red, green, blue.
         counts: pixels of each class in the whole map, for the legend.

@@ -25,6 +25,7 @@ from spectrolite.data.scene import AnyScene, Scene, SceneFile, Window, windows
 from spectrolite.data.wavelengths import at_wavelengths, check_wavelengths
 from spectrolite.errors import SceneError, SettingsError
 from spectrolite.machine import kept_memory, pick_device
+from spectrolite.mapping.geotiff import Layers
 from spectrolite.mapping.image_inference import Images, Predictions, classify_images
 from spectrolite.mapping.scene_map import SceneMap
 from spectrolite.samples.scene_batches import orient
@@ -33,7 +34,6 @@ WINDOW = 192  # side in pixels; HybridSN holds about 400 MiB for one
 STRIP_MIB = 32  # raw values of one strip; where a single window has more, it is a strip
 
 Numbered = tuple[int, Window]
-Layers = dict[str, NDArray[np.generic]]  # `class`, `confidence` and `entropy` of a window
 
 
 @overload
@@ -85,7 +85,7 @@ def classify(
         return classify_images(model, scene, device)
     bundle = scene_model(model)
     config = scene_config(bundle)
-    scene = fitting(bundle, scene, match_wavelengths)
+    scene = matching_scene(bundle, scene, match_wavelengths)
     rows, cols, _ = scene.shape
     classes = np.empty((rows, cols), class_type(config))
     confidence = np.empty((rows, cols), np.float32)
@@ -114,8 +114,8 @@ def scene_config(model: Bundle | Exported) -> Config:
     return cast(Config, model.config.scene if isinstance(model, Exported) else model.config)
 
 
-def fitting(model: Bundle | Exported, scene: AnyScene, match_wavelengths: bool) -> AnyScene:
-    """The scene as the model can take it.
+def matching_scene(model: Bundle | Exported, scene: AnyScene, match_wavelengths: bool) -> AnyScene:
+    """The scene with the bands and wavelengths that the model takes.
 
     Raises:
         SceneError: another number of bands, or other wavelengths.
@@ -215,7 +215,7 @@ def classify_windows(
                 around = reduced[:, cols.start : cols.start + side[1] + 2 * halo]
                 inputs = torch.from_numpy(np.ascontiguousarray(around.transpose(2, 0, 1)))
                 scores = _scores(net, inputs.to(target), flips, entropy)
-                layers: Layers = {
+                layers = {
                     name: layer[: tile.shape[0], : tile.shape[1]].cpu().numpy()
                     for name, layer in scores.items()
                 }
