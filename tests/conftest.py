@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,38 @@ def digits_run(tmp_path_factory: pytest.TempPathFactory) -> sl.Run:
 def digits_onnx(digits_run: sl.Run, tmp_path_factory: pytest.TempPathFactory) -> sl.Export:
     """The digits' network as ONNX; torch's exporter takes seconds."""
     return sl.export(digits_run, out=tmp_path_factory.mktemp("exports") / "digits")
+
+
+@pytest.fixture(scope="session")
+def scene_exports(
+    tiny_run: sl.Run, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, sl.Export]:
+    """The tiny scene's network in both formats."""
+    folder = tmp_path_factory.mktemp("scenes")
+    onnx = sl.export(tiny_run.path, "onnx", out=folder / "onnx")
+    with _using_onnx_of(onnx):
+        openvino = sl.export(tiny_run.path, "openvino", out=folder / "openvino")
+    return {"onnx": onnx, "openvino": openvino}
+
+
+@pytest.fixture(scope="session")
+def image_exports(
+    digits_run: sl.Run, digits_onnx: sl.Export, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, sl.Export]:
+    """The digits' network in both formats; the OpenVINO one is exported from the bundle."""
+    folder = tmp_path_factory.mktemp("images")
+    with _using_onnx_of(digits_onnx):
+        openvino = sl.export(digits_run.path / "bundle", "openvino", out=folder / "openvino")
+    return {"onnx": digits_onnx, "openvino": openvino}
+
+
+@contextmanager
+def _using_onnx_of(export: sl.Export) -> Iterator[None]:
+    """Use the ONNX bytes of another export: torch's exporter takes seconds."""
+    content = (export.model.path / "model.onnx").read_bytes()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("spectrolite.deploy.export.onnx_bytes", lambda *_: content)
+        yield
 
 
 @pytest.fixture

@@ -181,8 +181,9 @@ def test_a_graph_leaves_out_the_bands_that_every_scene_leaves_out(run: Path) -> 
     with pytest.raises(RunError) as refused:
         dropped_bands(replace(opened, manifest=chosen))
     assert str(refused.value) == (
-        f"{run}: other bands were left out of one scene than of another, and a graph makes one "
-        f"choice; give {run / 'bundle'}, whose graph takes the bands that were kept"
+        f"{run}: different bands were left out of its scenes, but a graph can leave out only the "
+        f"same bands of every scene; export {run / 'bundle'} instead: its graph takes the bands "
+        "that were kept"
     )
 
 

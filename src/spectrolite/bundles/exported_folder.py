@@ -1,8 +1,8 @@
 """Exported folders and their `config.json`.
 
-`config.json` stands beside `model.onnx`, or beside `model.xml` and `model.bin`. It holds what a
-program needs that has only the file: halo and padding spectrum, classes, wavelengths, and from
-which bundle it was made.
+A folder has `model.onnx`, or `model.xml` and `model.bin`. Its `config.json` has everything else
+that a program needs: halo, padding spectrum, classes, wavelengths, and the hash of the bundle that
+was exported.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ REMEDY = "export it again"
 
 
 class ExportConfig(BaseModel):
-    """`config.json` of an exported folder; of `scene` and `images` one is there."""
+    """`config.json` of an exported folder; it has either `scene` or `images`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -38,24 +38,28 @@ class ExportConfig(BaseModel):
     scene: Config | None = None
     images: ImageConfig | None = None
     halo: int = Field(default=0, ge=0)
-    """Pixels around a window that a scene network needs to see."""
+    """Pixels of context that a scene network needs on each side of a window."""
     padding: tuple[float, ...] | None = None
-    """The spectrum of a pixel outside the scene: the mean of those that the bands were fitted on,
-    0 in dropped bands. Its length is the number of bands that the graph takes."""
+    """Spectrum of a pixel outside the scene: the mean of the spectra that band reduction was fitted
+    on, and 0 in dropped bands. Its length is the number of bands that the graph takes."""
     dropped_bands: tuple[int, ...] = ()
-    """Those that the graph takes and does not look at."""
+    """Bands that the graph takes but does not use."""
 
     @model_validator(mode="after")
     def _is_of_one_kind(self) -> ExportConfig:
         if (self.scene is None) == (self.images is None):
-            raise ValueError("wanted one of scene and images")
+            raise ValueError("wanted either scene or images")
         if (self.scene is None) != (self.padding is None):
-            raise ValueError("padding: goes with scene")
+            raise ValueError("padding: wanted with scene, and only with scene")
         if self.scene is not None and self.halo != self.scene.patch // 2:
-            raise ValueError(f"halo: {self.halo}, and the patch is {self.scene.patch}")
+            raise ValueError(
+                f"halo: wanted half the patch of {self.scene.patch}, rounded down, got {self.halo}"
+            )
         inside = set(range(len(self.padding or ())))
         if not set(self.dropped_bands) <= inside or inside == set(self.dropped_bands) != set():
-            raise ValueError("dropped_bands: not some of the bands of the padding spectrum")
+            raise ValueError(
+                "dropped_bands: wanted some of the bands of the padding spectrum, not all"
+            )
         if set(self.files_sha256) != set(FILES[self.exported]):
             raise ValueError(f"files_sha256: wanted {', '.join(FILES[self.exported])}")
         return self
@@ -68,7 +72,7 @@ def write_config(
     dropped: tuple[int, ...] = (),
     precision: str = "float32",
 ) -> None:
-    """Write `config.json` for the graph's files that stand in `folder`."""
+    """Write `config.json` beside the graph's files in `folder`."""
     content: dict[str, Any] = {
         "format": FORMAT,
         "exported": format,

@@ -12,8 +12,8 @@ import rasterio
 from numpy.typing import NDArray
 
 from spectrolite import readers
+from spectrolite.bundles.exported_model import Exported, is_exported, scene_model
 from spectrolite.bundles.loading import AnyModel
-from spectrolite.bundles.runtimes import Exported, is_exported, scene_model
 from spectrolite.bundles.scene_bundle import Bundle
 from spectrolite.data.scene import AnyScene, Scene, Window
 from spectrolite.data.scene_sets import AnyScenes, SceneSet

@@ -17,9 +17,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spectrolite.bundles.exported_model import Exported, scene_model
 from spectrolite.bundles.graphs import kept_bands
 from spectrolite.bundles.loading import AnyModel
-from spectrolite.bundles.runtimes import Exported, scene_model
 from spectrolite.bundles.scene_bundle import Bundle, Config
 from spectrolite.data.scene import AnyScene, Scene, SceneFile, Window, windows
 from spectrolite.data.wavelengths import at_wavelengths, check_wavelengths
@@ -28,6 +28,7 @@ from spectrolite.machine import kept_memory, pick_device
 from spectrolite.mapping.geotiff import Layers
 from spectrolite.mapping.image_inference import Images, Predictions, classify_images
 from spectrolite.mapping.scene_map import SceneMap
+from spectrolite.samples.padded_window import padded_window
 from spectrolite.samples.scene_batches import orient
 
 WINDOW = 192  # side in pixels; HybridSN holds about 400 MiB for one
@@ -262,27 +263,12 @@ def _reduced(
     the mean spectrum outside the scene and where there is none, with room for a last window of the
     rows and columns of `side`; and `(rows, cols)`.
     """
-    halo = scene_config(bundle).patch // 2
-    rows, cols, _ = scene.shape
     first, last = strip[0][1], strip[-1][1]
-    top, left = first.row_start - halo, first.col_start - halo
-    bottom, right = last.row_stop + halo, last.col_stop + halo
-    inside = Window(max(top, 0), min(bottom, rows), max(left, 0), min(right, cols))
-    cube, valid = scene.read(inside)
-    room = last.col_start + side[1] + halo - left
+    window = Window(first.row_start, first.row_stop, first.col_start, last.col_stop)
+    size = side[0], last.col_start + side[1] - first.col_start
+    halo = scene_config(bundle).patch // 2
     if isinstance(bundle, Exported):
-        outside, seen = np.asarray(bundle.config.padding, np.float32), bundle.spectra
-    else:
-        outside = np.zeros(len(bundle.bands.matrix), np.float32)
-        seen = bundle.bands.reduce
-    reduced = np.empty((side[0] + 2 * halo, room, len(outside)), np.float32)
-    reduced[:] = outside
-    here = reduced[
-        inside.row_start - top : inside.row_stop - top,
-        inside.col_start - left : inside.col_stop - left,
-    ]
-    here[:] = seen(cube, valid)
-    known = valid[first.row_start - inside.row_start :, first.col_start - inside.col_start :][
-        : first.row_stop - first.row_start, : last.col_stop - first.col_start
-    ]
-    return reduced, known
+        padding = np.asarray(bundle.config.padding, np.float32)
+        return padded_window(scene, window, halo, padding, bundle.spectra, size)
+    zeros = np.zeros(len(bundle.bands.matrix), np.float32)
+    return padded_window(scene, window, halo, zeros, bundle.bands.reduce, size)

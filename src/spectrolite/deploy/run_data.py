@@ -1,4 +1,4 @@
-"""A run's own protocol for graphs: what calibrates them, and what they score on its test part."""
+"""A run's data and split as exported graphs take them: to calibrate, to score and to time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from spectrolite.bundles.runtimes import Exported
+from spectrolite.bundles.exported_model import Exported
 from spectrolite.data.images import ImageSet
 from spectrolite.data.scene import Scene, Window
 from spectrolite.mapping.image_inference import predict
@@ -17,51 +17,53 @@ from spectrolite.runs.run_folder import Run
 from spectrolite.samples.split_image_set import ImageSplit
 from spectrolite.samples.split_scene import Split
 
-CALIBRATION = {"images": (512, 32), "scene": (128, 16)}  # images or patches, and how many at a time
+CALIBRATION_IMAGES, IMAGES_A_BATCH = 512, 32
+CALIBRATION_PATCHES, PATCHES_A_BATCH = 128, 16
 TIMED_IMAGES = 64
 TIMED_SIDE = 96  # pixels of a scene
 
 
 @dataclass(frozen=True, eq=False)
-class Protocol:
-    """Data and split of a run, as graphs take them.
+class RunData:
+    """A run's data and split, as exported graphs take them.
 
     Attributes:
-        data: the scene, or the images that train.
-        split: of the run.
+        data: the scene, or the training images.
+        split: the run's split.
     """
 
     data: Scene | ImageSet
     split: Split | ImageSplit
 
     def calibration(self, model: Exported) -> list[NDArray[Any]]:
-        """Raw inputs of the training part, in batches: images, or patches of training pixels."""
-        count, batch = CALIBRATION["images" if isinstance(self.data, ImageSet) else "scene"]
+        """Batches of raw inputs: training images, or patches of training pixels, evenly spaced."""
         train = self.split.train
-        chosen = train[np.unique(np.linspace(0, len(train) - 1, count).astype(int))]
         if isinstance(self.data, ImageSet):
-            inputs = self.data.pixels[chosen]
+            inputs = self.data.pixels[_evenly_spaced(train, CALIBRATION_IMAGES)]
+            batch = IMAGES_A_BATCH
         else:
-            places = np.stack(np.divmod(chosen, self.data.shape[1]), 1).tolist()
+            pixels = _evenly_spaced(train, CALIBRATION_PATCHES)
+            places = np.stack(np.divmod(pixels, self.data.shape[1]), 1).tolist()
             tiles = [Window(row, row + 1, col, col + 1) for row, col in places]
             inputs = np.stack([model.window(self.data, tile) for tile in tiles])
+            batch = PATCHES_A_BATCH
         return [inputs[k : k + batch] for k in range(0, len(inputs), batch)]
 
     def classes(self, model: Exported) -> NDArray[Any]:
-        """What the model says: of every pixel of the scene, or of each test image."""
+        """The model's class for every pixel of the scene, flat, or for each test image."""
         if isinstance(self.split, ImageSplit):
             return predict(model, self.split.tested.pixels[self.split.test]).classes
         return classify(model, cast(Scene, self.data)).classes.ravel()
 
     def accuracy(self, classes: NDArray[Any]) -> float:
-        """Overall accuracy on what the split tests, 0 to 1."""
+        """Overall accuracy of such classes on the test part, 0 to 1."""
         if isinstance(self.split, ImageSplit):
             return float((classes == self.split.truth).mean())
         truth = self.split.labels.array.ravel()[self.split.test]
         return float((classes[self.split.test] == truth).mean())
 
-    def timed(self, model: Exported) -> NDArray[Any]:
-        """Raw input to measure speed on: 64 test images, or a part of the scene in one window."""
+    def timed_input(self, model: Exported) -> NDArray[Any]:
+        """Raw input to measure speed on: up to 64 test images, or one window of the scene."""
         if isinstance(self.split, ImageSplit):
             return self.split.tested.pixels[self.split.test][:TIMED_IMAGES].copy()
         scene = cast(Scene, self.data)
@@ -69,6 +71,13 @@ class Protocol:
         return model.window(scene, Window(0, rows, 0, cols))[None]
 
 
-def protocol_of(run: Run, data: Any) -> Protocol:
-    """The protocol of a run with its data, as `with_data` gives them."""
-    return Protocol(data[0], run.split(*data) if run.on_images else run.split(data[1]))
+def run_data(run: Run, data: Any) -> RunData:
+    """The run's split with its data, as `with_data` returns them."""
+    return RunData(data[0], run.split(*data) if run.on_images else run.split(data[1]))
+
+
+def _evenly_spaced(indices: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    spaced: NDArray[np.int64] = indices[
+        np.unique(np.linspace(0, len(indices) - 1, most).astype(int))
+    ]
+    return spaced

@@ -1,8 +1,8 @@
-"""How fast trained and exported models are, side by side on the machine at hand.
+"""Measure the speed, size and memory of trained and exported models, side by side.
 
-Each computes what the verbs compute, from raw spectra or pixels to classes. The models take turns,
-call by call, so that a busy machine slows all of them. Load time and peak memory are measured in a
-process of each model's own, for in this one the others would count.
+Each model does the work of `classify`, from raw spectra or pixels to classes. The models take
+turns, call by call, so that a busy machine slows all of them alike. Load time and peak memory are
+measured in a separate process for each model.
 """
 
 from __future__ import annotations
@@ -22,23 +22,24 @@ import numpy as np
 import torch
 
 from spectrolite.bundles.exported_folder import BACKENDS, FILES
+from spectrolite.bundles.exported_model import Exported, is_exported, open_exported
 from spectrolite.bundles.image_bundle import ImageBundle
 from spectrolite.bundles.loading import any_bundle
-from spectrolite.bundles.runtimes import Exported, is_exported, open_exported
 from spectrolite.bundles.scene_bundle import Bundle
 from spectrolite.data.scene import Scene
-from spectrolite.deploy.measurements import BATCH, Benchmark, Measured, Timing, draw
+from spectrolite.deploy.benchmark_result import BATCH, Benchmark, Measured, Timing, plot
+from spectrolite.deploy.timing import seconds_in_turns
 from spectrolite.errors import RunError, SettingsError
 from spectrolite.files import whole_file
 from spectrolite.mapping.image_inference import config_of, predict
 from spectrolite.mapping.scene_inference import classify
 
-SIDE = 145  # pixels, as Indian Pines has them
-ALONE = "from spectrolite.deploy.benchmarking import alone; alone()"
+SIDE = 145  # pixels, the size of Indian Pines
+ALONE = "from spectrolite.deploy.benchmark import alone; alone()"
 PACKAGES = ("torch", "onnxruntime", "openvino")
 
 Model = Bundle | ImageBundle | Exported
-Work = Callable[[], object]
+Call = Callable[[], object]
 
 
 def benchmark(
@@ -53,20 +54,20 @@ def benchmark(
 ) -> Benchmark:
     """Measure models side by side: size, load time, latency, throughput, memory.
 
-    Inputs are random: a network takes the same time for all.
+    Inputs are random: the time of a network does not depend on their values.
 
     Args:
         models: folders of runs, bundles and exported models.
-        threads: that compute; every backend is held to them.
-        repeats: calls of each piece of work, after one that warms up.
-        side: of the scene that scene networks map, in pixels.
-        out: JSON to write.
-        picture: PNG to write.
-        overwrite: replace files that are there.
+        threads: number of threads, the same for every backend.
+        repeats: timed calls of each task, after one that warms up.
+        side: side in pixels of the square scene that scene networks map.
+        out: JSON file to write.
+        picture: PNG file to write.
+        overwrite: replace existing files.
 
     Raises:
-        SettingsError: nothing to measure, a number out of range, or one file for both.
-        RunError: a folder that is no model, or a file in the way.
+        SettingsError: no models, a number out of range, or the same file for `out` and `picture`.
+        RunError: a folder that is not a model, or a file in the way.
         MissingExtraError: the runtime of an exported model is not installed.
     """
     if not models:
@@ -76,7 +77,7 @@ def benchmark(
             raise SettingsError(f"{flag}: wanted 1 or more, got {number}")
     files = [None if path is None else Path(path) for path in (out, picture)]
     if out is not None and picture is not None and Path(out).resolve() == Path(picture).resolve():
-        raise SettingsError(f"out, picture: both would be {out}; take two names")
+        raise SettingsError(f"out, picture: wanted two different files, got {out} for both")
     for file in files:
         if file is not None and file.exists() and not overwrite:
             raise RunError(f"{file} exists; take another name, or --overwrite")
@@ -85,33 +86,33 @@ def benchmark(
     torch.set_num_threads(threads)
     try:
         loaded = [open_model(path, threads) for path in paths]
-        apart = [_measure_alone(path, threads, side) for path in paths]
-        works = [work_of(model, side) for model in loaded]
-        one = _timings([work[0] for work in works], [1] * len(works), repeats)
+        load_and_memory = [_measure_alone(path, threads, side) for path in paths]
+        tasks = [tasks_of(model, side) for model in loaded]
+        one = _timings([task[0] for task in tasks], [1] * len(tasks), repeats)
         many = _timings(
-            [work[1] for work in works],
+            [task[1] for task in tasks],
             [side * side if _on_scenes(model) else BATCH for model in loaded],
             repeats,
         )
     finally:
         torch.set_num_threads(before)
-    measured = tuple(_measured(*each) for each in zip(paths, loaded, apart, one, many, strict=True))
-    made = Benchmark(measured, threads, repeats, _machine())
+    rows = zip(paths, loaded, load_and_memory, one, many, strict=True)
+    result = Benchmark(tuple(_measured(*row) for row in rows), threads, repeats, _machine())
     if files[0] is not None:
         with whole_file(files[0]) as part:
-            part.write_text(made.to_json() + "\n", encoding="utf-8")
+            part.write_text(result.to_json() + "\n", encoding="utf-8")
     if files[1] is not None:
-        draw(made, files[1])
-    return made
+        plot(result, files[1])
+    return result
 
 
 def open_model(path: Path, threads: int) -> Model:
-    """The model in a folder, held to so many threads."""
+    """Open the model in a folder; an exported model computes with this number of threads."""
     return open_exported(path, threads) if is_exported(path) else any_bundle(path)
 
 
-def work_of(model: Model, side: int) -> tuple[Work, Work]:
-    """What is measured: one image and 64, or one pixel of a scene and all of one."""
+def tasks_of(model: Model, side: int) -> tuple[Call, Call]:
+    """The two tasks that are timed: one image and 64 images, or one pixel and a whole scene."""
     generator = np.random.default_rng(0)
     if not _on_scenes(model):
         network = cast(ImageBundle | Exported, model)
@@ -137,22 +138,13 @@ def _on_scenes(model: Model) -> bool:
     return isinstance(model, Bundle)
 
 
-def _timings(works: Sequence[Work], items: Sequence[int], repeats: int) -> list[Timing]:
-    """Each piece of work in turn, so many times over."""
-    seconds = np.empty((len(works), repeats))
-    for work in works:
-        work()
-    for call in range(repeats):
-        for k, work in enumerate(works):
-            start = time.perf_counter()
-            work()
-            seconds[k, call] = time.perf_counter() - start
-    middle, high = np.percentile(seconds, (50, 95), axis=1).tolist()
-    return [Timing(*each) for each in zip(items, middle, high, strict=True)]
+def _timings(tasks: Sequence[Call], items: Sequence[int], repeats: int) -> list[Timing]:
+    median, high = np.percentile(seconds_in_turns(tasks, repeats), (50, 95), axis=1).tolist()
+    return [Timing(*row) for row in zip(items, median, high, strict=True)]
 
 
 def _measure_alone(path: Path, threads: int, side: int) -> tuple[float, float]:
-    """Load time in seconds and peak memory in MiB, from a process of the model's own."""
+    """Load time in seconds and peak memory in MiB, measured in a separate process."""
     done = subprocess.run(
         [sys.executable, "-c", ALONE, str(path), str(threads), str(side)],
         capture_output=True,
@@ -161,13 +153,13 @@ def _measure_alone(path: Path, threads: int, side: int) -> tuple[float, float]:
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise RunError(f"{path}: cannot be measured in a process of its own ({last})")
+        raise RunError(f"{path}: cannot be measured in a separate process ({last})")
     load_s, peak_mib = json.loads(done.stdout.splitlines()[-1])
     return load_s, peak_mib
 
 
 def alone() -> None:
-    """Load the model of the first argument, let it work, and print seconds and MiB as JSON."""
+    """Load the model of the first argument, do both tasks, and print seconds and MiB as JSON."""
     path, threads, side = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     torch.set_num_threads(threads)
     if is_exported(path):
@@ -175,8 +167,8 @@ def alone() -> None:
     start = time.perf_counter()
     model = open_model(path, threads)
     opened = time.perf_counter()
-    one, many = work_of(model, side)
-    ready = time.perf_counter()  # making the inputs is no part of loading
+    one, many = tasks_of(model, side)
+    ready = time.perf_counter()  # the time to make inputs does not count
     one()
     load_s = opened - start + time.perf_counter() - ready
     many()
@@ -184,36 +176,40 @@ def alone() -> None:
 
 
 def peak_mib() -> float:
-    """The most memory that this process has held, in MiB."""
+    """Peak memory of this process, in MiB."""
     status = Path("/proc/self/status")
-    if status.exists():  # what getrusage says begins with what the parent held
+    if status.exists():  # getrusage starts from the peak of the parent process
         for line in status.read_text(encoding="ascii").splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) / 1024
-    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return held / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
 def _measured(
-    path: Path, model: Model, apart: tuple[float, float], one: Timing, many: Timing
+    path: Path,
+    model: Model,
+    load_and_memory: tuple[float, float],
+    one: Timing,
+    many: Timing,
 ) -> Measured:
     if isinstance(model, Exported):
-        known: Any = model.config.scene or model.config.images
+        config: Any = model.config.scene or model.config.images
         files = [path / name for name in FILES[model.config.exported]]
         backend, precision = BACKENDS[model.config.exported], model.config.precision
     else:
-        known = model.config
+        config = model.config
         folder = path / "bundle" if (path / "bundle").is_dir() else path
         files, backend, precision = [folder / "model.safetensors"], "torch", "float32"
     return Measured(
         model=str(path),
-        network=f"{known.model} ({known.variant})",
+        network=f"{config.model} ({config.variant})",
         works_on="pixels" if _on_scenes(model) else "images",
         backend=backend,
         precision=precision,
         bytes=sum(file.stat().st_size for file in files),
-        load_s=apart[0],
-        peak_mib=apart[1],
+        load_s=load_and_memory[0],
+        peak_mib=load_and_memory[1],
         one=one,
         many=many,
     )

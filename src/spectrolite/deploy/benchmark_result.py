@@ -1,4 +1,4 @@
-"""What a benchmark found, as values and as a picture."""
+"""The figures of a benchmark, as values and as a picture."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 from spectrolite.files import whole_file
 
-BATCH = 64  # images in the larger work
+BATCH = 64  # images in the larger task
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Latency of one piece of work: images or pixels that a call takes, median, 95th percentile."""
+    """Latency of one task: images or pixels in a call, median and 95th percentile of seconds."""
 
     items: int
     p50_s: float
@@ -21,27 +21,27 @@ class Timing:
 
     @property
     def per_second(self) -> float:
-        """Images or pixels a second, by the median."""
+        """Images or pixels per second, from the median."""
         return self.items / self.p50_s
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One model.
+    """The figures of one model.
 
     Attributes:
         model: its folder.
-        network: its name and variant.
+        network: name and variant of its network.
         works_on: `images` or `pixels`.
         backend: `torch`, `onnxruntime` or `openvino`.
         precision: `float32`, `float16` or `int8`.
-        bytes: of weights and graph on the disk.
-        load_s: from the folder to the first result, the libraries being imported and the inputs
-            made already.
-        peak_mib: the most memory of a process that loads the model and does the larger work, its
-            libraries and inputs included.
-        one: one image, or one pixel with its patch.
-        many: 64 images, or a whole scene.
+        bytes: size of weights and graph on the disk.
+        load_s: seconds from opening the folder to the first result; importing libraries and making
+            inputs do not count.
+        peak_mib: peak memory of a process that loads the model and does both tasks, with its
+            libraries and inputs.
+        one: the smaller task: one image, or one pixel with its patch.
+        many: the larger task: 64 images, or a whole scene.
     """
 
     model: str
@@ -58,12 +58,12 @@ class Measured:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Models measured in one run, in the order given.
+    """Models measured side by side, in the order given.
 
     Attributes:
-        models: what was measured.
-        threads: that computed.
-        repeats: calls of each piece of work.
+        models: the figures of each model.
+        threads: number of threads.
+        repeats: timed calls of each task.
         machine: system, capability of the processor, versions.
     """
 
@@ -73,25 +73,36 @@ class Benchmark:
     machine: dict[str, str]
 
     def to_json(self) -> str:
-        """All of it as one JSON object."""
+        """The benchmark as one JSON object."""
         return json.dumps(asdict(self), indent=2)
 
+    def __repr__(self) -> str:
+        rows = [
+            f"{m.model}: {m.network}, {m.backend} {m.precision}, {m.bytes / 1e6:.2f} MB, "
+            f"{m.many.per_second:,.0f} {m.works_on} per second"
+            for m in self.models
+        ]
+        return "\n".join([f"Benchmark, {self.threads} thread(s), {self.repeats} calls", *rows])
 
-def draw(made: Benchmark, path: Path) -> None:
-    """Write a PNG: a bar a model for the larger work, and one for its size on the disk."""
+
+def plot(result: Benchmark, path: Path) -> None:
+    """Write a PNG: for each model a bar for the time of the larger task and one for its size."""
     from matplotlib.figure import Figure  # here: it takes half a second to import
 
     colours = {"float32": "#7a7a7a", "float16": "#1f6f8b", "int8": "#d95f02"}
     kinds = {
-        "pixels": ("milliseconds for a scene", [m for m in made.models if m.works_on == "pixels"]),
+        "pixels": (
+            "milliseconds for a scene",
+            [m for m in result.models if m.works_on == "pixels"],
+        ),
         "images": (
             f"milliseconds for {BATCH} images",
-            [m for m in made.models if m.works_on == "images"],
+            [m for m in result.models if m.works_on == "images"],
         ),
     }
     rows = [row for row in kinds.values() if row[1]]
     figure = Figure(
-        figsize=(11, 0.9 + 0.8 * len(rows) + 0.36 * len(made.models)), layout="constrained"
+        figsize=(11, 0.9 + 0.8 * len(rows) + 0.36 * len(result.models)), layout="constrained"
     )
     panels = figure.subplots(
         len(rows), 2, sharey="row", squeeze=False, height_ratios=[2 + len(m) for _, m in rows]
@@ -112,6 +123,6 @@ def draw(made: Benchmark, path: Path) -> None:
         labels = [f"{m.network.split()[0]}  {m.backend} {m.precision}" for m in models]
         pair[0].set_yticks(places, labels)
         pair[0].invert_yaxis()
-    figure.suptitle(f"{made.threads} thread(s), median of {made.repeats} calls", fontsize=11)
+    figure.suptitle(f"{result.threads} thread(s), median of {result.repeats} calls", fontsize=11)
     with whole_file(path) as part:
         figure.savefig(part, format="png", dpi=110)

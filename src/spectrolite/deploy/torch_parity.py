@@ -1,4 +1,4 @@
-"""Does an exported model compute what torch computes?"""
+"""Check that an exported model computes what torch computes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from spectrolite.bundles.exported_model import Exported
 from spectrolite.bundles.graphs import graph_of
 from spectrolite.bundles.image_bundle import ImageBundle
-from spectrolite.bundles.runtimes import Exported
 from spectrolite.bundles.scene_bundle import Bundle
 from spectrolite.data.images import ImageSet
 from spectrolite.data.scene import Scene, SceneFile, Window
@@ -26,7 +26,7 @@ SIDES = ((1, 1), (9, 14))  # scenes to check on, in pixels without halo; the fir
 
 @dataclass(frozen=True)
 class Parity:
-    """How far an exported model and torch lie apart.
+    """How closely an exported model and torch agree.
 
     Attributes:
         checked_on: `data`, inputs of the run's data, or `generated`, random ones in their range.
@@ -41,49 +41,53 @@ class Parity:
     same_class: float
 
 
-def check(made: Exported, bundle: Bundle | ImageBundle, run: Run | None) -> Parity:
+def check_parity(model: Exported, bundle: Bundle | ImageBundle, run: Run | None) -> Parity:
     """Compare an exported model with torch.
+
+    Args:
+        model: the exported model.
+        bundle: the trained model that it was made from.
+        run: the bundle's run, whose data are the inputs if they can be loaded; or None.
 
     Raises:
         VerifyError: they differ by more than `TOLERANCE`.
     """
-    checked_on, inputs = check_inputs(made, bundle, run)
+    checked_on, inputs = _inputs(model, bundle, run)
     largest, apart, same, total = 0.0, 0.0, 0, 0
-    shapes = []
-    graph = graph_of(bundle, made.config.dropped_bands)
+    graph = graph_of(bundle, model.config.dropped_bands)
     for batch in inputs:
-        shapes.append(batch.shape)
         with torch.inference_mode():
             classes, confidence, logits = (t.numpy() for t in graph(torch.from_numpy(batch)))
-        got = made.run(batch)
+        got = model.run(batch)
         if [g.shape for g in got] != [classes.shape, confidence.shape, logits.shape]:
-            raise VerifyError(f"{made.name}: other shapes than torch at {batch.shape}")
+            raise VerifyError(f"{model.name}: output shapes differ from torch for {batch.shape}")
         if not np.array_equal(got[0], got[2].argmax(1)):
-            raise VerifyError(f"{made.name}: classes are not those of the largest logits")
+            raise VerifyError(f"{model.name}: classes are not those of the largest logits")
         largest = max(largest, float(np.abs(logits).max()))
         apart = max(apart, float(np.abs(got[2] - logits).max()))
         same += int((got[0] == classes).sum())
         total += classes.size
-    parity = Parity(checked_on, tuple(shapes), apart / largest, same / total)
-    if not parity.difference <= TOLERANCE:  # NaN is no parity
+    shapes = tuple(batch.shape for batch in inputs)
+    parity = Parity(checked_on, shapes, apart / largest, same / total)
+    if not parity.difference <= TOLERANCE:  # also refuses NaN
         raise VerifyError(
-            f"{made.name}: logits differ from torch by {parity.difference:.1e} of the largest, "
-            f"wanted {TOLERANCE:.0e} at most; nothing was written"
+            f"{model.name}: logits differ from torch by {parity.difference:.1e} of the largest, "
+            f"wanted at most {TOLERANCE:.0e}; nothing was written"
         )
     return parity
 
 
-def check_inputs(
-    made: Exported, bundle: Bundle | ImageBundle, run: Run | None
+def _inputs(
+    model: Exported, bundle: Bundle | ImageBundle, run: Run | None
 ) -> tuple[str, list[NDArray[Any]]]:
-    """Raw inputs to compare on, at batch 1 and N: of the run's data where they can be loaded."""
+    """Raw inputs at batch 1 and `BATCH`, from the run's data if they can be loaded."""
     data, checked_on = None, "generated"
     if run is not None:
         try:
             data = run.data()[0]
             data = data.parts[0] if isinstance(data, SceneSet) else data
             checked_on = "generated" if isinstance(data, SceneFile) else "data"
-        except InputError:  # moved, changed, or arrays in memory
+        except InputError:  # files that moved or changed, or arrays in memory
             pass
     generator = np.random.default_rng(0)
     if isinstance(bundle, ImageBundle):
@@ -105,13 +109,13 @@ def check_inputs(
                 strict=True,
             )
         ]
-        batch = np.stack([made.window(scene, tile) for tile in tiles])
+        batch = np.stack([model.window(scene, tile) for tile in tiles])
         batches += [batch[:1], batch]
     return checked_on, batches
 
 
 def _generated(bundle: Bundle, generator: np.random.Generator) -> Scene:
-    """A scene whose components vary as those of the training pixels did."""
+    """A scene whose components have mean 0 and variance 1, as those of the training pixels."""
     bands = bundle.bands
     size = (40, 40, len(bands.matrix))
     spectra = generator.normal(size=size) @ np.linalg.pinv(bands.matrix).T + bands.mean
