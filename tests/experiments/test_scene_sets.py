@@ -312,7 +312,7 @@ def test_what_cannot_be_is_said(files: Path, run: Path, typed: Typed, tmp_path: 
                 "scene",
                 *SHORT,
             ],
-            "--bands-from scene: takes all of north.npy in memory, and it stays in its file; take "
+            "--bands-from scene: needs all of north.npy in memory, but it stays in its file; take "
             "train or patches",
         ),
     ):

@@ -6,6 +6,7 @@ training pixel, and figures measured on Indian Pines (five seeds, before this pa
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -167,3 +168,16 @@ def test_guarded_blocks_are_clean_for_the_patch_they_are_made_for(
     assert drawn.leakage(15).overlap > 0
     assert not drawn.leakage(25).clean
     assert drawn.leakage(13).position < 0.9
+
+
+def test_leakage_prints_its_figures() -> None:
+    found = Leakage(5, 0.75, 2.0, 0.25, 0.5, (1, 2), (3, 4))
+    assert str(found) == repr(found)
+    assert str(found) == (
+        "Leakage for a patch of 5 pixels: yes\n"
+        "  test pixels inside a patch around training or validation pixels    75.00 %\n"
+        "  accuracy of the nearest training pixel's class                     50.00 %\n"
+        "  accuracy of the commonest training class                           25.00 %\n"
+        "  median distance to a training or validation pixel                      2 pixels"
+    )
+    assert str(replace(found, overlap=0.0)).startswith("Leakage for a patch of 5 pixels: none\n")

@@ -127,8 +127,8 @@ def check_enough(entry: Entry, drawn: Split) -> None:
     fitted_on = own.get("bands_from", "patches" if own.get("reduction") == "mnf" else "train")
     if fitted_on == "train" and len(drawn.train) <= components:
         raise SplitError(
-            f"--split {drawn}: {len(drawn.train)} training pixels, and the {components} components "
-            f"of {entry.text} need more; raise train or n, or lower components"
+            f"--split {drawn.text}: {len(drawn.train)} training pixels, and the {components} "
+            f"components of {entry.text} need more; raise train or n, or lower components"
         )
 
 

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from spectrolite.errors import SettingsError
 from spectrolite.models.blocks import initialise, norm_and_activation
-from spectrolite.samples.receptive_field import marked, widened
+from spectrolite.samples.receptive_field import input_mask, pixel_mask
 
 # Layers of table I: channels in and out, kernel as (bands, rows, cols).
 CONV3D = ((1, 8, (7, 3, 3)), (8, 16, (5, 3, 3)), (16, 32, (3, 3, 3)))
@@ -112,7 +112,7 @@ class HybridSN(nn.Module):
         feeding: list[Tensor | None] = [None] * 4
         if feeds is not None:
             for k in range(3, -1, -1):
-                feeding[k], feeds = feeds, widened(feeds, 1)
+                feeding[k], feeds = feeds, input_mask(feeds, 1)
         conv, *rest = self.conv3d_1
         x = _convolve_one_channel(cast(nn.Conv3d, conv), x)  # (N, 8, bands - 6, H - 2, W - 2)
         x = norm_and_activation(rest, x, feeding[0])
@@ -152,7 +152,7 @@ class HybridSN(nn.Module):
         side = (x.shape[2] - 2 * self.halo, x.shape[3] - 2 * self.halo)
         feeds = None
         if self.training and self.variant == "course" and len(n):
-            feeds = widened(marked(n, rows, cols, (len(x), *side)), WINDOW // 2)
+            feeds = input_mask(pixel_mask(n, rows, cols, (len(x), *side)), WINDOW // 2)
         features = self.trunk(x, feeds).permute(0, 2, 3, 1)  # (N, H, W, 64)
         _, height, width, channels = features.shape
         steps = torch.arange(WINDOW, device=x.device)

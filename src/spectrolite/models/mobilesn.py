@@ -31,7 +31,7 @@ from spectrolite.models.blocks import (
     kernels_of,
     norm_and_activation,
 )
-from spectrolite.samples.receptive_field import marked, widened
+from spectrolite.samples.receptive_field import input_mask, pixel_mask
 
 CHANNELS = 48  # at width 1
 EXPANSION = 2
@@ -111,9 +111,9 @@ class MobileSN(nn.Module):
         reaches = [cast(InvertedResidual, block).reach for block in self.blocks]
         feeds: list[Tensor | None] = [None] * BLOCKS  # of what enters each block
         if self.training and len(n):
-            feeding = marked(n, rows, cols, (len(x), *side))
+            feeding = pixel_mask(n, rows, cols, (len(x), *side))
             for k in range(BLOCKS - 1, -1, -1):
-                feeding = feeds[k] = widened(feeding, reaches[k])
+                feeding = feeds[k] = input_mask(feeding, reaches[k])
         x = _apply(self.stem, x.contiguous(memory_format=torch.channels_last), feeds[0])
         for k, block in enumerate(self.blocks[:-1]):
             x = block(x, feeds[k], feeds[k + 1])

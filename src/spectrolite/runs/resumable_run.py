@@ -44,8 +44,8 @@ from spectrolite.runs.manifest import FORMAT, WORDS, ImageKnown, SceneKnown, is_
 from spectrolite.runs.run_folder import RunRecord, save_split
 from spectrolite.samples.split_image_set import ImageSplit
 from spectrolite.samples.split_scene import Split
-from spectrolite.training.checkpoint import epochs_kept, load_progress, save_progress
-from spectrolite.training.loop import Epoch, Progress
+from spectrolite.training.checkpoint import epochs_kept, load_checkpoint, save_checkpoint
+from spectrolite.training.loop import Checkpoint, Epoch
 from spectrolite.training.settings import checked_settings, flat_settings
 
 CHECKPOINT = "resume.safetensors"
@@ -224,7 +224,9 @@ def new_run(
 EpochListener = Callable[[Epoch, int], None]
 
 
-Fit = Callable[[Callable[[Epoch], None], Progress | None, Callable[[Progress], None]], list[Epoch]]
+Fit = Callable[
+    [Callable[[Epoch], None], Checkpoint | None, Callable[[Checkpoint], None]], list[Epoch]
+]
 
 
 def fit_resumably(
@@ -241,9 +243,9 @@ def fit_resumably(
         on_epoch: called after each epoch.
     """
     name = stopped.name
-    progress = None
+    checkpoint = None
     if stopped.checkpoint.exists():
-        progress = load_progress(stopped.checkpoint, net, name)
+        checkpoint = load_checkpoint(stopped.checkpoint, net, name)
     path = stopped.path / "log.jsonl"
 
     def write(epochs: Iterable[Epoch], mode: str) -> None:
@@ -254,11 +256,11 @@ def fit_resumably(
         write([epoch], "a")
         on_epoch(epoch, epochs)
 
-    def keep(progress: Progress) -> None:
-        save_progress(stopped.checkpoint, progress, name)
+    def save(state: Checkpoint) -> None:
+        save_checkpoint(stopped.checkpoint, state, name)
 
-    write(progress.log if progress else (), "w")
-    return fit(listen, progress, keep)
+    write(checkpoint.log if checkpoint else (), "w")
+    return fit(listen, checkpoint, save)
 
 
 def seeds(seed: int) -> list[int]:

@@ -1,7 +1,7 @@
-"""The grammar of splits: methods, their keywords, and what each may be.
+"""The grammar of splits: methods, their keywords, and the values that each accepts.
 
-`blocks,train=0.3,side=20,guard=6,seed=1,allow_missing`: the keywords are those of `split`, a bare
-word is true.
+`blocks,train=0.3,side=20,guard=6,seed=1,allow_missing`: the keywords are those of `split`; a
+keyword without a value is true.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from spectrolite.errors import SplitError
+from spectrolite.errors import SplitError, did_you_mean
 from spectrolite.samples.split_methods import Values
 
 Parameter = int | float | bool | str
 
-# What each method takes beside seed, guard, validation and allow_missing, with its default.
+# The keywords of each method, with their defaults; all methods have those in COMMON too.
 METHODS: dict[str, dict[str, Parameter]] = {
     "random": {"train": 0.1},
     "per_class": {"n": 20},
@@ -37,6 +37,9 @@ def parse_split(text: str) -> tuple[str, dict[str, Any]]:
 
     >>> parse_split("blocks,train=0.3,side=20,allow_missing")
     ('blocks', {'train': 0.3, 'side': 20, 'allow_missing': True})
+
+    Raises:
+        SplitError: text outside the grammar, an unknown keyword, or one that is given twice.
     """
     method, *words = (word.strip() for word in text.split(","))
     parameters: dict[str, Any] = {}
@@ -45,9 +48,12 @@ def parse_split(text: str) -> tuple[str, dict[str, Any]]:
         if not key or (equals and not value):
             raise SplitError(f"--split: wanted key=value or a bare word, got {word!r} in {text!r}")
         if key not in KEYWORDS:
-            raise SplitError(f"--split: no keyword {key}; wanted one of {', '.join(KEYWORDS)}")
+            raise SplitError(
+                f"--split: no keyword {key}; wanted one of {', '.join(KEYWORDS)}"
+                f"{did_you_mean(key, KEYWORDS)}"
+            )
         if key in parameters:
-            raise SplitError(f"--split: {key} stands twice in {text!r}")
+            raise SplitError(f"--split: {key} is given twice in {text!r}")
         parameters[key] = parsed(value) if equals else True
         if equals and (method, key) == ("scenes", "test"):  # a scene may be called 2024
             parameters[key] = value
@@ -55,22 +61,38 @@ def parse_split(text: str) -> tuple[str, dict[str, Any]]:
 
 
 def checked(method: str, parameters: Mapping[str, object]) -> Values:
-    """The method's keywords, complete and in range."""
-    known = METHODS[method]
-    unknown = sorted(set(parameters) - set(known))
+    """The method's keywords, complete and in range.
+
+    Raises:
+        SplitError: an unknown keyword, or a value out of range.
+    """
+    defaults = METHODS[method]
+    unknown = sorted(set(parameters) - set(defaults))
     if unknown:
+        known = [*defaults, *COMMON]
         raise SplitError(
-            f"{method}: no keyword {', '.join(unknown)}; wanted {', '.join([*known, *COMMON])}"
+            f"{method}: no keyword {', '.join(unknown)}; wanted {', '.join(known)}"
+            f"{did_you_mean(unknown[0], known)}"
         )
     values: Values = {}
-    for key, default in known.items():
+    for key, default in defaults.items():
         value = parameters.get(key, default)
         values[key] = share_of(key, value, None) if key == "train" else whole_number(key, value, 1)
     return values
 
 
+def written(method: str, parameters: Mapping[str, Parameter]) -> str:
+    """A split in the grammar: what `parse_split` reads.
+
+    >>> written("blocks", {"train": 0.3, "allow_missing": True})
+    'blocks,train=0.3,allow_missing'
+    """
+    words = (k if v is True else f"{k}={v}" for k, v in parameters.items() if v is not False)
+    return ",".join([method, *words])
+
+
 def share_of(key: str, value: object, low: int | None) -> float:
-    """A share below 1 and above 0, or from 0 where `low` is 0."""
+    """A share above 0 and below 1; with `low` 0, 0 too."""
     number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(
         value, bool
     )
@@ -81,7 +103,7 @@ def share_of(key: str, value: object, low: int | None) -> float:
 
 
 def whole_number(key: str, value: object, low: int, high: int | None = None) -> int:
-    """A whole number from `low` to `high`, or from `low` up."""
+    """A whole number from `low` to `high`; any number from `low` up if `high` is None."""
     number = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not number or value < low or (high is not None and value > high):  # type: ignore[operator]
         wanted = f"from {low} up" if high is None else f"from {low} to {high}"
