@@ -6,7 +6,7 @@ import ctypes
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import metadata
 from typing import Any
@@ -36,19 +36,22 @@ def versions_and_machine(device: str) -> dict[str, Any]:
     }
 
 
-def other_machine(known: dict[str, Any], device: str | None = None) -> list[str]:
+def other_machine(
+    versions: Mapping[str, str], machine: Mapping[str, str | int], device: str
+) -> list[str]:
     """What differs here from where a run was trained, of all that decides its bits.
 
     The thread count is left out: `threads_of` sets it.
 
     Args:
-        known: what is known of a run; or `versions` and `machine` alone.
-        device: name of the device to compute on; without it, that of the run's settings.
+        versions: of the run, as `versions_and_machine` gives them.
+        machine: of the run, likewise.
+        device: name of the device to compute on.
     """
-    here = versions_and_machine(device or known["settings"]["training"]["device"])
+    here = versions_and_machine(device)
     now = {p: here["versions"][p] for p in ("spectrolite", *DECIDE_BITS)}
     now |= {key: here["machine"][key] for key in ("cpu_capability", "device")}
-    then = {**known["versions"], **known["machine"]}
+    then = {**versions, **machine}
     other = [
         f"{name} {then.get(name, 'unknown')} then, {value} now"
         for name, value in now.items()
@@ -60,13 +63,16 @@ def other_machine(known: dict[str, Any], device: str | None = None) -> list[str]
 
 
 @contextmanager
-def threads_of(known: dict[str, Any]) -> Iterator[None]:
-    """Compute with as many threads as a run did while the block runs: their number decides bits.
+def threads_of(machine: Mapping[str, str | int]) -> Iterator[None]:
+    """Compute with the thread count of a run while the block runs: it decides the bits.
+
+    Args:
+        machine: of the run, as `versions_and_machine` gives it.
 
     Raises:
         RunError: no such number is known.
     """
-    wanted = known["machine"].get("threads")
+    wanted = machine.get("threads")
     if not isinstance(wanted, int) or wanted < 1:
         raise RunError(f"machine.threads: wanted a whole number from 1 up, got {wanted!r}")
     before = torch.get_num_threads()

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from spectrolite.bundles.exported_folder import new_folder
+from spectrolite import part_folders
+from spectrolite.bundles.exported_folder import is_exported_folder
 from spectrolite.errors import RunError
+
+
+def new_folder(out: Path, overwrite: bool) -> AbstractContextManager[Path]:
+    return part_folders.new_folder(out, overwrite, "an exported folder", is_exported_folder)
 
 
 def filled(folder: Path, words: str) -> Path:

@@ -90,6 +90,18 @@ class ImageBundle:
             part.write_text(self.config.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
+def trained_image_bundle(
+    config: ImageConfig, mean: Tensor, std: Tensor, net: ImageNetwork
+) -> ImageBundle:
+    """The bundle of a network, with the weights laid out as training and classifying want them.
+
+    The layout decides the last bits of what is computed: here it is the same for a network that was
+    just trained and for one read back from disk.
+    """
+    net.cpu().eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return ImageBundle(config, mean.cpu().contiguous(), std.cpu().contiguous(), net)
+
+
 def image_bundle(config: ImageConfig, state: Mapping[str, Tensor]) -> ImageBundle:
     """The trained network of a file's tensors, all of them or nothing.
 
@@ -123,6 +135,4 @@ def image_bundle(config: ImageConfig, state: Mapping[str, Tensor]) -> ImageBundl
         kernels=config.kernels,
     )
     load_weights(net, weights, statistics)
-    # as images are trained and classified: the layout decides the last bits
-    net.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return ImageBundle(config, mean, std, net)
+    return trained_image_bundle(config, mean, std, net)

@@ -7,7 +7,7 @@ the package's own table.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
@@ -108,7 +108,22 @@ class Bundle:
             part.write_text(self.config.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
-def _scene_bundle(config: Config, state: dict[str, Tensor]) -> Bundle:
+def trained_bundle(config: Config, bands: Bands, net: SceneNetwork) -> Bundle:
+    """The bundle of a network that was just trained, with the bits of the one read back from disk.
+
+    Arrays and weights are laid out in memory as reading lays them out: the layout decides the last
+    bits of what is computed.
+    """
+    bands = replace(
+        bands,
+        mean=np.array(bands.mean, np.float64, order="C"),
+        matrix=np.array(bands.matrix, np.float64, order="C"),
+    )
+    net.cpu().eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    return Bundle(config, bands, net)
+
+
+def scene_bundle(config: Config, state: dict[str, Tensor]) -> Bundle:
     """The trained network of a file's tensors, all of them or nothing.
 
     Raises:
@@ -143,7 +158,7 @@ def _scene_bundle(config: Config, state: dict[str, Tensor]) -> Bundle:
         config.pixels,
         config.explained,
     )
-    return Bundle(config, bands, net.eval())
+    return trained_bundle(config, bands, net)
 
 
 def _check_bands(mean: Tensor, matrix: Tensor, config: Config) -> None:

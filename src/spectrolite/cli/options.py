@@ -173,15 +173,16 @@ def moved(
     check: bool = True,
 ) -> tuple[Any, Any]:
     """The data of a run whose files lie elsewhere now, read as the run read them."""
-    from spectrolite.runs.run_folder import open_run
+    from spectrolite.runs.run_folder import ImageRun, any_run
 
     scene, labels = scene or None, labels or None
     if scene is None and labels is None and images is None:
         return None, None
-    opened = open_run(run)
-    if images is not None and (scene is not None or labels is not None or not opened.on_images):
+    opened = any_run(run)
+    on_images = isinstance(opened, ImageRun)
+    if images is not None and (scene is not None or labels is not None or not on_images):
         raise SettingsError("--images: goes with runs on images, without --scene and --labels")
-    if images is None and (scene is None or labels is None or opened.on_images):
+    if images is None and (scene is None or labels is None or on_images):
         raise SettingsError("give both --scene and --labels, or neither")
     places: tuple[Any, ...] = (scene, labels) if images is None else (images,)
     data: tuple[Any, Any]
@@ -191,15 +192,17 @@ def moved(
 
 def print_report(folder: Path, as_json: bool) -> None:
     """The figures of a run, as a table with notes or as JSON."""
-    from spectrolite.runs.run_folder import open_run
+    from spectrolite.runs.run_folder import ImageRun, any_run
 
-    run = open_run(folder)
+    run = any_run(folder)
     made = run.report
     if as_json:
         print_json({"run": str(folder), **json.loads(made.model_dump_json())})
         return
-    table = image_report_table if run.on_images else report_table
-    console.print(table({folder.name: made}))
+    if isinstance(run, ImageRun):
+        console.print(image_report_table({folder.name: run.report}))
+    else:
+        console.print(report_table({folder.name: run.report}))
     for note in made.notes:
         console.print(f"- {note}", soft_wrap=True, markup=False)
     console.print(f"{folder}/report.html", markup=False)

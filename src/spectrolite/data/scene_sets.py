@@ -72,6 +72,11 @@ class SceneSet:
             _check_wavelengths(known[0], one)
 
     @property
+    def scenes(self) -> tuple[AnyScene, ...]:
+        """The scenes, as `parts`."""
+        return self.parts
+
+    @property
     def names(self) -> tuple[str, ...]:
         """What the scenes are called: their files without the ending."""
         return tuple(Path(part.name).stem for part in self.parts)
@@ -253,16 +258,6 @@ def several(scenes: Sequence[AnyScene], labels: Sequence[Labels]) -> tuple[Scene
     for scene, one in zip(scenes, labels, strict=True):
         check_pair(scene, one)
     return together, LabelSet(tuple(labels), together.names).on(together)
-
-
-def scenes_of(scene: AnyScenes) -> tuple[AnyScene, ...]:
-    """The scenes of a set, or the one."""
-    return scene.parts if isinstance(scene, SceneSet) else (scene,)
-
-
-def bands_of(scene: AnyScenes) -> int:
-    """How many bands a scene has, or each of a set."""
-    return scene.bands if isinstance(scene, SceneSet) else scene.shape[2]
 
 
 def starts(shapes: Shapes) -> list[int]:

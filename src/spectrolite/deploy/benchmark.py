@@ -32,7 +32,7 @@ from spectrolite.deploy.timing import seconds_in_turns
 from spectrolite.errors import RunError, SettingsError
 from spectrolite.files import whole_file
 from spectrolite.mapping.image_inference import config_of, predict
-from spectrolite.mapping.scene_inference import classify
+from spectrolite.mapping.scene_inference import classify_scene
 
 SIDE = 145  # pixels, the size of Indian Pines
 ALONE = "from spectrolite.deploy.benchmark import alone; alone()"
@@ -127,8 +127,8 @@ def tasks_of(model: Model, side: int) -> tuple[Call, Call]:
     scenes = Scene(cube[:1, :1], name="pixel"), Scene(cube, name="scene")
     maps = cast(Bundle | Exported, model)
     return (
-        lambda: classify(maps, scenes[0], device="cpu"),
-        lambda: classify(maps, scenes[1], device="cpu"),
+        lambda: classify_scene(maps, scenes[0], device="cpu"),
+        lambda: classify_scene(maps, scenes[1], device="cpu"),
     )
 
 

@@ -19,16 +19,9 @@ from spectrolite.bundles.graphs import INPUT, MATRIX, NETWORK, OUTPUTS, REDUCTIO
 from spectrolite.bundles.image_bundle import ImageBundle
 from spectrolite.bundles.scene_bundle import Bundle
 from spectrolite.errors import RunError
-from spectrolite.runs.run_folder import Run, open_run
+from spectrolite.runs.run_folder import AnyRun, ImageRun
 
 OPSET = 20  # of ONNX: has all layers used here, and both runtimes support it
-
-
-def as_run(model: Any) -> Run | None:
-    """The run, opened if `model` is its folder; None if `model` is a bundle."""
-    if isinstance(model, str | Path):
-        return open_run(model) if (Path(model) / "manifest.json").is_file() else None
-    return model if isinstance(model, Run) else None
 
 
 def write_graph(graph: Any, format: str, folder: Path) -> None:
@@ -108,13 +101,15 @@ def _example(bundle: Bundle | ImageBundle, dropped: tuple[int, ...]) -> Tensor:
     return torch.zeros(2, bands, side + 6, side + 10)
 
 
-def dropped_bands(run: Run) -> tuple[int, ...]:
+def dropped_bands(run: AnyRun) -> tuple[int, ...]:
     """Bands of the scene's file that the run left out with `drop_bands`.
 
     Raises:
         RunError: the run has several scenes and left out different bands of each.
     """
-    sources = run.manifest["data"].get("scene", {})
+    if isinstance(run, ImageRun):
+        return ()
+    sources = run.manifest.data.scene
     choices = {
         tuple(sorted({int(word) for word in source.get("drop_bands", "").split(",") if word}))
         for source in (sources if isinstance(sources, list) else [sources])

@@ -12,7 +12,7 @@ from spectrolite.bundles.exported_model import Exported
 from spectrolite.data.images import ImageSet
 from spectrolite.data.scene import Scene, Window
 from spectrolite.mapping.image_inference import predict
-from spectrolite.mapping.scene_inference import classify
+from spectrolite.mapping.scene_inference import classify_scene
 from spectrolite.runs.run_folder import Run
 from spectrolite.samples.split_image_set import ImageSplit
 from spectrolite.samples.split_scene import Split
@@ -53,7 +53,7 @@ class RunData:
         """The model's class for every pixel of the scene, flat, or for each test image."""
         if isinstance(self.split, ImageSplit):
             return predict(model, self.split.tested.pixels[self.split.test]).classes
-        return classify(model, cast(Scene, self.data)).classes.ravel()
+        return classify_scene(model, cast(Scene, self.data)).classes.ravel()
 
     def accuracy(self, classes: NDArray[Any]) -> float:
         """Overall accuracy of such classes on the test part, 0 to 1."""
@@ -73,7 +73,7 @@ class RunData:
 
 def run_data(run: Run, data: Any) -> RunData:
     """The run's split with its data, as `with_data` returns them."""
-    return RunData(data[0], run.split(*data) if run.on_images else run.split(data[1]))
+    return RunData(data[0], run.split(*data))
 
 
 def _evenly_spaced(indices: NDArray[np.int64], most: int) -> NDArray[np.int64]:

@@ -14,7 +14,7 @@ from spectrolite.experiments.image_experiment import evaluate_images, report_ima
 from spectrolite.experiments.scene_experiment import evaluate_scene, report_scene, train_scene
 from spectrolite.models import IMAGE_MODELS, SCENE_MODELS
 from spectrolite.runs.resumable_run import EpochListener
-from spectrolite.runs.run_folder import Run, open_run
+from spectrolite.runs.run_folder import AnyRun, ImageRun, Run, any_run
 from spectrolite.samples.split_image_set import ImageSplit, split_images
 from spectrolite.samples.split_scene import Split
 
@@ -126,7 +126,7 @@ def evaluate(
         SettingsError: `flips` of images, `train_mode` of a scene.
     """
     opened, data = with_data(run, scene, labels)
-    if opened.on_images:
+    if isinstance(opened, ImageRun):
         if flips:
             raise SettingsError("--flips: goes with scenes, not with images")
         return evaluate_images(opened, *data, train_mode=train_mode)
@@ -151,21 +151,23 @@ def report(
         Path of the page.
     """
     opened, data = with_data(run, scene, labels)
-    return (report_images if opened.on_images else report_scene)(opened, *data)
+    if isinstance(opened, ImageRun):
+        return report_images(opened, *data)
+    return report_scene(opened, *data)
 
 
 def with_data(
     run: Run | str | Path,
     scene: AnyScenes | ImageSet | None,
     labels: AnyLabels | ImageSet | None,
-) -> tuple[Run, Any]:
+) -> tuple[AnyRun, Any]:
     """An opened run and its data: those given, if they are the run's, or loaded again.
 
     Raises:
         RunError: a damaged run, other data, or some that cannot be loaded again.
     """
-    opened = run if isinstance(run, Run) else open_run(run)
-    if scene is None or (labels is None and not opened.on_images):
+    opened = any_run(run)
+    if scene is None or (labels is None and not isinstance(opened, ImageRun)):
         return opened, opened.data()
     opened.check_data(scene, labels)
     return opened, (scene, labels)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from spectrolite.data.labels import Colour, Labels
 from spectrolite.data.scene import AnyScene, Scene, Window
-from spectrolite.data.scene_sets import AnyScenes, by_scene, scenes_of
+from spectrolite.data.scene_sets import AnyScenes, by_scene
 from spectrolite.evaluation.scene_report import LeakageFigures, Report
 from spectrolite.mapping.picture import paint, picture_step
 from spectrolite.mapping.scene_map import SceneMap
@@ -150,7 +150,7 @@ def _scenes(report: Report) -> list[str]:
 
 def _maps(scene: AnyScenes, split: Split, made: Sequence[SceneMap]) -> list[str]:
     parts = []
-    pictures = zip(scenes_of(scene), split.labels.parts, split_pictures(split), made, strict=True)
+    pictures = zip(scene.scenes, split.labels.parts, split_pictures(split), made, strict=True)
     for one, labels, picture, mapped in pictures:
         if len(made) > 1:
             parts.append(f"<h3>{escape(one.name)}</h3>")
