@@ -73,7 +73,7 @@ def test_a_link_is_refused_before_anything_is_computed(tmp_path: Path) -> None:
         with pytest.raises(RunError) as caught, new_folder(link, overwrite=True):
             raise AssertionError("begun")
         assert str(caught.value) == (
-            f"{link} is a link, so --overwrite leaves it alone; take another --out"
+            f"{link} is a link, which --overwrite does not replace; take another --out"
         )
         if there:
             assert (target / "config.json").read_text() == "old"

@@ -253,7 +253,9 @@ def test_a_run_a_bundle_and_a_folder_stand_for_a_model(bundle: Bundle, saved: Pa
     assert scene_model(bundle) is bundle
     assert scene_model(_Run(bundle)) is bundle
     for folder in (saved, str(saved), saved.parent):  # the last holds `bundle`, as a run does
-        assert scene_model(folder).sha256 == bundle.sha256
+        opened = scene_model(folder)
+        assert isinstance(opened, Bundle)
+        assert opened.sha256 == bundle.sha256
 
 
 def test_flat_linear_layers_of_the_course_are_taken(bundle: Bundle, copied: Path) -> None:

@@ -41,7 +41,7 @@ def test_a_run_on_a_scene_has_its_card(tiny_run: sl.Run) -> None:
     assert f"| overall accuracy | {100 * report.overall_accuracy:.2f} % |" in text
     assert f"| test pixels inside a training pixel's patch | {report.leakage.overlap:.1%} |" in text
     assert f"| seed | {report.seed} |" in text
-    assert f"sha256 `{tiny_run.manifest['weights_sha256']}`" in text
+    assert f"sha256 `{tiny_run.manifest.weights_sha256}`" in text
     for c in report.per_class:
         assert f"| {c.id} | {c.name} | {c.recall:.4f} | {c.precision:.4f} |" in text
     for title in ("Data and protocol", "Figures", "By class", "Limits", "Use"):

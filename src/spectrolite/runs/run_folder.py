@@ -35,7 +35,6 @@ from spectrolite.evaluation.scene_report import Report
 from spectrolite.files import read_model, whole_file
 from spectrolite.runs.manifest import (
     NAMES,
-    AnyManifest,
     AnyTraining,
     ImageManifest,
     ImageTraining,
@@ -151,10 +150,11 @@ class Run(RunRecord):
 
     Attributes:
         path: its folder.
-        manifest: the content of `manifest.json`: `run.manifest.seed`, `run.manifest.versions`, ...
+        manifest: the content of `manifest.json`, a `Manifest` or an `ImageManifest`:
+            `run.manifest.seed`, `run.manifest.versions`, ...
     """
 
-    manifest: AnyManifest
+    manifest: Any
 
     @cached_property
     def bundle(self) -> Any:
