@@ -23,7 +23,7 @@ def test_pick_device(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", ["cuda", "cuda:2", "mps"])
-def test_a_device_that_is_not_there(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_device_that_is_missing(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: name == "cuda:2")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
@@ -35,14 +35,14 @@ def test_a_device_that_is_not_there(monkeypatch: pytest.MonkeyPatch, name: str) 
 @pytest.mark.parametrize(
     "name", ["", "foo", "CPU", "Auto", "cpu ", "cuda:", "cuda:-1", "cuda:x", "cuda:99999999999"]
 )
-def test_a_name_that_is_no_device(name: str) -> None:
+def test_an_unknown_device(name: str) -> None:
     with pytest.raises(SettingsError) as caught:
         pick_device(name)
     assert str(caught.value) == f"--device: wanted auto, cpu or cuda, got {name!r}"
 
 
 @pytest.mark.parametrize("name", ["meta", "xla", "hpu", "vulkan", "fpga:1"])
-def test_a_device_that_torch_knows_and_we_do_not(name: str) -> None:
+def test_devices_of_torch_that_are_not_supported(name: str) -> None:
     with pytest.raises(SettingsError) as caught:
         pick_device(name)
     assert str(caught.value) == f"--device: {name} is not available on this machine; take cpu"

@@ -110,7 +110,7 @@ def test_every_position_counts_without_a_mask() -> None:
     rows=st.integers(1, 6),
     cols=st.integers(1, 6),
 )
-def test_widened_marks_every_window_of_a_marked_pixel(
+def test_input_mask_marks_every_window_of_a_marked_pixel(
     seed: int, reach: int, rows: int, cols: int
 ) -> None:
     generator = torch.Generator().manual_seed(seed)

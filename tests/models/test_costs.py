@@ -109,7 +109,7 @@ def test_neither_batch_norm_nor_bias_counts() -> None:
     assert costs.parameters(dressed) == 2 * 5 * 9 + 5 + 2 * 5  # running statistics are not trained
 
 
-def test_counting_leaves_the_network_as_it_was() -> None:
+def test_counting_does_not_change_the_network() -> None:
     net = HybridSN(13, 2, generator=torch.Generator().manual_seed(0)).train()
     before = {key: value.clone() for key, value in net.state_dict().items()}
     costs.macs_per_pixel(net, 13)
@@ -118,7 +118,7 @@ def test_counting_leaves_the_network_as_it_was() -> None:
         assert torch.equal(value, before[key]), key
 
 
-def test_the_dense_form_costs_the_same_and_holds_less() -> None:
+def test_the_dense_form_costs_the_same_with_fewer_parameters() -> None:
     net = HybridSN(13, 2, generator=torch.Generator().manual_seed(0))
     folded = dense(net)
     assert costs.macs_per_patch(folded, 13) == costs.macs_per_patch(net, 13)

@@ -1,4 +1,4 @@
-"""What a network costs, asked for by name.
+"""The cost of a network by its name.
 
 Independent references: the published counts, `sl.cost` of the same network, the course's example
 27 + 12 = 39 against 108, and the pixels of the picture.

@@ -78,7 +78,7 @@ def _random(*shape: int, seed: int = 0) -> Tensor:
 
 @pytest.fixture(autouse=True)
 def _full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
-    """CUDA's convolutions round to 10 bits of mantissa unless told not to."""
+    """By default, CUDA's convolutions round to 10 bits of mantissa."""
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
 
 
@@ -106,7 +106,7 @@ def test_weights_of_the_course_give_its_outputs(
         got = ours.to(device)(x.to(device)).cpu()
     assert got.shape == (6, CLASSES, 1, 1)
     torch.testing.assert_close(got.flatten(1), expected, rtol=1e-5, atol=1e-5)
-    assert expected.std(0).min() > 1e-4  # the patches are told apart
+    assert expected.std(0).min() > 1e-4  # the patches have different logits
 
 
 def test_training_mode_agrees_too(course: CourseHybridSN) -> None:
@@ -241,7 +241,7 @@ def test_contract_of_shapes(rows: int, cols: int) -> None:
     assert net(x).dtype == torch.float32
 
 
-def test_dropout_lives_in_training_mode_only() -> None:
+def test_dropout_is_active_in_training_mode_only() -> None:
     net = HybridSN(13, 3, "paper", torch.Generator().manual_seed(0))
     x = _random(1, 13, 25, 25)
     with torch.no_grad():

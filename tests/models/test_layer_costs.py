@@ -70,7 +70,7 @@ def test_the_layers_of_an_image_network_add_up(
 
 
 @pytest.mark.parametrize(("bands", "rows", "cols"), [(13, 25, 25), (20, 31, 40)])
-def test_a_scene_is_no_linear_layer(bands: int, rows: int, cols: int) -> None:
+def test_a_scene_is_not_a_linear_layer(bands: int, rows: int, cols: int) -> None:
     net = _net(bands, 5)
     made = sl.cost(net, (bands, rows, cols))
     assert made.macs == _counted(net, (bands, rows, cols))
@@ -222,7 +222,7 @@ def test_kinds_bias_and_shared_weights() -> None:
     assert made.parameters == costs.parameters(net)
 
 
-def test_counting_layers_leaves_the_network_as_it_was() -> None:
+def test_counting_layers_does_not_change_the_network() -> None:
     net = sl.build_model("mobilenet_v1", width=0.25, generator=torch.Generator().manual_seed(0))
     before = {key: value.clone() for key, value in net.train().state_dict().items()}
     sl.cost(net, (3, 32, 32))
@@ -293,16 +293,36 @@ def test_what_cannot_be_counted_is_an_error(
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 2, 8), (3, 8), (3, -1, 8), (3, 2**40, 2**40)])
-def test_a_shape_that_a_network_does_not_take_is_an_error(shape: tuple[int, ...]) -> None:
-    """What stands in the brackets is torch's own, and changes with its version."""
+def test_a_shape_that_a_network_does_not_accept_is_an_error(shape: tuple[int, ...]) -> None:
+    """The text in brackets is torch's, and changes with its version."""
     size = "x".join(map(str, shape))
     with pytest.raises(SettingsError, match=rf"^input {size}: Conv2d does not take it \(.+\)$"):
         sl.cost(nn.Conv2d(3, 4, 3), shape)
 
 
-def test_what_a_network_says_of_its_images_is_kept() -> None:
+def test_the_error_of_a_network_about_its_images_is_kept() -> None:
     with pytest.raises(SettingsError) as caught:
         sl.cost(_ghost("mobilenet_v1"), (1, 8, 8))
     assert str(caught.value) == (
         "images: wanted (N, 3, H, W) with at least 8 pixels a side, got (1, 1, 8, 8)"
     )
+
+
+def test_a_cost_prints_its_totals() -> None:
+    with torch.device("meta"):
+        net = nn.Sequential(
+            nn.Conv2d(3, 3, 3, groups=3, bias=False), nn.Conv2d(3, 1000, 1, bias=False)
+        )
+    made = sl.cost(net, (3, 4, 4))
+    assert repr(made) == str(made)
+    assert str(made) == (
+        "Sequential, input 3x4x4, 2 layers\n"
+        "                                  parameters              MACs\n"
+        "  depthwise                               27               108\n"
+        "  pointwise                            3,000            12,000\n"
+        "  total                                3,027            12,108\n"
+        "  with ordinary convolutions          27,000           108,000\n"
+        "  bytes of weights                    12,108\n"
+        "  bytes of activations                16,048"
+    )
+    assert "ordinary" not in str(sl.cost(net[:1], (3, 4, 4)))

@@ -24,7 +24,7 @@ def test_parameters_as_torchvision_counts_them() -> None:
     assert sum(p.numel() for p in net.parameters()) == 3_504_872
 
 
-def test_the_bottleneck_is_linear_and_can_be_made_otherwise() -> None:
+def test_the_bottleneck_is_linear_by_default() -> None:
     x = random_images(2, 3, 16, 16)
     lowest = {}
     for linear in (True, False):
@@ -39,7 +39,7 @@ def test_the_bottleneck_is_linear_and_can_be_made_otherwise() -> None:
     assert lowest[False] == 0
 
 
-def test_shortcuts_stand_where_the_tables_say() -> None:
+def test_shortcuts_are_where_the_tables_have_them() -> None:
     def shortcuts(variant: str) -> list[str]:
         blocks = ghost("mobilenet_v2", variant=variant).blocks
         return [type(b.shortcut).__name__ for b in blocks]

@@ -164,7 +164,7 @@ def test_outputs_are_those_of_a_plain_rebuild(
         got, expected = net(x), plain(net, x)
     assert got.shape == (2, arguments.get("classes", 10))
     torch.testing.assert_close(got, expected, rtol=1e-9, atol=1e-9)
-    assert (expected[0] - expected[1]).abs().max() > 1e-3  # the images are told apart
+    assert (expected[0] - expected[1]).abs().max() > 1e-3  # the images have different logits
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
@@ -253,7 +253,7 @@ def test_relu_has_no_upper_bound_and_relu6_is_relu_where_maps_stay_small(kind: N
     six = kind(width=0.25, generator=torch.Generator().manual_seed(0)).eval()
     for norm in six.modules():
         if isinstance(norm, nn.BatchNorm2d):
-            nn.init.constant_(norm.bias, 0.5)  # maps that live, and never come near 6
+            nn.init.constant_(norm.bias, 0.5)  # maps that are not all zero and stay far below 6
     plain = kind(width=0.25, activation="relu").eval()
     plain.load_state_dict(six.state_dict())
     assert not any(isinstance(m, nn.ReLU6) for m in plain.modules())
@@ -344,7 +344,10 @@ def test_the_course_variant_starts_as_pytorch_does(kind: Network) -> None:
         ({"width": math.nan}, "width: wanted a number from 0.05 to 8, got nan"),
         ({"width": 8.01}, "width: wanted a number from 0.05 to 8, got 8.01"),
         ({"classes": 1}, "classes: wanted at least 2, got 1"),
-        ({"activation": "gelu"}, "activation: wanted one of relu6, relu, got 'gelu'"),
+        (
+            {"activation": "gelu"},
+            "activation: wanted one of relu6, relu, got 'gelu'; did you mean relu?",
+        ),
         ({"channels": 0}, "channels: wanted at least 1, got 0"),
         ({"width": "wide"}, "model {}: '<=' not supported between instances of 'float' and 'str'"),
     ],

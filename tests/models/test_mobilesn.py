@@ -105,8 +105,8 @@ def test_the_dense_form_has_no_batchnorm_left_and_the_network_keeps_its_own() ->
 
 
 @pytest.mark.parametrize("receptive_field", [1, 3, 5, 7, 13, 25])
-def test_the_receptive_field_is_what_it_says(receptive_field: int) -> None:
-    """By the gradient: a logit depends on every pixel of its field, and the scene is cropped so."""
+def test_the_receptive_field_has_its_nominal_size(receptive_field: int) -> None:
+    """By the gradient: a logit depends on every pixel of its receptive field, and on no other."""
     net = made(receptive_field).eval().double()
     assert net.halo == receptive_field // 2
     side = receptive_field + 2
@@ -124,7 +124,7 @@ def masked_reference(net: MobileSN, x: Tensor, n: Tensor, rows: Tensor, cols: Te
     """Logits at pixels in training: BatchNorm of torch on gathered positions, marked one by one."""
 
     def norm(layer: nn.Module, y: Tensor, left: int, pixels: bool = False) -> Tensor:
-        """Normalise `(N, C, H, W)` by the positions that a field of side `left` reaches."""
+        """Normalise `(N, C, H, W)` by the positions inside windows of side `left`."""
         layer = cast(nn.BatchNorm2d, layer)
         counts = torch.zeros(len(y), *y.shape[-2:], dtype=torch.bool)
         for i, row, col in zip(n.tolist(), rows.tolist(), cols.tolist(), strict=True):
@@ -256,7 +256,7 @@ def test_counts_are_exact(
 
 
 def test_the_defaults_are_small_on_indian_pines() -> None:
-    """The trial's 38,608; what trains by default has a wider field, and stays below 50,000."""
+    """The first trial's 38,608; the default has a wider receptive field and fewer than 50,000."""
     assert sl.explain("mobilesn").parameters == 38_608
     asked = flags_to_settings(model="mobilesn")
     field = asked.model.receptive_field

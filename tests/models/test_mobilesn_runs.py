@@ -58,7 +58,7 @@ def test_it_learns_a_small_scene(run: sl.Run) -> None:
     assert losses[-1] < 0.5 * losses[0]
 
 
-def test_the_receptive_field_is_known_to_report_leakage_bundle_and_page(run: sl.Run) -> None:
+def test_report_leakage_bundle_and_page_have_the_receptive_field(run: sl.Run) -> None:
     report = run.report
     assert report.leakage.patch == run.bundle.config.patch == 5
     assert report.settings.model.receptive_field == 5

@@ -53,7 +53,7 @@ def test_groups_of_a_scene_network_and_of_frozen_weights() -> None:
     )
 
 
-def test_depthwise_is_told_from_ordinary_and_grouped() -> None:
+def test_depthwise_differs_from_ordinary_and_grouped() -> None:
     assert is_depthwise(nn.Conv2d(4, 4, 3, groups=4))
     assert is_depthwise(nn.Conv3d(4, 8, 3, groups=4))
     for layer in (nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 3, groups=2), nn.Conv2d(1, 4, 3)):

@@ -25,7 +25,7 @@ DRAWN: list[tuple[str, dict[str, Any]]] = [
 
 
 def scattered(rows: int = 20, cols: int = 24, seed: int = 0) -> Labels:
-    """Patches of 2 x 2 pixels of the ids 2, 5, 6 and 9, and of nothing."""
+    """Patches of 2 x 2 pixels of the ids 2, 5, 6 and 9, some unlabelled."""
     generator = np.random.default_rng(seed)
     coarse = generator.choice([0, 2, 5, 6, 9], size=(rows // 2, cols // 2))
     array = np.kron(coarse, np.ones((2, 2), int))
@@ -34,7 +34,7 @@ def scattered(rows: int = 20, cols: int = 24, seed: int = 0) -> Labels:
 
 
 def sized(*counts: int) -> Labels:
-    """A row of as many pixels of class 1, 2, ... as asked for."""
+    """A row with the given numbers of pixels of class 1, 2, ..."""
     return Labels(np.repeat(np.arange(1, len(counts) + 1), counts)[None, :], name="sized")
 
 

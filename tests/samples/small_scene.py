@@ -29,7 +29,7 @@ def a_split(train: NDArray[np.int64] = TRAIN) -> Split:
 
 
 def allowed(fitted_on: str, patch: int) -> NDArray[np.bool_]:
-    """Flat mask of the pixels that may be looked at, pixel by pixel."""
+    """Flat mask of the pixels that may be used, pixel by pixel."""
     mask = np.zeros((ROWS, COLS), bool)
     reach = {"train": 0, "patches": patch // 2, "scene": ROWS}[fitted_on]
     for pixel in TRAIN.tolist():
@@ -41,6 +41,6 @@ def allowed(fitted_on: str, patch: int) -> NDArray[np.bool_]:
 
 
 def same_up_to_sign(one: NDArray[np.floating], other: NDArray[np.floating], rtol: float) -> None:
-    """The columns agree, each perhaps with the other sign."""
+    """Check that the columns are equal up to their signs."""
     signs = np.sign((one * other).sum(0))
     np.testing.assert_allclose(one * signs, other, rtol=rtol, atol=rtol)

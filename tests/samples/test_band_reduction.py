@@ -66,7 +66,7 @@ def test_the_allowed_pixels_come_out_white() -> None:
 @pytest.mark.parametrize(("fitted_on", "patch"), [("train", 3), ("patches", 3), ("patches", 1)])
 @pytest.mark.parametrize("components", [0, 4])
 @pytest.mark.parametrize("standardise", [False, True])
-def test_pixels_that_may_not_be_looked_at_change_no_bit(
+def test_pixels_that_may_not_be_used_change_no_bit(
     fitted_on: str, patch: int, components: int, standardise: bool
 ) -> None:
     changed = np.array(scene().cube)
@@ -91,7 +91,7 @@ def test_test_pixels_do_change_a_fit_on_the_scene() -> None:
     assert one.mean.tobytes() != other.mean.tobytes()
 
 
-def test_validation_pixels_are_not_looked_at() -> None:
+def test_validation_pixels_are_not_used() -> None:
     plain = a_split()
     held = Split(plain.labels, TRAIN[:8], TRAIN[8:], plain.test, method="given")
     assert fit_bands(scene(), held, 4).pixels == 8
@@ -155,8 +155,8 @@ def test_the_mean_spectrum_becomes_zeros_exactly() -> None:
 
 
 @pytest.mark.parametrize(("offset", "dtype"), [(1e6, np.float32), (1e12, np.float64)])
-def test_the_mean_is_taken_off_before_projecting(offset: float, dtype: Any) -> None:
-    """Against long double: a large offset would drown small differences the other way round."""
+def test_the_mean_is_subtracted_before_projecting(offset: float, dtype: Any) -> None:
+    """Against long double: projecting first would lose small differences beside a large offset."""
     noise = np.random.default_rng(1).normal(size=(9, 9, 4))
     cube = (offset + noise).astype(dtype)
     ours = fit_bands(Scene(cube), a_split_of(9, 9), 3, "scene")
@@ -213,7 +213,7 @@ def test_more_components_than_bands() -> None:
 
 
 @pytest.mark.parametrize("components", [-1, -30])
-def test_fewer_than_no_components(components: int) -> None:
+def test_a_negative_number_of_components(components: int) -> None:
     with pytest.raises(SettingsError) as caught:
         fit_bands(scene(), a_split(), components)
     assert str(caught.value) == f"components: wanted 0 or more, got {components}"
@@ -221,7 +221,7 @@ def test_fewer_than_no_components(components: int) -> None:
 
 @pytest.mark.parametrize("patch", [24, 2, 0, -1, -3])
 @pytest.mark.parametrize("fitted_on", ["train", "patches", "scene"])
-def test_a_patch_without_a_centre(patch: int, fitted_on: str) -> None:
+def test_an_even_patch(patch: int, fitted_on: str) -> None:
     with pytest.raises(SettingsError) as caught:
         fit_bands(scene(), a_split(), 3, fitted_on, patch=patch)
     assert str(caught.value) == f"patch: wanted an odd side in pixels, got {patch}"
@@ -302,9 +302,7 @@ def test_thirty_components_of_indian_pines_equal_scikit_learns() -> None:
         ("mnf", 0, "components: wanted 1 or more with the reduction mnf, got 0"),
     ],
 )
-def test_reductions_that_are_none_are_refused(
-    reduction: str, components: int, message: str
-) -> None:
+def test_unknown_reductions_are_refused(reduction: str, components: int, message: str) -> None:
     cube = np.random.default_rng(0).normal(size=(6, 6, 4))
     drawn = sl.split(sl.Labels(np.tile([1, 2], (6, 3))), "random", train=0.5)
     with pytest.raises(SettingsError) as refused:

@@ -60,7 +60,7 @@ def test_a_faint_band_without_noise_comes_before_a_loud_one_of_noise() -> None:
     assert abs(np.corrcoef(by_variance.ravel(), faint.ravel())[0, 1]) < 0.2
 
 
-def test_units_of_the_bands_are_of_no_consequence_to_it() -> None:
+def test_units_of_the_bands_do_not_change_it() -> None:
     scaled = Scene(np.asarray(scene().cube) * [0.01, 7, 3, 100, 0.5, 2])
     one, other = (
         fit_bands(s, a_split(), 4, "scene", reduction="mnf").reduce(s.cube)
@@ -92,7 +92,7 @@ def test_too_few_neighbours_for_the_noise_are_refused() -> None:
     )
 
 
-def test_noise_that_follows_from_that_of_other_bands_is_refused() -> None:
+def test_linearly_dependent_noise_is_refused() -> None:
     """One band is the sum of two others."""
     cube = np.random.default_rng(0).normal(size=(ROWS, COLS, 3))
     cube = np.concatenate([cube, cube[..., :1] + cube[..., 1:2]], 2)

@@ -101,7 +101,7 @@ def test_validation_blocks_are_those_of_a_plain_loop_over_the_training_part(seed
 
 @pytest.mark.parametrize("seed", range(20))
 def test_where_blocks_are_scarce_most_classes_validate(seed: int) -> None:
-    """Few blocks of many classes: which one is taken first decides how many classes follow."""
+    """Few blocks of many classes: the first block decides how many classes follow."""
     labels = Labels(np.random.default_rng(seed).integers(0, 9, (4, 6)))
     pixels = np.flatnonzero(labels.array)
     count_classes = classes_kept(labels, pixels, 0)
@@ -122,7 +122,7 @@ def blocks_to_spare(drawn: Split, side: int, i: int) -> list[tuple[int, int]]:
 
 
 def check_validation_blocks(drawn: Split, side: int, validation: float) -> None:
-    """Whole blocks; every class still trains; who is short of the share has no block to spare."""
+    """Whole blocks; every class trains; a class below its share has no block to spare."""
     block = block_numbers(cast(Labels, drawn.labels), side)
     assert {block[p] for p in drawn.train}.isdisjoint({block[p] for p in drawn.validation})
     seen, kept = counts_of(drawn, drawn.seen), counts_of(drawn, drawn.validation)

@@ -37,7 +37,7 @@ def test_blocks_by_class_takes_the_exact_share_from_whole_blocks(
         assert len(trains & tests) <= 1  # the last block is cut
 
 
-def test_blocks_by_class_is_no_split_of_the_scene() -> None:
+def test_blocks_by_class_is_not_a_spatial_split() -> None:
     labels = scattered()
     drawn = split(labels, "blocks_by_class", train=0.3, side=6)
     block = block_numbers(labels, 6)

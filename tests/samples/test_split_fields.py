@@ -179,4 +179,4 @@ def test_fields_of_indian_pines(indian_pines: Labels, seed: int) -> None:
         assert any(test.isdisjoint(field) for field in fields)
     leakage = drawn.leakage(25)
     assert leakage.clean
-    assert leakage.position < 0.15  # where fields are whole, their places say next to nothing
+    assert leakage.position < 0.15  # if fields stay whole, position predicts almost nothing

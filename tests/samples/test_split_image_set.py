@@ -141,7 +141,7 @@ def test_test_images_of_other_classes_or_sizes_are_refused() -> None:
         ([0, 1], [], [], "split: no image in test"),
     ],
 )
-def test_parts_that_are_none_are_named(
+def test_invalid_parts_are_named(
     train: list[int], validation: list[int], test: list[float], words: str
 ) -> None:
     with pytest.raises(SplitError) as caught:

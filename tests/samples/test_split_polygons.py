@@ -14,7 +14,7 @@ from spectrolite.samples.split_scene import split
 
 
 def drawn_as(*shapes: tuple[int, int]) -> Labels:
-    """A row a polygon, of the class and as many pixels as asked for."""
+    """A row a polygon, with the given class and number of pixels."""
     array = np.zeros((2 * len(shapes), 12), int)
     polygons = np.zeros_like(array)
     for n, (i, size) in enumerate(shapes):
@@ -25,7 +25,7 @@ def drawn_as(*shapes: tuple[int, int]) -> Labels:
 def naive_polygons(
     labels: Labels, pixels: set[int], share: float, seed: int, guard: int, least: int
 ) -> set[int]:
-    """The pixels of `_whole_polygons`, drawn over lists of pixels."""
+    """The pixels of the best of the seeded draws, over lists of pixels."""
     array, polygons = labels.array.ravel().tolist(), np.asarray(labels.polygons).ravel().tolist()
     shapes: dict[int, list[int]] = {}
     for pixel in sorted(pixels):
@@ -114,7 +114,7 @@ def test_a_class_of_one_polygon_is_an_error_unless_it_is_accepted() -> None:
     )
 
 
-def test_labels_that_were_not_drawn_have_no_polygons_to_keep() -> None:
+def test_labels_without_polygons_are_refused() -> None:
     with pytest.raises(SplitError) as caught:
         split(sized(9, 9), "polygons")
     assert str(caught.value) == (

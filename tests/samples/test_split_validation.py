@@ -31,7 +31,7 @@ def test_validation_is_drawn_from_the_training_part_alone(
 
 
 @pytest.mark.parametrize(("method", "parameters"), DRAWN)
-def test_what_stands_at_test_pixels_cannot_reach_the_choice_of_validation_pixels(
+def test_labels_of_test_pixels_cannot_change_the_validation_part(
     method: str, parameters: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = split(scattered(), method, seed=5, validation=0.4, **parameters)
@@ -64,7 +64,7 @@ def test_what_stands_at_test_pixels_cannot_reach_the_choice_of_validation_pixels
 
 
 @pytest.mark.parametrize(("method", "parameters"), DRAWN)
-def test_the_order_in_which_training_pixels_were_drawn_cannot_reach_validation(
+def test_the_order_of_training_pixels_cannot_change_the_validation_part(
     method: str, parameters: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = split(scattered(), method, seed=5, validation=0.4, **parameters)
@@ -89,7 +89,7 @@ def test_validation_takes_its_share_of_every_class(
     assert all(abs(kept.get(i, 0) - validation * n) <= 1 for i, n in seen.items())
 
 
-def test_validation_that_takes_nothing() -> None:
+def test_an_empty_validation_part_is_refused() -> None:
     with pytest.raises(SplitError) as caught:
         split(sized(9, 9), "per_class", n=1, validation=0.5)
     assert str(caught.value) == (

@@ -68,7 +68,7 @@ def test_a_split_repeats_with_its_seed(method: str, parameters: dict[str, Any]) 
 
 @pytest.mark.parametrize(("method", "parameters"), DRAWN)
 @pytest.mark.parametrize("extra", [{}, {"guard": 1, "validation": 0.4, "allow_missing": True}])
-def test_a_split_is_drawn_again_from_its_own_words(
+def test_a_split_repeats_from_its_own_text(
     method: str, parameters: dict[str, Any], extra: dict[str, Any]
 ) -> None:
     drawn = split(scattered(), method, seed=7, **parameters, **extra)
@@ -148,7 +148,7 @@ def test_leakage_counts_validation_pixels_as_seen() -> None:
     assert drawn.leakage().patch == 25
 
 
-def test_missing_classes_say_what_they_miss() -> None:
+def test_missing_classes_name_the_part_they_lack() -> None:
     labels = Labels(np.array([[1, 1, 2, 3, 4]]))
     drawn = Split(
         labels,
@@ -185,7 +185,7 @@ def test_allow_missing_false_allows_nothing() -> None:
         ("fields", "fields,train=0.5,seed=0"),
     ],
 )
-def test_one_class_is_nothing_to_learn(method: str, words: str) -> None:
+def test_a_single_class_is_refused(method: str, words: str) -> None:
     labels = Labels(np.full((4, 8), 3), name="one")
     parameters: dict[str, Any] = {} if method == "per_class" else {"train": 0.5}
     with pytest.raises(SplitError) as caught:

@@ -1,4 +1,4 @@
-"""The file that holds where a training stands: what goes in comes out, and nothing else is let in.
+"""Checkpoint files: they return what was saved, and everything else is refused.
 
 References: the values that went in; the same loop never stopped, for three of PyTorch's optimisers
 and for ours; damage done to the bytes themselves.
@@ -82,7 +82,7 @@ def _progress(net: nn.Module, optimiser: torch.optim.Optimizer) -> Checkpoint:
 
 @pytest.fixture
 def kept(tmp_path: Path) -> tuple[Path, nn.Module, Checkpoint]:
-    """A file, its network, and what was put in."""
+    """A file, its network, and the checkpoint that was saved."""
     net = _net()
     optimiser = torch.optim.AdamW(net.parameters(), 1e-2)
     _step(net, optimiser, range(2))
@@ -153,7 +153,7 @@ def test_what_is_neither_tensor_nor_plain_is_refused(tmp_path: Path) -> None:
     ],
     ids=["adamw", "sgd", "rmsprop"],
 )
-def test_any_optimiser_goes_on_to_the_same_bits(tmp_path: Path, make: Make) -> None:
+def test_any_optimiser_continues_to_the_same_bits(tmp_path: Path, make: Make) -> None:
     """Five steps against three, a file, and two more."""
     whole = _net()
     _step(whole, make(whole.parameters()), range(5))
@@ -188,7 +188,7 @@ def test_moments_are_laid_out_as_their_weights(tmp_path: Path) -> None:
 
 
 def _rewritten(path: Path, change: Callable[[dict[str, Any], dict[str, Tensor]], object]) -> None:
-    """Change content and tensors, and make the hash fit again."""
+    """Change content and tensors, and update the hash."""
     with safe_open(path, "pt") as file:
         header = file.metadata()
         tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
@@ -279,7 +279,9 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_a_file_that_is_none_is_named(kept: tuple[Path, nn.Module, Checkpoint], case: str) -> None:
+def test_a_file_that_is_not_a_checkpoint_is_named(
+    kept: tuple[Path, nn.Module, Checkpoint], case: str
+) -> None:
     path, net, _ = kept
     damage, words = WRONG[case]
     damage(path)
@@ -288,7 +290,7 @@ def test_a_file_that_is_none_is_named(kept: tuple[Path, nn.Module, Checkpoint], 
     assert words in str(caught.value)
 
 
-# The loop goes on to the same bits
+# The loop continues to the same bits
 
 ROWS, COLS, BANDS = 10, 11, 13
 
@@ -306,7 +308,7 @@ def _fit(
     variant: str = "course",
     **values: Any,
 ) -> tuple[dict[str, Tensor], list[Epoch]]:
-    """Weights and log of the loop on a small scene, dropout and flips live."""
+    """Weights and log of the loop on a small scene, with dropout and flips."""
     pixels = np.arange(ROWS * COLS)
     split = Split(
         Labels(_labels()),
@@ -363,7 +365,7 @@ def test_stopped_after_any_epoch_it_ends_with_the_same_bits(
         assert [e.elapsed_s for e in full] == sorted(e.elapsed_s for e in full)
 
 
-def test_states_come_after_the_first_epoch_and_the_last_and_rarely_between(
+def test_checkpoints_come_after_the_first_epoch_and_the_last_and_rarely_between(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def kept_epochs() -> list[int]:
@@ -376,7 +378,7 @@ def test_states_come_after_the_first_epoch_and_the_last_and_rarely_between(
     assert kept_epochs() == [1, 2, 3, 4]
 
 
-def test_going_on_from_the_end_trains_nothing() -> None:
+def test_continuing_from_the_end_trains_nothing() -> None:
     states: list[Checkpoint] = []
     wanted, log = _fit(None, states.append, epochs=2)
     heard: list[Epoch] = []

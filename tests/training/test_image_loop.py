@@ -1,4 +1,4 @@
-"""The loop on images: what a step computes, that it repeats, and what it never looks at.
+"""The loop on images: what a step computes, that it repeats, and what it never uses.
 
 Independent references:
 - `own_loop` below: Nesterov's momentum, decay, one cycle, smoothing and averages written out for
@@ -141,7 +141,7 @@ def test_the_loop_is_nesterov_with_decay_on_kernels_and_averages(split: sl.Image
 
 @pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
 def test_schedules_by_their_formulas(split: sl.ImageSplit, schedule: str) -> None:
-    """The log has the rate that the next step would take; after the last there is none."""
+    """The log has the rate of the next step; there is none after the last step."""
     _, log = _fit(split, schedule=schedule, epochs=4, batch=1000, rise=0.5, learning_rate=0.01)
 
     def rate(step: int) -> float:
@@ -295,7 +295,7 @@ def test_stopped_after_any_epoch_it_ends_with_the_same_bits(
         assert [e.loss for e in full] == [e.loss for e in log]
 
 
-def test_averages_that_are_not_there_are_missed(split: sl.ImageSplit) -> None:
+def test_a_checkpoint_without_averages_is_refused(split: sl.ImageSplit) -> None:
     states: list[Checkpoint] = []
     _fit(split, keep=states.append, epochs=2, ema=0)
     with pytest.raises(SettingsError) as caught:
@@ -305,8 +305,8 @@ def test_averages_that_are_not_there_are_missed(split: sl.ImageSplit) -> None:
     )
 
 
-def test_the_validation_is_of_the_averages(split: sl.ImageSplit) -> None:
-    """Weights that hardly move away from their start are validated as they started."""
+def test_validation_uses_the_averages(split: sl.ImageSplit) -> None:
+    """The validation accuracy in the log is the averaged weights' accuracy."""
     accuracies: list[float | None] = []
     _fit(split, on_epoch=lambda e: accuracies.append(e.validation_accuracy), ema=0.5)
     state, log = _fit(split, ema=0.5)

@@ -48,7 +48,7 @@ def test_one_cycle_rises_then_falls_along_a_cosine() -> None:
     log = fit_scene(small_net("paper"), small_image(), small_split(), settings, 0, 0)
     steps = [_one_cycle(step, 8, 1e-4, 0.5) for step in range(8)]
     assert steps.index(max(steps)) == 3
-    # The log has the rate that the next step would take; after the last there is none.
+    # The log has the rate of the next step; there is none after the last.
     assert [e.learning_rate for e in log[:-1]] == pytest.approx(steps[1:], rel=1e-6)
 
 
@@ -79,7 +79,7 @@ def test_one_cycle_of_one_rising_step(epochs: int, steps: int, rise: float) -> N
         end + (1e-4 - end) * (1 + math.cos(math.pi * step / (total - 1))) / 2
         for step in range(1, total)
     ]
-    # The log has the rate that the next step would take; after the last there is none.
+    # The log has the rate of the next step; there is none after the last.
     expected = [fall[epoch * steps - 1] for epoch in range(1, epochs)]
     assert [e.learning_rate for e in log[:-1]] == pytest.approx(expected, abs=1e-6)
 
@@ -193,7 +193,7 @@ def _batches() -> tuple[Callable[[], Iterator[Batch]], Tensor]:
 
 
 def _stopped(accuracies: list[float], **values: Any) -> tuple[list[Epoch], State, list[State]]:
-    """The log, the last weights, and those after each epoch, where validation says so."""
+    """Log, final weights and weights after each epoch, for given validation accuracies."""
     net, after = small_net(), list[State]()
     said = iter(accuracies)
     epochs, counts = _batches()
@@ -218,7 +218,7 @@ def test_patience_keeps_the_best_weights_and_stops() -> None:
     assert not equal(kept, after[3])
 
 
-def test_patience_starts_anew_with_every_better_epoch() -> None:
+def test_patience_restarts_with_every_better_epoch() -> None:
     log, kept, after = _stopped([0.1, 0.0, 0.2, 0.1, 0.3, 0.2, 0.2], epochs=10, patience=2)
     assert len(log) == 7
     assert equal(kept, after[4])

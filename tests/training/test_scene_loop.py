@@ -36,9 +36,14 @@ DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
 
 def own_loop(net: HybridSN, rates: list[float]) -> list[float]:
-    """Losses of Adam on all training patches at once, a step for each learning rate."""
+    """Losses of Adam on all training patches at once, a step for each learning rate.
+
+    In float64: the first steps of Adam have the sign of the gradient, and where a gradient is next
+    to zero a rounding error of float32 turns it around.
+    """
     pixels = small_split().train
-    x, y = patches_of(pixels), targets_of(pixels)
+    net.double()
+    x, y = patches_of(pixels).double(), targets_of(pixels)
     optimiser = torch.optim.Adam(net.parameters())
     losses = []
     for rate in rates:
@@ -54,19 +59,19 @@ def own_loop(net: HybridSN, rates: list[float]) -> list[float]:
 
 @pytest.mark.parametrize("mode", ["dense", "patches"])
 def test_the_loop_is_adam_on_the_training_patches(mode: str) -> None:
-    """Dropout, BatchNorm and flips aside, both modes are one thing."""
+    """Without dropout, BatchNorm and flips, both modes compute the same."""
     plain = {"weight_decay": 0, "label_smoothing": 0, "flips": False, "schedule": "constant"}
     settings = small_settings(mode=mode, batch=1000, learning_rate=1e-4, epochs=4, **plain)
     net, twin = small_net("paper", dropout=0), small_net("paper", dropout=0)
     log = fit_scene(net, small_image(), small_split(), settings, 0, 0)
-    assert [e.loss for e in log] == pytest.approx(own_loop(twin, [1e-4] * 4), rel=2e-4)
+    assert [e.loss for e in log] == pytest.approx(own_loop(twin, [1e-4] * 4), rel=1e-5)
     assert [e.learning_rate for e in log] == [1e-4] * 4
     x = patches_of(np.arange(0, ROWS * COLS, 7))
     with torch.no_grad():
-        torch.testing.assert_close(net(x), twin(x), rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(net(x).double(), twin(x.double()), rtol=1e-3, atol=1e-5)
 
 
-def test_the_log_has_a_line_an_epoch_and_watches_the_validation_pixels() -> None:
+def test_the_log_has_a_line_an_epoch_with_the_validation_accuracy() -> None:
     net, heard = small_net(), list[Epoch]()
     split = small_split()
     log = fit_scene(net, small_image(), split, small_settings(epochs=4), 0, 0, heard.append)
@@ -82,7 +87,7 @@ def test_the_log_has_a_line_an_epoch_and_watches_the_validation_pixels() -> None
     assert log[-1].validation_accuracy == float(right.sum()) / len(split.validation)
 
 
-def test_without_a_validation_part_there_is_no_such_accuracy() -> None:
+def test_without_a_validation_part_its_accuracy_is_none() -> None:
     log = fit_scene(
         small_net(), small_image(), small_split(validation=False), small_settings(epochs=1), 0, 0
     )
@@ -130,7 +135,7 @@ def test_unlabelled_test_pixels_do_not_matter_either() -> None:
     assert equal(fitted(epochs=1), fitted(split=small_split(array), epochs=1))
 
 
-def test_watching_a_validation_part_does_not_change_the_training() -> None:
+def test_a_validation_part_does_not_change_the_training() -> None:
     assert equal(fitted(epochs=2), fitted(split=small_split(validation=False), epochs=2))
 
 
@@ -169,7 +174,7 @@ def test_the_network_ends_on_the_device_of_the_settings(device: str) -> None:
     assert {p.device.type for p in net.parameters()} == {device}
 
 
-def test_a_training_on_a_device_that_is_not_there() -> None:
+def test_training_on_a_missing_device() -> None:
     settings = small_settings(device=f"cuda:{torch.cuda.device_count() + 3}")
     with pytest.raises(SettingsError, match=r"^--device: cuda:\d+ is not available"):
         fit_scene(small_net(), small_image(), small_split(), settings, 0, 0)

@@ -25,6 +25,7 @@ TRIES = 64  # seeded draws of whole blocks, fields, polygons or scenes, of which
 Values = dict[str, float]
 CountClasses = Callable[[Pixels], int]
 """How many classes have both training and test pixels if these pixels train."""
+Draw = Callable[[AnyLabels, Pixels, Values, int, CountClasses], tuple[Pixels, set[int]]]
 
 
 def draw_random(
@@ -230,7 +231,7 @@ def draw_scenes(
     return _best(draw, seed, count_classes), set()
 
 
-DRAWS = {
+DRAWS: dict[str, Draw] = {
     "random": draw_random,
     "per_class": draw_per_class,
     "blocks": draw_blocks,
@@ -239,7 +240,7 @@ DRAWS = {
     "polygons": draw_polygons,
     "scenes": draw_scenes,
 }
-VALIDATION_DRAWS = {
+VALIDATION_DRAWS: dict[str, Draw] = {
     "blocks": partial(draw_blocks, spare=True),
     "fields": partial(draw_fields, least=0),
     "polygons": partial(draw_polygons, least=0),

@@ -308,9 +308,9 @@ def _check(result: Split, allow_missing: bool, validation: bool) -> None:
 
 def _classes_of_one_group(labels: AnyLabels, group: str | None) -> set[int]:
     """Ids of the classes that consist of a single field or polygon."""
-    if group not in ("field", "polygon"):
-        return set()
     numbers = labels.fields if group == "field" else labels.polygons
+    if numbers is None or group not in ("field", "polygon"):
+        return set()
     _, first = np.unique(numbers, return_index=True)
     ids, counts = np.unique(labels.array.ravel()[first], return_counts=True)
     return {int(i) for i in ids[counts == 1]}

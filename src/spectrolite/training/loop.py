@@ -26,7 +26,7 @@ from spectrolite.training.optimisers import (
 from spectrolite.training.settings import LoopSettings
 
 KEEP_EVERY_S = 20.0
-"""Seconds between two checkpoints; one of HybridSN takes 0.2 s to write."""
+"""Seconds between two checkpoints: writing one takes a small part of that."""
 
 
 @dataclass(frozen=True)
@@ -150,11 +150,6 @@ class TrainingState:
                 self.best = copy.deepcopy(self.net.state_dict())
         return accuracy
 
-    def finish(self) -> None:
-        """Leave the best weights, or else the averaged ones, in the network, to be evaluated."""
-        self.net.load_state_dict(self.best or {**self.net.state_dict(), **self.ema})
-        self.net.eval()
-
 
 class LoopBatch(Protocol):
     """What the loop asks of a batch: `scene_batches.Batch` or `image_loop.ImageBatch`."""
@@ -256,7 +251,8 @@ def fit(
         on_epoch(state.log[-1])
     if saved_epoch < len(state.log):
         save(state.checkpoint())
-    state.finish()
+    net.load_state_dict(state.best or {**net.state_dict(), **state.ema})
+    net.eval()
     if not all(bool(p.isfinite().all()) for p in net.parameters()):
         raise TrainingError(
             f"weights became NaN or infinite in the last step of {epochs} epochs; "
