@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from spectrolite.cli.image_tables import image_report_table
 from spectrolite.cli.tables import report_table
 from spectrolite.errors import SettingsError
 
@@ -192,17 +191,14 @@ def moved(
 
 def print_report(folder: Path, as_json: bool) -> None:
     """The figures of a run, as a table with notes or as JSON."""
-    from spectrolite.runs.run_folder import ImageRun, any_run
+    from spectrolite.runs.run_folder import open_run
 
-    run = any_run(folder)
+    run = open_run(folder)
     made = run.report
     if as_json:
         print_json({"run": str(folder), **json.loads(made.model_dump_json())})
         return
-    if isinstance(run, ImageRun):
-        console.print(image_report_table({folder.name: run.report}))
-    else:
-        console.print(report_table({folder.name: run.report}))
+    console.print(report_table({folder.name: made}))
     for note in made.notes:
         console.print(f"- {note}", soft_wrap=True, markup=False)
     console.print(f"{folder}/report.html", markup=False)

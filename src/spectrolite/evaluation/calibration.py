@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.errors import SettingsError
-from spectrolite.records import Number, Part
+from spectrolite.records import Number, Record
 
 BINS = 15  # Guo's number
 
 
-class Bin(Part):
+class Bin(Record):
     """Pixels whose confidence lies above `low` and at most at `high`.
 
     Attributes:
@@ -34,7 +34,7 @@ class Bin(Part):
     confidence: Number
 
 
-class Calibration(Part):
+class Calibration(Record):
     """A reliability curve.
 
     Attributes:

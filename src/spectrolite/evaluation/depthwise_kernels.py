@@ -31,7 +31,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from spectrolite.models import ImageNetwork, SceneNetwork
 from spectrolite.models.hybridsn import HybridSN
 from spectrolite.models.mobilenet_v1 import MobileNetV1
-from spectrolite.records import Part
+from spectrolite.records import Record
 
 WEAK = 0.01
 """Largest variance of a weak kernel's output, as a share of the mean over its layer's channels."""
@@ -48,7 +48,7 @@ class Range(NamedTuple):
     high: Tensor
 
 
-class LayerKernels(Part):
+class LayerKernels(Record):
     """The kernels of one depthwise layer.
 
     Attributes:
@@ -234,7 +234,7 @@ def _judged(layer: DepthwiseLayer, mean: Tensor, variance: Tensor) -> LayerKerne
 
 def _moments(net: nn.Module, names: list[str], data: Tensor) -> list[tuple[Tensor, Tensor]]:
     """`(C,)` mean and variance of what each layer gives after its activation, float64."""
-    copied = copy.deepcopy(net).eval()
+    network_copy = copy.deepcopy(net).eval()
     sums: dict[str, Tensor] = {}
 
     def listen(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
@@ -254,12 +254,12 @@ def _moments(net: nn.Module, names: list[str], data: Tensor) -> list[tuple[Tenso
         return add
 
     for name in names:
-        stage = cast(nn.Sequential, copied.get_submodule(name.rpartition(".")[0]))
+        stage = cast(nn.Sequential, network_copy.get_submodule(name.rpartition(".")[0]))
         # MobileSN calls a stage's layers one by one, so the last of them is listened to
         stage[-1].register_forward_hook(listen(name))
     with torch.inference_mode():
         for part in torch.split(data, AT_A_TIME) if names else ():
-            copied(part)
+            network_copy(part)
     moments = []
     for name in names:
         count, total, squares, about = sums[name]

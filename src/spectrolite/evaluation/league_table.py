@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
-import numpy as np
-from scipy import stats
-
-from spectrolite.errors import SettingsError
-from spectrolite.records import Number, Part
+from spectrolite.evaluation.significance import corrected_t_test
+from spectrolite.records import Number, Record, Spread, spread
 from spectrolite.samples.split_grammar import parse_split
 
 FORMAT = 1
@@ -20,7 +17,7 @@ OPTIMISTIC = ("random", "per_class")
 """Methods that draw single pixels, so that test pixels lie beside training pixels."""
 
 
-class Cell(Part):
+class Cell(Record):
     """One classifier on one split with one seed.
 
     Attributes:
@@ -72,15 +69,7 @@ class Cell(Part):
     threads: int
 
 
-class Spread(Part):
-    """Mean and standard deviation of a sample (n - 1), over the seeds that have the figure."""
-
-    mean: Number
-    std: Number
-    n: int
-
-
-class Row(Part):
+class Row(Record):
     """One classifier under one protocol; accuracies in points, 0 to 100."""
 
     model: str
@@ -96,7 +85,7 @@ class Row(Part):
     map_s: Spread
 
 
-class Difference(Part):
+class Difference(Record):
     """One classifier less another on the splits that both have, in points.
 
     Attributes:
@@ -120,7 +109,7 @@ class Difference(Part):
     high: float
 
 
-class Protocol(Part):
+class Protocol(Record):
     """All classifiers under one protocol.
 
     Attributes:
@@ -151,7 +140,7 @@ class Protocol(Part):
         return f"{self.split} (optimistic)" if self.optimistic else self.split
 
 
-class League(Part):
+class League(Record):
     """`league.json`: classifiers on the same splits.
 
     Attributes:
@@ -227,7 +216,7 @@ def _protocol(text: str, models: Sequence[str], cells: Sequence[Cell]) -> Protoc
 
 def _row(name: str, cells: Sequence[Cell]) -> Row:
     first = cells[0]
-    figures = {key: _spread(100 * getattr(cell, key) for cell in cells) for key in FIGURES}
+    figures = {key: spread(100 * getattr(cell, key) for cell in cells) for key in FIGURES}
     overlaps = [cell.overlap for cell in cells if cell.overlap is not None]
     return Row(
         model=name,
@@ -237,17 +226,8 @@ def _row(name: str, cells: Sequence[Cell]) -> Row:
         overlap=statistics.fmean(overlaps) if overlaps else None,
         parameters=first.parameters,
         macs_per_pixel=first.macs_per_pixel,
-        training_s=_spread(cell.training_s for cell in cells),
-        map_s=_spread(cell.map_s for cell in cells),
-    )
-
-
-def _spread(values: Iterable[float]) -> Spread:
-    there = [value for value in values if not math.isnan(value)]
-    return Spread(
-        mean=statistics.fmean(there) if there else math.nan,
-        std=statistics.stdev(there) if len(there) > 1 else math.nan,
-        n=len(there),
+        training_s=spread(cell.training_s for cell in cells),
+        map_s=spread(cell.map_s for cell in cells),
     )
 
 
@@ -305,60 +285,3 @@ def _notes(cells: Sequence[Cell]) -> list[str]:
             "which league.json names; their times do not compare."
         )
     return notes
-
-
-@dataclass(frozen=True)
-class PairedTest:
-    """Two classifiers on the same splits.
-
-    Attributes:
-        n: number of splits.
-        mean: mean difference, in the unit of what was given.
-        std: standard deviation of the differences, of a sample (n - 1).
-        statistic: t, with n - 1 degrees of freedom; infinite where all differences are one number.
-        p: two-sided.
-        low: of the 95 % interval of the mean difference.
-        high: likewise.
-    """
-
-    n: int
-    mean: float
-    std: float
-    statistic: float
-    p: float
-    low: float
-    high: float
-
-
-def corrected_t_test(differences: Sequence[float], test_over_train: float) -> PairedTest:
-    """The corrected resampled t-test.
-
-    Splits drawn anew from the same pixels share most of them, so their differences vary less than
-    independent ones would, and the plain t-test finds too much. Here the variance of the mean is
-    `(1 / n + n_test / n_train)` times that of the differences, in the place of `1 / n` times.
-
-    Source: Nadeau and Bengio, "Inference for the Generalization Error", Machine Learning 52 (2003),
-    section 5.1, the corrected resampled t-test. The correction is an approximation, on the careful
-    side for many splits.
-
-    Args:
-        differences: one less the other, a number a split, at least two.
-        test_over_train: test pixels for each training pixel; their mean where it varies.
-
-    Raises:
-        SettingsError: fewer than two differences, or one that is not finite.
-    """
-    values = np.asarray(differences, np.float64)
-    if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
-        raise SettingsError(
-            f"differences: wanted two or more finite numbers, got {list(differences)}"
-        )
-    n, mean, std = len(values), float(values.mean()), float(values.std(ddof=1))
-    error = math.sqrt(1 / n + test_over_train) * std
-    if error == 0:
-        statistic, p = (math.copysign(math.inf, mean), 0.0) if mean else (0.0, 1.0)
-    else:
-        statistic = mean / error
-        p = float(2 * stats.t.sf(abs(statistic), n - 1))
-    reach = float(stats.t.ppf(0.975, n - 1)) * error
-    return PairedTest(n, mean, std, statistic, p, mean - reach, mean + reach)
