@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
+from spectrolite.bundles.exported_model import Exported
 from spectrolite.bundles.image_bundle import ImageBundle
-from spectrolite.bundles.loading import bundle_of_run
+from spectrolite.bundles.loading import AnyModel, bundle_of_run
 from spectrolite.bundles.scene_bundle import Bundle
 from spectrolite.data.images import ImageSet
 from spectrolite.data.scene import SceneFile
@@ -47,6 +48,7 @@ from spectrolite.samples.split_scene import Split
 from spectrolite.training.loop import Epoch
 
 PARTS = ("train", "validation", "test")
+Data = AnyScenes | AnyLabels | ImageSet | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +101,7 @@ class RunRecord:
             return load_images(self.manifest, self.path, *moved)
         return load_scenes(self.manifest, self.path, *moved)
 
-    def check_data(self, *data: Any) -> None:
+    def check_data(self, *data: Data) -> None:
         """Refuse data other than those of the run.
 
         Raises:
@@ -112,7 +114,7 @@ class RunRecord:
                 "run; give the data that it was trained on"
             )
 
-    def other_data(self, *data: Any) -> dict[str, Any]:
+    def other_data(self, *data: Data) -> dict[str, Data]:
         """Those of the given data that are not the run's, by the name that the manifest has."""
         return {
             name: value
@@ -253,14 +255,15 @@ def any_run(run: Run | str | Path) -> AnyRun:
     return SceneRun(folder, manifest)
 
 
-def run_of(model: Any) -> AnyRun | None:
+def run_of(model: AnyModel | Exported) -> AnyRun | None:
     """The run that a MODEL is, opened if its folder is given; None if it is another model.
 
     Raises:
         RunError: as of `open_run`.
     """
-    is_folder = isinstance(model, str | Path) and (Path(model) / "manifest.json").is_file()
-    return any_run(model) if is_folder or isinstance(model, Run) else None
+    if isinstance(model, str | Path):
+        return any_run(model) if (Path(model) / "manifest.json").is_file() else None
+    return any_run(model) if isinstance(model, Run) else None
 
 
 def check_one_scene(run: Run | None, data: Sequence[Any], verb: str) -> None:
