@@ -67,6 +67,23 @@ def tiny_run(tiny_files: tuple[Path, Path], tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture(scope="session")
+def mobilesn_run(tiny_files: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> sl.Run:
+    """A small MobileSN run on the tiny scene; tests that change it work on a copy."""
+    scene, labels = sl.read_scene(tiny_files[0]), sl.read_labels(tiny_files[1])
+    return sl.train(
+        scene,
+        labels,
+        sl.split(labels, "random", train=0.2, seed=1),
+        out=tmp_path_factory.mktemp("runs") / "mobilesn",
+        model="mobilesn",
+        components=5,
+        epochs=3,
+        receptive_field=5,
+        width=0.25,
+    )
+
+
+@pytest.fixture(scope="session")
 def digits_run(tmp_path_factory: pytest.TempPathFactory) -> sl.Run:
     """A small network that learnt scikit-learn's digits; tests that change it work on a copy."""
     return sl.train(

@@ -53,21 +53,23 @@ def check_not_both(overwrite: bool, resume: bool) -> None:
         raise SettingsError("give --resume or --overwrite, not both")
 
 
-def check_free(out: Path, overwrite: bool, flag: str = "--out") -> None:
+def check_free(out: Path, overwrite: bool, flag: str = "--out", ending: str = "") -> None:
     """Refuse to write a file where something is that must not be replaced.
 
     Args:
         out: the file.
         overwrite: a file may be replaced; a folder never is.
         flag: the option that named the file, for the message.
+        ending: what its name must end in, as `.png`.
 
     Raises:
-        RunError: a folder has the name, or a file without `overwrite`.
+        SettingsError: another ending.
+        RunError: a folder has the name, or a file has it and `overwrite` is false.
     """
-    if out.is_dir() and overwrite:
-        raise RunError(
-            f"{out} is a folder, which --overwrite does not replace; take another {flag}"
-        )
+    if ending and out.suffix.lower() != ending:
+        raise SettingsError(f"{flag}: wanted a name that ends in {ending}, got {out}")
+    if out.is_dir():
+        raise RunError(f"{out} is a folder; take another {flag}")
     if out.exists() and not overwrite:
         raise RunError(f"{out} exists; take another {flag}, or replace it with --overwrite")
 

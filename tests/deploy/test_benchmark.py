@@ -63,7 +63,7 @@ def test_models_of_both_kinds_are_measured_side_by_side(
     with Image.open(picture) as plot:
         assert len(np.unique(np.asarray(plot.convert("RGB")).reshape(-1, 3), axis=0)) > 10
     assert typed("benchmark", *folders, *flags)[2] == (
-        f"error: {out} exists; take another name, or --overwrite"
+        f"error: {out} exists; take another --out, or replace it with --overwrite"
     )
 
 

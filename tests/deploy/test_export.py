@@ -265,7 +265,8 @@ def test_the_verb_prints_the_comparison_with_torch(
     assert {p.name for p in out.iterdir()} == {"config.json", "model.onnx"}
     (out / "mine.txt").write_text("keep me")
     assert typed("export", digits_run.path, "--out", out, "--overwrite")[2] == (
-        f"error: {out} is no exported folder, so --overwrite leaves it alone; take another --out"
+        f"error: {out} is not an exported folder, which --overwrite does not replace; take "
+        "another --out"
     )
     assert (out / "mine.txt").exists()
     assert typed("export", digits_run.path, "--format", "coreml", "--out", tmp_path / "x")[2] == (

@@ -278,32 +278,14 @@ def test_a_bundle_with_wrong_numbers_of_kernels_is_refused(
         sl.load_bundle(path.parent)
 
 
-@pytest.fixture(scope="module")
-def scene_run(tiny_files: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> sl.Run:
-    """A MobileSN run with a third of the kernels dead."""
-    scene, labels = sl.read_scene(tiny_files[0]), sl.read_labels(tiny_files[1])
-    folder = tmp_path_factory.mktemp("scene")
-    run = sl.train(
-        scene,
-        labels,
-        sl.split(labels, "random", train=0.2, seed=1),
-        out=folder / "trained",
-        model="mobilesn",
-        components=5,
-        epochs=3,
-        receptive_field=5,
-        width=0.25,
-    )
-    return changed_run(run, folder / "dead", kill)
-
-
-def test_a_pruned_scene_network(scene_run: sl.Run, tmp_path: Path) -> None:
-    pruning = sl.prune(scene_run, dead=True, out=tmp_path / "sn")
+def test_a_pruned_scene_network(mobilesn_run: sl.Run, tmp_path: Path) -> None:
+    run_with_dead = changed_run(mobilesn_run, tmp_path / "dead", kill)
+    pruning = sl.prune(run_with_dead, dead=True, out=tmp_path / "sn")
     run = sl.open_run(tmp_path / "sn")
     assert pruning.kernels[0] == 72
     assert pruning.kernels[1] <= 48
     scene, _ = run.data()
-    before, after = (sl.classify(one, scene) for one in (scene_run, run))
+    before, after = (sl.classify(one, scene) for one in (run_with_dead, run))
     assert np.abs(before.confidence - after.confidence).max() < 1e-5
     assert (before.classes == after.classes).all()
     assert sl.map_scene(run, out=tmp_path / "map.tif").path.exists()
@@ -384,11 +366,13 @@ def test_wrong_use_is_refused(
         "prune: hybridsn has no depthwise layers, so there is nothing to prune"
     )
     assert refused(with_dead_kernels.path / "bundle", "--dead", "--out", out) == (
-        "prune: wanted a run, because pruning needs its training data; a bundle has none"
+        "prune: wanted a run, because its data are needed; a bundle has none"
     )
     assert refused(
         with_dead_kernels.path, "--dead", "--out", tmp_path / "taken", "--overwrite"
-    ) == (f"{tmp_path / 'taken'} is no run, so --overwrite leaves it alone; take another --out")
+    ) == (
+        f"{tmp_path / 'taken'} is not a run, which --overwrite does not replace; take another --out"
+    )
     for flags in (("--dead",), ("--share", 0.3)):
         assert refused(with_dead_kernels.path, *flags, "--out", with_dead_kernels.path) == (
             f"{with_dead_kernels.path} exists; take another --out, or replace it with --overwrite"

@@ -255,7 +255,7 @@ def test_what_cannot_be_calibrated_or_scored_is_refused(
     digits_run: sl.Run, digits_bytes: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(
-        RunError, match=r"^quantize: wanted a run, because quantization needs its training data"
+        RunError, match=r"^quantize: wanted a run, because its data are needed; a bundle has none$"
     ):
         sl.quantize(digits_run.path / "bundle", out=tmp_path / "out")
     train, test = sl.load("digits")

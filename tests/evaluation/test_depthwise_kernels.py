@@ -297,12 +297,17 @@ def test_the_doctor_tells_of_kernels(
     picture.touch()
     code, out, err = typed("doctor", copied.path, "--picture", picture)
     assert (code, out) == (2, "")
-    assert err == f"error: {picture} exists; take another name, or --overwrite"
+    assert err == (
+        f"error: {picture} exists; take another --picture, or replace it with --overwrite"
+    )
     code, _, err = typed("doctor", copied.path, "--picture", tmp_path, "--overwrite")
     assert (code, err) == (2, f"error: --picture: wanted a name that ends in .png, got {tmp_path}")
     (tmp_path / "folder.png").mkdir()
     code, _, err = typed("doctor", copied.path, "--picture", tmp_path / "folder.png", "--overwrite")
-    assert (code, err) == (2, f"error: {tmp_path / 'folder.png'} is a folder; take another name")
+    assert (code, err) == (
+        2,
+        f"error: {tmp_path / 'folder.png'} is a folder; take another --picture",
+    )
 
     code, out, _ = typed("doctor", copied.path, "--picture", picture, "--overwrite", "--json")
     told = json.loads(out)
@@ -343,22 +348,9 @@ def test_the_sentence_counts(copied: sl.Run) -> None:
     )
 
 
-def test_the_doctor_on_scenes(
-    tiny_files: tuple[Path, Path], tiny_run: sl.Run, tmp_path: Path
-) -> None:
-    scene, labels = sl.read_scene(tiny_files[0]), sl.read_labels(tiny_files[1])
-    split = sl.split(labels, "random", train=0.2, seed=1)
-    run = sl.train(
-        scene,
-        labels,
-        split,
-        out=tmp_path / "sn",
-        model="mobilesn",
-        components=5,
-        epochs=2,
-        receptive_field=5,
-        width=0.25,
-    )
+def test_the_doctor_on_scenes(mobilesn_run: sl.Run, tiny_run: sl.Run, tmp_path: Path) -> None:
+    shutil.copytree(mobilesn_run.path, tmp_path / "sn")
+    run = sl.open_run(tmp_path / "sn")
     found = sl.doctor(run, picture=tmp_path / "sn.png").kernels
     assert [(k.name, k.kernels) for k in found] == [
         (f"blocks.{n}.depthwise.0", 24) for n in range(3)
@@ -383,7 +375,11 @@ def test_pictures_that_are_refused(copied: sl.Run, tmp_path: Path) -> None:
     taken = tmp_path / "taken.png"
     taken.touch()
     for picture, kind, message in (
-        (taken, RunError, f"{taken} exists; take another name, or --overwrite"),
+        (
+            taken,
+            RunError,
+            f"{taken} exists; take another --picture, or replace it with --overwrite",
+        ),
         (
             tmp_path / "kernels.svg",
             SettingsError,

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 import spectrolite as sl
 from spectrolite.data.scene import Window, windows
-from spectrolite.deploy.onnx_graph import dropped_bands
+from spectrolite.deploy.run_data import dropped_bands
 from spectrolite.errors import RunError
 from spectrolite.models import build_scene_model
 from spectrolite.runs.run_folder import SceneRun, any_run

@@ -41,7 +41,7 @@ def classes() -> NDArray[np.uint8]:
     return np.repeat(np.repeat(small, 40, 0), 40, 1)[:, :COLS].copy()
 
 
-def _rows(**layers: NDArray[Any]) -> list[dict[str, NDArray[Any]]]:
+def _rows(layers: dict[str, NDArray[Any]]) -> list[dict[str, NDArray[Any]]]:
     """As a map comes from its windows: a row of windows at a time, not 256 pixels high."""
     parts = zip(*(np.array_split(array, 7) for array in layers.values()), strict=True)
     return [dict(zip(layers, part, strict=True)) for part in parts]
@@ -64,7 +64,7 @@ def test_a_large_map_is_tiled_and_read_back(
 ) -> None:
     out = tmp_path / "map.tif"
     confidence = np.random.default_rng(1).random((ROWS, COLS), np.float32)
-    layers = _rows(**{"class": classes, "confidence": confidence})
+    layers = _rows({"class": classes, "confidence": confidence})
     paths = {out: "class", tmp_path / "c.tif": "confidence"}
     write_layers(paths, HEAD, layers, {"MODEL": "abc"}, cog=cog)
     assert {p.name for p in tmp_path.iterdir()} == {"map.tif", "c.tif"}
@@ -90,13 +90,13 @@ def test_a_large_map_is_tiled_and_read_back(
 def test_in_memory_and_row_by_row_are_the_same_bytes(
     classes: NDArray[np.uint8], tmp_path: Path
 ) -> None:
-    write_layers({tmp_path / "map.tif": "class"}, HEAD, _rows(**{"class": classes}), {})
+    write_layers({tmp_path / "map.tif": "class"}, HEAD, _rows({"class": classes}), {})
     assert (tmp_path / "map.tif").read_bytes() == geotiff_bytes(HEAD, "class", classes)
 
 
 def test_a_map_is_opened_with_all_that_it_says(classes: NDArray[np.uint8], tmp_path: Path) -> None:
     out = tmp_path / "map.tif"
-    write_layers({out: "class"}, HEAD, _rows(**{"class": classes}), {"MODEL": "abc"})
+    write_layers({out: "class"}, HEAD, _rows({"class": classes}), {"MODEL": "abc"})
     made = open_map(out)
     assert (made.head.shape, made.head.crs, made.head.transform) == ((ROWS, COLS), WKT, TRANSFORM)
     assert (made.head.class_names, made.head.class_colours) == (NAMES, COLOURS)
@@ -174,7 +174,7 @@ def test_the_style_of_qgis_has_names_and_colours(tmp_path: Path) -> None:
 def test_an_envi_classification(classes: NDArray[np.uint8], tmp_path: Path, dtype: str) -> None:
     """The header line by line, and the bytes as they lie."""
     out = MapFiles(tmp_path / "map.tif").envi
-    write_layers({out: "class"}, HEAD, _rows(**{"class": classes.astype(dtype)}), {})
+    write_layers({out: "class"}, HEAD, _rows({"class": classes.astype(dtype)}), {})
     complete_envi(out, HEAD)
     assert {p.name for p in tmp_path.iterdir()} == {"map_classes.dat", "map_classes.hdr"}
     header = out.with_suffix(".hdr").read_text(encoding="utf-8")
@@ -228,7 +228,7 @@ def test_a_map_in_its_file_prints_as_two_lines_without_its_pixels(
     classes: NDArray[np.uint8], tmp_path: Path
 ) -> None:
     out = tmp_path / "map.tif"
-    write_layers({out: "class"}, HEAD, _rows(**{"class": classes}), {})
+    write_layers({out: "class"}, HEAD, _rows({"class": classes}), {})
     opened = open_map(out)
     pixels = {i: int((classes == i).sum()) for i in (0, *NAMES)}
     shown = ", ".join(f"{i} {name} {pixels[i]:,}" for i, name in NAMES.items())

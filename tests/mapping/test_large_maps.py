@@ -1,7 +1,7 @@
-"""From files of scenes to files of maps: windows, staging, kills, full disks, locks, many scenes.
+"""Maps of files: windows, staged windows, kills, full disks, locks, several scenes.
 
 Independent references: the network run over the whole padded scene at once; a map that was never
-stopped, compared byte by byte; real SIGKILLs of real processes, and a real limit on file sizes.
+stopped, compared byte by byte; SIGKILLs of real processes, and a real limit on file sizes.
 """
 
 from __future__ import annotations
@@ -61,14 +61,14 @@ def file(cube: NDArray[Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _in_file(cube: NDArray[Any], valid: NDArray[np.bool_] | None = None) -> SceneFile:
-    """A scene that is read window by window, from an array that stands for its file."""
+    """A scene that is read window by window, from an array in the place of its file."""
     rows, cols, bands = cube.shape
-    known = np.ones((rows, cols), bool) if valid is None else valid
+    has_spectrum = np.ones((rows, cols), bool) if valid is None else valid
 
     def read(window: Window) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        return np.where(known[window.slices][..., None], cube[window.slices], 0), known[
-            window.slices
-        ]
+        return np.where(
+            has_spectrum[window.slices][..., None], cube[window.slices], 0
+        ), has_spectrum[window.slices]
 
     return SceneFile((rows, cols, bands), cube.dtype, read)
 
@@ -86,7 +86,7 @@ def _envi(folder: Path, cube: NDArray[Any]) -> Path:
 
 
 def _bytes(out: Path) -> dict[str, bytes]:
-    """Every file that stands beside a map, by name."""
+    """The map and every file beside it, by name."""
     return {p.name: p.read_bytes() for p in out.parent.iterdir() if p.is_file()}
 
 
@@ -96,7 +96,7 @@ def _bytes(out: Path) -> dict[str, bytes]:
 def test_windows_give_the_classes_of_the_untiled_map(
     tiny_run: sl.Run, cube: NDArray[Any], tmp_path: Path, record_property: Callable[..., None]
 ) -> None:
-    """One pass over the whole scene; classes may differ where two logits are nearly equal."""
+    """One pass over the whole scene; classes may differ only if two logits are nearly equal."""
     bundle = tiny_run.bundle
     padded = np.pad(bundle.bands.reduce(cube), ((12, 12), (12, 12), (0, 0)))
     with torch.no_grad():
@@ -146,7 +146,7 @@ def test_a_scene_in_its_file_gives_the_bits_of_one_in_memory_in_the_same_strips(
 def test_the_next_strip_is_read_while_the_network_computes(
     tiny_run: sl.Run, cube: NDArray[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first window of a strip waits for the strip after it: without a thread, for ever."""
+    """The first window of a strip waits until the next strip is read: without a thread, forever."""
     monkeypatch.setattr(scene_inference, "STRIP_MIB", 0)
     inner, scores = _in_file(cube), scene_inference._scores
     reads, threads = [0], set()
@@ -224,7 +224,7 @@ def _stop_after(window: int, error: type[BaseException] = KeyboardInterrupt) -> 
     return stop
 
 
-def test_a_stopped_map_goes_on_to_the_same_bytes(
+def test_a_stopped_map_is_resumed_to_the_same_bytes(
     tiny_run: sl.Run, file: Path, tmp_path: Path
 ) -> None:
     flags: dict[str, Any] = {"window": 20, "envi": True, "flips": False}
@@ -321,12 +321,12 @@ def test_resume_refuses_another_model_scene_or_setting(
     for error, message, arguments, flags in cases:
         with pytest.raises(error) as caught:
             map_scene(*arguments, out=out, **{"window": 20, **flags})
-        said = str(caught.value)
-        if "--scene" in message:  # how many bytes and what time differ is the file system's
-            assert said.startswith(message.split(" (")[0])
-            assert said.endswith(message.split("; ")[1])
+        text = str(caught.value)
+        if "--scene" in message:  # the file system decides which of them differ
+            assert text.startswith(message.split(" (")[0])
+            assert text.endswith(message.split("; ")[1])
         else:
-            assert said == message
+            assert text == message
         assert len(list(part.glob("*.tile"))) == 2
     begun = json.loads((part / "begin.json").read_text())
     begun["versions"]["torch"] = "1.0"
@@ -368,8 +368,10 @@ def test_a_scene_of_several_files_that_changed_in_the_middle_is_another(
     )
 
 
-def test_going_on_replaces_no_file_of_another(tiny_run: sl.Run, file: Path, tmp_path: Path) -> None:
-    """Nothing was begun here, and a picture of the user's has the name of the map's."""
+def test_resuming_replaces_no_file_of_the_user(
+    tiny_run: sl.Run, file: Path, tmp_path: Path
+) -> None:
+    """No map was begun here, and a picture of the user has the name of the map's picture."""
     out, picture = tmp_path / "map.tif", tmp_path / "map.png"
     picture.write_bytes(b"a photograph")
     for resume in (False, True):
@@ -383,7 +385,7 @@ def test_going_on_replaces_no_file_of_another(tiny_run: sl.Run, file: Path, tmp_
 
 
 def test_as_many_threads_as_before(tiny_run: sl.Run, file: Path, tmp_path: Path) -> None:
-    """Their number decides bits."""
+    """Their number decides the bits."""
     flags: dict[str, Any] = {"out": tmp_path / "map.tif", "window": 20}
     with pytest.raises(KeyboardInterrupt):
         map_scene(tiny_run, file, on_window=_stop_after(1), **flags)
@@ -523,7 +525,7 @@ def test_a_full_disk_is_an_error_that_can_be_resumed(
     assert _bytes(out) == _bytes(tmp_path / "whole" / "map.tif")
 
 
-def test_what_gdal_loses_without_a_word_is_found(
+def test_pixels_that_gdal_loses_without_an_error_are_found(
     tiny_run: sl.Run, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import rasterio.io
@@ -540,7 +542,7 @@ def test_what_gdal_loses_without_a_word_is_found(
 
 
 def test_two_processes_cannot_write_one_map(tiny_run: sl.Run, file: Path, tmp_path: Path) -> None:
-    """The other process holds the lock by the system's own command, until it is killed."""
+    """Another process holds the lock, with the system's own command, until it is killed."""
     part = tmp_path / "map.tif.part"
     part.mkdir()
     other = subprocess.Popen(["flock", part / "lock", "sleep", "60"], process_group=0)
@@ -673,12 +675,12 @@ def test_the_command_line_maps_several_scenes(
     (tmp_path / "b.npy").write_bytes(b"no array")
     words = ("map", tiny_run.path, "--scene", tmp_path / "*.npy", "--out", tmp_path / "maps")
     code, out, err = typed(*words, "--json")
-    told = json.loads(out)
+    printed = json.loads(out)
     assert code == 1
-    assert [m["scene"] for m in told["maps"]] == [str(tmp_path / "a.npy")]
-    assert told["maps"][0]["map"] == str(tmp_path / "maps" / "a.tif")
-    assert told["maps"][0]["hectares"] is None
-    assert told["failed"][0]["scene"] == str(tmp_path / "b.npy")
+    assert [m["scene"] for m in printed["maps"]] == [str(tmp_path / "a.npy")]
+    assert printed["maps"][0]["map"] == str(tmp_path / "maps" / "a.tif")
+    assert printed["maps"][0]["hectares"] is None
+    assert printed["failed"][0]["scene"] == str(tmp_path / "b.npy")
     assert "failed:" in err
     assert "b.npy" in err
     shutil.copy(tiny_files[0], tmp_path / "b.npy")
@@ -694,13 +696,13 @@ def test_the_command_line_maps_several_scenes(
     assert (code, err) == (2, "mapping error: --scene-key and --drop-bands: go with --scene FILE")
 
 
-def test_maps_among_their_scenes_are_no_scenes(
+def test_maps_in_the_folder_of_the_scenes_are_not_mapped(
     typed: Callable[..., tuple[int, str, str]],
     tiny_run: sl.Run,
     tiny: tuple[sl.Scene, sl.Labels],
     tmp_path: Path,
 ) -> None:
-    """Their ENVI headers match the pattern, once they are there; the folder's name has a dot."""
+    """Their ENVI headers match the pattern once they exist; the folder's name has a dot."""
     folder = tmp_path / "fields.v2"
     scene = _envi(folder, tiny[0].cube)
     for ending in (".img", ".hdr"):
@@ -712,7 +714,7 @@ def test_maps_among_their_scenes_are_no_scenes(
     assert (folder / "s_classes.hdr").exists()
 
 
-def test_the_command_line_says_how_to_go_on(
+def test_the_command_line_says_how_to_resume(
     typed: Callable[..., tuple[int, str, str]],
     tiny_run: sl.Run,
     file: Path,

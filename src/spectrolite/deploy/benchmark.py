@@ -33,6 +33,7 @@ from spectrolite.errors import RunError, SettingsError
 from spectrolite.files import whole_file
 from spectrolite.mapping.image_inference import config_of, predict
 from spectrolite.mapping.scene_inference import classify_scene
+from spectrolite.part_folders import check_free
 
 SIDE = 145  # pixels, the size of Indian Pines
 ALONE = "from spectrolite.deploy.benchmark import alone; alone()"
@@ -78,9 +79,9 @@ def benchmark(
     files = [None if path is None else Path(path) for path in (out, picture)]
     if out is not None and picture is not None and Path(out).resolve() == Path(picture).resolve():
         raise SettingsError(f"out, picture: wanted two different files, got {out} for both")
-    for file in files:
-        if file is not None and file.exists() and not overwrite:
-            raise RunError(f"{file} exists; take another name, or --overwrite")
+    for file, flag in zip(files, ("--out", "--picture"), strict=True):
+        if file is not None:
+            check_free(file, overwrite, flag)
     paths = [Path(model) for model in models]
     before = torch.get_num_threads()
     torch.set_num_threads(threads)

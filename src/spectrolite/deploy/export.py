@@ -10,7 +10,8 @@ from spectrolite.bundles.exported_folder import BACKENDS, FILES, is_exported_fol
 from spectrolite.bundles.exported_model import Exported, open_exported
 from spectrolite.bundles.extras import need
 from spectrolite.bundles.loading import AnyModel, any_bundle
-from spectrolite.deploy.onnx_graph import dropped_bands, graph_size, onnx_bytes, write_graph
+from spectrolite.deploy.onnx_graph import graph_size, onnx_bytes, write_graph
+from spectrolite.deploy.run_data import dropped_bands
 from spectrolite.deploy.torch_parity import Parity, check_parity
 from spectrolite.errors import SettingsError
 from spectrolite.part_folders import new_folder

@@ -18,8 +18,6 @@ from spectrolite.bundles.extras import need
 from spectrolite.bundles.graphs import INPUT, MATRIX, NETWORK, OUTPUTS, REDUCTION, graph_of
 from spectrolite.bundles.image_bundle import ImageBundle
 from spectrolite.bundles.scene_bundle import Bundle
-from spectrolite.errors import RunError
-from spectrolite.runs.run_folder import AnyRun, ImageRun
 
 OPSET = 20  # of ONNX: has all layers used here, and both runtimes support it
 
@@ -99,25 +97,3 @@ def _example(bundle: Bundle | ImageBundle, dropped: tuple[int, ...]) -> Tensor:
     bands = len(bundle.bands.mean) + len(dropped)
     side = bundle.config.patch
     return torch.zeros(2, bands, side + 6, side + 10)
-
-
-def dropped_bands(run: AnyRun) -> tuple[int, ...]:
-    """Bands of the scene's file that the run left out with `drop_bands`.
-
-    Raises:
-        RunError: the run has several scenes and left out different bands of each.
-    """
-    if isinstance(run, ImageRun):
-        return ()
-    sources = run.manifest.data.scene
-    choices = {
-        tuple(sorted({int(word) for word in source.get("drop_bands", "").split(",") if word}))
-        for source in (sources if isinstance(sources, list) else [sources])
-    }
-    if len(choices) > 1:
-        raise RunError(
-            f"{run.path}: different bands were left out of its scenes, but a graph can leave out "
-            f"only the same bands of every scene; export {run.path / 'bundle'} instead: its graph "
-            "takes the bands that were kept"
-        )
-    return choices.pop()

@@ -14,15 +14,16 @@ import torch
 from torch import Tensor
 
 from spectrolite.bundles.image_bundle import ImageBundle
-from spectrolite.bundles.loading import AnyBundle, AnyModel, any_bundle
+from spectrolite.bundles.loading import AnyBundle, AnyModel
 from spectrolite.deploy.fine_tuning import fine_tuned, fine_tuning_settings, score_models
 from spectrolite.deploy.removed_kernels import (
     bundle_without_kernels,
     check_choice,
     kernels_to_remove,
 )
+from spectrolite.deploy.run_data import need_run
 from spectrolite.deploy.timing import seconds_in_turns
-from spectrolite.errors import RunError, SettingsError, VerifyError
+from spectrolite.errors import SettingsError, VerifyError
 from spectrolite.evaluation.depthwise_kernels import (
     DepthwiseLayer,
     LayerKernels,
@@ -39,7 +40,7 @@ from spectrolite.models import costs
 from spectrolite.part_folders import new_folder
 from spectrolite.runs.manifest import Pruned, write_training
 from spectrolite.runs.resumable_run import EpochListener, is_run, seeds
-from spectrolite.runs.run_folder import AnyRun, check_one_scene, run_of
+from spectrolite.runs.run_folder import AnyRun, check_one_scene
 from spectrolite.training.loop import Epoch, best_epoch
 
 AT_A_TIME = 64  # inputs in one pass
@@ -154,13 +155,14 @@ def prune(
         VerifyError: removing the dead kernels changed the logits.
     """
     how = check_choice(dead, weak, share)
-    for flag, value in (("epochs", epochs), ("learning-rate", learning_rate), ("seed", seed)):
-        if dead and value is not None:
-            raise SettingsError(
-                f"--{flag}: goes with --weak and --share, which fine-tune; --dead changes no logit"
-            )
-    run = _run_with_depthwise_layers(model)
+    if dead:
+        _refuse_fine_tuning({"epochs": epochs, "learning-rate": learning_rate, "seed": seed})
+    run = need_run(model, "prune")
     bundle: AnyBundle = run.bundle
+    if not depthwise_layers(bundle.network):
+        raise SettingsError(
+            f"prune: {bundle.config.model} has no depthwise layers, so there is nothing to prune"
+        )
     settings = fine_tuning_settings(run, epochs, learning_rate)
     seed = run.manifest.seed if seed is None else seed
     seeds(seed)  # refuses a seed out of range before anything is computed
@@ -230,25 +232,12 @@ def prune(
     return pruning
 
 
-def _run_with_depthwise_layers(model: AnyModel) -> AnyRun:
-    """The run to prune.
-
-    Raises:
-        RunError: not a run.
-        SettingsError: its network has no depthwise layers.
-    """
-    run = run_of(model)
-    if run is None:
-        any_bundle(model)  # reports a folder that holds no model at all
-        raise RunError(
-            "prune: wanted a run, because pruning needs its training data; a bundle has none"
-        )
-    if not depthwise_layers(run.bundle.network):
-        raise SettingsError(
-            f"prune: {run.bundle.config.model} has no depthwise layers, so there is nothing to "
-            "prune"
-        )
-    return run
+def _refuse_fine_tuning(flags: dict[str, float | None]) -> None:
+    for flag, value in flags.items():
+        if value is not None:
+            raise SettingsError(
+                f"--{flag}: goes with --weak and --share, which fine-tune; --dead changes no logit"
+            )
 
 
 def _training_inputs_and_kernels(

@@ -17,14 +17,14 @@ from spectrolite.bundles.exported_model import Exported, open_exported
 from spectrolite.bundles.extras import need
 from spectrolite.bundles.loading import AnyModel
 from spectrolite.deploy import precisions
-from spectrolite.deploy.onnx_graph import dropped_bands, graph_size, onnx_bytes, write_graph
-from spectrolite.deploy.run_data import run_data
+from spectrolite.deploy.onnx_graph import graph_size, onnx_bytes, write_graph
+from spectrolite.deploy.run_data import dropped_bands, need_run, run_data
 from spectrolite.deploy.timing import seconds_in_turns
-from spectrolite.errors import RunError, SettingsError, VerifyError
+from spectrolite.errors import SettingsError, VerifyError
 from spectrolite.experiments.training_runs import with_data
 from spectrolite.files import write_json
 from spectrolite.part_folders import new_folder
-from spectrolite.runs.run_folder import check_one_scene, run_of
+from spectrolite.runs.run_folder import check_one_scene
 
 Precision = Literal["int8", "float16"]
 Backend = Literal["onnxruntime", "openvino"]
@@ -137,13 +137,7 @@ def quantize(
         raise SettingsError(f"max_drop: wanted 0 points or more, got {max_drop}")
     for package in ("onnx", "onnxscript", backend, *(["nncf"] if backend == "openvino" else [])):
         need(package)
-    run = run_of(model)
-    if run is None:
-        raise RunError(
-            "quantize: wanted a run, because quantization needs its training data and its test "
-            "part; a bundle has neither"
-        )
-    run, data = with_data(run, scene, labels)
+    run, data = with_data(need_run(model, "quantize"), scene, labels)
     check_one_scene(run, data, "quantize")
     own_data = run_data(run, data)
     dropped = dropped_bands(run)

@@ -1,4 +1,4 @@
-"""A run's data and split as exported graphs take them: to calibrate, to score and to time."""
+"""Data and split of a run, as exported graphs take them: to calibrate, to score and to time."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.bundles.exported_model import Exported
+from spectrolite.bundles.loading import AnyModel, any_bundle
 from spectrolite.data.images import ImageSet
 from spectrolite.data.scene import Scene, Window
+from spectrolite.errors import RunError
 from spectrolite.mapping.image_inference import predict
 from spectrolite.mapping.scene_inference import classify_scene
-from spectrolite.runs.run_folder import Run
+from spectrolite.runs.run_folder import AnyRun, ImageRun, run_of
 from spectrolite.samples.split_image_set import ImageSplit
 from spectrolite.samples.split_scene import Split
 
@@ -21,6 +23,41 @@ CALIBRATION_IMAGES, IMAGES_A_BATCH = 512, 32
 CALIBRATION_PATCHES, PATCHES_A_BATCH = 128, 16
 TIMED_IMAGES = 64
 TIMED_SIDE = 96  # pixels of a scene
+
+
+def need_run(model: AnyModel, verb: str) -> AnyRun:
+    """The run, opened if `model` is its folder.
+
+    Raises:
+        RunError: not a run; the message names the verb.
+    """
+    run = run_of(model)
+    if run is None:
+        any_bundle(model)  # reports a folder that holds no model at all
+        raise RunError(f"{verb}: wanted a run, because its data are needed; a bundle has none")
+    return run
+
+
+def dropped_bands(run: AnyRun) -> tuple[int, ...]:
+    """Bands of the scene's file that the run left out with `drop_bands`.
+
+    Raises:
+        RunError: the run has several scenes and left out different bands of each.
+    """
+    if isinstance(run, ImageRun):
+        return ()
+    sources = run.manifest.data.scene
+    choices = {
+        tuple(sorted({int(word) for word in source.get("drop_bands", "").split(",") if word}))
+        for source in (sources if isinstance(sources, list) else [sources])
+    }
+    if len(choices) > 1:
+        raise RunError(
+            f"{run.path}: different bands were left out of its scenes, but a graph can leave out "
+            f"only the same bands of every scene; export {run.path / 'bundle'} instead: its graph "
+            "takes the bands that were kept"
+        )
+    return choices.pop()
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +108,7 @@ class RunData:
         return model.window(scene, Window(0, rows, 0, cols))[None]
 
 
-def run_data(run: Run, data: Any) -> RunData:
+def run_data(run: AnyRun, data: Any) -> RunData:
     """The run's split with its data, as `with_data` returns them."""
     return RunData(data[0], run.split(*data))
 

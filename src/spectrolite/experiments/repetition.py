@@ -19,6 +19,7 @@ from spectrolite.evaluation.image_report import ImageReport
 from spectrolite.evaluation.reports import Report
 from spectrolite.experiments.training_runs import evaluate, train, with_data
 from spectrolite.files import read_model, whole_file
+from spectrolite.part_folders import check_contents
 from spectrolite.records import Number, Record, Spread, spread
 from spectrolite.runs.resumable_run import EpochListener, is_stopped
 from spectrolite.runs.run_folder import AnyRun, ImageRun, Run, any_run
@@ -220,10 +221,8 @@ def _check_folder(folder: Path, first: Run, vary: Vary) -> None:
                 f"{folder}: holds repetitions of another run, or with --vary {stored.vary}; "
                 "take another --out"
             )
-    elif folder.exists() and (
-        not folder.is_dir() or any(not p.name.startswith(".part.") for p in folder.iterdir())
-    ):
-        raise RunError(f"{folder}: is there and holds no repetitions; take another --out")
+    else:
+        check_contents(folder, "a folder of repetitions")
 
 
 REPEATED = (

@@ -96,7 +96,8 @@ def blocks(rows: Iterable[Layers]) -> Iterator[tuple[int, Layers]]:
     >>> [(start, block["class"].shape) for start, block in blocks(parts)]
     [(0, (256, 3)), (256, (44, 3))]
     """
-    start, waiting, height = 0, {}, 0
+    start, height = 0, 0
+    waiting: Layers = {}
     for part in rows:
         waiting = {k: np.concatenate([waiting[k], v]) if height else v for k, v in part.items()}
         height = len(next(iter(waiting.values())))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,10 @@ from spectrolite import readers
 from spectrolite.bundles.exported_model import Exported
 from spectrolite.bundles.loading import AnyModel, scene_model
 from spectrolite.bundles.scene_bundle import Bundle
-from spectrolite.data.scene import AnyScene, Scene, Window
+from spectrolite.data.scene import AnyScene, Window
 from spectrolite.data.scene_sets import AnyScenes
 from spectrolite.errors import RunError, SettingsError
-from spectrolite.hashing import array_sha256
-from spectrolite.machine import threads_of, versions_and_machine
+from spectrolite.machine import threads_of
 from spectrolite.mapping.geotiff import Layers, write_layers
 from spectrolite.mapping.map_file import (
     EXTRA_BANDS,
@@ -38,13 +36,11 @@ from spectrolite.mapping.scene_inference import (
     windows_of,
 )
 from spectrolite.mapping.sidecars import complete_envi, write_names, write_style
-from spectrolite.mapping.staged_windows import FORMAT, StagedMap, staged
+from spectrolite.mapping.staged_windows import StagedMap, begun_with, staged
 from spectrolite.readers.scenes.geotiff import GDAL_CACHE
-from spectrolite.readers.scenes.open import files_of
 from spectrolite.runs.run_folder import ImageRun, Run, run_of
 
 MAP_WINDOW = 128  # side in pixels: HybridSN then takes 900 MiB; 192 is a tenth faster, but larger
-PROBE = 64  # pixels of a scene's first and last row that are hashed to recognise it
 
 OnWindow = Callable[[int, int], None]
 
@@ -127,17 +123,11 @@ def map_scene(
         "envi": envi,
         "match_wavelengths": match_wavelengths,
     }
-    made_from = {
-        "format": FORMAT,
-        "model": _model_name(bundle),
-        "scene": _identity(opened),
-        "settings": settings,
-        **versions_and_machine(device),
-    }
     types: dict[str, np.dtype[Any]] = {"class": class_type(scene_config(bundle))}
     types |= {name: np.dtype(np.float32) for name in settings["bands"]}
     counts = None
-    with staged(files, made_from, types, overwrite=overwrite, resume=resume) as part:
+    begun = begun_with(bundle, opened, settings)
+    with staged(files, begun, types, overwrite=overwrite, resume=resume) as part:
         if part is not None:
             with threads_of(part.begun["machine"]), rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE):
                 _compute(bundle, opened, part, settings, on_window)
@@ -181,40 +171,6 @@ def own_scene(model: AnyModel | Run | Exported) -> AnyScenes:
     if isinstance(run, ImageRun):
         raise RunError(f"map: {run.path} was trained on images; name a scene with --scene")
     return run.data()[0]
-
-
-def _model_name(bundle: Bundle | Exported) -> str:
-    """A hash of the weights and the config."""
-    weights = "" if isinstance(bundle, Exported) else bundle.sha256  # an export's config has hashes
-    config = bundle.config.model_dump_json()
-    return hashlib.sha256(f"{weights} {config}".encode()).hexdigest()
-
-
-def _identity(scene: AnyScene) -> dict[str, Any]:
-    """What tells one scene from another, without reading all of a scene in its file."""
-    identity: dict[str, Any] = {
-        "shape": scene.shape,
-        "crs": scene.crs,
-        "transform": scene.transform,
-        "source": dict(scene.source),
-    }
-    file = scene.source.get("file")
-    if file:
-        stats = [one.stat() for one in files_of(Path(file))]
-        identity |= {
-            "bytes": sum(s.st_size for s in stats),
-            "changed_ns": max(s.st_mtime_ns for s in stats),
-        }
-    rows, cols, _ = scene.shape
-    digest = hashlib.sha256()
-    for row in (0, rows - 1):
-        cube, valid = scene.read(Window(row, row + 1, 0, min(cols, PROBE)))
-        digest.update(np.ascontiguousarray(cube).tobytes() + valid.tobytes())
-    identity["values"] = digest.hexdigest()
-    if isinstance(scene, Scene) and not file:
-        identity["values"] = scene.sha256
-        identity["valid"] = None if scene.valid is None else array_sha256(scene.valid)
-    return identity
 
 
 def _compute(

@@ -1,4 +1,4 @@
-"""A map as a picture: its colours, and a legend beside it."""
+"""A map as a picture, with a legend."""
 
 from __future__ import annotations
 
@@ -72,6 +72,6 @@ def write_picture(
         frameon=False,
     )
     for text in legend.get_texts():
-        text.set_parse_math(False)  # a name may hold dollar signs
+        text.set_parse_math(False)  # a name may contain dollar signs
     with whole_file(path) as part:
         figure.savefig(part, format="png", dpi=120, bbox_inches="tight")

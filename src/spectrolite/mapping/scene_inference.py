@@ -1,9 +1,9 @@
-"""From a trained model and a scene of any size to classes, window by window.
+"""Classify a scene of any size with a trained model, window by window.
 
-A scene is read in strips: neighbouring windows of a row of windows, with their surroundings, as
-many as a fixed amount of memory holds. The next strip is read and reduced in a thread while the
-network works on this one. Strips and windows follow from the sizes alone, so that a window has the
-same bits whichever others were computed before it.
+A scene is read in strips: neighbouring windows of one row of windows, with their surroundings, as
+many as fit in a fixed amount of memory. A thread reads and reduces the next strip while the network
+computes this one. Strips and windows depend on sizes alone, so a window has the same bits whichever
+others were computed before it.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from spectrolite.mapping.scene_map import SceneMap
 from spectrolite.samples.padded_window import padded_window
 from spectrolite.samples.scene_batches import orient
 
-WINDOW = 192  # side in pixels; HybridSN holds about 400 MiB for one
-STRIP_MIB = 32  # raw values of one strip; where a single window has more, it is a strip
+WINDOW = 192  # side in pixels; HybridSN needs about 400 MiB for one window
+STRIP_MIB = 32  # raw values of one strip; a larger window is a strip of its own
 
 Numbered = tuple[int, Window]
 
@@ -54,16 +54,16 @@ def classify_scene(
     rows, cols, _ = scene.shape
     classes = np.empty((rows, cols), class_type(config))
     confidence = np.empty((rows, cols), np.float32)
-    tiles = windows_of(scene, window)
+    count = len(windows_of(scene, window))
     done = 0
 
-    def keep(_number: int, tile: Window, layers: Layers) -> None:
+    def keep(_number: int, one: Window, layers: Layers) -> None:
         nonlocal done
         done += 1
-        classes[tile.slices], confidence[tile.slices] = layers["class"], layers["confidence"]
-        on_window(done, len(tiles))
+        classes[one.slices], confidence[one.slices] = layers["class"], layers["confidence"]
+        on_window(done, count)
 
-    classify_windows(bundle, scene, range(len(tiles)), keep, window, device, flips)
+    classify_windows(bundle, scene, range(count), keep, window, device, flips)
     return SceneMap(
         classes, confidence, config.class_names, config.class_colours, scene.crs, scene.transform
     )
@@ -75,7 +75,7 @@ def class_type(config: Config) -> np.dtype[np.unsignedinteger]:
 
 
 def scene_config(model: Bundle | Exported) -> Config:
-    """What is known of a model of scenes."""
+    """The config of a scene model."""
     return cast(Config, model.config.scene if isinstance(model, Exported) else model.config)
 
 
@@ -84,18 +84,18 @@ def matching_scene(model: Bundle | Exported, scene: AnyScene, match_wavelengths:
 
     Raises:
         SceneError: another number of bands, or other wavelengths.
-        SettingsError: wavelengths to match, and an exported model that leaves bands out itself.
+        SettingsError: wavelengths to match, with an exported model that drops bands itself.
     """
     if isinstance(model, Exported):
         wanted: tuple[int, ...] = model.bands
-        if scene.shape[2] == max(wanted) > min(wanted):  # it leaves bands out itself
+        if scene.shape[2] == max(wanted) > min(wanted):  # it drops bands itself
             if match_wavelengths:
                 raise SettingsError(
                     "--match-wavelengths: drop the model's bands first, with --drop-bands"
                 )
             kept = kept_bands(scene.shape[2], model.config.dropped_bands)
-            there_nm = scene.wavelengths_nm and tuple(scene.wavelengths_nm[b] for b in kept)
-            check_wavelengths(scene.name, there_nm, scene_config(model).wavelengths_nm)
+            kept_nm = scene.wavelengths_nm and tuple(scene.wavelengths_nm[b] for b in kept)
+            check_wavelengths(scene.name, kept_nm, scene_config(model).wavelengths_nm)
             return scene
     else:
         wanted = (len(model.bands.mean),)
@@ -107,13 +107,13 @@ def matching_scene(model: Bundle | Exported, scene: AnyScene, match_wavelengths:
 
 
 def windows_of(scene: AnyScene, window: int) -> list[Window]:
-    """What is computed at a time, row by row; a window's number is its place in the list."""
+    """The windows of a scene, row by row; a window's number is its place in the list."""
     rows, cols, _ = scene.shape
     return list(windows(rows, cols, window))
 
 
 def strips(scene: AnyScene, window: int, halo: int) -> list[list[Numbered]]:
-    """Windows with their numbers, grouped as they are read: neighbours of one row of windows."""
+    """Windows with their numbers, grouped into strips that are read together."""
     dtype = scene.dtype if isinstance(scene, SceneFile) else scene.cube.dtype
     a_pixel = scene.shape[2] * dtype.itemsize
     grouped: list[list[Numbered]] = []
@@ -146,12 +146,12 @@ def classify_windows(
         bundle: the trained model.
         scene: the scene.
         wanted: numbers of the windows, as `windows_of` counts them.
-        keep: called with number, window and layers of each: `class` ids, `confidence`, and
-            `entropy` where it is asked for; all 0 where there is no spectrum.
+        keep: called with number, window and layers of each window: `class` ids, `confidence`, and
+            `entropy` if asked for; all are 0 for pixels without a spectrum.
         window: as in `classify`.
         device: as in `classify`.
         flips: as in `classify`.
-        entropy: compute it too, as a share of that of an even softmax.
+        entropy: compute the entropy too, divided by the entropy of an even softmax.
     """
     config = scene_config(bundle)
     net: Callable[[Tensor], Tensor]
@@ -163,8 +163,8 @@ def classify_windows(
     ids = np.asarray(config.class_ids, class_type(config))
     halo = config.patch // 2
     tiles = windows_of(scene, window)
-    # all are computed at the size of the largest, one pixel more than the smallest: for each size
-    # the dense form may transform its weights anew
+    # all windows are computed at the size of the largest, which is one pixel more than the
+    # smallest: the dense form may transform its weights anew for each size
     side = max(t.shape[0] for t in tiles), max(t.shape[1] for t in tiles)
     todo = [s for s in strips(scene, window, halo) if any(number in wanted for number, _ in s)]
     with kept_memory(), ThreadPoolExecutor(1) as reader:
@@ -194,7 +194,7 @@ def classify_windows(
 def _scores(
     net: Callable[[Tensor], Tensor], inputs: Tensor, flips: bool, entropy: bool
 ) -> dict[str, Tensor]:
-    """Index of the likeliest class, its softmax, and the entropy: each `(rows, cols)`.
+    """Index of the most likely class, its softmax, and the entropy: each `(rows, cols)`.
 
     `inputs` are `(components, rows + 2 * halo, cols + 2 * halo)`.
     """
@@ -205,14 +205,14 @@ def _scores(
         softmax /= 8
     best, index = softmax.max(0)
     scores = {"class": index, "confidence": best}
-    if entropy:  # an even softmax may sum to more by rounding
+    if entropy:  # rounding may give an even softmax slightly more than 1
         spread = torch.special.entr(softmax).sum(0) / np.log(len(softmax))
         scores["entropy"] = spread.clamp(0, 1)
     return scores
 
 
 def _orient_back(image: Tensor, orientation: int) -> Tensor:
-    """What `orient` had turned, as it was: the same turns in the other order."""
+    """Undo `orient`: the same flips and transpose in reverse order."""
     if orientation & 4:
         image = image.transpose(-2, -1)
     return orient(image, orientation & 3)

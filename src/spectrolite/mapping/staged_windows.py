@@ -23,10 +23,13 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from spectrolite.data.scene import Window
+from spectrolite.bundles.exported_model import Exported
+from spectrolite.bundles.scene_bundle import Bundle
+from spectrolite.data.scene import AnyScene, Scene, Window
 from spectrolite.errors import RunError, SettingsError
 from spectrolite.files import read_model, whole_file, write_json
-from spectrolite.machine import other_machine
+from spectrolite.hashing import array_sha256
+from spectrolite.machine import other_machine, versions_and_machine
 from spectrolite.mapping.geotiff import Layers
 from spectrolite.mapping.map_file import MapFiles, made_from
 from spectrolite.part_folders import (
@@ -38,8 +41,10 @@ from spectrolite.part_folders import (
     part_of,
     resumable_folder,
 )
+from spectrolite.readers.scenes.open import files_of
 
 FORMAT = 1
+PROBE = 64  # pixels of a scene's first and last row that are hashed to recognise it
 
 
 class Begun(BaseModel):
@@ -120,6 +125,53 @@ class StagedMap:
         return digest.digest()
 
 
+def begun_with(
+    bundle: Bundle | Exported, scene: AnyScene, settings: dict[str, Any]
+) -> dict[str, Any]:
+    """What a map is made from, as `Begun` describes it, without `overwrite`."""
+    return {
+        "format": FORMAT,
+        "model": _model_name(bundle),
+        "scene": _identity(scene),
+        "settings": settings,
+        **versions_and_machine(settings["device"]),
+    }
+
+
+def _model_name(bundle: Bundle | Exported) -> str:
+    """A hash of the weights and the config."""
+    weights = "" if isinstance(bundle, Exported) else bundle.sha256  # an export's config has hashes
+    config = bundle.config.model_dump_json()
+    return hashlib.sha256(f"{weights} {config}".encode()).hexdigest()
+
+
+def _identity(scene: AnyScene) -> dict[str, Any]:
+    """What tells one scene from another, without reading all of a scene in its file."""
+    identity: dict[str, Any] = {
+        "shape": scene.shape,
+        "crs": scene.crs,
+        "transform": scene.transform,
+        "source": dict(scene.source),
+    }
+    file = scene.source.get("file")
+    if file:
+        stats = [one.stat() for one in files_of(Path(file))]
+        identity |= {
+            "bytes": sum(s.st_size for s in stats),
+            "changed_ns": max(s.st_mtime_ns for s in stats),
+        }
+    rows, cols, _ = scene.shape
+    digest = hashlib.sha256()
+    for row in (0, rows - 1):
+        cube, valid = scene.read(Window(row, row + 1, 0, min(cols, PROBE)))
+        digest.update(np.ascontiguousarray(cube).tobytes() + valid.tobytes())
+    identity["values"] = digest.hexdigest()
+    if isinstance(scene, Scene) and not file:
+        identity["values"] = scene.sha256
+        identity["valid"] = None if scene.valid is None else array_sha256(scene.valid)
+    return identity
+
+
 def name_of(begun: dict[str, Any]) -> str:
     """A hash of what a map is made from: model, scene and settings, on any machine."""
     decides = {key: begun[key] for key in ("format", "model", "scene", "settings")}
@@ -145,7 +197,7 @@ def staged(
 
     Args:
         files: the files that the map will have.
-        wanted: what the map is to be made from, as `Begun` describes it, without `overwrite`.
+        wanted: what the map is to be made from, as `begun_with` gives it.
         types: as of `StagedMap`.
         overwrite: replace a map, discard a stopped one.
         resume: go on with a stopped map, and leave a complete one as it is.

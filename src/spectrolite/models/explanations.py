@@ -16,6 +16,7 @@ from spectrolite.models import IMAGE_MODELS, MODELS, ImageNetwork, build_model
 from spectrolite.models.cost_pictures import plot_cost
 from spectrolite.models.costs import Cost, cost
 from spectrolite.models.mobilesn import MobileSN
+from spectrolite.part_folders import check_free
 
 LESSON = "depthwise"
 LARGEST_SIDE = 100_000
@@ -49,12 +50,14 @@ def explain(
         The cost.
 
     Raises:
-        SettingsError: an unknown name, a shape or an argument that the network does not accept, or
-            a picture that exists.
+        SettingsError: an unknown name, or a shape or an argument that the network does not accept.
+        RunError: a picture in the way.
     """
     if name not in (LESSON, *MODELS):
         raise SettingsError(f"explain: {wanted_one_of([LESSON, *MODELS], name)}")
-    out = None if picture is None else _picture_path(Path(picture), overwrite)
+    out = None if picture is None else Path(picture)
+    if out is not None:
+        check_free(out, overwrite, "--picture", ".png")
     if name == LESSON:
         if input_shape is not None or arguments:
             raise SettingsError(
@@ -113,11 +116,3 @@ def _shape(text: str | Sequence[int]) -> tuple[int, ...]:
     if not all(1 <= side <= LARGEST_SIDE for side in shape):
         raise SettingsError(f"--input: wanted sizes from 1 to {LARGEST_SIDE:,}, got {shown}")
     return shape
-
-
-def _picture_path(path: Path, overwrite: bool) -> Path:
-    if path.suffix.lower() != ".png":
-        raise SettingsError(f"--picture: wanted a name that ends in .png, got {path}")
-    if path.exists() and not overwrite:
-        raise SettingsError(f"{path} exists; take another --picture, or --overwrite")
-    return path
