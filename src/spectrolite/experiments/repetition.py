@@ -1,8 +1,7 @@
-"""One run says little: the same again with other seeds, as mean and standard deviation.
+"""`repeat`: train a run again with other seeds; mean and standard deviation of its figures.
 
-Each repetition is a run of its own, `DIR/seed-K`; the run that is repeated counts as the first and
-stays where it is. `DIR/repeat.json` holds what is repeated and the figures so far, so that a
-repetition that was stopped goes on when it is asked for again.
+Each repetition is a run, `DIR/seed-K`; the run that is repeated is the first one and stays where it
+is. `DIR/repeat.json` holds the figures so far; the same call again goes on with what was stopped.
 """
 
 from __future__ import annotations
@@ -78,27 +77,27 @@ def repeat(
     on_epoch: EpochListener = lambda _epoch, _all: None,
     on_stage: Callable[[str], None] = lambda _: None,
 ) -> Repetition:
-    """Train a run again with other seeds, counted up from its own, and sum up the figures.
+    """Train a run again with the seeds that follow its own, and summarise the figures.
 
-    Repetitions that are there already are checked and kept, and a stopped one goes on: the same
-    call continues what was stopped, and a larger `seeds` adds to what is there.
+    Existing repetitions are checked and kept, and a stopped one is resumed: call again to go on, or
+    with a larger `seeds` to add repetitions.
 
     Args:
         run: a run or its folder; the first repetition.
-        seeds: how many repetitions, the run itself included, from 2 up.
-        vary: `"training"`, other weights, orders and dropout on the same split; `"split"`, the
-            split drawn anew and the same training seed; `"both"`.
-        out: folder of the repetitions; `RUN-repeats` without it.
-        scene: the run's scene or images, where they were not loaded from a file or by name.
+        seeds: number of repetitions, including the run itself, from 2 up.
+        vary: `"training"`: other weights, orders and dropout on the same split; `"split"`: other
+            draws of the split, the same training seed; `"both"`.
+        out: folder of the repetitions; default: `RUN-repeats`.
+        scene: the run's scene or images, if they were not loaded from a file or by name.
         labels: the run's labels or test images, likewise.
-        flips: report eight orientations averaged too, for every repetition; those that lack the
-            row, the run itself among them, are evaluated again.
+        flips: also report the average over eight orientations; repetitions without it, including
+            the run itself, are evaluated again.
         on_epoch: as in `train`.
-        on_stage: as in `train`; the words begin with the seed.
+        on_stage: as in `train`; the text begins with the seed.
 
     Raises:
-        RunError: no run, a pruned one, a folder of other repetitions, or a damaged repetition.
-        SplitError: a split that was given cannot be drawn anew.
+        RunError: not a run, a pruned run, a folder of other repetitions, or a damaged repetition.
+        SplitError: the split was given, so it cannot be drawn again.
         SettingsError: too few seeds, or nothing to vary.
     """
     if seeds < 2:
@@ -184,7 +183,7 @@ def _repeated(
     on_epoch: EpochListener,
     on_stage: Callable[[str], None],
 ) -> Run:
-    """The repetition at `path`: opened and checked where it is there, else trained."""
+    """The repetition at `path`: opened and checked if it exists, else trained."""
     if not path.exists():
         return train(
             *data,
@@ -212,7 +211,7 @@ def _repeated(
 
 
 def _check_folder(folder: Path, first: Run, vary: Vary) -> None:
-    """Refuse a folder that holds something else."""
+    """Refuse a folder with other contents."""
     path = folder / "repeat.json"
     if path.exists():
         stored = read_model(path, FORMAT, Repetition, "move it away")

@@ -40,15 +40,16 @@ Output = SceneMap | Predictions
 
 @dataclass(frozen=True)
 class Verification:
-    """A run that was trained again, and found to be what it says.
+    """The result of `verify`: training again gave the same.
 
     Attributes:
         run: its folder.
-        hashes: sha256 by name of what was found to be the same, to the bit.
-        figures: by name, the stored one and the one of training again, in points (0 to 100).
-        elsewhere: how versions and machine differ from those of the run; empty where bits count.
-        tolerance: how far figures may be apart, in points; nothing where bits count.
-        training_s: seconds of training again.
+        hashes: sha256 by name of everything that has the same bits.
+        figures: by name, the stored figure and the new one, in points (0 to 100).
+        elsewhere: how versions and machine differ from those of the run; if empty, the same bits
+            are wanted.
+        tolerance: largest difference of figures, in points; None if the same bits are wanted.
+        training_s: duration of the new training, seconds.
     """
 
     run: str
@@ -60,7 +61,7 @@ class Verification:
 
     @property
     def verdict(self) -> str:
-        """What may be said of the run."""
+        """The result in a few words."""
         if self.tolerance is None:
             return "same bits"
         return f"equal within a tolerance of {self.tolerance:g} points; bits are not promised here"
@@ -75,20 +76,20 @@ def verify(
     on_epoch: EpochListener = lambda _epoch, _all: None,
     on_stage: Callable[[str], None] = lambda _: None,
 ) -> Verification:
-    """Train a run again from its manifest, elsewhere, and compare everything that it holds.
+    """Train a run again from its manifest, in another folder, and compare everything in it.
 
     Args:
         run: a run or its folder; it is only read.
-        scene: the run's scene or images, where they were not loaded from a file or by name.
+        scene: the run's scene or images, if they were not loaded from a file or by name.
         labels: the run's labels or test images, likewise.
-        tolerance: in points of accuracy; used only where versions or machine differ.
+        tolerance: in points of accuracy; used only if versions or machine differ.
         on_epoch: as in `train`.
         on_stage: as in `train`.
 
     Raises:
         VerifyError: names what differs and by how much.
-        RunError: no run, a pruned one, or one whose data cannot be loaded again.
-        SettingsError: a tolerance that is none.
+        RunError: not a run, a pruned run, or a run whose data cannot be loaded again.
+        SettingsError: a negative tolerance, or one that is not a number.
     """
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise SettingsError(f"--tolerance: wanted points from 0 up, got {tolerance}")
@@ -231,14 +232,14 @@ def _points(report: Report | ImageReport) -> dict[str, float]:
 
 
 def _other_config(one: AnyBundle, other: AnyBundle) -> list[str]:
-    """Which entries of `config.json` differ: a name or a colour is in no other hash."""
+    """Which keys of `config.json` differ: no other hash covers names and colours."""
     stored, again = one.config.model_dump(), other.config.model_dump()
     differs = [name for name in stored if stored[name] != again[name]]
     return [f"config.json: {listed(differs)}"] if differs else []
 
 
 def _other_weights(one: AnyBundle, other: AnyBundle) -> list[str]:
-    """Which tensors differ, at how many numbers, and by how much at most."""
+    """Which tensors differ, in how many numbers, and by how much at most."""
     differs = []
     shapes, others = ({k: v.shape for k, v in _numbers(b).items()} for b in (one, other))
     if shapes != others:
@@ -295,7 +296,7 @@ def _other_figures(one: Report | ImageReport, other: Report | ImageReport) -> li
 
 
 def _flat(figures: Mapping[str, Any] | list[Any], above: str = "") -> dict[str, Any]:
-    """Nested JSON by dotted names."""
+    """Nested JSON as one dict with dotted names."""
     flat: dict[str, Any] = {}
     for key, value in figures.items() if isinstance(figures, Mapping) else enumerate(figures):
         name = f"{above}.{key}" if above else str(key)
