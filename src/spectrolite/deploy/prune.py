@@ -203,9 +203,7 @@ def prune(
             for k, channels in zip(kernels, removed, strict=True)
         ]
         before, after = (sum(numbers) for numbers in zip(*counts, strict=True))
-        record = Pruned(
-            how=how, kernels=(before, after), from_sha256=bundle.sha256, epochs=len(log)
-        )
+        fine_tuning: dict[str, Any] = {}
         if fine_tunes:
             fine_tuning = {
                 "learning_rate": settings.training.learning_rate,
@@ -213,7 +211,13 @@ def prune(
                 "test_accuracy": (accuracy_before, *tested),
                 "best_epoch": best_epoch(log) if settings.training.patience else None,
             }
-            record = record.model_copy(update=fine_tuning)
+        record = Pruned(
+            how=how,
+            kernels=(before, after),
+            from_sha256=bundle.sha256,
+            epochs=len(log),
+            **fine_tuning,
+        )
         _write_run(part, run, final, record, log)
         pruning = Pruning(
             how=how,
