@@ -151,7 +151,6 @@ def test_only_readers_and_the_catalog_open_data_files() -> None:
                 "npy",
                 "matlab",
                 "raw",
-                "envi",
                 "geotiff",
                 "hdf5",
                 "netcdf",

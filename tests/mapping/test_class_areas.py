@@ -209,11 +209,11 @@ BAD = {
     "row,col,x,y,class",
     "": "wanted a header such as x,y,class and rows below it",
     "row,col,class\n": "wanted a header such as x,y,class and rows below it",
-    "row,col,class,row\n0,0,1,0\n": "line 1: the column row stands twice",
-    "row,col,class\n0,0,1\n0,zero,1\n": "line 3: column col: wanted a number, got 'zero'; 1 "
-    "lines are so",
-    "row,col,class\n0,0\n": "line 2: 2 cells, the header has 3; 1 lines are so",
-    "row,col,class\n0,nan,1\n": "line 2: column col: wanted a number, got 'nan'; 1 lines are so",
+    "row,col,class,row\n0,0,1,0\n": "line 1: the column row appears twice",
+    "row,col,class\n0,0,1\n0,zero,1\n": "line 3: column col: wanted a number, got 'zero'; so in 1 "
+    "lines",
+    "row,col,class\n0,0\n": "line 2: 2 cells, the header has 3; so in 1 lines",
+    "row,col,class\n0,nan,1\n": "line 2: column col: wanted a number, got 'nan'; so in 1 lines",
     "row,col,class\n0,0,1\n0,1,\n": "line 3: no class",
     "row,col,class\n0,1,1\n0.5,1,1\n": ", line 3: rows and columns are whole numbers from 0",
     "row,col,class\n0,1,1\n2,0,1\n": ", line 3: 1 of 2 points are outside the map of 2 x 3 pixels",

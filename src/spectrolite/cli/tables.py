@@ -16,8 +16,7 @@ from rich.table import Table
 from spectrolite.evaluation.figures import Group
 
 if TYPE_CHECKING:
-    from spectrolite.datasets.catalog import ImageDataset
-    from spectrolite.datasets.scenes import Dataset
+    from spectrolite.datasets.descriptions import Dataset, ImageDataset
     from spectrolite.evaluation.checkup import Checkup
     from spectrolite.evaluation.image_report import ImageReport
     from spectrolite.evaluation.reports import Report

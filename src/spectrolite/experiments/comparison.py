@@ -143,7 +143,7 @@ def _drawn(labels: Labels, wanted: Iterable[tuple[str, int]]) -> dict[tuple[str,
     for text, seed in wanted:
         method, keywords = parse_split(text)
         one = splits[text, seed] = split(labels, method, **keywords, seed=seed)
-        twin = first_text.setdefault(str(one), text)
+        twin = first_text.setdefault(one.text, text)
         if twin != text:
             raise SplitError(f"--split: {text} and {twin} are the same; name it once")
     return splits

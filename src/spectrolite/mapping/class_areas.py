@@ -10,7 +10,7 @@ section 4.2, equations 9 to 11.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +65,7 @@ class Areas:
     mapped_ha: Mapping[int, float] | None
     adjusted: Mapping[int, Estimate] | None = None
     counts: tuple[tuple[int, ...], ...] | None = None
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
 
 def areas(
@@ -79,9 +79,8 @@ def areas(
 
     Args:
         scene_map: a class map, as `map` writes it.
-        sample: CSV with the columns `row,col,class` (counted from 0) or `x,y,class` (coordinates of
-            the map), one line a point, the class as id or name: points drawn at random from the
-            map, each with its true class.
+        sample: CSV with the columns `row,col,class` (from 0) or `x,y,class` (coordinates of the
+            map): one line a point, drawn at random, with its true class as id or name.
         design: how they were drawn: `simple`, at random from the whole map; `by-map-class`, a fixed
             number in each class of the map. Both use the same estimator; for a simple sample it is
             the poststratified one.

@@ -204,19 +204,6 @@ def _counted(path: Path) -> dict[int, int]:
     return counts
 
 
-def made_from(path: Path) -> str | None:
-    """The tag `MADE_FROM` of a GeoTIFF, or None.
-
-    Raises:
-        ReadError: missing or damaged.
-    """
-    import rasterio
-
-    with reading(path, "is it a GeoTIFF?"), rasterio.open(path) as file:
-        tag: str | None = file.tags().get(MADE_FROM)
-    return tag
-
-
 def read_rows(path: Path) -> Iterator[tuple[int, NDArray[Any]]]:
     """The band of a GeoTIFF from top to bottom, some whole rows at a time, each with its row.
 

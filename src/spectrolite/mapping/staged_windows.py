@@ -31,7 +31,7 @@ from spectrolite.files import read_model, whole_file, write_json
 from spectrolite.hashing import array_sha256
 from spectrolite.machine import other_machine, versions_and_machine
 from spectrolite.mapping.geotiff import Layers
-from spectrolite.mapping.map_file import MapFiles, made_from
+from spectrolite.mapping.map_file import MADE_FROM, MapFiles, open_map
 from spectrolite.part_folders import (
     BEGIN,
     START_ANEW,
@@ -215,7 +215,8 @@ def staged(
     if resume:
         begun = _as_begun(part, begun)
         if files.geotiff.exists():
-            complete = made_from(files.geotiff) == name_of(begun)
+            tags = open_map(files.geotiff, counts={}).tags  # without reading the pixels
+            complete = tags.get(MADE_FROM) == name_of(begun)
             if not complete and not begun["overwrite"]:
                 raise RunError(
                     f"{files.geotiff} exists and was not made from this model and scene with "

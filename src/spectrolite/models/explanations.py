@@ -51,7 +51,7 @@ def explain(
 
     Raises:
         SettingsError: an unknown name, or a shape or an argument that the network does not accept.
-        RunError: a picture in the way.
+        RunError: a picture that exists.
     """
     if name not in (LESSON, *MODELS):
         raise SettingsError(f"explain: {wanted_one_of([LESSON, *MODELS], name)}")

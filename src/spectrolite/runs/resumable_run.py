@@ -266,8 +266,8 @@ def fit_resumably(
         write([epoch], "a")
         on_epoch(epoch, epochs)
 
-    def save(checkpoint: Checkpoint) -> None:
-        save_checkpoint(stopped.checkpoint, checkpoint, name)
+    def save(state: Checkpoint) -> None:
+        save_checkpoint(stopped.checkpoint, state, name)
 
     write(checkpoint.log if checkpoint else (), "w")
     return fit(listen, checkpoint, save)

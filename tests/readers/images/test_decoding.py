@@ -184,10 +184,10 @@ def test_an_empty_file() -> None:
     assert message(b"") == "cat/1.png: an empty file, 0 bytes"
 
 
-def test_a_text_that_bears_an_images_name() -> None:
+def test_a_text_named_like_an_image() -> None:
     assert message(b"hello, world") == (
-        "cat/1.png: no image of a known format (BMP, GIF, JPEG, PNG, PPM, TIFF, WEBP); it begins "
-        "with b'hello, w'"
+        "cat/1.png: not an image of a supported format (BMP, GIF, JPEG, PNG, PPM, TIFF, WEBP); it "
+        "begins with b'hello, w'"
     )
 
 
@@ -218,7 +218,7 @@ def test_a_cut_file_is_refused_or_has_lost_no_pixel(kind: str, share: float) -> 
     st.sampled_from(["BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP"]),
     st.lists(st.tuples(st.floats(0, 0.9999), st.integers(0, 255)), min_size=1, max_size=4),
 )
-def test_struck_bytes_never_crash(kind: str, strikes: list[tuple[float, int]]) -> None:
+def test_random_bytes_never_crash(kind: str, strikes: list[tuple[float, int]]) -> None:
     content = bytearray(written(RGB, kind))
     for share, value in strikes:
         content[int(share * len(content))] = value
@@ -261,7 +261,7 @@ def test_a_text_bomb_in_a_png() -> None:
 def test_animated_images(kind: str) -> None:
     frames = [Image.new("RGB", (20, 12), colour) for colour in ("red", "green", "blue")]
     content = written(frames[0], kind, save_all=True, append_images=frames[1:])
-    assert message(content) == "cat/1.png: 3 frames; wanted one image a file"
+    assert message(content) == "cat/1.png: 3 frames; wanted one image per file"
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,7 @@ def test_kinds_of_pixel_that_have_no_rule(image: Image.Image, mode: str) -> None
 
 
 def test_a_line_that_resizing_would_make_endless(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "MOST_PIXELS", 10_000)
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 10_000)
     line = np.zeros((1, 500), np.uint8)
     assert read(written(line), 4).shape == (4, 4, 3)
     assert message(written(line), 5) == (

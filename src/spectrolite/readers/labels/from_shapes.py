@@ -1,4 +1,4 @@
-"""From shapes with classes to labels, with a note of what had to be decided."""
+"""From shapes with classes to labels, with notes on every decision."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from spectrolite.data.scene import AnyScene
 from spectrolite.errors import LabelsError
 
 
-def labels_of(
+def labels_from_shapes(
     path: Path,
     scene: AnyScene,
     pixels: Sequence[Pixels],
@@ -31,52 +31,52 @@ def labels_of(
 
     Args:
         path: of the file.
-        scene: whose grid it is.
-        pixels: flat indices that each shape holds.
-        classes: class id of each; one of 0 is left out.
+        scene: the scene.
+        pixels: flat indices of the pixels that each shape holds.
+        classes: class id of each shape; shapes of class 0 are dropped.
         names: id to name.
-        what: the shapes' name in the plural: polygons, points, rows.
-        absent: `(shapes,)`, true of those without a place in the scene, of which `notes` tell.
-        source: how to load them again, beside the file.
+        what: the plural for messages: polygons, points, rows.
+        absent: `(shapes,)` true for shapes outside the scene, which `notes` mention already.
+        source: how to load them again, in addition to the file.
         colours: id to colour.
-        notes: what reading them had to decide.
+        notes: decisions so far.
 
     Raises:
-        LabelsError: nothing is labelled.
+        LabelsError: no pixel is labelled.
     """
-    said = list(notes)
+    all_notes = list(notes)
     count = len(classes)
     unlabelled = int((classes == 0).sum())
     if unlabelled:
-        said.append(
-            f"{unlabelled:,} of {count:,} {what} have class 0, unlabelled, and are left out"
+        all_notes.append(
+            f"{unlabelled:,} of {count:,} {what} have class 0 (unlabelled) and are dropped"
         )
     kept = [p if i else p[:0] for p, i in zip(pixels, classes.tolist(), strict=True)]
     burnt = burn(scene.shape[:2], kept, classes.tolist())
     small = sum(not len(p) and not gone for p, gone in zip(pixels, absent, strict=True))
     if small:
-        said.append(f"{small:,} of {count:,} {what} hold no pixel's centre and are left out")
+        all_notes.append(f"{small:,} of {count:,} {what} hold no pixel centre and are dropped")
     if burnt.conflicts:
-        said.append(
-            f"{burnt.conflicts:,} pixels lie in {what} of two classes and are left unlabelled"
+        all_notes.append(
+            f"{burnt.conflicts:,} pixels are in {what} of two classes and stay unlabelled"
         )
     if burnt.merged:
-        said.append(
-            f"{burnt.merged:,} {what} share pixels with others of their class and count as one "
-            "polygon with those"
+        all_notes.append(
+            f"{burnt.merged:,} {what} share pixels with others of their class and are merged "
+            "with them"
         )
     if not burnt.array.any():
         raise LabelsError(
             f"{path}: none of its {count} {what} labels a pixel of {scene.name}: "
-            f"{'; '.join(said) or 'there are none'}"
+            f"{'; '.join(all_notes) or 'there are none'}"
         )
-    made = Labels(
+    labels = Labels(
         burnt.array,
         class_names=names,
         class_colours=colours or {},
         name=path.name,
         source={"file": str(path.resolve()), **source},
         polygons=burnt.polygons,
-        notes=tuple(said),
+        notes=tuple(all_notes),
     )
-    return made.on(scene)
+    return labels.on(scene)

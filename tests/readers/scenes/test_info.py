@@ -38,7 +38,7 @@ def field(tmp_path: Path) -> Path:
     return tmp_path / "field.hdr"
 
 
-def test_every_oddity_is_told(field: Path, typed: Typed) -> None:
+def test_every_warning(field: Path, typed: Typed) -> None:
     found = sl.scene_info(field)
     assert (found.format, found.key, found.dtype) == ("ENVI, bip", "", "int16")
     assert (found.rows, found.cols, found.bands, found.mib) == (30, 32, 6, 0.011)
@@ -51,15 +51,15 @@ def test_every_oddity_is_told(field: Path, typed: Typed) -> None:
     assert (found.bad_bands, found.constant_bands, found.noisy_bands) == ((2,), (1,), (3,))
     assert (found.scale, found.offset) == ((1 / 5000, 1 / 5000), None)
     assert found.warnings == (
-        "wavelengths: from 0.4 to 0.9 (no unit); taken as micrometres, by their size",
+        "wavelengths: from 0.4 to 0.9 (no unit); taken as micrometres, judging by their size",
         "wavelengths do not ascend: 1 of 6 are not above the one before, the first is band 3, "
-        "from 0; spectrometers that overlap do that",
-        "1 band (2, from 0) is marked as bad by the file; --drop-bands bad leaves them out",
-        "1 band (1, from 0) is of one value, or none; --drop-bands constant leaves them out",
-        "1 band (3, from 0) is noisy; --drop-bands noisy leaves them out",
-        "1 band (0, from 0) without a value at pixels where other bands have one: such pixels have "
-        "no spectrum",
-        "a scale factor is stated: values are read as stored, --scale applies it",
+        "from 0; this is normal for overlapping spectrometers",
+        "1 band (2, from 0) is marked as bad by the file; --drop-bands bad drops them",
+        "1 band (1, from 0) is constant or without values; --drop-bands constant drops them",
+        "1 band (3, from 0) is noisy; --drop-bands noisy drops them",
+        "1 band (0, from 0) without values at pixels where other bands have values: these pixels "
+        "have no spectrum",
+        "the file states a scale factor: values are read as stored unless --scale is given",
     )
     code, out, err = typed("info", field, "--json")
     assert (code, err) == (0, "")
@@ -69,7 +69,7 @@ def test_every_oddity_is_told(field: Path, typed: Typed) -> None:
     assert "size         30 rows x 32 cols x 6 bands, int16, 0.0 MiB in memory\n" in out
     assert "wavelengths  400 to 900 nm (in the file: no unit), 1 steps back\n" in out
     assert "nodata       -9999; 10.10% of the pixels have no spectrum\n" in out
-    assert "! 1 band (3, from 0) is noisy; --drop-bands noisy leaves them out\n" in out
+    assert "! 1 band (3, from 0) is noisy; --drop-bands noisy drops them\n" in out
 
 
 def test_a_plain_scene_of_one_pixel_and_one_band(tmp_path: Path) -> None:
@@ -77,12 +77,35 @@ def test_a_plain_scene_of_one_pixel_and_one_band(tmp_path: Path) -> None:
     found = sl.scene_info(tmp_path / "one.npy")
     assert (found.low, found.high, found.crs, found.pixel_size) == (3.0, 3.0, None, None)
     assert found.warnings == (
-        "no wavelengths: whether a model's bands are these cannot be checked",
-        "no CRS: a map of it has no place on Earth",
-        "no transform: the size of its pixels is not known",
-        "1 band (0, from 0) is of one value, or none; --drop-bands constant leaves them out",
-        "one band: there is no spectrum to classify by",
-        "smaller than the 25 x 25 patch of hybridsn: no training on it",
+        "no wavelengths: the bands cannot be compared with a model's",
+        "no CRS: maps will not be georeferenced",
+        "no transform: the pixel size is unknown",
+        "1 band (0, from 0) is constant or without values; --drop-bands constant drops them",
+        "one band: there is no spectrum to classify",
+        "smaller than the 25 x 25 patch of hybridsn: too small to train on",
+    )
+
+
+def test_print_shows_a_few_lines(field: Path) -> None:
+    shown = str(sl.scene_info(field)).splitlines()
+    assert shown[:8] == [
+        f"SceneInfo {field}",
+        "  format       ENVI, bip",
+        "  size         30 rows, 32 cols, 6 bands",
+        "  values       int16",
+        "  wavelengths  400 to 900 nm",
+        "  CRS          EPSG:32632",
+        "  pixel size   2.5 x 2.5 Meter",
+        "  warning 1    wavelengths: from 0.4 to 0.9 (no unit); taken as micrometres, judging by "
+        "their size",
+    ]
+    assert len(shown) == 14
+    assert (
+        sl.scene_info(field)
+        ._repr_html_()
+        .startswith(
+            f"<table><caption>SceneInfo {field}</caption><tr><th>format</th><td>ENVI, bip</td></tr>"
+        )
     )
 
 
@@ -90,11 +113,11 @@ def test_nothing_but_nodata(tmp_path: Path) -> None:
     io.savemat(tmp_path / "s.mat", {"a": np.full((2, 3, 4), np.nan), "b": np.ones((2, 3, 4))})
     found = sl.scene_info(tmp_path / "s.mat", "a")
     assert (found.low, found.high, found.nodata_share) == (None, None, 1.0)
-    assert "no pixel that was looked at has a spectrum" in found.warnings
+    assert "none of the pixels read has a spectrum" in found.warnings
     json.dumps(found.as_json(), allow_nan=False)
 
 
-def test_of_a_large_file_a_part_is_looked_at(
+def test_only_a_part_of_a_large_file_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     np.save(tmp_path / "s.npy", np.ones((3000, 1000, 2), np.uint8))

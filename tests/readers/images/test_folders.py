@@ -178,8 +178,8 @@ def test_nothing_there_and_no_class_folder(tmp_path: Path) -> None:
     assert message(tmp_path / "no") == f"{tmp_path}/no: no such file or folder"
     (tmp_path / "empty").mkdir()
     assert message(tmp_path / "empty") == (
-        f"{tmp_path}/empty: no class folder in it; wanted a folder a class with its images, as "
-        "daisy/1.jpg"
+        f"{tmp_path}/empty: no class folder in it; wanted one folder per class with its images, "
+        "such as daisy/1.jpg"
     )
 
 
@@ -200,16 +200,16 @@ def test_an_image_beside_the_class_folders(pets: Path) -> None:
 def test_a_folder_inside_a_class_folder(pets: Path) -> None:
     write(pets, {"cat/more/1.png": image(0)})
     assert message(pets) == (
-        f"{pets}/cat/more: a folder inside a class folder; wanted a folder a class with its "
-        "images, as daisy/1.jpg"
+        f"{pets}/cat/more: a folder inside a class folder; wanted one folder per class with its "
+        "images, such as daisy/1.jpg"
     )
 
 
 def test_a_third_part_beside_train_and_test(tmp_path: Path) -> None:
     root = write(tmp_path / "r", {f"{p}/cat/1.png": image(0) for p in ("train", "test", "val")})
     assert message(root) == (
-        f"{root}: beside train and test there is val; move it into train, which sets a validation "
-        "part aside by itself, or elsewhere"
+        f"{root}: wanted only the folders train and test, got also val; move its images into "
+        "train, from which a validation part is taken, or move the folder elsewhere"
     )
 
 
@@ -230,9 +230,9 @@ def test_class_names_that_differ_only_in_case(pets: Path) -> None:
     )
 
 
-def test_a_class_name_that_is_no_text(pets: Path) -> None:
+def test_an_invalid_class_name_is_refused(pets: Path) -> None:
     Path(f"{pets}/owl\udcff").mkdir()
-    assert message(pets) == rf"{pets}: the name 'owl\udcff' is no printable text; rename it"
+    assert message(pets) == rf"{pets}: the name 'owl\udcff' is not printable text; rename it"
 
 
 def test_images_of_several_sizes_name_both(pets: Path) -> None:
@@ -256,17 +256,17 @@ def test_a_link_out_of_the_folder(pets: Path) -> None:
     (pets.parent / "secret.png").write_bytes(png(image(0)))
     (pets / "cat" / "3.png").symlink_to(pets.parent / "secret.png")
     assert message(pets) == (
-        f"{pets}/cat/3.png: a link out of {pets}, to {pets.parent.resolve()}/secret.png; copy what "
-        "it leads to"
+        f"{pets}/cat/3.png: a link out of {pets}, to {pets.parent.resolve()}/secret.png; replace "
+        "it with a copy"
     )
 
 
-def test_an_archive_whose_names_lead_out(tmp_path: Path) -> None:
+def test_an_archive_with_names_outside_it(tmp_path: Path) -> None:
     path = tmp_path / "pets.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("../cat/1.png", png(image(0)))
     assert message(path) == (
-        f"{path}: the name '../cat/1.png' leads out of the archive; pack it anew, with names like "
+        f"{path}: the name '../cat/1.png' leads out of the archive; pack it again, with names like "
         "class/image.png"
     )
     assert not (tmp_path.parent / "cat").exists()
@@ -279,7 +279,7 @@ def test_more_than_half_of_the_memory_is_refused_before_it_is_taken(
     monkeypatch.setattr(os, "sysconf", memory.__getitem__)
     assert message(pets) == (
         f"{pets}: images (5 x 3 x 6 x 8 uint8) takes 0.0 GiB, more than half of this machine's "
-        "0.0 GiB; take fewer, or a smaller --image-size"
+        "0.0 GiB; use fewer, or a smaller --image-size"
     )
     memory["SC_PHYS_PAGES"] += 1
     assert len(read_images(pets)[0]) == 5
@@ -292,7 +292,7 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "empty.png": (b"", "an empty file, 0 bytes"),
     "text.jpg": (
         b"hello, world",
-        "no image of a known format (BMP, GIF, JPEG, PNG, PPM, TIFF, WEBP); it begins with "
+        "not an image of a supported format (BMP, GIF, JPEG, PNG, PPM, TIFF, WEBP); it begins with "
         "b'hello, w'",
     ),
     "cut.png": (png(image(7))[:80], "a damaged image (OSError: image file is truncated)"),
@@ -302,7 +302,7 @@ BROKEN: dict[str, tuple[bytes, str]] = {
 
 @pytest.fixture
 def small_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folders, "MOST_BYTES", TOO_LARGE - 1)
+    monkeypatch.setattr(folders, "MAX_BYTES", TOO_LARGE - 1)
 
 
 @pytest.mark.usefixtures("small_limit")

@@ -119,8 +119,8 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "secret.png").write_bytes(b"secret")
     (root / "a" / "link.png").symlink_to(tmp_path / "secret.png")
     assert message(root) == (
-        f"{root}/a/link.png: a link out of {root}, to {tmp_path.resolve()}/secret.png; copy what "
-        "it leads to"
+        f"{root}/a/link.png: a link out of {root}, to {tmp_path.resolve()}/secret.png; replace it "
+        "with a copy"
     )
 
 
@@ -129,15 +129,15 @@ def test_a_folder_linked_from_elsewhere_is_refused(tmp_path: Path) -> None:
     as_folder(tmp_path / "other", FILES)
     (root / "c").symlink_to(tmp_path / "other")
     assert message(root) == (
-        f"{root}/c: a link out of {root}, to {tmp_path.resolve()}/other; copy what it leads to"
+        f"{root}/c: a link out of {root}, to {tmp_path.resolve()}/other; replace it with a copy"
     )
     (root / "c").unlink()
     (root / "c").symlink_to(root / "a")
-    assert message(root) == f"{root}/c: a link to a folder; copy what it leads to"
+    assert message(root) == f"{root}/c: a link to a folder; replace it with a copy"
 
 
 @pytest.mark.parametrize("target", ["nothing.png", "loop.png"])
-def test_a_link_that_leads_nowhere(tmp_path: Path, target: str) -> None:
+def test_a_broken_link_is_refused(tmp_path: Path, target: str) -> None:
     root = as_folder(tmp_path / "all", FILES)
     (root / "a" / "loop.png").symlink_to(root / "a" / target)
     assert message(root) == f"{root}/a/loop.png: a link that leads nowhere; remove it"
@@ -156,7 +156,7 @@ def test_a_link_to_a_file_inside_is_followed_and_the_root_may_be_one(tmp_path: P
 def test_a_pipe_in_the_folder_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     root = as_folder(tmp_path / "all", FILES)
     os.mkfifo(root / "a" / "pipe.png")
-    assert message(root) == f"{root}/a/pipe.png: no ordinary file; remove it"
+    assert message(root) == f"{root}/a/pipe.png: not a regular file; remove it"
 
 
 @pytest.mark.parametrize(
@@ -194,26 +194,26 @@ def test_a_folder_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.Monk
     "name",
     ["../1.png", "a/../../1.png", "/etc/1.png", "C:/1.png", "C:\\1.png", "a\\..\\1.png", "a/.."],
 )
-def test_a_name_that_leads_out(tmp_path: Path, ending: str, name: str) -> None:
+def test_a_name_outside_the_archive_is_refused(tmp_path: Path, ending: str, name: str) -> None:
     path = MAKERS[ending](tmp_path / ending, {name: b"x"})
     assert message(path) == (
-        f"{path}: the name {name!r} leads out of the archive; pack it anew, with names like "
+        f"{path}: the name {name!r} leads out of the archive; pack it again, with names like "
         "class/image.png"
     )
 
 
 @pytest.mark.parametrize("ending", ["all.tar", "all.zip"])
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_a_name_that_stands_twice(tmp_path: Path, ending: str) -> None:
+def test_a_name_that_appears_twice_is_refused(tmp_path: Path, ending: str) -> None:
     path = MAKERS[ending](tmp_path / ending, {"a/1.png": b"x", "./a/1.png": b"y"})
-    assert message(path) == f"{path}: a/1.png stands in it twice; pack it anew"
+    assert message(path) == f"{path}: a/1.png appears twice; pack it again"
 
 
 @pytest.mark.parametrize("name", ["a/1\n.png", "a/\x1b[2J.png", "a/\udcff.png"])
 @pytest.mark.parametrize("ending", ["all", "all.tar"])
 def test_a_name_that_a_terminal_cannot_show(tmp_path: Path, ending: str, name: str) -> None:
     path = MAKERS[ending](tmp_path / ending, {name: b"x"})
-    assert message(path) == f"{path}: the name {name!r} is no printable text; rename it"
+    assert message(path) == f"{path}: the name {name!r} is not printable text; rename it"
 
 
 # Damage
@@ -243,7 +243,7 @@ def test_an_archive_that_was_cut_is_refused_or_still_has_everything(
     st.sampled_from(["all.tar", "all.tar.gz", "all.zip"]),
     st.lists(st.tuples(st.floats(0, 0.9999), st.integers(0, 255)), min_size=1, max_size=4),
 )
-def test_struck_bytes_never_crash(
+def test_random_bytes_never_crash(
     tmp_path_factory: pytest.TempPathFactory, name: str, strikes: list[tuple[float, int]]
 ) -> None:
     path = MAKERS[name](tmp_path_factory.mktemp("struck") / name, FILES)
@@ -318,7 +318,7 @@ def test_a_zip_that_holds_more_than_it_declares(tmp_path: Path) -> None:
 
 def test_a_zip_that_holds_less_than_it_declares(tmp_path: Path) -> None:
     path = declaring(tmp_path / "all.zip", 2000)
-    assert message(path) == f"{path}/a/1.png: 2,000 bytes declared, 1,000 there; pack it anew"
+    assert message(path) == f"{path}/a/1.png: 2,000 bytes declared, 1,000 found; pack it again"
 
 
 def test_an_archive_that_declares_too_much_is_refused_before_it_is_unpacked(
@@ -326,20 +326,20 @@ def test_an_archive_that_declares_too_much_is_refused_before_it_is_unpacked(
 ) -> None:
     path = tmp_path / "all.tar.gz"
     header = tarfile.TarInfo("a/1.png")
-    header.size = archives.MOST_BYTES + 1
+    header.size = archives.MAX_BYTES + 1
     with gzip.open(path, "wb") as file:  # the promised bytes are not even there
         file.write(header.tobuf())
     assert message(path) == (
-        f"{path}: more than 2,097,152 files or 64 GiB as declared, up to a/1.png; take a part of it"
+        f"{path}: more than 2,097,152 files or 64 GiB as declared, up to a/1.png; use a part of it"
     )
 
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_too_many_files(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archives, "MOST_FILES", 2)
+    monkeypatch.setattr(archives, "MAX_FILES", 2)
     path = MAKERS[name](tmp_path / name, {f"{n}.png": b"" for n in (1, 2, 3)})
     assert message(path) == (
-        f"{path}: more than 2 files or 64 GiB as declared, up to 3.png; take a part of it"
+        f"{path}: more than 2 files or 64 GiB as declared, up to 3.png; use a part of it"
     )
 
 

@@ -15,69 +15,69 @@ import numpy as np
 import pytest
 
 from spectrolite.errors import ReadError
-from spectrolite.readers.images.cifar import CIFAR10, CIFAR100, CifarFiles, read_cifar
+from spectrolite.readers.images.cifar import CIFAR10, CIFAR100, CifarLayout, read_cifar
 
 TINY10 = replace(
     CIFAR10, train={f"data_batch_{n}.bin": 4 for n in range(1, 6)}, test={"test_batch.bin": 3}
 )
 TINY100 = replace(CIFAR100, train={"train.bin": 6}, test={"test.bin": 2})
-TINY = pytest.mark.parametrize("known", [TINY10, TINY100], ids=["cifar10", "cifar100"])
+TINY = pytest.mark.parametrize("layout", [TINY10, TINY100], ids=["cifar10", "cifar100"])
 
 
-def files_of(known: CifarFiles) -> dict[str, int]:
-    return {**known.train, **known.test}
+def files_of(layout: CifarLayout) -> dict[str, int]:
+    return {**layout.train, **layout.test}
 
 
-def record(known: CifarFiles, number: int) -> tuple[bytes, int, list[list[list[int]]]]:
+def record(layout: CifarLayout, number: int) -> tuple[bytes, int, list[list[list[int]]]]:
     """A record's bytes, its class, and its value at each channel, row and column."""
-    target = number * 7 % len(known.class_names)
+    target = number * 7 % layout.classes
     image = [
         [[(number + 50 * c + 3 * r + k) % 256 for k in range(32)] for r in range(32)]
         for c in range(3)
     ]
-    labels = [19] * (known.label_bytes - 1) + [target]
+    labels = [19] * (layout.label_bytes - 1) + [target]
     values = [v for channel in image for row in channel for v in row]
     return struct.pack(f"{len(labels) + len(values)}B", *labels, *values), target, image
 
 
-def packed(known: CifarFiles) -> dict[str, bytes]:
+def packed(layout: CifarLayout) -> dict[str, bytes]:
     """The files' bytes; records are numbered through."""
     made, start = {}, 0
-    for name, records in files_of(known).items():
-        made[name] = b"".join(record(known, start + n)[0] for n in range(records))
+    for name, records in files_of(layout).items():
+        made[name] = b"".join(record(layout, start + n)[0] for n in range(records))
         start += records
     return made
 
 
-def unpacked(known: CifarFiles, root: Path) -> Path:
+def unpacked(layout: CifarLayout, root: Path) -> Path:
     """The folder that the archive unpacks to."""
-    (root / known.folder).mkdir(parents=True)
-    for name, content in packed(known).items():
-        (root / known.folder / name).write_bytes(content)
-    return root / known.folder
+    (root / layout.folder).mkdir(parents=True)
+    for name, content in packed(layout).items():
+        (root / layout.folder / name).write_bytes(content)
+    return root / layout.folder
 
 
-def archive(known: CifarFiles, root: Path) -> Path:
-    with tarfile.open(root / known.archive, "w:gz") as tar:
-        for name, content in packed(known).items():
-            header = tarfile.TarInfo(f"{known.folder}/{name}")
+def archive(layout: CifarLayout, root: Path) -> Path:
+    with tarfile.open(root / layout.archive, "w:gz") as tar:
+        for name, content in packed(layout).items():
+            header = tarfile.TarInfo(f"{layout.folder}/{name}")
             header.size = len(content)
             tar.addfile(header, io.BytesIO(content))
-    return root / known.archive
+    return root / layout.archive
 
 
-def message(known: CifarFiles, root: Path) -> str:
+def message(layout: CifarLayout, root: Path) -> str:
     with pytest.raises(ReadError) as caught:
-        read_cifar(known, root)
+        read_cifar(layout, root)
     return str(caught.value)
 
 
-def check(known: CifarFiles, root: Path) -> None:
-    train, test = read_cifar(known, root)
-    wanted = [record(known, n) for n in range(sum(files_of(known).values()))]
+def check(layout: CifarLayout, root: Path) -> None:
+    train, test = read_cifar(layout, root)
+    wanted = [record(layout, n) for n in range(sum(files_of(layout).values()))]
     for (pixels, targets), records in (
-        (train, wanted[: sum(known.train.values())]),
-        (test, wanted[sum(known.train.values()) :]),
+        (train, wanted[: sum(layout.train.values())]),
+        (test, wanted[sum(layout.train.values()) :]),
     ):
         assert (str(pixels.dtype), str(targets.dtype)) == ("uint8", "int64")
         assert targets.tolist() == [target for _, target, _ in records]
@@ -85,17 +85,17 @@ def check(known: CifarFiles, root: Path) -> None:
 
 
 @TINY
-def test_every_way_to_name_the_folder(known: CifarFiles, tmp_path: Path) -> None:
-    folder = unpacked(known, tmp_path)
-    check(known, folder)
-    check(known, tmp_path)
+def test_every_way_to_name_the_folder(layout: CifarLayout, tmp_path: Path) -> None:
+    folder = unpacked(layout, tmp_path)
+    check(layout, folder)
+    check(layout, tmp_path)
 
 
 @TINY
-def test_every_way_to_name_the_archive(known: CifarFiles, tmp_path: Path) -> None:
-    path = archive(known, tmp_path)
-    check(known, path)
-    check(known, tmp_path)
+def test_every_way_to_name_the_archive(layout: CifarLayout, tmp_path: Path) -> None:
+    path = archive(layout, tmp_path)
+    check(layout, path)
+    check(layout, tmp_path)
 
 
 def test_the_files_have_the_published_lengths() -> None:
@@ -104,15 +104,13 @@ def test_the_files_have_the_published_lengths() -> None:
         153_700_000,
         30_740_000,
     ]
-    assert (len(CIFAR10.class_names), len(CIFAR100.class_names)) == (10, 100)
-    for known in (CIFAR10, CIFAR100):
-        assert list(known.class_names) == sorted(set(known.class_names))
+    assert (CIFAR10.classes, CIFAR100.classes) == (10, 100)
 
 
 def test_nothing_there(tmp_path: Path) -> None:
     for root in (tmp_path, tmp_path / "none"):
         assert message(TINY10, root) == (
-            f"{root}: neither cifar-10-binary.tar.gz nor cifar-10-batches-bin is there; give the "
+            f"{root}: holds neither cifar-10-binary.tar.gz nor cifar-10-batches-bin; give the "
             "folder that holds one of them"
         )
 
@@ -164,13 +162,13 @@ def test_an_archive_that_was_cut(tmp_path: Path) -> None:
 
 
 @TINY
-def test_a_class_that_there_is_not(known: CifarFiles, tmp_path: Path) -> None:
-    folder = unpacked(known, tmp_path)
-    (name, *_) = known.test
+def test_an_unknown_class_is_refused(layout: CifarLayout, tmp_path: Path) -> None:
+    folder = unpacked(layout, tmp_path)
+    (name, *_) = layout.test
     content = bytearray((folder / name).read_bytes())
-    content[known.record_bytes + known.label_bytes - 1] = len(known.class_names)
+    content[layout.record_bytes + layout.label_bytes - 1] = layout.classes
     (folder / name).write_bytes(content)
-    classes = len(known.class_names)
-    assert message(known, folder) == (
+    classes = layout.classes
+    assert message(layout, folder) == (
         f"{folder}/{name}: record 1, from 0, has class {classes}; wanted 0 to {classes - 1}"
     )
