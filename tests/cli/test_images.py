@@ -121,7 +121,7 @@ def test_a_recipe_and_flags_that_override_it(typed: Type, tmp_path: Path) -> Non
         (("--scene", "x"), "give --data NAME, or --scene FILE and --labels FILE, or --images DIR"),
         (
             ("--data", "digits", "--root", "x"),
-            "--root: digits comes with an installed package; leave it out",
+            "--root: digits comes with an installed package; omit --root",
         ),
         (
             ("--data", "digits", "--train", 0.1),

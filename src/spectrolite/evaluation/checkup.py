@@ -15,12 +15,12 @@ class Check(Record):
     """One question to a trained model, and its answer.
 
     Attributes:
-        name: what was looked at.
-        verdict: `ok`, `wrong`, or `not checked`, where `meaning` says why not.
-        measured: the number, not finite where the network gave none.
+        name: what was checked.
+        verdict: `ok`, `wrong`, or `not checked` (`meaning` gives the reason).
+        measured: the number; not finite if the network gave none.
         threshold: the largest number that is `ok`.
-        meaning: what it means and what to do, in plain words.
-        details: the numbers behind the one that was measured, by name.
+        meaning: what it means and what to do.
+        details: the numbers `measured` was computed from, by name.
     """
 
     name: str
@@ -32,15 +32,15 @@ class Check(Record):
 
 
 class Checkup(Record):
-    """What the doctor found.
+    """All checks of a model.
 
     Attributes:
         model: name and variant of the network.
         data: name of the scene.
         checks: each question with its answer.
-        calibration: the reliability curve of the test pixels; nothing where they are unknown.
-        kernels: the depthwise layers with their dead and weak kernels; none where the network has
-            no such layer. A finding, not a check: a dead kernel does no harm beside its cost.
+        calibration: the reliability curve of the test samples; None if they are unknown.
+        kernels: the depthwise layers with their dead and weak kernels; empty if the network has
+            none. Not a check: a dead kernel costs time but does no harm.
     """
 
     model: str
@@ -51,7 +51,7 @@ class Checkup(Record):
 
     @property
     def ok(self) -> bool:
-        """No check is wrong; those that were not made do not count."""
+        """No check is wrong; checks that were not made do not count."""
         return all(check.verdict != "wrong" for check in self.checks)
 
 
@@ -63,7 +63,7 @@ def threshold_check(
     wrong: str,
     details: dict[str, float] | None = None,
 ) -> Check:
-    """A check that is `ok` up to the threshold; a number that is not finite is wrong."""
+    """A check that is `ok` up to the threshold; NaN and infinity are wrong."""
     ok = measured <= threshold
     return Check(
         name=name,

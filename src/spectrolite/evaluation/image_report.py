@@ -1,4 +1,4 @@
-"""What a run on images came to: figures with what is needed to believe them."""
+"""The figures of a run on images, scored on its test images."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from spectrolite.training.settings import ImageSettings
 
 
 class ImageBaselines(Record):
-    """What needs no network, on the same test images."""
+    """Overall accuracy without a network, on the same test images."""
 
     majority: float
 
 
 class ImageProtocol(Counts):
-    """How the images were divided, and what the training saw."""
+    """How the images were divided, and which epoch's weights were kept."""
 
     test_given: bool
     skipped: int
@@ -32,7 +32,7 @@ class ImageProtocol(Counts):
 
 
 class TrainModeFigures(Record):
-    """What a script without `eval()` would print: BatchNorm by the batch, 128 test images each."""
+    """What a script without `eval()` would print: BatchNorm uses each batch of test images."""
 
     overall_accuracy: float
     overall_accuracy_shuffled: float
@@ -101,10 +101,10 @@ def make_image_report(
     Args:
         classes: `(T,)` predicted class index of each test image.
         confidence: `(T,)` the probability of that class.
-        split: whose test images were predicted.
+        split: the split whose test images were predicted.
         settings: of the training.
-        best_epoch: whose weights were kept, where the training stopped early.
-        **facts: the report's fields that are known already: `data`, `seed`, `input_shape`,
+        best_epoch: the epoch whose weights were kept; None without early stopping.
+        **facts: the other keys of the report: `data`, `seed`, `input_shape`,
             `parameters`, `macs`, `times_s`, `versions`, `machine`, `train_mode`.
     """
     names = split.images.class_names
@@ -162,7 +162,7 @@ def _notes(
     split: ImageSplit,
     settings: ImageSettings,
 ) -> list[str]:
-    """What a careful reader would ask, answered."""
+    """Sentences a reader needs to interpret the figures."""
     images = f"{protocol.train:,} images trained and {protocol.validation:,} validated"
     test = "the test set that the data come with" if protocol.test_given else "drawn by the split"
     notes = [

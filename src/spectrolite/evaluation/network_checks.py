@@ -1,10 +1,10 @@
-"""Is this network ready to be used? Checks on any `nn.Module` and a batch of its inputs.
+"""Is this network ready for use? Checks on any `nn.Module` and a batch of its inputs.
 
 Each function takes `(net, inputs)` and leaves both as they were: a network left in training mode
 would move its running statistics with every pass, so passes are made through a copy, and torch's
 global generator, which live dropout draws from, is put back.
 
-Thresholds were measured, not felt; each says on what.
+Thresholds were measured; each comment says on what.
 """
 
 from __future__ import annotations

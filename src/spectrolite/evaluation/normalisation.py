@@ -28,12 +28,12 @@ after 10 steps, 1.5 to 3.7 with every layer reset."""
 
 
 class Drift(NamedTuple):
-    """How far a layer's running statistics lie from what it meets.
+    """How far a layer's running statistics lie from the statistics of its inputs.
 
     Attributes:
         mean: root mean square over channels of the means' distance, in standard deviations.
-        spread: the same of the logarithm (base 2) of the standard deviations' ratio: 1 is twice or
-            half.
+        spread: root mean square of the logarithm (base 2) of the standard deviations' ratio: 1 is
+            twice or half.
     """
 
     mean: float
@@ -73,10 +73,10 @@ def check_normalisation(net: nn.Module, inputs: Tensor) -> Check:
 
 
 def normalisation_drift(net: nn.Module, inputs: Tensor, batch: int = 64) -> dict[str, Drift]:
-    """How far the running statistics of each BatchNorm lie from what the layer meets.
+    """How far the running statistics of each BatchNorm lie from the statistics of its inputs.
 
-    The layers are met in evaluation mode, as in use: where one is off, those behind it meet other
-    numbers than in training and are off too, so the first is the one to look at.
+    The network runs in evaluation mode, as in use. If one layer is off, the layers after it get
+    other inputs than in training and are off too, so look at the first.
 
     Args:
         net: any module; one without running statistics gives an empty dict.

@@ -48,7 +48,7 @@ class BaselineFigures(Record):
 
 
 class FlipFigures(Record):
-    """What averaging over the eight orientations of the scene scores; the map is one pass."""
+    """Scores of the average over the scene's eight orientations; the map itself is one pass."""
 
     overall_accuracy: float
     average_accuracy: float
@@ -57,7 +57,7 @@ class FlipFigures(Record):
 
 
 class LeakageFigures(Record):
-    """What the split gives away, for the patch of the network."""
+    """How close the test pixels lie to the training pixels, for the network's patch."""
 
     patch: int
     overlap: float
@@ -79,7 +79,7 @@ class Counts(Record):
 
 
 class Protocol(Counts):
-    """How the pixels were divided, and what the training was allowed to see."""
+    """How the pixels were divided, and which pixels the band reduction was fitted on."""
 
     train_share: float
     dropped_by_guard: int
@@ -92,7 +92,7 @@ class Protocol(Counts):
 
 
 class Figures(Record):
-    """What the reports of scenes and of images have in common.
+    """The common part of the reports of scenes and of images.
 
     Accuracies are fractions; `confusion` has the truth along its rows.
     """
@@ -148,7 +148,7 @@ class Figures(Record):
 
     @property
     def figures(self) -> dict[str, Any]:
-        """All but times, versions and machine, as JSON has it."""
+        """Everything but times, versions and machine, as in JSON."""
         figures: dict[str, Any] = json.loads(
             self.model_dump_json(
                 exclude={"times_s": True, "versions": True, "machine": True, "flips": {"seconds"}}
@@ -168,7 +168,7 @@ class Figures(Record):
 
 
 class SceneFigures(Record):
-    """Figures of one scene of several: of its test pixels, NaN where it has none."""
+    """Figures of one scene of several, on its test pixels; NaN if it has none."""
 
     name: str
     train: int
@@ -194,7 +194,7 @@ class Report(Figures):
     macs_per_patch: int
     settings: Settings
     flips: FlipFigures | None = None
-    # left out where there is one scene: such reports keep their hashes
+    # left out for a single scene, so that the hashes of such reports do not change
     scenes: tuple[SceneFigures, ...] = Field(default=(), exclude_if=lambda value: not value)
 
     @property

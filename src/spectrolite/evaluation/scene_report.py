@@ -1,4 +1,4 @@
-"""What a run came to: figures with everything that is needed to believe them."""
+"""The figures of a run on a scene, scored on its test pixels."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def flip_figures(classes: NDArray[np.integer], split: Split, seconds: float) -> 
 
     Args:
         classes: `(rows, cols)` predicted class ids.
-        split: whose test pixels are scored.
-        seconds: that the map took.
+        split: its test pixels are scored.
+        seconds: taken by the map.
     """
     truth = split.labels.array.ravel()[split.test]
     confusion = metrics.confusion_matrix(truth, classes.ravel()[split.test], split.labels.class_ids)
@@ -56,17 +56,17 @@ def make_report(
     generator: np.random.Generator,
     **facts: Any,
 ) -> Report:
-    """Score a class map on the split's test pixels, and only there.
+    """Score a class map on the split's test pixels only.
 
     Args:
-        classes: `(rows, cols)` predicted class ids; of several scenes, one row of them.
-        split: whose test pixels are scored.
+        classes: `(rows, cols)` predicted class ids; for several scenes, all pixels in one row.
+        split: its test pixels are scored.
         bands: the fitted reduction.
         leakage: of the split, with the network's patch.
         baselines: on the same split.
         settings: of the training.
         generator: resamples fields for the interval.
-        **facts: the report's fields that are known already: `data`, `seed`, `parameters`,
+        **facts: the other keys of the report: `data`, `seed`, `parameters`,
             `macs_per_pixel`, `macs_per_patch`, `times_s`, `versions`, `machine`, `flips`.
     """
     labels = split.labels
@@ -122,11 +122,11 @@ def make_report(
 
 
 def _scene_figures(classes: NDArray[np.integer], split: Split) -> tuple[SceneFigures, ...]:
-    """The figures of each scene, where there are several."""
+    """The figures of each scene, if there are several."""
     labels = split.labels
     if not isinstance(labels, LabelSet):
         return ()
-    found = []
+    figures = []
     for name, first, after in zip(
         labels.names, starts(labels.shapes), starts(labels.shapes)[1:], strict=False
     ):
@@ -135,7 +135,7 @@ def _scene_figures(classes: NDArray[np.integer], split: Split) -> tuple[SceneFig
             for pixels in (split.train, split.validation, split.test)
         )
         confusion = metrics.confusion_matrix(labels.array[test], classes[test], labels.class_ids)
-        found.append(
+        figures.append(
             SceneFigures(
                 name=name,
                 train=len(train),
@@ -146,7 +146,7 @@ def _scene_figures(classes: NDArray[np.integer], split: Split) -> tuple[SceneFig
                 kappa=metrics.kappa(confusion),
             )
         )
-    return tuple(found)
+    return tuple(figures)
 
 
 def _notes(
@@ -157,7 +157,7 @@ def _notes(
     baselines: Baselines,
     settings: Settings,
 ) -> list[str]:
-    """What a careful reader would ask, answered."""
+    """Sentences a reader needs to interpret the figures."""
     patch, names = leakage.patch, split.labels.class_names
     notes = []
     if leakage.clean:

@@ -18,12 +18,12 @@ class PairedTest:
 
     Attributes:
         n: number of splits.
-        mean: mean difference, in the unit of what was given.
+        mean: mean difference, in the unit of the differences.
         std: standard deviation of the differences, of a sample (n - 1).
-        statistic: t, with n - 1 degrees of freedom; infinite where all differences are one number.
+        statistic: t, with n - 1 degrees of freedom; infinite if all differences are equal.
         p: two-sided.
-        low: of the 95 % interval of the mean difference.
-        high: likewise.
+        low: lower end of the 95 % interval of the mean difference.
+        high: its upper end.
     """
 
     n: int
@@ -39,16 +39,16 @@ def corrected_t_test(differences: Sequence[float], test_over_train: float) -> Pa
     """The corrected resampled t-test.
 
     Splits drawn anew from the same pixels share most of them, so their differences vary less than
-    independent ones would, and the plain t-test finds too much. Here the variance of the mean is
-    `(1 / n + n_test / n_train)` times that of the differences, in the place of `1 / n` times.
+    independent ones would, and the plain t-test finds significance too often. Here the variance of
+    the mean is `1 / n + n_test / n_train` times the variance of the differences, instead of `1 / n`
+    times.
 
     Source: Nadeau and Bengio, "Inference for the Generalization Error", Machine Learning 52 (2003),
-    section 5.1, the corrected resampled t-test. The correction is an approximation, on the careful
-    side for many splits.
+    section 5.1. The correction is an approximation, conservative for many splits.
 
     Args:
-        differences: one less the other, a number a split, at least two.
-        test_over_train: test pixels for each training pixel; their mean where it varies.
+        differences: one classifier minus the other, one number per split, at least two.
+        test_over_train: test pixels per training pixel; the mean over the splits.
 
     Raises:
         SettingsError: fewer than two differences, or one that is not finite.
