@@ -108,7 +108,7 @@ def train_one(
         "map_s": report.times_s["map"],
         **{f"flips_{figure}": getattr(flips, figure) for figure in FIGURES},
         "flips_s": flips.seconds,
-        "weights_sha256": run.manifest["weights_sha256"],
+        "weights_sha256": run.manifest.weights_sha256,
     }, report
 
 

@@ -109,7 +109,7 @@ def train_one(
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
         run = sl.train(scene, inner.labels, inner, seed=draw, out=out, **candidate)
-        return run.report.overall_accuracy, run.manifest["weights_sha256"]
+        return run.report.overall_accuracy, run.manifest.weights_sha256
 
 
 def name_of(candidate: dict[str, Any], draw: int) -> str:

@@ -31,8 +31,8 @@ from records import Record, Repeat, Values, write_record
 import spectrolite as sl
 from spectrolite.errors import SpectroliteError
 from spectrolite.hashing import array_sha256
-from spectrolite.machine import other_machine
 from spectrolite.models import build_image_model
+from spectrolite.runs.manifest import elsewhere
 from spectrolite.runs.resumable_run import is_stopped, seeds
 from spectrolite.samples.split_grammar import parse_split
 from spectrolite.training.loop import Epoch
@@ -61,10 +61,10 @@ def main() -> None:
     run = the_run(chosen, images, test)
     with_these = images.sha256, test.sha256
     split = run.split(images, test)
-    torch.set_num_threads(run.manifest["machine"]["threads"])  # the record names those that decide
+    torch.set_num_threads(run.manifest.machine["threads"])  # the record names those that decide
     report = sl.evaluate(run, images, test, train_mode=True)
     log = [asdict(epoch) for epoch in run.log()]
-    seed = run.manifest["seed"]
+    seed = run.manifest.seed
     path = write_record(
         f"cifar-{name}-{chosen.model}",
         {
@@ -72,15 +72,15 @@ def main() -> None:
             "training": {
                 "command": f"spectrolite train --data cifar10 --root DIR --recipe {chosen.recipe} "
                 f"--model {chosen.model} --split {split.text} --seed {seed} --out RUN",
-                "date": run.manifest["date"],
-                "seconds": run.manifest["training_s"],
-                "machine": run.manifest["machine"],
-                "versions": run.manifest["versions"],
+                "date": run.manifest.date,
+                "seconds": run.manifest.training_s,
+                "machine": run.manifest.machine,
+                "versions": run.manifest.versions,
             },
             "recipe": chosen.recipe,
             "model": chosen.model,
             "seed": seed,
-            "settings": run.manifest["settings"],
+            "settings": run.manifest.settings.model_dump(),
             "input_shape": list(images.shape),
             "classes": len(images.class_names),
             "parameters": report.parameters,
@@ -107,7 +107,7 @@ def main() -> None:
         },
         data={"cifar10/train": with_these[0], "cifar10/test": with_these[1]},
         split={split.text: split.sha256},
-        weights={f"{name}, {chosen.model}, seed {seed}": run.manifest["weights_sha256"]},
+        weights={f"{name}, {chosen.model}, seed {seed}": run.manifest.weights_sha256},
     )
     print(path)
 
@@ -137,7 +137,7 @@ def the_run(chosen: argparse.Namespace, images: sl.ImageSet, test: sl.ImageSet) 
         for key, value in other.items()
         if one.get(key) != value
     ]
-    differs += other_machine(run.manifest)
+    differs += elsewhere(run.manifest)
     if differs:
         raise SystemExit(
             f"{chosen.run}: wanted a run of {chosen.recipe} with {chosen.model}, trained on this "
@@ -185,7 +185,7 @@ def again(record: Record, generator: np.random.Generator) -> Repeat:
 def _is_there(folder: Path, record: Record) -> bool:
     if not (folder / "manifest.json").is_file():
         return False
-    weights = sl.open_run(folder).manifest["weights_sha256"]
+    weights = sl.open_run(folder).manifest.weights_sha256
     return weights in record["inputs"]["weights"].values()
 
 

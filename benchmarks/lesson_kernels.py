@@ -116,7 +116,7 @@ def counted(path: Path) -> Record:
         "data": run.report.data,
         "accuracy": run.report.overall_accuracy,
         **counts(sl.doctor(run).kernels),
-        "weights_sha256": run.manifest["weights_sha256"],
+        "weights_sha256": run.manifest.weights_sha256,
     }
 
 

@@ -27,7 +27,7 @@ from spectrolite.deploy.export import Kind
 from spectrolite.deploy.quantize import Backend, Precision
 from spectrolite.deploy.run_data import run_data
 from spectrolite.experiments.training_runs import with_data
-from spectrolite.runs.run_folder import Run
+from spectrolite.runs.run_folder import ImageRun, Run
 
 BACKENDS: dict[Backend, Kind] = {"onnxruntime": "onnx", "openvino": "openvino"}
 PRECISIONS: tuple[Precision, ...] = ("int8", "float16")
@@ -71,13 +71,13 @@ def main() -> None:
             "packages": speed.machine,
         },
         data={
-            f"{run.path.name} {part}": run.manifest[f"{part}_sha256"]
+            f"{run.path.name} {part}": run.manifest.data_sha256[part]
             for run in runs
-            for part in run.manifest["data"]
+            for part in run.manifest.data_sha256
         },
-        split={run.path.name: run.manifest["split_sha256"] for run in runs},
+        split={run.path.name: run.manifest.split_sha256 for run in runs},
         weights={
-            f"{run.path.name}, seed {run.manifest['seed']}": run.manifest["weights_sha256"]
+            f"{run.path.name}, seed {run.manifest.seed}": run.manifest.weights_sha256
             for run in runs
         },
     )
@@ -134,7 +134,7 @@ def _of_quantization(made: Record) -> Record:
 
 def classes_by_torch(run: Run, data: Any) -> Any:
     """What torch says of each test image, or of every pixel of the scene."""
-    if run.on_images:
+    if isinstance(run, ImageRun):
         split = run.split(*data)
         return sl.classify(run, split.tested, device="cpu").classes[split.test]
     return sl.classify(run, data[0], device="cpu").classes.ravel()

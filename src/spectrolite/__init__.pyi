@@ -37,9 +37,9 @@ from .experiments.verification import verify as verify
 from .mapping.class_areas import Areas as Areas
 from .mapping.class_areas import areas as areas
 from .mapping.image_inference import Predictions as Predictions
+from .mapping.inference import classify as classify
 from .mapping.large_maps import map_scene as map_scene
 from .mapping.map_file import MapFile as MapFile
-from .mapping.scene_inference import classify as classify
 from .mapping.scene_map import SceneMap as SceneMap
 from .mapping.several_maps import map_scenes as map_scenes
 from .models import build_model as build_model

@@ -6,11 +6,13 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from spectrolite.errors import RunError
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 @contextmanager
@@ -47,10 +49,13 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
         part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def read_json(
-    path: Path, newest: int, schema: type[BaseModel] | None = None, remedy: str = "train again"
-) -> dict[str, Any]:
-    """Read a JSON object that has a `format`, and check it against `schema`.
+def read_json(path: Path, newest: int, remedy: str = "train again") -> dict[str, Any]:
+    """Read a JSON object that has a `format`.
+
+    Args:
+        path: the file.
+        newest: the newest format that can be read.
+        remedy: what to do if the file is damaged.
 
     Args:
         path: the file.
@@ -59,7 +64,7 @@ def read_json(
         remedy: the end of the message about a damaged file.
 
     Raises:
-        RunError: missing, damaged, or newer than `newest`.
+        RunError: missing, damaged, or of a newer format.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -74,12 +79,30 @@ def read_json(
             f"{path}: format {content['format']}, this version reads up to {newest}; "
             "install a newer spectrolite"
         )
-    if schema is not None:
-        try:
-            schema.model_validate(content)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = [".".join(map(str, first["loc"]))] if first["loc"] else []
-            why = ": ".join([*where, first["msg"].removeprefix("Value error, ")])
-            raise RunError(f"{path}: damaged: {why}; {remedy}") from error
     return content
+
+
+def validated(
+    path: Path, content: dict[str, Any], schema: type[Model], remedy: str = "train again"
+) -> Model:
+    """The content of a JSON file as a value of `schema`.
+
+    Raises:
+        RunError: a key or value that does not fit; the message names the first.
+    """
+    try:
+        return schema.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = [".".join(map(str, first["loc"]))] if first["loc"] else []
+        why = ": ".join([*where, first["msg"].removeprefix("Value error, ")])
+        raise RunError(f"{path}: damaged: {why}; {remedy}") from error
+
+
+def read_model(path: Path, newest: int, schema: type[Model], remedy: str = "train again") -> Model:
+    """Read a JSON file that has a `format` as a value of `schema`.
+
+    Raises:
+        RunError: as of `read_json` and `validated`.
+    """
+    return validated(path, read_json(path, newest, remedy), schema, remedy)

@@ -6,7 +6,7 @@ import ctypes
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -49,19 +49,22 @@ def int8_path() -> str:
     return next((path for path in paths if path in flags), platform.machine())
 
 
-def other_machine(manifest: dict[str, Any], device: str | None = None) -> list[str]:
+def other_machine(
+    versions: Mapping[str, str], machine: Mapping[str, str | int], device: str
+) -> list[str]:
     """Differences between this machine and the one of a run, in whatever decides its bits.
 
     The number of threads is not compared: `threads_of` sets it.
 
     Args:
-        manifest: of the run; or `versions` and `machine` alone.
-        device: name of the device to compute on; default: the device of the run's settings.
+        versions: of the run, as `versions_and_machine` gives them.
+        machine: of the run, likewise.
+        device: name of the device to compute on.
     """
-    here = versions_and_machine(device or manifest["settings"]["training"]["device"])
+    here = versions_and_machine(device)
     now = {p: here["versions"][p] for p in ("spectrolite", *DECIDE_BITS)}
     now |= {key: here["machine"][key] for key in ("cpu_capability", "device")}
-    then = {**manifest["versions"], **manifest["machine"]}
+    then = {**versions, **machine}
     differences = [
         f"{name} {then.get(name, 'unknown')} then, {value} now"
         for name, value in now.items()
@@ -73,13 +76,16 @@ def other_machine(manifest: dict[str, Any], device: str | None = None) -> list[s
 
 
 @contextmanager
-def threads_of(manifest: dict[str, Any]) -> Iterator[None]:
+def threads_of(machine: Mapping[str, str | int]) -> Iterator[None]:
     """Compute with the run's number of threads while the block runs: it decides bits.
+
+    Args:
+        machine: of the run, as `versions_and_machine` gives it.
 
     Raises:
         RunError: the manifest has no such number.
     """
-    wanted = manifest["machine"].get("threads")
+    wanted = machine.get("threads")
     if not isinstance(wanted, int) or wanted < 1:
         raise RunError(f"machine.threads: wanted a whole number from 1 up, got {wanted!r}")
     before = torch.get_num_threads()

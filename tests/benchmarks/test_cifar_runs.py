@@ -75,7 +75,7 @@ def test_a_training_is_recorded_and_each_of_its_figures_made_again(
     images, test = sl.load("cifar10", Path("data"))
     assert record["inputs"] == {
         "data": {"cifar10/train": images.sha256, "cifar10/test": test.sha256},
-        "split": {"random,validation=0.1,seed=0": run.manifest["split_sha256"]},
+        "split": {"random,validation=0.1,seed=0": run.manifest.split_sha256},
         "weights": {"tiny, mobilenet_v1, seed 0": run.bundle.sha256},
         "without": {},
     }
@@ -85,7 +85,7 @@ def test_a_training_is_recorded_and_each_of_its_figures_made_again(
         "role": "watched; no choice was made on it: the weights are those of the last epoch",
         "accuracy": run.log()[-1].validation_accuracy,
     }
-    assert record["training"]["seconds"] == run.manifest["training_s"]
+    assert record["training"]["seconds"] == run.manifest.training_s
     assert record["training"]["command"] == (
         "spectrolite train --data cifar10 --root DIR --recipe tiny.toml --model mobilenet_v1 "
         "--split random,validation=0.1,seed=0 --seed 0 --out RUN"

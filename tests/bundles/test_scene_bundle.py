@@ -28,7 +28,7 @@ from safetensors.numpy import load_file
 from safetensors.torch import save_file
 from torch import Tensor
 
-from spectrolite.bundles.loading import as_bundle, load_bundle
+from spectrolite.bundles.loading import load_bundle, scene_model
 from spectrolite.bundles.scene_bundle import Bundle, Config
 from spectrolite.errors import InputError, RunError
 from spectrolite.files import read_json
@@ -250,10 +250,12 @@ class _Run:
 
 
 def test_a_run_a_bundle_and_a_folder_stand_for_a_model(bundle: Bundle, saved: Path) -> None:
-    assert as_bundle(bundle) is bundle
-    assert as_bundle(_Run(bundle)) is bundle
+    assert scene_model(bundle) is bundle
+    assert scene_model(_Run(bundle)) is bundle
     for folder in (saved, str(saved), saved.parent):  # the last holds `bundle`, as a run does
-        assert as_bundle(folder).sha256 == bundle.sha256
+        opened = scene_model(folder)
+        assert isinstance(opened, Bundle)
+        assert opened.sha256 == bundle.sha256
 
 
 def test_flat_linear_layers_of_the_course_are_taken(bundle: Bundle, copied: Path) -> None:

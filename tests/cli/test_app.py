@@ -159,7 +159,9 @@ def test_the_main_job_from_files(
 
 def test_a_run_whose_files_were_moved(typed: Type, tiny_run: sl.Run, tmp_path: Path) -> None:
     shutil.copytree(tiny_run.path, tmp_path / "run")
-    sources = {kind: Path(tiny_run.manifest["data"][kind]["file"]) for kind in ("scene", "labels")}
+    sources = {
+        kind: Path(getattr(tiny_run.manifest.data, kind)["file"]) for kind in ("scene", "labels")
+    }
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text(encoding="utf-8"))
     for kind, path in sources.items():
         manifest["data"][kind]["file"] = f"/nowhere/{path.name}"

@@ -99,8 +99,9 @@ def test_the_graph_leaves_out_the_bands_that_its_run_left_out(
 ) -> None:
     """The graph takes all 19 bands of the file and leaves out three."""
     run = sl.open_run(tiny_run.path)
-    source = {**run.manifest["data"]["scene"], "drop_bands": "0,7,18"}
-    run.manifest["data"] = {**run.manifest["data"], "scene": source}
+    source = {**run.manifest.data.scene, "drop_bands": "0,7,18"}
+    data = run.manifest.data.model_copy(update={"scene": source})
+    run = replace(run, manifest=run.manifest.model_copy(update={"data": data}))
     monkeypatch.setattr(type(run), "data", lambda _: tiny)
     exported = sl.export(run, "openvino", out=tmp_path / "out")
     kept = [b for b in range(19) if b not in (0, 7, 18)]

@@ -107,7 +107,7 @@ def test_the_run_records_its_pruning(digits_run: sl.Run, pruned: Pruned) -> None
     assert pruning.macs[1] < 0.75 * pruning.macs[0]
     removed = pruning.kernels[0] - pruning.kernels[1]
     rate = 0.1 * digits_run.settings.training.learning_rate
-    assert run.manifest["pruned"] == [
+    assert run.manifest.model_dump(mode="json")["pruned"] == [
         {
             "how": "--share 0.3",
             "kernels": list(pruning.kernels),
@@ -143,7 +143,7 @@ def test_nothing_depends_on_the_test_part(
     images, test = sl.load("digits")
     wrong = replace(test, targets=(test.targets + 1) % 10)
     shutil.copytree(digits_run.path, tmp_path / "run")
-    manifest = {**digits_run.manifest, "test_sha256": wrong.sha256}
+    manifest = {**digits_run.manifest.model_dump(mode="json"), "test_sha256": wrong.sha256}
     (tmp_path / "run" / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     pruning = sl.prune(
         tmp_path / "run", images, wrong, share=0.3, epochs=2, seed=5, out=tmp_path / "out"
@@ -155,9 +155,11 @@ def test_nothing_depends_on_the_test_part(
 def test_defaults_are_a_tenth_of_the_runs(digits_run: sl.Run) -> None:
     training = digits_run.settings.training
     for own, epochs in ((6, 1), (1, 1), (130, 13)):
-        stages = digits_run.settings.model_dump()
-        stages["training"]["epochs"] = own
-        run = replace(digits_run, manifest={**digits_run.manifest, "settings": stages})
+        stages = digits_run.settings.model_copy(
+            update={"training": training.model_copy(update={"epochs": own})}
+        )
+        manifest = digits_run.manifest.model_copy(update={"settings": stages})
+        run = replace(digits_run, manifest=manifest)
         settings = fine_tuning_settings(run, None, None)
         assert settings.training.epochs == epochs
         assert settings.training.learning_rate == 0.1 * training.learning_rate
@@ -241,7 +243,7 @@ def test_early_stopping_keeps_the_best_epoch_and_reports_it(
     run = sl.open_run(tmp_path / "out")
     lines = (run.path / "fine_tuning.jsonl").read_text(encoding="utf-8").splitlines()
     seen = [json.loads(line)["validation_accuracy"] for line in lines]
-    kept = run.manifest["pruned"][0]["best_epoch"]
+    kept = run.manifest.pruned[0].best_epoch
     assert kept == 1 + int(np.argmax(seen)) < len(seen) == pruning.epochs < 6, seen
     assert pruning.validation[2] == max(seen)
     assert (
@@ -253,7 +255,7 @@ def test_early_stopping_keeps_the_best_epoch_and_reports_it(
 def copy_of(run: sl.Run, folder: Path, **training: Any) -> Path:
     """The run's folder with other settings of the training in its manifest."""
     shutil.copytree(run.path, folder)
-    manifest = json.loads(json.dumps(run.manifest))
+    manifest = run.manifest.model_dump(mode="json")
     manifest["settings"]["training"] |= training
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     return folder

@@ -52,7 +52,10 @@ def changed_run(run: sl.Run, folder: Path, change: Callable[[Any], object]) -> s
     bundle = sl.load_bundle(folder)
     change(bundle.network)
     bundle.save(folder / "bundle")
-    manifest = {**run.manifest, "weights_sha256": sl.load_bundle(folder).sha256}
+    manifest = {
+        **run.manifest.model_dump(mode="json"),
+        "weights_sha256": sl.load_bundle(folder).sha256,
+    }
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     return sl.open_run(folder)
 
@@ -252,7 +255,7 @@ def test_a_pruned_run_is_pruned_again(pruned: tuple[Path, sl.Pruning], tmp_path:
     again = sl.prune(out, dead=True, out=tmp_path / "again")
     assert again.kernels == (pruning.kernels[1], pruning.kernels[1])
     assert again.difference == 0
-    assert len(sl.open_run(tmp_path / "again").pruning_notes) == 2
+    assert len(sl.open_run(tmp_path / "again").manifest.pruned) == 2
 
 
 def test_a_bundle_with_wrong_numbers_of_kernels_is_refused(
@@ -394,7 +397,7 @@ def test_a_run_whose_data_are_gone(
     digits_run: sl.Run, tmp_path: Path, typed: Callable[..., tuple[int, str, str]]
 ) -> None:
     shutil.copytree(digits_run.path, tmp_path / "run")
-    manifest = {**digits_run.manifest, "data": {"images": {}, "test": {}}}
+    manifest = {**digits_run.manifest.model_dump(mode="json"), "data": {"images": {}, "test": {}}}
     (tmp_path / "run" / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     code, out, err = typed("prune", tmp_path / "run", "--dead", "--out", tmp_path / "out")
     assert (code, out) == (2, "")

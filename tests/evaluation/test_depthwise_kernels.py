@@ -288,7 +288,10 @@ def test_the_doctor_tells_of_kernels(
     dead_before = set(sl.doctor(copied).kernels[2].dead)
     where = _plant(bundle.network, 2)
     bundle.save(copied.path / "bundle")
-    manifest = {**copied.manifest, "weights_sha256": sl.load_bundle(copied.path).sha256}
+    manifest = {
+        **copied.manifest.model_dump(mode="json"),
+        "weights_sha256": sl.load_bundle(copied.path).sha256,
+    }
     (copied.path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     picture = tmp_path / "kernels.png"
     picture.touch()

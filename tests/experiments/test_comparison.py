@@ -97,7 +97,7 @@ def test_a_cell_of_a_network_is_its_run_with_that_seed_twice(
     )
     cell = cells_of(made[0], RANDOM, SMALL)[1]
     report = run.report
-    assert cell.weights_sha256 == run.manifest["weights_sha256"]
+    assert cell.weights_sha256 == run.manifest.weights_sha256
     assert cell.split_sha256 == drawn.sha256
     assert (cell.overall_accuracy, cell.average_accuracy, cell.kappa) == (
         report.overall_accuracy,
@@ -459,7 +459,7 @@ def test_a_stopped_run_goes_on_here_and_begins_anew_after_other_versions(
         )
         assert began == epochs
         (run,) = (out / "runs").iterdir()
-        assert sl.open_run(run).manifest["versions"] == league.cells[0].versions
+        assert sl.open_run(run).manifest.versions == league.cells[0].versions
 
 
 def test_a_cell_names_what_trained_its_run(

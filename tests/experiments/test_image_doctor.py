@@ -56,7 +56,10 @@ def test_lost_statistics_are_found(copied: sl.Run) -> None:
         if isinstance(layer, torch.nn.BatchNorm2d):
             layer.reset_running_stats()
     bundle.save(copied.path / "bundle")
-    manifest = {**copied.manifest, "weights_sha256": sl.load_bundle(copied.path).sha256}
+    manifest = {
+        **copied.manifest.model_dump(mode="json"),
+        "weights_sha256": sl.load_bundle(copied.path).sha256,
+    }
     (copied.path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     assert _verdicts(sl.doctor(copied.path))["normalisation"] == "wrong"
 

@@ -209,7 +209,7 @@ def test_without_a_test_set_a_share_is_drawn(
     run = sl.train(few[0], None, split, out=tmp_path / "run", **FLAGS)
     assert (run.report.protocol.train, run.report.protocol.test) == (225, 75)
     assert "75 test images (drawn by the split)" in run.report.notes[0]
-    assert run.manifest["test_sha256"] is None
+    assert run.manifest.test_sha256 is None
     with pytest.raises(RunError, match=r"trained on images in memory, which cannot be loaded aga"):
         sl.evaluate(run)
     assert sl.evaluate(run, few[0]).overall_accuracy == run.report.overall_accuracy

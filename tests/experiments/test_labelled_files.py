@@ -92,7 +92,7 @@ def whole(files: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) ->
 def test_a_run_on_polygons(files: tuple[Path, Path], whole: sl.Run) -> None:
     told = "1 of 9 polygons are outside the scene and are dropped"
     assert f"Labels: {told}." in whole.report.notes
-    assert whole.manifest["data"]["labels"] == {
+    assert whole.manifest.data.labels == {
         "file": str(files[1]),
         "layer": "plots",
         "class_field": "crop",
@@ -134,7 +134,7 @@ def test_a_stopped_run_goes_on_with_the_same_polygons(
     assert "plots.gpkg: 1 of 9 polygons are outside the scene and are dropped" in err
     code, _, err = typed("train", "--out", tmp_path / "run", "--resume")
     assert code == 0, err
-    assert sl.open_run(tmp_path / "run").manifest["weights_sha256"] == whole.bundle.sha256
+    assert sl.open_run(tmp_path / "run").manifest.weights_sha256 == whole.bundle.sha256
 
 
 def test_polygons_that_were_moved_or_changed(

@@ -128,9 +128,9 @@ def test_the_split_is_drawn_anew(
     found = sorted(p.name for p in (tmp_path / "others").iterdir() if p.is_dir())
     assert found == names
     run = sl.open_run(tmp_path / "others" / names[0])
-    assert (run.manifest["seed"], made.runs[1].split_seed) == seeds
+    assert (run.manifest.seed, made.runs[1].split_seed) == seeds
     wanted = sl.split(data[1], "random", train=0.2, seed=10)
-    assert run.manifest["split_sha256"] == wanted.sha256 != first.manifest["split_sha256"]
+    assert run.manifest.split_sha256 == wanted.sha256 != first.manifest.split_sha256
 
 
 def test_flips_are_rows_of_their_own(first: sl.Run) -> None:

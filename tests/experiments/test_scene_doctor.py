@@ -72,7 +72,10 @@ def planted(run: sl.Run, plant: Callable[[SceneNetwork], object]) -> sl.Run:
     bundle = sl.load_bundle(run.path)
     plant(bundle.network)
     bundle.save(run.path / "bundle")
-    manifest = {**run.manifest, "weights_sha256": sl.load_bundle(run.path).sha256}
+    manifest = {
+        **run.manifest.model_dump(mode="json"),
+        "weights_sha256": sl.load_bundle(run.path).sha256,
+    }
     (run.path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     return sl.open_run(run.path)
 

@@ -25,6 +25,7 @@ from spectrolite.data.scene import Window, windows
 from spectrolite.deploy.run_data import dropped_bands
 from spectrolite.errors import RunError
 from spectrolite.models import build_scene_model
+from spectrolite.runs.run_folder import SceneRun, any_run
 from spectrolite.samples.band_reduction import fit_bands, reduce_scenes
 from spectrolite.samples.scene_batches import TrainingScene
 from spectrolite.training import loop, scene_loop
@@ -101,10 +102,10 @@ def test_the_command_line_gives_the_same_bits_as_python(
     )
     assert (code, "Traceback" in err) == (0, False)
     one, other = sl.open_run(run).manifest, sl.open_run(tmp_path / "run").manifest
-    hashes = [key for key in one if key.endswith("_sha256")]
+    hashes = [key for key, _ in one if key.endswith("_sha256")]
     assert len(hashes) == 6
-    assert {key: one[key] for key in hashes} == {key: other[key] for key in hashes}
-    assert [Path(source["file"]).name for source in one["data"]["scene"]] == [
+    assert [getattr(one, key) for key in hashes] == [getattr(other, key) for key in hashes]
+    assert [Path(source["file"]).name for source in one.data.scene] == [
         f"{name}.npy" for name in NAMES
     ]
 
@@ -144,7 +145,7 @@ def test_the_report_has_figures_scene_by_scene(files: Path, typed: Typed, tmp_pa
     assert "<h2>Scene by scene</h2>" in page
     assert all(f"<h3>{name}.npy</h3>" in page for name in NAMES)
     assert typed("evaluate", out)[0] == 0
-    assert opened.manifest == {**sl.open_run(out).manifest}
+    assert opened.manifest == sl.open_run(out).manifest
 
 
 def test_what_takes_one_scene_says_so(run: Path, files: Path, typed: Typed, tmp_path: Path) -> None:
@@ -172,14 +173,22 @@ def test_what_takes_one_scene_says_so(run: Path, files: Path, typed: Typed, tmp_
 
 
 def test_a_graph_leaves_out_the_bands_that_every_scene_leaves_out(run: Path) -> None:
-    opened = sl.open_run(run)
+    opened = any_run(run)
+    assert isinstance(opened, SceneRun)
     assert dropped_bands(opened) == ()
-    one, *rest = opened.manifest["data"]["scene"]
-    chosen = {"data": {"scene": [{**each, "drop_bands": "3,1"} for each in (one, *rest)]}}
-    assert dropped_bands(replace(opened, manifest=chosen)) == (1, 3)
-    chosen = {"data": {"scene": [{**one, "drop_bands": "3"}, *rest]}}
+    manifest = opened.manifest
+
+    def with_sources(sources: list[dict[str, str]]) -> SceneRun:
+        data = manifest.data.model_copy(update={"scene": sources})
+        return replace(opened, manifest=manifest.model_copy(update={"data": data}))
+
+    assert isinstance(manifest.data.scene, list)
+    one, *rest = manifest.data.scene
+    assert dropped_bands(
+        with_sources([{**each, "drop_bands": "3,1"} for each in (one, *rest)])
+    ) == (1, 3)
     with pytest.raises(RunError) as refused:
-        dropped_bands(replace(opened, manifest=chosen))
+        dropped_bands(with_sources([{**one, "drop_bands": "3"}, *rest]))
     assert str(refused.value) == (
         f"{run}: different bands were left out of its scenes, but a graph can leave out only the "
         f"same bands of every scene; export {run / 'bundle'} instead: its graph takes the bands "
@@ -281,7 +290,7 @@ def test_a_stopped_run_goes_on_with_all_scenes(
     assert code == 0
     one, other = sl.open_run(run).manifest, sl.open_run(out).manifest
     for key in ("weights_sha256", "map_sha256", "figures_sha256"):
-        assert one[key] == other[key]
+        assert getattr(one, key) == getattr(other, key)
 
 
 def test_what_cannot_be_is_said(files: Path, run: Path, typed: Typed, tmp_path: Path) -> None:
@@ -421,7 +430,7 @@ def test_training_reads_windows_that_hold_training_pixels(
         np.testing.assert_array_equal(stages[name], wanted)
         assert 0 < (wanted > 0).mean() < 0.2
     assert run.report.protocol.test == len(split.test)
-    assert run.manifest["scene_sha256"] == sl.read_scene(path).sha256
+    assert run.manifest.scene_sha256 == sl.read_scene(path).sha256
 
 
 def test_validation_on_windows_scores_as_in_memory(
@@ -465,7 +474,7 @@ def test_a_scene_left_in_its_file_is_resumed_and_verified_from_there(
     )
     assert code == 0
     opened = sl.open_run(out)
-    assert opened.manifest["data"]["scene"]["left_in_file"] == "true"
+    assert opened.manifest.data.scene["left_in_file"] == "true"
     assert isinstance(opened.data()[0], sl.SceneFile)
     code, stdout, _ = typed("verify", out, "--json")
     assert (code, json.loads(stdout)["verdict"]) == (0, "same bits")

@@ -69,7 +69,7 @@ def test_an_honest_run_is_the_same_to_the_bit(short: sl.Run) -> None:
     assert found.verdict == "same bits"
     assert (found.elsewhere, found.tolerance) == ((), None)
     assert found.hashes == {
-        name: short.manifest[f"{name}_sha256"]
+        name: getattr(short.manifest, f"{name}_sha256")
         for name in ("scene", "labels", "split", "weights", "map", "figures")
     }
     assert found.figures["overall accuracy"] == (100 * short.report.overall_accuracy,) * 2

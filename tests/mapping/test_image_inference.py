@@ -63,7 +63,7 @@ def test_a_set_a_run_its_folder_and_its_bundle(digits_run: sl.Run) -> None:
         sl.classify(model, test)
         for model in (digits_run, digits_run.path, digits_run.bundle, digits_run.path / "bundle")
     ]
-    assert {m.sha256 for m in made} == {digits_run.manifest["predictions_sha256"]}
+    assert {m.sha256 for m in made} == {digits_run.manifest.predictions_sha256}
     assert (made[0].classes == test.targets).mean() == digits_run.report.overall_accuracy
     assert made[0].probabilities.shape == (355, 10)
     np.testing.assert_allclose(made[0].probabilities.sum(1), 1, rtol=1e-5)

@@ -31,8 +31,8 @@ import spectrolite as sl
 from spectrolite.bundles.scene_bundle import Bundle, Config
 from spectrolite.data.scene import Scene
 from spectrolite.errors import ReadError, RunError, SceneError, SettingsError
+from spectrolite.mapping.inference import classify
 from spectrolite.mapping.picture import paint
-from spectrolite.mapping.scene_inference import classify
 from spectrolite.mapping.scene_map import SceneMap, read_map
 from spectrolite.models.hybridsn import HybridSN
 from spectrolite.samples.band_reduction import Bands

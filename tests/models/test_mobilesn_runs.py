@@ -74,7 +74,7 @@ def test_report_leakage_bundle_and_page_have_the_receptive_field(run: sl.Run) ->
 def test_a_bundle_gives_the_network_back(run: sl.Run) -> None:
     again = sl.load_bundle(run.path)
     assert (again.network.width, again.network.receptive_field) == (0.5, 5)
-    assert again.sha256 == run.manifest["weights_sha256"]
+    assert again.sha256 == run.manifest.weights_sha256
 
 
 @pytest.mark.parametrize(
@@ -113,12 +113,12 @@ def test_verify_repeat_doctor_and_map_work_as_for_hybridsn(run: sl.Run, tmp_path
     }
     sl.map_scene(run.path, out=tmp_path / "map.tif")
     mapped = sl.classify(run, run.data()[0])
-    assert mapped.sha256 == run.manifest["map_sha256"]
-    assert sl.evaluate(run.path).figures_sha256 == run.manifest["figures_sha256"]
+    assert mapped.sha256 == run.manifest.map_sha256
+    assert sl.evaluate(run.path).figures_sha256 == run.manifest.figures_sha256
 
 
 def test_windows_give_the_map_of_the_whole(run: sl.Run) -> None:
-    data = sl.read_scene(run.manifest["data"]["scene"]["file"])
+    data = sl.read_scene(run.manifest.data.scene["file"])
     whole, small = (sl.classify(run, data, window=side) for side in (192, 9))
     assert np.array_equal(whole.classes, small.classes)
     np.testing.assert_allclose(whole.confidence, small.confidence, atol=1e-5)

@@ -44,7 +44,7 @@ def test_a_run_on_a_scene_has_its_card(tiny_run: sl.Run) -> None:
     assert f"| position alone | {100 * report.baselines.position:.2f} % |" in text
     assert "seconds" not in text
     assert f"| seed | {report.seed} |" in text
-    assert f"sha256 `{tiny_run.manifest['weights_sha256']}`" in text
+    assert f"sha256 `{tiny_run.manifest.weights_sha256}`" in text
     for c in report.per_class:
         assert f"| {c.id} | {c.name} | {c.recall:.4f} | {c.precision:.4f} |" in text
     for title in ("Data and protocol", "Figures", "By class", "Limits", "Use"):

@@ -22,6 +22,7 @@ from spectrolite.experiments.scene_experiment import read_maps
 from spectrolite.pages.charts import APART, INSIDE, OVERLAPPING, distance_histogram
 from spectrolite.pages.html import percent
 from spectrolite.pages.scene_page import false_colour, report_page
+from spectrolite.runs.run_folder import SceneRun
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -102,6 +103,7 @@ def test_a_class_name_is_escaped(tiny_run: sl.Run) -> None:
     report = tiny_run.report
     renamed = tuple(c.model_copy(update={"name": names[c.id]}) for c in report.per_class)
     scene, labels = tiny_run.data()
+    assert isinstance(tiny_run, SceneRun)
     mapped = [replace(one, class_names=names) for one in read_maps(tiny_run)]
     page = report_page(
         report.model_copy(update={"per_class": renamed, "data": "<i>data</i>"}),

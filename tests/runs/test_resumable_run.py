@@ -27,7 +27,7 @@ import spectrolite as sl
 from spectrolite.cli import app
 from spectrolite.cli.tables import TrainingProgress
 from spectrolite.errors import RunError, SettingsError, TrainingError
-from spectrolite.runs import run_folder
+from spectrolite.runs.manifest import scene_training
 from spectrolite.runs.resumable_run import new_run, open_stopped
 from spectrolite.training import loop
 from spectrolite.training.settings import settings
@@ -127,7 +127,7 @@ def test_ctrl_c_leaves_a_stopped_run_that_goes_on(
     assert _names(tmp_path) == ["run"]
     assert _names(out) == _names(whole.path)
     assert _bits(out) == _bits(whole.path)
-    assert run.manifest["command"] == json.loads((out / "manifest.json").read_text())["command"]
+    assert run.manifest.command == json.loads((out / "manifest.json").read_text())["command"]
 
 
 @pytest.mark.usefixtures("often")
@@ -380,8 +380,8 @@ def test_another_machine_would_give_other_bits(
 def test_as_many_threads_as_before(
     data: tuple[sl.Scene, sl.Labels, sl.Split], tmp_path: Path
 ) -> None:
-    known = run_folder.what_is_known(*data, settings(**FLAGS), 0)
-    known["machine"]["threads"] = 3
+    known = scene_training(*data, settings(**FLAGS), 0)
+    known = known.model_copy(update={"machine": {**known.machine, "threads": 3}})
     before = torch.get_num_threads()
     with new_run(tmp_path / "run", known, data[2], overwrite=False, resume=False):
         assert torch.get_num_threads() == 3
@@ -596,9 +596,9 @@ def test_out_alone_is_enough_to_resume(
     out = tmp_path / "my run"
     files = [
         "--scene",
-        whole.manifest["data"]["scene"]["file"],
+        whole.manifest.data.scene["file"],
         "--labels",
-        whole.manifest["data"]["labels"]["file"],
+        whole.manifest.data.labels["file"],
     ]
     words = [
         "train",

@@ -67,6 +67,14 @@ class ExportConfig(BaseModel):
             raise ValueError(f"files_sha256: wanted {', '.join(FILES[self.exported])}")
         return self
 
+    @property
+    def network(self) -> Config | ImageConfig:
+        """The configuration of the bundle that was exported: `scene` or `images`."""
+        if self.scene is not None:
+            return self.scene
+        assert self.images is not None  # the check above
+        return self.images
+
 
 def write_config(
     bundle: Bundle | ImageBundle,

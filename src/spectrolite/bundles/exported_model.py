@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,13 +18,11 @@ from torch import Tensor
 
 from spectrolite.bundles.exported_folder import BACKENDS, FILES, FORMAT, REMEDY, ExportConfig
 from spectrolite.bundles.graphs import kept_bands
-from spectrolite.bundles.image_bundle import ImageBundle
-from spectrolite.bundles.loading import AnyModel, as_bundle, as_image_bundle
+from spectrolite.bundles.image_bundle import ImageConfig
 from spectrolite.bundles.runtimes import Outputs, start_onnx, start_openvino
-from spectrolite.bundles.scene_bundle import Bundle
 from spectrolite.data.scene import Scene, Window
-from spectrolite.errors import RunError, SceneError, SettingsError
-from spectrolite.files import read_json
+from spectrolite.errors import RunError, SceneError
+from spectrolite.files import read_model
 from spectrolite.samples.padded_window import padded_window
 
 
@@ -44,14 +42,12 @@ class Exported:
     run: Callable[[NDArray[Any]], Outputs]
 
     def __repr__(self) -> str:
-        network = self.config.scene or self.config.images
-        assert network is not None  # ExportConfig has one of them
-        if self.config.images is not None:
-            shape = " x ".join(map(str, self.config.images.input_shape))
-            inputs, classes = f"images of {shape}", len(self.config.images.class_names)
+        network = self.config.network
+        if isinstance(network, ImageConfig):
+            shape = " x ".join(map(str, network.input_shape))
+            inputs, classes = f"images of {shape}", len(network.class_names)
         else:
-            inputs = f"spectra of {self.bands[0]} bands"
-            classes = len(cast(Any, network).class_ids)
+            inputs, classes = f"spectra of {self.bands[0]} bands", len(network.class_ids)
         return (
             f"{network.model} ({network.variant}) on {self.name}, {self.path}\n"
             f"takes {inputs}; {classes} classes"
@@ -113,46 +109,6 @@ class Exported:
         return torch.from_numpy(self.run(inputs.numpy())[2])
 
 
-def scene_model(model: AnyModel | Exported) -> Bundle | Exported:
-    """Open MODEL as a model for scenes: a bundle or an exported model.
-
-    Raises:
-        SettingsError: it classifies images.
-    """
-    exported = _exported(model)
-    if exported is None:
-        return as_bundle(cast(AnyModel, model))
-    if exported.config.images is not None:
-        raise SettingsError(
-            f"{exported.config.images.model} classifies images, and a scene needs a model that was "
-            "trained on a scene; give images to classify"
-        )
-    return exported
-
-
-def image_model(model: AnyModel | Exported) -> ImageBundle | Exported:
-    """Open MODEL as a model for images: a bundle or an exported model.
-
-    Raises:
-        SettingsError: it classifies scenes.
-    """
-    exported = _exported(model)
-    if exported is None:
-        return as_image_bundle(cast(AnyModel, model))
-    if exported.config.scene is not None:
-        raise SettingsError(
-            f"{exported.config.scene.model} was trained on a scene, and images need a model that "
-            "was trained on images; label a scene with map"
-        )
-    return exported
-
-
-def _exported(model: AnyModel | Exported) -> Exported | None:
-    if isinstance(model, str | Path) and is_exported(model):
-        return open_exported(model)
-    return model if isinstance(model, Exported) else None
-
-
 def is_exported(folder: str | Path) -> bool:
     """Whether a folder holds an exported model, complete or damaged."""
     return any((Path(folder) / name).exists() for names in FILES.values() for name in names)
@@ -171,8 +127,7 @@ def open_exported(folder: str | Path, threads: int | None = None) -> Exported:
         MissingExtraError: its runtime is not installed.
     """
     folder = Path(folder)
-    path = folder / "config.json"
-    config = ExportConfig.model_validate(read_json(path, FORMAT, ExportConfig, REMEDY))
+    config = read_model(folder / "config.json", FORMAT, ExportConfig, REMEDY)
     for name, sha256 in config.files_sha256.items():
         try:
             content = (folder / name).read_bytes()

@@ -1,7 +1,7 @@
-"""A trained image network as a folder: the same two files as that of a scene network.
+"""A trained image network as a folder, with the same two files as a scene network.
 
-It holds everything that turns pixels into a class: the size of the images, mean and standard
-deviation of the channels, the weights, class names.
+It holds everything that turns pixels into a class: image size, mean and standard deviation of the
+channels, weights, class names.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class ImageConfig(BaseModel):
     activation: str
     small_images: bool
     kernels: tuple[int, ...] | None = Field(default=None, exclude_if=lambda value: value is None)
-    """Of each depthwise layer, where some were pruned."""
+    """Kernels of each depthwise layer, if some were pruned."""
     input_shape: tuple[Channels, Side, Side]
     class_names: tuple[str, ...] = Field(min_length=2)
     images: int = Field(ge=1)
@@ -62,10 +62,10 @@ class ImageBundle:
     """A trained image network.
 
     Attributes:
-        config: what `config.json` holds; `images` is how many trained.
-        mean: `(C,)` float32 of the training images, in shares of 255.
-        std: the same.
-        network: the network in evaluation mode.
+        config: the content of `config.json`; `images` is the number of training images.
+        mean: `(C,)` float32 of the training images, as shares of 255.
+        std: likewise.
+        network: in evaluation mode.
     """
 
     config: ImageConfig
@@ -75,13 +75,13 @@ class ImageBundle:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of every trained number: weights, running statistics, mean and deviation."""
+        """Hash of all trained numbers: weights, running statistics, mean and deviation."""
         state = self.network.state_dict()
         arrays = [state[key].cpu().numpy() for key in sorted(state)]
         return array_sha256(self.mean.numpy(), self.std.numpy(), *arrays)
 
     def save(self, folder: Path) -> None:
-        """Write the two files into `folder`, which is made."""
+        """Write the two files into `folder`, which is made if it does not exist."""
         state = {f"network.{k}": v.cpu().contiguous() for k, v in self.network.state_dict().items()}
         state |= {"pixels.mean": self.mean.contiguous(), "pixels.std": self.std.contiguous()}
         with whole_file(folder / "model.safetensors") as part:
@@ -90,8 +90,20 @@ class ImageBundle:
             part.write_text(self.config.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
+def trained_image_bundle(
+    config: ImageConfig, mean: Tensor, std: Tensor, net: ImageNetwork
+) -> ImageBundle:
+    """The bundle of a network, with the weights laid out as training and classifying want them.
+
+    The layout decides the last bits of what is computed: here it is the same for a network that was
+    just trained and for one read back from disk.
+    """
+    net.cpu().eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return ImageBundle(config, mean.cpu().contiguous(), std.cpu().contiguous(), net)
+
+
 def image_bundle(config: ImageConfig, state: Mapping[str, Tensor]) -> ImageBundle:
-    """The trained network of a file's tensors, all of them or nothing.
+    """The bundle of the tensors of a file: exactly those of the network.
 
     Raises:
         ValueError: what is wrong; also as a RuntimeError of torch.
@@ -123,6 +135,4 @@ def image_bundle(config: ImageConfig, state: Mapping[str, Tensor]) -> ImageBundl
         kernels=config.kernels,
     )
     load_weights(net, weights, statistics)
-    # as images are trained and classified: the layout decides the last bits
-    net.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return ImageBundle(config, mean, std, net)
+    return trained_image_bundle(config, mean, std, net)

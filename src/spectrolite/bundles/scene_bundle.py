@@ -1,13 +1,13 @@
 """A trained model as a folder: `config.json` and `model.safetensors`.
 
-It holds everything that turns a raw spectrum into a class: the reduction of bands, the weights,
-class ids, names and colours. Nothing in it is unpickled, and the network's name is looked up in
-the package's own table.
+It holds everything that turns a raw spectrum into a class: band reduction, weights, class ids,
+names and colours. Nothing in it is unpickled; the name of the network is looked up in the package's
+own table.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
@@ -43,7 +43,7 @@ class Config(BaseModel):
     variant: str
     width: float | None = Field(default=None, exclude_if=lambda value: value is None)
     kernels: tuple[int, ...] | None = Field(default=None, exclude_if=lambda value: value is None)
-    """Of each depthwise layer, where some were pruned."""
+    """Kernels of each depthwise layer, if some were pruned."""
     patch: int = Field(ge=1)
     class_ids: tuple[ClassId, ...] = Field(min_length=2)
     class_names: dict[ClassId, str]
@@ -52,7 +52,9 @@ class Config(BaseModel):
     pixels: int = Field(ge=1)
     explained: float = Field(ge=0, le=1 + 1e-6)
     wavelengths_nm: tuple[float, ...] | None
-    scaled: bool = False  # whether the file's scale factor was applied; older bundles lack it
+    scaled: bool = (
+        False  # whether the scale factor of the file was applied; old bundles lack the key
+    )
 
     @model_validator(mode="after")
     def _classes_agree(self) -> Config:
@@ -75,9 +77,9 @@ class Bundle:
     """A trained model.
 
     Attributes:
-        config: what `config.json` holds.
-        bands: the fitted reduction.
-        network: the network in evaluation mode.
+        config: the content of `config.json`.
+        bands: the fitted band reduction.
+        network: in evaluation mode.
     """
 
     config: Config
@@ -86,18 +88,18 @@ class Bundle:
 
     @cached_property
     def dense(self) -> SceneNetwork:
-        """The network made for whole scenes."""
+        """The network in its form for whole scenes."""
         return dense(self.network)
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of every trained number: weights, running statistics, mean and matrix."""
+        """Hash of all trained numbers: weights, running statistics, mean and matrix."""
         state = self.network.state_dict()
         arrays = [state[key].cpu().numpy() for key in sorted(state)]
         return array_sha256(self.bands.mean, self.bands.matrix, *arrays)
 
     def save(self, folder: Path) -> None:
-        """Write the two files into `folder`, which is made."""
+        """Write the two files into `folder`, which is made if it does not exist."""
         state = {f"network.{k}": v.cpu().contiguous() for k, v in self.network.state_dict().items()}
         for key in ("mean", "matrix"):
             array = np.array(getattr(self.bands, key), np.float64, order="C")
@@ -108,8 +110,23 @@ class Bundle:
             part.write_text(self.config.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
-def _scene_bundle(config: Config, state: dict[str, Tensor]) -> Bundle:
-    """The trained network of a file's tensors, all of them or nothing.
+def trained_bundle(config: Config, bands: Bands, net: SceneNetwork) -> Bundle:
+    """The bundle of a network that was just trained, with the bits of the one read back from disk.
+
+    Arrays and weights are laid out in memory as reading lays them out: the layout decides the last
+    bits of what is computed.
+    """
+    bands = replace(
+        bands,
+        mean=np.array(bands.mean, np.float64, order="C"),
+        matrix=np.array(bands.matrix, np.float64, order="C"),
+    )
+    net.cpu().eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    return Bundle(config, bands, net)
+
+
+def scene_bundle(config: Config, state: dict[str, Tensor]) -> Bundle:
+    """The bundle of the tensors of a file: exactly those of the network.
 
     Raises:
         ValueError: what is wrong; also as a RuntimeError of torch.
@@ -143,11 +160,11 @@ def _scene_bundle(config: Config, state: dict[str, Tensor]) -> Bundle:
         config.pixels,
         config.explained,
     )
-    return Bundle(config, bands, net.eval())
+    return trained_bundle(config, bands, net)
 
 
 def _check_bands(mean: Tensor, matrix: Tensor, config: Config) -> None:
-    """Refuse a reduction that is none, before anything is built to its size.
+    """Refuse a damaged band reduction before a network of its size is built.
 
     Raises:
         ValueError: what is wrong.

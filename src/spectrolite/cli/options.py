@@ -172,15 +172,16 @@ def moved(
     check: bool = True,
 ) -> tuple[Any, Any]:
     """The data of a run whose files lie elsewhere now, read as the run read them."""
-    from spectrolite.runs.run_folder import open_run
+    from spectrolite.runs.run_folder import ImageRun, any_run
 
     scene, labels = scene or None, labels or None
     if scene is None and labels is None and images is None:
         return None, None
-    opened = open_run(run)
-    if images is not None and (scene is not None or labels is not None or not opened.on_images):
+    opened = any_run(run)
+    on_images = isinstance(opened, ImageRun)
+    if images is not None and (scene is not None or labels is not None or not on_images):
         raise SettingsError("--images: goes with runs on images, without --scene and --labels")
-    if images is None and (scene is None or labels is None or opened.on_images):
+    if images is None and (scene is None or labels is None or on_images):
         raise SettingsError("give both --scene and --labels, or neither")
     places: tuple[Any, ...] = (scene, labels) if images is None else (images,)
     data: tuple[Any, Any]

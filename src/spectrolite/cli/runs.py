@@ -199,8 +199,10 @@ def doctor(
     Example: `spectrolite doctor runs/ip`
     """
     from spectrolite import readers
-    from spectrolite.bundles.loading import as_bundle, as_image_bundle
+    from spectrolite.bundles.loading import image_model, scene_model
     from spectrolite.experiments import scene_doctor
+    from spectrolite.mapping.image_inference import config_of
+    from spectrolite.mapping.scene_inference import scene_config
     from spectrolite.pages.doctor_page import kernel_sentence
     from spectrolite.readers.images.folders import read_images
 
@@ -211,9 +213,8 @@ def doctor(
     if scene is not None and labels is not None:
         if images is not None:
             raise SettingsError("--images: goes with runs on images, without --scene and --labels")
-        read = readers.read_scene(
-            scene, scene_key, band_numbers(drop_bands), scale=as_bundle(run).config.scaled
-        )
+        scaled = scene_config(scene_model(run)).scaled
+        read = readers.read_scene(scene, scene_key, band_numbers(drop_bands), scale=scaled)
         given = (read, labels_on(read, labels, labels_key, layer, class_field))
     elif drop_bands or scene_key or labels_key or class_field or layer:
         raise SettingsError(
@@ -222,7 +223,7 @@ def doctor(
     elif images is not None and is_run:
         given = moved(run, None, None, images)
     elif images is not None:
-        given = read_images(images, as_image_bundle(run).config.input_shape[1])
+        given = read_images(images, config_of(image_model(run)).input_shape[1])
     checkup = scene_doctor.doctor(run, *given, picture=picture, overwrite=overwrite)
     page = run / "doctor.html" if is_run else None
     if as_json:

@@ -242,7 +242,7 @@ def train(
     else:
         drawn = stopped.split(*loaded)
     if stopped is not None:
-        given = {"seed": stopped.manifest["seed"], **flat_settings(stopped.settings), **given}
+        given = {"seed": stopped.manifest.seed, **flat_settings(stopped.settings), **given}
     try:
         with TrainingProgress(messages).shown() as progress:
             run = training_runs.train(

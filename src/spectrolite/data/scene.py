@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -135,6 +136,21 @@ class Scene:
         rows, cols, bands = self.cube.shape
         return rows, cols, bands
 
+    @property
+    def scenes(self) -> tuple[Scene, ...]:
+        """The scene, as a set of one: what takes scenes takes it or a `SceneSet`."""
+        return (self,)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its name: the file without the ending."""
+        return (Path(self.name).stem,)
+
+    @property
+    def bands(self) -> int:
+        """Number of bands."""
+        return self.shape[2]
+
     @cached_property
     def sha256(self) -> str:
         """Hash of type, shape and values: scenes with the same hash hold the same numbers."""
@@ -180,6 +196,21 @@ class SceneFile:
     crs: str | None = None
     transform: tuple[float, ...] | None = None
     source: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def scenes(self) -> tuple[SceneFile, ...]:
+        """The scene, as a set of one: what takes scenes takes it or a `SceneSet`."""
+        return (self,)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its name: the file without the ending."""
+        return (Path(self.name).stem,)
+
+    @property
+    def bands(self) -> int:
+        """Number of bands."""
+        return self.shape[2]
 
     def __repr__(self) -> str:
         return as_text(f"SceneFile {self.name}", _facts(self))

@@ -1,7 +1,7 @@
 """SceneSet and LabelSet: several scenes and their labels, which one model learns together.
 
-Their pixels are counted through the scenes in order: the first pixel of the second scene follows
-the last one of the first. Distances never cross from one scene to another.
+Pixels are numbered through the scenes in order: the first pixel of the second scene follows the
+last pixel of the first. Distances never cross from one scene to another.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class SceneSet:
         parts: the scenes, two or more, each in memory or in its file.
 
     Raises:
-        SceneError: fewer than two, the same one twice, two of one name, other bands or
-            wavelengths, or a scale factor that was applied to some of them only.
+        SceneError: fewer than two scenes, a scene given twice, two scenes of one name, different
+            bands or wavelengths, or a scale factor that was applied to some of them only.
     """
 
     parts: tuple[AnyScene, ...]
@@ -72,43 +72,49 @@ class SceneSet:
             _check_wavelengths(known[0], one)
 
     @property
+    def scenes(self) -> tuple[AnyScene, ...]:
+        """The scenes, as `parts`."""
+        return self.parts
+
+    @property
     def names(self) -> tuple[str, ...]:
-        """What the scenes are called: their files without the ending."""
+        """Names of the scenes: their files without the ending."""
         return tuple(Path(part.name).stem for part in self.parts)
 
     @property
     def name(self) -> str:
-        """All of them."""
+        """All names, as a list in words."""
         return listed([part.name for part in self.parts])
 
     @property
     def bands(self) -> int:
-        """Bands of each."""
+        """Number of bands of each scene."""
         return self.parts[0].shape[2]
 
     @property
     def wavelengths_nm(self) -> tuple[float, ...] | None:
-        """Centres of the bands, of the first scene that knows them."""
+        """Centres of the bands, from the first scene that has them; None if no scene has."""
         known = (p.wavelengths_nm for p in self.parts if p.wavelengths_nm is not None)
         return next(known, None)
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of those of the scenes."""
+        """Hash of the hashes of the scenes."""
         return hashlib.sha256("\n".join(part.sha256 for part in self.parts).encode()).hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
 class LabelSet:
-    """The labels of several scenes, as one row of pixels.
+    """The labels of several scenes, joined into one row of pixels.
 
     Args:
         parts: the labels of each scene, two or more.
-        names: what the scenes are called.
+        names: of the scenes.
 
     Raises:
-        LabelsError: fewer than two, not a name for each, an id that two of them give other names,
-            or a name that stands for two ids. A class without a name has that of another file.
+        LabelsError: fewer than two, another number of names, an id that has different names in two
+            files, or a name that has two ids. A class without a name gets its name from another
+            file.
     """
 
     parts: tuple[Labels, ...]
@@ -147,12 +153,12 @@ class LabelSet:
 
     @property
     def name(self) -> str:
-        """All of them."""
+        """All names, as a list in words."""
         return listed([part.name for part in self.parts])
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What reading them had to decide, each with the scene that it is about."""
+        """Decisions made while reading, each with the name of its scene."""
         return tuple(
             f"{scene}: {note}"
             for part, scene in zip(self.parts, self.names, strict=True)
@@ -166,25 +172,25 @@ class LabelSet:
 
     @cached_property
     def polygons(self) -> NDArray[np.int32] | None:
-        """`(pixels,)` numbers of the polygons, none in two scenes; nothing where one lacks them."""
+        """`(pixels,)` polygon numbers, different in each scene; None if a scene has no polygons."""
         numbers = [part.polygons for part in self.parts if part.polygons is not None]
         return _counted_on(numbers) if len(numbers) == len(self.parts) else None
 
     @cached_property
     def fields(self) -> NDArray[np.int32]:
-        """`(pixels,)` numbers of the fields, none in two scenes."""
+        """`(pixels,)` field numbers, different in each scene."""
         return _counted_on([part.fields for part in self.parts])
 
     @cached_property
     def class_names(self) -> Mapping[int, str]:
-        """Id to name, of all scenes."""
+        """Name of each class id, over all scenes."""
         every = sorted((i, name) for part in self.parts for i, name in part.class_names.items())
         own = {i: name for i, name in every if name != class_name(i)}
         return {i: own.get(i, name) for i, name in every}
 
     @cached_property
     def class_colours(self) -> Mapping[int, Colour]:
-        """Id to colour: of the first scene that has one of its own, else the palette's."""
+        """Colour of each class id: from the first scene that has its own, else from the palette."""
         own: dict[int, Colour] = {}
         for part in self.parts:
             for n, (i, colour) in enumerate(part.class_colours.items()):
@@ -198,12 +204,12 @@ class LabelSet:
         return tuple(sorted({i for part in self.parts for i in part.class_ids}))
 
     def counts(self) -> dict[int, int]:
-        """Pixels of each class that has any, in all scenes."""
-        there = [part.counts() for part in self.parts]
-        return {i: sum(counts.get(i, 0) for counts in there) for i in self.class_ids}
+        """Number of pixels of each class, over all scenes."""
+        each = [part.counts() for part in self.parts]
+        return {i: sum(counts.get(i, 0) for counts in each) for i in self.class_ids}
 
     def on(self, scenes: SceneSet) -> LabelSet:
-        """The labels less those of pixels where the scenes have no spectrum, as of `Labels.on`."""
+        """The labels without those on pixels that have no spectrum; see `Labels.on`."""
         parts = tuple(
             labels.on(scene) for labels, scene in zip(self.parts, scenes.parts, strict=True)
         )
@@ -212,7 +218,7 @@ class LabelSet:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of shapes and ids, and of the polygons where there are any."""
+        """Hash of shapes, ids and polygons."""
         arrays = (a for part in self.parts for a in (part.array, part.polygons))
         return array_sha256(*(a for a in arrays if a is not None))
 
@@ -222,10 +228,10 @@ AnyScenes = AnyScene | SceneSet
 
 
 def several(scenes: Sequence[AnyScene], labels: Sequence[Labels]) -> tuple[SceneSet, LabelSet]:
-    """Several scenes and their labels, to be split and trained on as one scene and its labels are.
+    """Join several scenes and their labels, to split and train on them as on one scene.
 
-    A class that only some scenes have is one class of all. Pixels without a spectrum lose their
-    labels, as `Labels.on` says.
+    A class may occur in some scenes only. Pixels without a spectrum lose their labels; see
+    `Labels.on`.
 
     >>> from spectrolite.data.scene import Scene
     >>> ids = np.tile(np.array([[1, 1, 2, 2]]), (4, 1))
@@ -241,8 +247,8 @@ def several(scenes: Sequence[AnyScene], labels: Sequence[Labels]) -> tuple[Scene
 
     Raises:
         SceneError: as of `SceneSet`.
-        LabelsError: a scene without labels, labels that lie on another grid than their scene, or
-            as of `LabelSet`.
+        LabelsError: another number of labels than of scenes, labels on another grid than their
+            scene, or as of `LabelSet`.
     """
     if len(scenes) != len(labels):
         raise LabelsError(
@@ -255,30 +261,20 @@ def several(scenes: Sequence[AnyScene], labels: Sequence[Labels]) -> tuple[Scene
     return together, LabelSet(tuple(labels), together.names).on(together)
 
 
-def scenes_of(scene: AnyScenes) -> tuple[AnyScene, ...]:
-    """The scenes of a set, or the one."""
-    return scene.parts if isinstance(scene, SceneSet) else (scene,)
-
-
-def bands_of(scene: AnyScenes) -> int:
-    """How many bands a scene has, or each of a set."""
-    return scene.bands if isinstance(scene, SceneSet) else scene.shape[2]
-
-
 def starts(shapes: Shapes) -> list[int]:
-    """The number of each scene's first pixel, and of the one after the last."""
+    """The number of the first pixel of each scene, and of the pixel after the last."""
     return list(itertools.accumulate((rows * cols for rows, cols in shapes), initial=0))
 
 
 def by_scene(shapes: Shapes, values: NDArray[Any]) -> list[NDArray[Any]]:
-    """What stands at the pixels of each scene, of an array with a row for each pixel of all."""
+    """An array with one row for each pixel of all scenes, cut into one array for each scene."""
     return np.split(values, starts(shapes)[1:-1])
 
 
 def scene_by_scene(
     shapes: Shapes, pixels: Pixels
 ) -> Iterator[tuple[tuple[int, int], NDArray[np.int64], Pixels]]:
-    """Each scene's shape, the places of its pixels in `pixels`, and their numbers within it."""
+    """For each scene its shape, the places of its pixels in `pixels`, their numbers within it."""
     ends = starts(shapes)
     for shape, first, after in zip(shapes, ends, ends[1:], strict=False):
         there = np.flatnonzero((first <= pixels) & (pixels < after))
@@ -286,7 +282,7 @@ def scene_by_scene(
 
 
 def _counted_on(parts: Sequence[NDArray[np.int32]]) -> NDArray[np.int32]:
-    """Numbers from 1 up, each part's counted on from those before; 0 stays 0."""
+    """Numbers from 1, each scene's after those of the scenes before; 0 stays 0."""
     counted, most = [], 0
     for part in parts:
         flat = part.ravel()
@@ -300,7 +296,7 @@ def _place(value: AnyScene | Labels) -> str:
 
 
 def _same_scene(one: AnyScene, other: AnyScene) -> bool:
-    """Whether two hold the same numbers, whatever their files are called."""
+    """Whether two scenes hold the same numbers, whatever their files are called."""
     return one is other or (one.shape == other.shape and one.sha256 == other.sha256)
 
 

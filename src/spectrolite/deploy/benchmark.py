@@ -33,7 +33,7 @@ from spectrolite.errors import RunError, SettingsError
 from spectrolite.files import whole_file
 from spectrolite.machine import int8_path
 from spectrolite.mapping.image_inference import config_of, predict
-from spectrolite.mapping.scene_inference import classify
+from spectrolite.mapping.scene_inference import classify_scene
 from spectrolite.part_folders import check_free
 
 SIDE = 145  # pixels, the size of Indian Pines
@@ -129,8 +129,8 @@ def tasks_of(model: Model, side: int) -> tuple[Call, Call]:
     scenes = Scene(cube[:1, :1], name="pixel"), Scene(cube, name="scene")
     maps = cast(Bundle | Exported, model)
     return (
-        lambda: classify(maps, scenes[0], device="cpu"),
-        lambda: classify(maps, scenes[1], device="cpu"),
+        lambda: classify_scene(maps, scenes[0], device="cpu"),
+        lambda: classify_scene(maps, scenes[1], device="cpu"),
     )
 
 

@@ -11,10 +11,11 @@ from spectrolite.bundles.exported_model import Exported, open_exported
 from spectrolite.bundles.extras import need
 from spectrolite.bundles.loading import AnyModel, any_bundle
 from spectrolite.deploy.onnx_graph import graph_size, onnx_bytes, write_graph
-from spectrolite.deploy.run_data import as_run, dropped_bands
+from spectrolite.deploy.run_data import dropped_bands
 from spectrolite.deploy.torch_parity import Parity, check_parity
 from spectrolite.errors import SettingsError
 from spectrolite.part_folders import new_folder
+from spectrolite.runs.run_folder import run_of
 
 Kind = Literal["onnx", "openvino"]
 
@@ -74,7 +75,7 @@ def export(
     for package in ("onnx", "onnxscript", BACKENDS[format]):
         need(package)
     bundle = any_bundle(model)
-    run = as_run(model)
+    run = run_of(model)
     dropped = () if run is None else dropped_bands(run)
     out = Path(out)
     with new_folder(out, overwrite, "an exported folder", is_exported_folder) as part:

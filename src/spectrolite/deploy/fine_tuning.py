@@ -10,7 +10,7 @@ from typing import Any
 from spectrolite.bundles.image_bundle import ImageBundle
 from spectrolite.bundles.scene_bundle import Bundle
 from spectrolite.mapping.image_inference import predict
-from spectrolite.mapping.scene_inference import classify
+from spectrolite.mapping.scene_inference import classify_scene
 from spectrolite.runs.resumable_run import EpochListener, seeds
 from spectrolite.runs.run_folder import Run
 from spectrolite.training.image_loop import fit_images
@@ -102,7 +102,7 @@ def accuracies(
             classes = predict(bundle, images.pixels[where], device).classes
             scores.append(float((classes == images.targets[where]).mean()))
     elif parts:
-        correct = classify(bundle, data[0], device=device).classes == split.labels.array
+        correct = classify_scene(bundle, data[0], device=device).classes == split.labels.array
         scores = [float(correct.ravel()[getattr(split, part)].mean()) for part in parts]
     return scores
 

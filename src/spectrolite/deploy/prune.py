@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 
 from spectrolite.bundles.image_bundle import ImageBundle
-from spectrolite.bundles.loading import AnyModel
-from spectrolite.bundles.scene_bundle import Bundle
+from spectrolite.bundles.loading import AnyBundle, AnyModel
 from spectrolite.deploy.fine_tuning import fine_tuned, fine_tuning_settings, score_models
 from spectrolite.deploy.removed_kernels import (
     bundle_without_kernels,
@@ -39,14 +38,13 @@ from spectrolite.files import write_json
 from spectrolite.machine import threads_of
 from spectrolite.models import costs
 from spectrolite.part_folders import new_folder
+from spectrolite.runs.manifest import Pruned, write_training
 from spectrolite.runs.resumable_run import EpochListener, is_run, seeds
-from spectrolite.runs.run_folder import Run, check_one_scene
+from spectrolite.runs.run_folder import AnyRun, check_one_scene
 from spectrolite.training.loop import Epoch, best_epoch
 
 AT_A_TIME = 64  # inputs in one pass
 TURNS = 20  # timed passes
-
-AnyBundle = Bundle | ImageBundle
 
 
 @dataclass(frozen=True)
@@ -166,7 +164,7 @@ def prune(
             f"prune: {bundle.config.model} has no depthwise layers, so there is nothing to prune"
         )
     settings = fine_tuning_settings(run, epochs, learning_rate)
-    seed = run.manifest["seed"] if seed is None else seed
+    seed = run.manifest.seed if seed is None else seed
     seeds(seed)  # refuses a seed out of range before anything is computed
     run, data = with_data(run, scene, labels)
     check_one_scene(run, data, "prune")
@@ -174,7 +172,7 @@ def prune(
     accuracy_before = run.report.overall_accuracy
     run.log()  # copied later: a damaged log is refused before fine-tuning
     on_stage("looking at kernels")
-    with threads_of(run.manifest):
+    with threads_of(run.manifest.machine):
         inputs, layers, kernels = _training_inputs_and_kernels(bundle, data, split)
         removed, notes = kernels_to_remove(layers, kernels, weak, share)
         pruned = bundle_without_kernels(bundle, removed)
@@ -192,7 +190,7 @@ def prune(
         passes = [partial(_logits, one, inputs[:AT_A_TIME]) for one in (bundle, pruned)]
         before_s, after_s = seconds_in_turns(passes, TURNS).min(axis=1).tolist()
         models, log = [bundle, pruned], list[Epoch]()
-        with threads_of(run.manifest):
+        with threads_of(run.manifest.machine):
             if fine_tunes:
                 on_stage("fine-tuning")
                 tuned, log = fine_tuned(pruned, data, split, settings, seed, on_epoch)
@@ -204,20 +202,22 @@ def prune(
             (k.kernels, k.kernels - len(channels))
             for k, channels in zip(kernels, removed, strict=True)
         ]
-        record: dict[str, Any] = {
-            "how": how,
-            "kernels": [sum(numbers) for numbers in zip(*counts, strict=True)],
-            "from_sha256": bundle.sha256,
-            "epochs": len(log),
-        }
+        before, after = (sum(numbers) for numbers in zip(*counts, strict=True))
+        fine_tuning: dict[str, Any] = {}
         if fine_tunes:
-            record |= {
+            fine_tuning = {
                 "learning_rate": settings.training.learning_rate,
                 "seed": seed,
-                "test_accuracy": [accuracy_before, *tested],
+                "test_accuracy": (accuracy_before, *tested),
+                "best_epoch": best_epoch(log) if settings.training.patience else None,
             }
-            if settings.training.patience:
-                record["best_epoch"] = best_epoch(log)
+        record = Pruned(
+            how=how,
+            kernels=(before, after),
+            from_sha256=bundle.sha256,
+            epochs=len(log),
+            **fine_tuning,
+        )
         _write_run(part, run, final, record, log)
         pruning = Pruning(
             how=how,
@@ -271,7 +271,7 @@ def _macs(bundle: AnyBundle) -> int:
 
 
 def _write_run(
-    folder: Path, run: Run, bundle: AnyBundle, record: dict[str, Any], log: Sequence[Epoch]
+    folder: Path, run: AnyRun, bundle: AnyBundle, record: Pruned, log: Sequence[Epoch]
 ) -> None:
     """Write bundle, manifest and logs of the pruned run; `record` describes the pruning."""
     bundle.save(folder / "bundle")
@@ -281,6 +281,5 @@ def _write_run(
         (folder / "fine_tuning.jsonl").write_text(
             "".join(json.dumps(asdict(epoch)) + "\n" for epoch in log), encoding="utf-8"
         )
-    earlier = run.manifest.get("pruned") or []
-    manifest = {**run.manifest, "weights_sha256": bundle.sha256, "pruned": [*earlier, record]}
-    write_json(folder / "manifest.json", manifest)
+    pruned = {"weights_sha256": bundle.sha256, "pruned": (*run.manifest.pruned, record)}
+    write_training(folder / "manifest.json", run.manifest.model_copy(update=pruned))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -15,8 +14,8 @@ from spectrolite.data.images import ImageSet
 from spectrolite.data.scene import Scene, Window
 from spectrolite.errors import RunError
 from spectrolite.mapping.image_inference import predict
-from spectrolite.mapping.scene_inference import classify
-from spectrolite.runs.run_folder import Run, open_run
+from spectrolite.mapping.scene_inference import classify_scene
+from spectrolite.runs.run_folder import AnyRun, ImageRun, run_of
 from spectrolite.samples.split_image_set import ImageSplit
 from spectrolite.samples.split_scene import Split
 
@@ -26,33 +25,28 @@ TIMED_IMAGES = 64
 TIMED_SIDE = 96  # pixels of a scene
 
 
-def as_run(model: Any) -> Run | None:
-    """The run, opened if `model` is its folder; None if `model` is a bundle."""
-    if isinstance(model, str | Path):
-        return open_run(model) if (Path(model) / "manifest.json").is_file() else None
-    return model if isinstance(model, Run) else None
-
-
-def need_run(model: AnyModel, verb: str) -> Run:
+def need_run(model: AnyModel, verb: str) -> AnyRun:
     """The run, opened if `model` is its folder.
 
     Raises:
         RunError: not a run; the message names the verb.
     """
-    run = as_run(model)
+    run = run_of(model)
     if run is None:
         any_bundle(model)  # reports a folder that holds no model at all
         raise RunError(f"{verb}: wanted a run, because its data are needed; a bundle has none")
     return run
 
 
-def dropped_bands(run: Run) -> tuple[int, ...]:
+def dropped_bands(run: AnyRun) -> tuple[int, ...]:
     """Bands of the scene's file that the run left out with `drop_bands`.
 
     Raises:
         RunError: the run has several scenes and left out different bands of each.
     """
-    sources = run.manifest["data"].get("scene", {})
+    if isinstance(run, ImageRun):
+        return ()
+    sources = run.manifest.data.scene
     choices = {
         tuple(sorted({int(word) for word in source.get("drop_bands", "").split(",") if word}))
         for source in (sources if isinstance(sources, list) else [sources])
@@ -96,7 +90,7 @@ class RunData:
         """The model's class for every pixel of the scene, flat, or for each test image."""
         if isinstance(self.split, ImageSplit):
             return predict(model, self.split.tested.pixels[self.split.test]).classes
-        return classify(model, cast(Scene, self.data)).classes.ravel()
+        return classify_scene(model, cast(Scene, self.data)).classes.ravel()
 
     def accuracy(self, classes: NDArray[Any]) -> float:
         """Overall accuracy of such classes on the test part, 0 to 1."""
@@ -114,9 +108,9 @@ class RunData:
         return model.window(scene, Window(0, rows, 0, cols))[None]
 
 
-def run_data(run: Run, data: Any) -> RunData:
+def run_data(run: AnyRun, data: Any) -> RunData:
     """The run's split with its data, as `with_data` returns them."""
-    return RunData(data[0], run.split(*data) if run.on_images else run.split(data[1]))
+    return RunData(data[0], run.split(*data))
 
 
 def _evenly_spaced(indices: NDArray[np.int64], most: int) -> NDArray[np.int64]:

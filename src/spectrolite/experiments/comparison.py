@@ -33,12 +33,13 @@ from spectrolite.experiments.contestants import (
 )
 from spectrolite.experiments.training_runs import train
 from spectrolite.files import read_json, whole_file, write_json
-from spectrolite.machine import other_machine, versions_and_machine
+from spectrolite.machine import versions_and_machine
 from spectrolite.pages.league_page import league_page
 from spectrolite.part_folders import check_contents, make_folder
+from spectrolite.runs.manifest import elsewhere
 from spectrolite.runs.resumable_run import EpochListener, is_stopped, open_stopped
 from spectrolite.runs.resumable_run import seeds as seeds_of
-from spectrolite.runs.run_folder import Run, open_run
+from spectrolite.runs.run_folder import Run, any_run
 from spectrolite.samples.split_grammar import parse_split
 from spectrolite.samples.split_scene import Split, split
 from spectrolite.training.settings import flat_settings
@@ -248,9 +249,9 @@ def _of_run(run: Run) -> dict[str, Any]:
         "training_s": report.times_s["training"],
         "map_s": report.times_s["map"],
         "chosen": "settings as named",
-        "weights_sha256": run.manifest["weights_sha256"],
-        "versions": run.manifest["versions"],
-        "threads": run.manifest["machine"]["threads"],
+        "weights_sha256": run.manifest.weights_sha256,
+        "versions": run.manifest.versions,
+        "threads": run.manifest.machine["threads"],
     }
 
 
@@ -272,7 +273,7 @@ def _trained(
     """
     if not path.exists():
         stopped = is_stopped(path)
-        resume = stopped and not other_machine(open_stopped(path).manifest)
+        resume = stopped and not elsewhere(open_stopped(path).manifest)
         return train(
             scene,
             split.labels,
@@ -285,11 +286,12 @@ def _trained(
             on_stage=on_stage,
             **entry.keywords,
         )
-    run = open_run(path)
-    differs = [k for k, value in {**data, "seed": seed}.items() if run.manifest[k] != value]
+    run = any_run(path)
+    wanted = {**data, "seed": seed}
+    differs = [key for key, value in wanted.items() if getattr(run.manifest, key) != value]
     if flat_settings(run.settings) != dict(entry.keywords):
         differs.append("settings")
-    if run.report.figures_sha256 != run.manifest["figures_sha256"]:
+    if run.report.figures_sha256 != run.manifest.figures_sha256:
         differs.append("figures_sha256")
     if differs:
         raise RunError(

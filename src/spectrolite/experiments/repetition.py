@@ -1,8 +1,7 @@
-"""One run says little: the same again with other seeds, as mean and standard deviation.
+"""`repeat`: train a run again with other seeds; mean and standard deviation of its figures.
 
-Each repetition is a run of its own, `DIR/seed-K`; the run that is repeated counts as the first and
-stays where it is. `DIR/repeat.json` holds what is repeated and the figures so far, so that a
-repetition that was stopped goes on when it is asked for again.
+Each repetition is a run, `DIR/seed-K`; the run that is repeated is the first one and stays where it
+is. `DIR/repeat.json` holds the figures so far; the same call again goes on with what was stopped.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ from spectrolite.errors import RunError, SettingsError, SplitError
 from spectrolite.evaluation.image_report import ImageReport
 from spectrolite.evaluation.reports import Report
 from spectrolite.experiments.training_runs import evaluate, train, with_data
-from spectrolite.files import read_json, whole_file
+from spectrolite.files import read_model, whole_file
 from spectrolite.part_folders import check_contents
 from spectrolite.records import Number, Record, Spread, spread
-from spectrolite.runs.manifest import hash_of, named_data
 from spectrolite.runs.resumable_run import EpochListener, is_stopped
-from spectrolite.runs.run_folder import Run, open_run
-from spectrolite.samples.split_image_set import split_images
-from spectrolite.samples.split_scene import split
+from spectrolite.runs.run_folder import AnyRun, ImageRun, Run, any_run
+from spectrolite.samples.split_image_set import ImageSplit, split_images
+from spectrolite.samples.split_scene import Split
+from spectrolite.samples.split_scene import split as draw_split
 from spectrolite.training.settings import flat_settings
 
 FORMAT = 1
@@ -78,74 +77,59 @@ def repeat(
     on_epoch: EpochListener = lambda _epoch, _all: None,
     on_stage: Callable[[str], None] = lambda _: None,
 ) -> Repetition:
-    """Train a run again with other seeds, counted up from its own, and sum up the figures.
+    """Train a run again with the seeds that follow its own, and summarise the figures.
 
-    Repetitions that are there already are checked and kept, and a stopped one goes on: the same
-    call continues what was stopped, and a larger `seeds` adds to what is there.
+    Existing repetitions are checked and kept, and a stopped one is resumed: call again to go on, or
+    with a larger `seeds` to add repetitions.
 
     Args:
         run: a run or its folder; the first repetition.
-        seeds: how many repetitions, the run itself included, from 2 up.
-        vary: `"training"`, other weights, orders and dropout on the same split; `"split"`, the
-            split drawn anew and the same training seed; `"both"`.
-        out: folder of the repetitions; `RUN-repeats` without it.
-        scene: the run's scene or images, where they were not loaded from a file or by name.
+        seeds: number of repetitions, including the run itself, from 2 up.
+        vary: `"training"`: other weights, orders and dropout on the same split; `"split"`: other
+            draws of the split, the same training seed; `"both"`.
+        out: folder of the repetitions; default: `RUN-repeats`.
+        scene: the run's scene or images, if they were not loaded from a file or by name.
         labels: the run's labels or test images, likewise.
-        flips: report eight orientations averaged too, for every repetition; those that lack the
-            row, the run itself among them, are evaluated again.
+        flips: also report the average over eight orientations; repetitions without it, including
+            the run itself, are evaluated again.
         on_epoch: as in `train`.
-        on_stage: as in `train`; the words begin with the seed.
+        on_stage: as in `train`; the text begins with the seed.
 
     Raises:
-        RunError: no run, a pruned one, a folder of other repetitions, or a damaged repetition.
-        SplitError: a split that was given cannot be drawn anew.
+        RunError: not a run, a pruned run, a folder of other repetitions, or a damaged repetition.
+        SplitError: the split was given, so it cannot be drawn again.
         SettingsError: too few seeds, or nothing to vary.
     """
     if seeds < 2:
         raise SettingsError(f"--seeds: wanted 2 or more, for a standard deviation, got {seeds}")
     if vary not in get_args(Vary):
         raise SettingsError(f"--vary: wanted training, split or both, got {vary!r}")
-    opened = open_run(run.path if isinstance(run, Run) else run)
-    opened.check_not_pruned("repeat")
-    first, data = with_data(opened, scene, labels)
-    if flips and first.on_images:
+    stored = any_run(run.path if isinstance(run, Run) else run)  # read from disk, whatever is given
+    stored.check_not_pruned("repeat")
+    first, data = with_data(stored, scene, labels)
+    if flips and isinstance(first, ImageRun):
         raise SettingsError("--flips: goes with scenes, not with images")
     original = first.split(*data)
-    if vary != "training" and first.on_images and data[1] and not len(original.validation):
-        raise SplitError(
-            f"--vary {vary}: {first.path} trained on all its images and was tested on a test set, "
-            "so there is no other split to draw; take --vary training"
-        )
-    named = original.method == "scenes" and "test" in original.parameters
-    if vary != "training" and (original.method == "given" or named):
-        raise SplitError(
-            f"--vary {vary}: the split of {first.path} was given, so there is no other to draw; "
-            "take --vary training"
-        )
+    if vary != "training":
+        _check_drawn(first, original, vary)
     place = first.path if first.path.name else first.path.resolve()  # "." has no name
     folder = place.with_name(f"{place.name}-repeats") if out is None else Path(out)
     _check_folder(folder, first, vary)
     rows: list[Repeated] = []
-    made = _sum_up(first, vary, rows)
     for offset in range(seeds):
-        seed = first.manifest["seed"] + (offset if vary != "split" else 0)
-        drawn, split_seed = original, original.parameters.get("seed")
+        seed = first.manifest.seed + (offset if vary != "split" else 0)
+        split, split_seed = original, original.parameters.get("seed")
         if vary != "training":
             split_seed = int(original.parameters["seed"]) + offset
-            keywords: dict[str, Any] = {**original.parameters, "seed": split_seed}
-            drawn = original
-            if offset and first.on_images:
-                drawn = split_images(*data, **keywords)
-            elif offset:
-                drawn = split(data[1], original.method, **keywords)
+            split = _drawn_again(original, split_seed) if offset else original
         name = f"seed-{split_seed if vary == 'split' else seed}"
 
         def announce(stage: str, name: str = name) -> None:
             on_stage(f"{name}: {stage}")
 
-        one = first
+        one: Run = first
         if offset:
-            one = _repeated(first, folder / name, data, drawn, seed, on_epoch, announce)
+            one = _repeated(first, folder / name, data, split, seed, on_epoch, announce)
         if flips and one.report.flips is None:
             announce("eight orientations")
             evaluate(one, *data, flips=True)
@@ -157,26 +141,53 @@ def repeat(
                 figures=_figures(one.report),
             )
         )
-        made = _sum_up(first, vary, rows)
+        repetition = _sum_up(first, vary, rows)
         with whole_file(folder / "repeat.json") as part:
-            part.write_text(made.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    return made
+            part.write_text(repetition.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return repetition
+
+
+def _check_drawn(run: AnyRun, split: Split | ImageSplit, vary: Vary) -> None:
+    """Refuse a split that has no other draw.
+
+    Raises:
+        SplitError: it was given, or there is nothing to draw.
+    """
+    if isinstance(split, ImageSplit) and split.test_images and not len(split.validation):
+        raise SplitError(
+            f"--vary {vary}: {run.path} trained on all its images and was tested on a test set, "
+            "so there is no other split to draw; take --vary training"
+        )
+    named = split.method == "scenes" and "test" in split.parameters
+    if split.method == "given" or named:
+        raise SplitError(
+            f"--vary {vary}: the split of {run.path} was given, so there is no other to draw; "
+            "take --vary training"
+        )
+
+
+def _drawn_again(split: Split | ImageSplit, seed: int) -> Split | ImageSplit:
+    """The same split of the same data, drawn with another seed."""
+    keywords: dict[str, Any] = {**split.parameters, "seed": seed}
+    if isinstance(split, ImageSplit):
+        return split_images(split.images, split.test_images, **keywords)
+    return draw_split(split.labels, split.method, **keywords)
 
 
 def _repeated(
-    first: Run,
+    first: AnyRun,
     path: Path,
     data: tuple[Any, Any],
-    drawn: Any,
+    split: Split | ImageSplit,
     seed: int,
     on_epoch: EpochListener,
     on_stage: Callable[[str], None],
 ) -> Run:
-    """The repetition at `path`: opened and checked where it is there, else trained."""
+    """The repetition at `path`: opened and checked if it exists, else trained."""
     if not path.exists():
         return train(
             *data,
-            drawn,
+            split,
             seed=seed,
             out=path,
             resume=is_stopped(path),
@@ -184,16 +195,11 @@ def _repeated(
             on_stage=on_stage,
             **flat_settings(first.settings),
         )
-    run = open_run(path)
-    wanted: dict[str, Any] = {
-        **{f"{k}_sha256": hash_of(v) for k, v in named_data(first.manifest, data).items()},
-        "split_sha256": drawn.sha256,
-        "seed": seed,
-        "settings": first.settings.model_dump(),
-    }
-    found = {**run.manifest, "settings": run.settings.model_dump()}
-    differs = [key for key, value in wanted.items() if found.get(key) != value]
-    if not differs and run.report.figures_sha256 != run.manifest["figures_sha256"]:
+    run = any_run(path)
+    wanted = {"split_sha256": split.sha256, "seed": seed, "settings": first.settings}
+    differs = [f"{name}_sha256" for name in run.other_data(*data)]
+    differs += [key for key, value in wanted.items() if getattr(run.manifest, key) != value]
+    if not differs and run.report.figures_sha256 != run.manifest.figures_sha256:
         differs = ["figures_sha256"]
     if differs:
         raise RunError(
@@ -205,14 +211,13 @@ def _repeated(
 
 
 def _check_folder(folder: Path, first: Run, vary: Vary) -> None:
-    """Refuse a folder that holds something else."""
+    """Refuse a folder with other contents."""
     path = folder / "repeat.json"
     if path.exists():
-        content = read_json(path, FORMAT, Repetition, "move it away")
-        known = (content["repeats"], content["vary"])
-        if known != (first.manifest["weights_sha256"], vary):
+        stored = read_model(path, FORMAT, Repetition, "move it away")
+        if (stored.repeats, stored.vary) != (first.manifest.weights_sha256, vary):
             raise RunError(
-                f"{folder}: holds repetitions of another run, or with --vary {content['vary']}; "
+                f"{folder}: holds repetitions of another run, or with --vary {stored.vary}; "
                 "take another --out"
             )
     else:
@@ -244,5 +249,5 @@ def _sum_up(first: Run, vary: Vary, rows: list[Repeated]) -> Repetition:
     names = dict.fromkeys(name for row in rows for name in row.figures)
     summary = {name: spread(row.figures.get(name, math.nan) for row in rows) for name in names}
     return Repetition(
-        repeats=first.manifest["weights_sha256"], vary=vary, summary=summary, runs=tuple(rows)
+        repeats=first.manifest.weights_sha256, vary=vary, summary=summary, runs=tuple(rows)
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,11 +38,11 @@ from spectrolite.evaluation.training_inputs import (
 )
 from spectrolite.experiments.image_doctor import calibration_check, checkup_images
 from spectrolite.files import whole_file
-from spectrolite.mapping.scene_inference import WINDOW, classify
+from spectrolite.mapping.scene_inference import WINDOW, classify_scene
 from spectrolite.pages.doctor_page import checkup_page
 from spectrolite.pages.kernel_picture import kernel_picture
 from spectrolite.part_folders import check_free
-from spectrolite.runs.run_folder import Run, check_one_scene, open_run
+from spectrolite.runs.run_folder import ImageRun, Run, SceneRun, check_one_scene, run_of
 from spectrolite.samples.band_reduction import fitted_pixels
 from spectrolite.samples.split_scene import Split
 
@@ -85,10 +86,8 @@ def doctor(
             for a model of images and the other way round, or a picture of kernels where the network
             has none.
     """
-    if isinstance(model, str | Path) and (Path(model) / "manifest.json").is_file():
-        model = open_run(model)
-    run = model if isinstance(model, Run) else None
-    bundle = any_bundle(model)
+    run = run_of(model)
+    bundle = any_bundle(run or model)
     layers = depthwise_layers(bundle.network)
     if picture is not None:
         _check_picture(Path(picture), bundle, bool(layers), overwrite)
@@ -99,6 +98,7 @@ def doctor(
     else:
         if isinstance(scene, ImageSet) or isinstance(labels, ImageSet):
             raise SettingsError(f"doctor: {bundle.config.model} classifies scenes, not images")
+        assert not isinstance(run, ImageRun)  # its bundle is of the other kind
         checkup = _checkup_scene(run, bundle, scene, labels)
     drawn = None
     if layers and (run is not None or picture is not None):
@@ -124,7 +124,7 @@ def _check_picture(
 
 
 def _checkup_scene(
-    run: Run | None, bundle: Bundle, scene: Scene | None, labels: Labels | None
+    run: SceneRun | None, bundle: Bundle, scene: Scene | None, labels: Labels | None
 ) -> Checkup:
     scene, labels = _data(run, scene, labels)
     scene = at_wavelengths(scene, bundle.config.wavelengths_nm)
@@ -149,7 +149,7 @@ def _checkup_scene(
     )
 
 
-def _data(run: Run | None, scene: Scene | None, labels: Labels | None) -> tuple[Scene, Labels]:
+def _data(run: SceneRun | None, scene: Scene | None, labels: Labels | None) -> tuple[Scene, Labels]:
     """Scene and labels to check on."""
     if (scene is None) != (labels is None):
         raise SettingsError("give both --scene and --labels, or neither")
@@ -158,12 +158,12 @@ def _data(run: Run | None, scene: Scene | None, labels: Labels | None) -> tuple[
             raise SettingsError(
                 "doctor: a bundle has no data of its own; name them with --scene and --labels"
             )
-        data: tuple[Scene, Labels] = run.data()
+        data: tuple[Any, Any] = run.data()
         check_one_scene(run, data, "doctor")
         return data
     check_one_scene(run, (scene, labels), "doctor")
     labels = labels.on(scene)
-    if run is not None and labels.sha256 != run.manifest["labels_sha256"]:
+    if run is not None and labels.sha256 != run.manifest.labels_sha256:
         raise RunError(
             f"{run.path}: the labels ({labels.name}) differ from those of the run, whose split "
             "points into them; give those that it was trained on"
@@ -230,6 +230,6 @@ def _check_dense(bundle: Bundle, padded: Tensor, pixels: Pixels, shape: tuple[in
 
 def _calibration(bundle: Bundle, scene: Scene, split: Split) -> Calibration:
     """Of the test pixels, from the map's confidence."""
-    made = classify(bundle, scene, device="cpu")
+    made = classify_scene(bundle, scene, device="cpu")
     right = made.classes.ravel()[split.test] == split.labels.array.ravel()[split.test]
     return reliability(made.confidence.ravel()[split.test], right)

@@ -1,4 +1,4 @@
-"""Runs on scenes: what `runs` does with them."""
+"""Train, evaluate and report runs on scenes."""
 
 from __future__ import annotations
 
@@ -14,31 +14,32 @@ import torch
 from numpy.typing import NDArray
 
 from spectrolite.bundles.scene_bundle import FORMAT as BUNDLE_FORMAT
-from spectrolite.bundles.scene_bundle import Bundle, Config
-from spectrolite.data.scene_sets import (
-    AnyLabels,
-    AnyScenes,
-    LabelSet,
-    SceneSet,
-    bands_of,
-    scenes_of,
-)
+from spectrolite.bundles.scene_bundle import Bundle, Config, trained_bundle
+from spectrolite.data.scene_sets import AnyLabels, AnyScenes, SceneSet
 from spectrolite.errors import SceneError, SettingsError, SplitError
 from spectrolite.evaluation.baselines import Baselines, measure_baselines
 from spectrolite.evaluation.reports import Report
 from spectrolite.evaluation.scene_report import flip_figures, make_report
-from spectrolite.files import whole_file, write_json
+from spectrolite.files import whole_file
 from spectrolite.machine import threads_of
-from spectrolite.mapping.scene_inference import classify
+from spectrolite.mapping.scene_inference import classify_scene
 from spectrolite.mapping.scene_map import SceneMap, maps_sha256, read_map
 from spectrolite.models import build_scene_model, costs
 from spectrolite.pages import scene_page
 from spectrolite.pages.model_card import write_card
+from spectrolite.runs.manifest import (
+    Manifest,
+    Pruned,
+    SceneTraining,
+    scene_training,
+    write_training,
+)
 from spectrolite.runs.resumable_run import EpochListener, fit_resumably, new_run, seeds
-from spectrolite.runs.run_folder import Run, open_run, what_is_known
+from spectrolite.runs.run_folder import SceneRun
 from spectrolite.samples.band_reduction import Bands, fit_bands, reduce_scenes
 from spectrolite.samples.leakage import Leakage
 from spectrolite.samples.split_scene import Split
+from spectrolite.training.loop import Epoch
 from spectrolite.training.scene_loop import fit_scene
 from spectrolite.training.settings import Settings, settings
 
@@ -56,187 +57,228 @@ def train_scene(
     on_epoch: EpochListener,
     on_stage: Callable[[str], None],
     **flags: Any,
-) -> Run:
-    """`train` of a scene; see there."""
-    chosen: Settings = settings(model=model, **flags)
-    if len(labels.parts) != len(scenes_of(scene)):
+) -> SceneRun:
+    """`train` on scenes; see there."""
+    stages: Settings = settings(model=model, **flags)
+    _check(scene, labels, split)
+    weights, order, dropout, evaluation = seeds(seed)
+    training = scene_training(scene, labels, split, stages, seed)
+    with new_run(Path(out), training, split, overwrite=overwrite, resume=resume) as stopped:
+        assert isinstance(stopped.manifest, SceneTraining)  # new_run has checked it
+        on_stage("reducing bands")
+        net = build_scene_model(
+            model,
+            bands=stages.bands.components or scene.bands,
+            classes=len(labels.class_ids),
+            **stages.model.shape,
+            generator=torch.Generator().manual_seed(weights),
+        )
+        patch = 2 * net.halo + 1
+        _check_size(scene, patch, model)
+        bands = fit_bands(
+            scene,
+            split,
+            stages.bands.components,
+            stages.bands.bands_from,
+            stages.bands.standardise,
+            patch,
+            stages.bands.reduction,
+        )
+        reduced = reduce_scenes(bands, scene)
+        on_stage("training")
+        fit = partial(fit_scene, net, reduced, split, stages.training, order, dropout)
+        log = fit_resumably(stopped, net, fit, stages.training.epochs, on_epoch)
+        bundle = trained_bundle(_config(scene, labels, bands, stages, patch), bands, net)
+        bundle.save(stopped.path / "bundle")
+        on_stage("baselines")
+        start = time.perf_counter()
+        leakage = split.leakage(patch)
+        baselines = measure_baselines(reduced, split, leakage, np.random.default_rng(evaluation))
+        baselines_s = time.perf_counter() - start
+        on_stage("mapping")
+        _, manifest = _evaluate(
+            stopped.path,
+            stopped.manifest,
+            bundle,
+            log,
+            scene,
+            split,
+            leakage,
+            baselines,
+            baselines_s,
+            training_s=round(log[-1].elapsed_s, 3),
+        )
+    return SceneRun(Path(out), manifest)
+
+
+def evaluate_scene(run: SceneRun, scene: AnyScenes, labels: AnyLabels, *, flips: bool) -> Report:
+    """`evaluate` of a run on scenes; see there."""
+    split = run.split(labels)
+    leakage = split.leakage(run.bundle.config.patch)
+    evaluation = seeds(run.manifest.seed)[3]
+    with threads_of(run.manifest.machine):
+        start = time.perf_counter()
+        reduced = reduce_scenes(run.bundle.bands, scene)
+        baselines = measure_baselines(reduced, split, leakage, np.random.default_rng(evaluation))
+        baselines_s = time.perf_counter() - start
+        report, _ = _evaluate(
+            run.path,
+            run.manifest,
+            run.bundle,
+            run.log(),
+            scene,
+            split,
+            leakage,
+            baselines,
+            baselines_s,
+            training_s=run.manifest.training_s,
+            pruned=run.manifest.pruned,
+            flips=flips,
+        )
+    return report
+
+
+def report_scene(run: SceneRun, scene: AnyScenes, labels: AnyLabels) -> Path:
+    """`report` of a run on scenes; see there."""
+    return _write_page(run.path, run.report, scene, run.split(labels), read_maps(run), run.log())
+
+
+def map_places(run: Path, names: Sequence[str]) -> list[Path]:
+    """Where the maps of a run are: `map.tif`, or of several scenes `maps/NAME.tif`."""
+    return [run / "maps" / f"{name}.tif" for name in names] or [run / "map.tif"]
+
+
+def read_maps(run: SceneRun) -> list[SceneMap]:
+    """The maps of a run's scenes, in their order.
+
+    Raises:
+        ReadError: a file is missing or damaged.
+        RunError: the report, which names the scenes, is missing or damaged.
+    """
+    places = map_places(run.path, [scene.name for scene in run.report.scenes])
+    return [read_map(place, run.bundle) for place in places]
+
+
+def _check(scene: AnyScenes, labels: AnyLabels, split: Split) -> None:
+    """Refuse labels and a split that do not belong to the scenes."""
+    if len(labels.parts) != len(scene.scenes):
         raise SettingsError(
-            f"train: wanted labels for each of {len(scenes_of(scene))} scenes, got those of "
+            f"train: wanted labels for each of {len(scene.scenes)} scenes, got those of "
             f"{len(labels.parts)}; take both from several(scenes, labels)"
         )
-    if _on(labels, scene) is not labels:
+    pairs = zip(labels.parts, scene.scenes, strict=True)
+    if any(part.on(one) is not part for part, one in pairs):
         raise SplitError(
             f"{labels.name}: labels on pixels without a spectrum in {scene.name}; leave them out "
             "before the split is drawn: labels = labels.on(scene)"
         )
     if split.labels is not labels and split.labels.sha256 != labels.sha256:
         raise SplitError("split: drawn from other labels than those given; draw it from these")
-    weights, order, dropout, judge = seeds(seed)
-    known = what_is_known(scene, labels, split, chosen, seed)
-    with new_run(Path(out), known, split, overwrite=overwrite, resume=resume) as stopped:
-        folder = stopped.path
-        on_stage("reducing bands")
-        net = build_scene_model(
-            model,
-            bands=chosen.bands.components or bands_of(scene),
-            classes=len(labels.class_ids),
-            **chosen.model.shape,
-            generator=torch.Generator().manual_seed(weights),
-        )
-        patch = 2 * net.halo + 1
-        for one in scenes_of(scene):
-            if min(one.shape[:2]) < patch:
-                raise SceneError(
-                    f"{one.name}: {one.shape[0]} x {one.shape[1]} pixels are smaller than the "
-                    f"{patch} x {patch} patch of {model}"
-                )
-        bands = fit_bands(
-            scene,
-            split,
-            chosen.bands.components,
-            chosen.bands.bands_from,
-            chosen.bands.standardise,
-            patch,
-            chosen.bands.reduction,
-        )
-        reduced = reduce_scenes(bands, scene)
-        on_stage("training")
-        fit = partial(fit_scene, net, reduced, split, chosen.training, order, dropout)
-        log = fit_resumably(stopped, net, fit, chosen.training.epochs, on_epoch)
-        bundle = Bundle(_config(scene, labels, bands, chosen, patch), bands, net.cpu())
-        bundle.save(folder / "bundle")
-        on_stage("baselines")
-        start = time.perf_counter()
-        leakage = split.leakage(patch)
-        baselines = measure_baselines(reduced, split, leakage, np.random.default_rng(judge))
-        baselines_s = time.perf_counter() - start
-        manifest = {k: v for k, v in stopped.manifest.items() if k != "overwrite"}
-        manifest |= {"weights_sha256": bundle.sha256, "training_s": round(log[-1].elapsed_s, 3)}
-        on_stage("mapping")
-        _judge(Run(folder, manifest), scene, split, leakage, baselines, baselines_s)
-    return open_run(out)
 
 
-def evaluate_scene(opened: Run, scene: AnyScenes, labels: AnyLabels, *, flips: bool) -> Report:
-    """`evaluate` of a run on a scene; see there."""
-    split = opened.split(labels)
-    bundle = opened.bundle
-    leakage = split.leakage(bundle.config.patch)
-    judge = seeds(opened.manifest["seed"])[3]
-    with threads_of(opened.manifest):
-        start = time.perf_counter()
-        baselines = measure_baselines(
-            reduce_scenes(bundle.bands, scene), split, leakage, np.random.default_rng(judge)
-        )
-        baselines_s = time.perf_counter() - start
-        return _judge(opened, scene, split, leakage, baselines, baselines_s, flips=flips)
+def _check_size(scene: AnyScenes, patch: int, model: str) -> None:
+    """Refuse a scene that is smaller than a patch."""
+    for one in scene.scenes:
+        if min(one.shape[:2]) < patch:
+            raise SceneError(
+                f"{one.name}: {one.shape[0]} x {one.shape[1]} pixels are smaller than the "
+                f"{patch} x {patch} patch of {model}"
+            )
 
 
-def report_scene(opened: Run, scene: AnyScenes, labels: AnyLabels) -> Path:
-    """`report` of a run on a scene; see there."""
-    return _write_page(opened, scene, opened.split(labels), read_maps(opened))
-
-
-def map_places(run: Run, names: Sequence[str]) -> list[Path]:
-    """Where the maps of a run lie: `map.tif`, or of several scenes `maps/NAME.tif`."""
-    return [run.path / "maps" / f"{name}.tif" for name in names] or [run.path / "map.tif"]
-
-
-def read_maps(run: Run) -> list[SceneMap]:
-    """The maps of a run's scenes, in their order.
-
-    Raises:
-        ReadError: a file is missing or damaged.
-        RunError: the report is, which names the scenes.
-    """
-    places = map_places(run, [scene.name for scene in run.report.scenes])
-    return [read_map(place, run.bundle) for place in places]
-
-
-def _on(labels: AnyLabels, scene: AnyScenes) -> AnyLabels:
-    if isinstance(labels, LabelSet):
-        assert isinstance(scene, SceneSet)
-        return labels.on(scene)
-    assert not isinstance(scene, SceneSet)
-    return labels.on(scene)
-
-
-def _judge(
-    run: Run,
+def _evaluate(
+    folder: Path,
+    training: SceneTraining,
+    bundle: Bundle,
+    log: list[Epoch],
     scene: AnyScenes,
     split: Split,
     leakage: Leakage,
     baselines: Baselines,
     baselines_s: float,
+    *,
+    training_s: float,
+    pruned: tuple[Pruned, ...] = (),
     flips: bool = False,
-) -> Report:
-    """Map the scenes with the stored model, score them, and write report, page, maps, manifest."""
-    bundle = run.bundle
-    scenes, device = scenes_of(scene), run.settings.training.device
+) -> tuple[Report, Manifest]:
+    """Map the scenes, score the maps, and write report, card, page, maps and manifest."""
+    device = training.settings.training.device
     start = time.perf_counter()
-    made = [classify(bundle, one, device=device) for one in scenes]
+    maps = [classify_scene(bundle, one, device=device) for one in scene.scenes]
     map_s = time.perf_counter() - start
-    turned = None
+    of_flips = None
     if flips:
         start = time.perf_counter()
-        averaged = [classify(bundle, one, device=device, flips=True) for one in scenes]
-        turned = flip_figures(_classes(averaged), split, time.perf_counter() - start)
-    times_s = {"training": run.manifest["training_s"], "baselines": baselines_s, "map": map_s}
-    made_report = make_report(
-        _classes(made),
+        averaged = [classify_scene(bundle, one, device=device, flips=True) for one in scene.scenes]
+        of_flips = flip_figures(_classes(averaged), split, time.perf_counter() - start)
+    times_s = {"training": training_s, "baselines": baselines_s, "map": map_s}
+    report = make_report(
+        _classes(maps),
         split,
         bundle.bands,
         leakage,
         baselines,
-        run.settings,
-        np.random.default_rng(seeds(run.manifest["seed"])[3]),
+        training.settings,
+        np.random.default_rng(seeds(training.seed)[3]),
         data=scene.name,
-        seed=run.manifest["seed"],
+        seed=training.seed,
         parameters=costs.parameters(bundle.network),
         macs_per_pixel=costs.macs_per_pixel(bundle.network, len(bundle.bands.matrix)),
         macs_per_patch=costs.macs_per_patch(bundle.network, len(bundle.bands.matrix)),
         times_s={k: round(v, 3) for k, v in times_s.items()},
-        versions=run.manifest["versions"],
-        machine=run.manifest["machine"],
-        flips=turned,
+        versions=training.versions,
+        machine=training.machine,
+        flips=of_flips,
     )
-    made_report = made_report.model_copy(update={"notes": (*made_report.notes, *run.pruning_notes)})
-    made_report.save(run.path / "report.json")
-    write_card(made_report, bundle.sha256, run.path / "bundle")
-    if isinstance(scene, SceneSet):  # its files may be called otherwise than before
-        shutil.rmtree(run.path / "maps", ignore_errors=True)
-    for one, place in zip(made, map_places(run, [s.name for s in made_report.scenes]), strict=True):
+    notes = (*report.notes, *(one.note for one in pruned))
+    report = report.model_copy(update={"notes": notes})
+    report.save(folder / "report.json")
+    write_card(report, bundle.sha256, folder / "bundle")
+    if isinstance(scene, SceneSet):  # the files may have had other names before
+        shutil.rmtree(folder / "maps", ignore_errors=True)
+    for one, place in zip(maps, map_places(folder, [s.name for s in report.scenes]), strict=True):
         place.parent.mkdir(exist_ok=True)
         one.write_geotiff(place)
         one.write_png(place.with_suffix(".png"))
-    _write_page(run, scene, split, made)
-    hashes = {"map_sha256": maps_sha256(made), "figures_sha256": made_report.figures_sha256}
-    write_json(run.path / "manifest.json", {**run.manifest, **hashes})
-    return made_report
+    _write_page(folder, report, scene, split, maps, log)
+    manifest = training.finished(
+        weights_sha256=bundle.sha256,
+        training_s=training_s,
+        map_sha256=maps_sha256(maps),
+        figures_sha256=report.figures_sha256,
+        pruned=pruned,
+    )
+    write_training(folder / "manifest.json", manifest)
+    return report, manifest
 
 
 def _classes(maps: Sequence[SceneMap]) -> NDArray[np.unsignedinteger]:
     """`(pixels,)` class ids of all scenes, in their order."""
-    return np.concatenate([made.classes.ravel() for made in maps])
+    return np.concatenate([one.classes.ravel() for one in maps])
 
 
-def _write_page(run: Run, scene: AnyScenes, split: Split, made: list[SceneMap]) -> Path:
-    path = run.path / "report.html"
+def _write_page(
+    folder: Path,
+    report: Report,
+    scene: AnyScenes,
+    split: Split,
+    maps: list[SceneMap],
+    log: list[Epoch],
+) -> Path:
+    path = folder / "report.html"
     with whole_file(path) as part:
-        part.write_text(
-            scene_page.report_page(run.report, scene, split, made, run.log()), encoding="utf-8"
-        )
+        part.write_text(scene_page.report_page(report, scene, split, maps, log), encoding="utf-8")
     return path
 
 
 def _config(
-    scene: AnyScenes, labels: AnyLabels, bands: Bands, chosen: Settings, patch: int
+    scene: AnyScenes, labels: AnyLabels, bands: Bands, stages: Settings, patch: int
 ) -> Config:
     return Config(
         format=BUNDLE_FORMAT,
-        model=chosen.model.model,
-        variant=chosen.model.variant,
-        width=chosen.model.width,
+        model=stages.model.model,
+        variant=stages.model.variant,
+        width=stages.model.width,
         patch=patch,
         class_ids=labels.class_ids,
         class_names=dict(labels.class_names),
@@ -245,5 +287,5 @@ def _config(
         pixels=bands.pixels,
         explained=bands.explained,
         wavelengths_nm=scene.wavelengths_nm,
-        scaled="scale" in scenes_of(scene)[0].source,
+        scaled="scale" in scene.scenes[0].source,
     )

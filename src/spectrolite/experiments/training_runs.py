@@ -1,4 +1,4 @@
-"""What one does with a run: train, evaluate, report. What the data are decides the kind."""
+"""`train`, `evaluate` and `report`: the data decide whether a run is on scenes or on images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from spectrolite.experiments.image_experiment import evaluate_images, report_ima
 from spectrolite.experiments.scene_experiment import evaluate_scene, report_scene, train_scene
 from spectrolite.models import IMAGE_MODELS, SCENE_MODELS
 from spectrolite.runs.resumable_run import EpochListener
-from spectrolite.runs.run_folder import Run, open_run
+from spectrolite.runs.run_folder import AnyRun, ImageRun, Run, any_run
 from spectrolite.samples.split_image_set import ImageSplit, split_images
 from spectrolite.samples.split_scene import Split
 
@@ -33,38 +33,37 @@ def train(
     on_stage: Callable[[str], None] = lambda _: None,
     **flags: Any,
 ) -> Run:
-    """Train a network and score it on what the split tests: a scene, which is mapped, or images.
+    """Train a network and score it on the test part of the split; a scene is mapped.
 
-    One verb for both, because a run is one thing: the same folder, loop, seed and flags. The first
-    two arguments are what `load` and the readers return, so `train(*load("digits"), out=...)`.
+    Scenes and images have the same folder, loop, seed and flags. The first two arguments are what
+    `load` and the readers return: `train(*load("digits"), out=...)`.
 
-    The run grows in `OUT.part`. Whatever stops it, `resume` goes on from there, and the end has the
-    bits of a run that was never stopped.
+    The run is written to `OUT.part`. If it is stopped, `resume` goes on from there and gives the
+    same bits as a run that was never stopped.
 
     Args:
-        scene: the scene, several of them from `several`, or the images that train and validate. A
-            scene that stays in its file is read by windows: those that hold a training or a
-            validation pixel to train, those that hold a labelled one to check the labels,
-            those that hold a test pixel for the baselines, some rows for the page's picture, and
-            all of it once for its hash and once for its map.
-        labels: its label map, or the test images; nothing where the split draws them.
-        split: from `split(labels, ...)`, or `split_images(images, test, ...)`, which images have
-            without being asked for.
-        model: name of the network; `hybridsn` for a scene, `mobilenet_v2` for images without it.
-        seed: of weights, order, changes of images and dropout. The same seed on the same machine,
-            with the same versions and thread count, gives the same bits.
-        out: folder of the run; made, and only under this name once complete.
-        overwrite: replace a run that is there, and discard a stopped one.
-        resume: go on with a stopped run; data, split, seed and settings must be those it began
-            with.
+        scene: the scene, several scenes from `several`, or the images of the training and
+            validation parts. A scene that stays in its file is read window by window: windows with
+            training or validation pixels to train, windows with labels to check them, windows with
+            test pixels for the baselines, some rows for the picture on the page, and all of it once
+            for its hash and once for its map.
+        labels: the label map, or the test images; None if the split draws the test images.
+        split: from `split(labels, ...)` or `split_images(images, test, ...)`; default for images:
+            `split_images(images, test)`.
+        model: name of the network; default: `hybridsn` for scenes, `mobilenet_v2` for images.
+        seed: of weights, order, augmentation and dropout. The same seed on the same machine, with
+            the same versions and thread count, gives the same bits.
+        out: folder of the run; it gets this name when the run is complete.
+        overwrite: replace an existing run, and discard a stopped one.
+        resume: go on with a stopped run; data, split, seed and settings must be the same.
         on_epoch: called after each epoch with its log entry and the number of epochs.
         on_stage: called with a few words as each stage begins.
         **flags: any field of the stages of `Settings`, or of `ImageSettings`.
 
     Raises:
-        InputError: data, split or settings that do not fit or are not those of the stopped run, a
-            folder in the way, or nothing to resume.
-        OSError: a full disk and the like; the stopped run stays.
+        InputError: data, split or settings that do not fit or differ from the stopped run, a folder
+            in the way, or nothing to resume.
+        OSError: for example a full disk; the stopped run stays.
         TrainingError: the loss became NaN or infinite.
     """
     common: dict[str, Any] = {
@@ -105,28 +104,28 @@ def evaluate(
     flips: bool = False,
     train_mode: bool = False,
 ) -> Any:
-    """Score anew what the split tests with the stored model, and rewrite report, page and map.
+    """Score the test part again with the stored model, and rewrite report, page and map.
 
-    As many threads compute as when the run was trained, so that the bits are the same.
+    The thread count is that of the training, so that the bits are the same.
 
     Args:
         run: a run or its folder.
-        scene: the run's scene or images, where they were not loaded from a file or by name.
+        scene: the run's scene or images, if they were not loaded from a file or by name.
         labels: the run's labels or test images, likewise.
-        flips: map the scene in its eight orientations too, and report what the average of the
-            softmax scores, as figures of its own beside those of the one pass.
-        train_mode: of images, report also what a script gets that forgets `eval()`: a wrong score,
-            beside the right one.
+        flips: also map the scene with the softmax averaged over its eight orientations, and report
+            its figures beside those of the usual map.
+        train_mode: for images, also report the accuracy that a script gets if it forgets `eval()`:
+            a wrong score, beside the right one.
 
     Returns:
         The `Report`, or the `ImageReport`.
 
     Raises:
-        RunError: a damaged run, or other data than the run's.
-        SettingsError: `flips` of images, `train_mode` of a scene.
+        RunError: a damaged run, or data that differ from the run's.
+        SettingsError: `flips` with images, `train_mode` with scenes.
     """
     opened, data = with_data(run, scene, labels)
-    if opened.on_images:
+    if isinstance(opened, ImageRun):
         if flips:
             raise SettingsError("--flips: goes with scenes, not with images")
         return evaluate_images(opened, *data, train_mode=train_mode)
@@ -140,32 +139,34 @@ def report(
     scene: AnyScenes | ImageSet | None = None,
     labels: AnyLabels | ImageSet | None = None,
 ) -> Path:
-    """Write a run's `report.html` anew from its figures, and its map or predictions.
+    """Write `report.html` of a run again from its figures and its map or predictions.
 
     Args:
         run: a run or its folder.
-        scene: the run's scene or images, where they were not loaded from a file or by name.
+        scene: the run's scene or images, if they were not loaded from a file or by name.
         labels: the run's labels or test images, likewise.
 
     Returns:
         Path of the page.
     """
     opened, data = with_data(run, scene, labels)
-    return (report_images if opened.on_images else report_scene)(opened, *data)
+    if isinstance(opened, ImageRun):
+        return report_images(opened, *data)
+    return report_scene(opened, *data)
 
 
 def with_data(
     run: Run | str | Path,
     scene: AnyScenes | ImageSet | None,
     labels: AnyLabels | ImageSet | None,
-) -> tuple[Run, Any]:
-    """An opened run and its data: those given, if they are the run's, or loaded again.
+) -> tuple[AnyRun, Any]:
+    """A run and its data: the given ones, checked by hash, or loaded again.
 
     Raises:
-        RunError: a damaged run, other data, or some that cannot be loaded again.
+        RunError: a damaged run, or data that differ from the run's or cannot be loaded again.
     """
-    opened = run if isinstance(run, Run) else open_run(run)
-    if scene is None or (labels is None and not opened.on_images):
+    opened = any_run(run)
+    if scene is None or (labels is None and not isinstance(opened, ImageRun)):
         return opened, opened.data()
     opened.check_data(scene, labels)
     return opened, (scene, labels)

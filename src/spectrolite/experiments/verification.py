@@ -1,8 +1,8 @@
-"""Is a run what its manifest says, and does training again give it?
+"""Does a run hold what its manifest says, and does training again give the same?
 
-Equal bits are promised for equal versions of what computes, an equal thread count, which is set
-here, and an equal processor capability and device. Elsewhere figures are compared within a
-tolerance, and the verdict says so.
+The same bits are promised for the same versions of the libraries that compute, the same thread
+count, which is set here, and the same processor capability and device. Elsewhere figures are
+compared within a tolerance, and the verdict says so.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.bundles.image_bundle import ImageBundle
-from spectrolite.bundles.scene_bundle import Bundle
+from spectrolite.bundles.loading import AnyBundle
 from spectrolite.data.images import ImageSet
 from spectrolite.data.scene_sets import AnyLabels, AnyScenes
 from spectrolite.errors import ReadError, RunError, SettingsError, VerifyError, listed
@@ -27,26 +27,29 @@ from spectrolite.evaluation.reports import Report
 from spectrolite.experiments.image_experiment import PREDICTIONS
 from spectrolite.experiments.scene_experiment import read_maps
 from spectrolite.experiments.training_runs import evaluate, train
-from spectrolite.machine import other_machine, threads_of
+from spectrolite.machine import threads_of
 from spectrolite.mapping.image_inference import Predictions, read_predictions
 from spectrolite.mapping.scene_map import SceneMap, maps_sha256
-from spectrolite.runs.manifest import WORDS, hash_of, named_data
+from spectrolite.runs.manifest import NAMES, elsewhere
 from spectrolite.runs.resumable_run import EpochListener
-from spectrolite.runs.run_folder import Run, open_run
+from spectrolite.runs.run_folder import AnyRun, ImageRun, Run, any_run
 from spectrolite.training.settings import flat_settings
+
+Output = SceneMap | Predictions
 
 
 @dataclass(frozen=True)
 class Verification:
-    """A run that was trained again, and found to be what it says.
+    """The result of `verify`: training again gave the same.
 
     Attributes:
         run: its folder.
-        hashes: sha256 by name of what was found to be the same, to the bit.
-        figures: by name, the stored one and the one of training again, in points (0 to 100).
-        elsewhere: how versions and machine differ from those of the run; empty where bits count.
-        tolerance: how far figures may be apart, in points; nothing where bits count.
-        training_s: seconds of training again.
+        hashes: sha256 by name of everything that has the same bits.
+        figures: by name, the stored figure and the new one, in points (0 to 100).
+        elsewhere: how versions and machine differ from those of the run; if empty, the same bits
+            are wanted.
+        tolerance: largest difference of figures, in points; None if the same bits are wanted.
+        training_s: duration of the new training, seconds.
     """
 
     run: str
@@ -58,7 +61,7 @@ class Verification:
 
     @property
     def verdict(self) -> str:
-        """What may be said of the run."""
+        """The result in a few words."""
         if self.tolerance is None:
             return "same bits"
         return f"equal within a tolerance of {self.tolerance:g} points; bits are not promised here"
@@ -73,131 +76,146 @@ def verify(
     on_epoch: EpochListener = lambda _epoch, _all: None,
     on_stage: Callable[[str], None] = lambda _: None,
 ) -> Verification:
-    """Train a run again from its manifest, elsewhere, and compare everything that it holds.
+    """Train a run again from its manifest, in another folder, and compare everything in it.
 
     Args:
         run: a run or its folder; it is only read.
-        scene: the run's scene or images, where they were not loaded from a file or by name.
+        scene: the run's scene or images, if they were not loaded from a file or by name.
         labels: the run's labels or test images, likewise.
-        tolerance: in points of accuracy; used only where versions or machine differ.
+        tolerance: in points of accuracy; used only if versions or machine differ.
         on_epoch: as in `train`.
         on_stage: as in `train`.
 
     Raises:
         VerifyError: names what differs and by how much.
-        RunError: no run, a pruned one, or one whose data cannot be loaded again.
-        SettingsError: a tolerance that is none.
+        RunError: not a run, a pruned run, or a run whose data cannot be loaded again.
+        SettingsError: a negative tolerance, or one that is not a number.
     """
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise SettingsError(f"--tolerance: wanted points from 0 up, got {tolerance}")
-    opened = open_run(run.path if isinstance(run, Run) else run)
-    opened.check_not_pruned("verify")
+    stored = any_run(run.path if isinstance(run, Run) else run)  # read from disk, whatever is given
+    stored.check_not_pruned("verify")
     data: tuple[Any, Any] = (scene, labels)
-    if scene is None or (labels is None and not opened.on_images):
-        data = opened.unchecked_data()
-    stored = _check_stored(opened, data)
-    report = opened.report
-    elsewhere = tuple(other_machine(opened.manifest))
-    with tempfile.TemporaryDirectory() as folder, threads_of(opened.manifest):
-        again = train(
-            *data,
-            opened.split(*data),
-            seed=opened.manifest["seed"],
-            out=Path(folder) / "again",
-            on_epoch=on_epoch,
-            on_stage=on_stage,
-            **flat_settings(opened.settings),
+    if scene is None or (labels is None and not isinstance(stored, ImageRun)):
+        data = stored.unchecked_data()
+    outputs = _check_stored(stored, data)
+    differs_here = tuple(elsewhere(stored.manifest))
+    with tempfile.TemporaryDirectory() as folder, threads_of(stored.manifest.machine):
+        again = any_run(
+            train(
+                *data,
+                stored.split(*data),
+                seed=stored.manifest.seed,
+                out=Path(folder) / "again",
+                on_epoch=on_epoch,
+                on_stage=on_stage,
+                **flat_settings(stored.settings),
+            )
         )
-        if opened.on_images and report.train_mode is not None:
-            evaluate(again, *data, train_mode=True)
-            again = open_run(again.path)
-        elif not opened.on_images and report.flips is not None:
-            evaluate(again, *data, flips=True)
-            again = open_run(again.path)
-        figures = {
-            name: (points, _points(again.report)[name]) for name, points in _points(report).items()
-        }
-        if elsewhere:
+        train_mode, flips = _extras(stored)
+        if train_mode or flips:
+            evaluate(again, *data, train_mode=train_mode, flips=flips)
+            again = any_run(again.path)
+        points = _points(again.report)
+        figures = {name: (one, points[name]) for name, one in _points(stored.report).items()}
+        if differs_here:
             differs = [
                 f"{name} {one:.2f}, again {other:.2f}"
                 for name, (one, other) in figures.items()
                 if not (abs(one - other) <= tolerance or (math.isnan(one) and math.isnan(other)))
             ]
-            end = f" (tolerance {tolerance:g} points; {'; '.join(elsewhere)})"
+            end = f" (tolerance {tolerance:g} points; {'; '.join(differs_here)})"
         else:
             differs = [
-                *_other_config(opened.bundle, again.bundle),
-                *_other_weights(opened.bundle, again.bundle),
-                *_other_made(stored, _made(again)),
-                *_other_figures(report, again.report),
+                *_other_config(stored.bundle, again.bundle),
+                *_other_weights(stored.bundle, again.bundle),
+                *_other_outputs(outputs, _read_outputs(again)),
+                *_other_figures(stored.report, again.report),
             ]
             end = ""
         if differs:
             raise VerifyError(
-                f"{opened.path}: training again gives something else: {'; '.join(differs)}{end}"
+                f"{stored.path}: training again gives something else: {'; '.join(differs)}{end}"
             )
         hashes = {
             key.removesuffix("_sha256"): value
-            for key, value in again.manifest.items()
-            if key.endswith("_sha256") and value is not None and value == opened.manifest[key]
+            for key, value in again.manifest
+            if key.endswith("_sha256")
+            and value is not None
+            and value == getattr(stored.manifest, key)
         }
         return Verification(
-            run=str(opened.path),
+            run=str(stored.path),
             hashes=hashes,
             figures=figures,
-            elsewhere=elsewhere,
-            tolerance=tolerance if elsewhere else None,
-            training_s=again.manifest["training_s"],
+            elsewhere=differs_here,
+            tolerance=tolerance if differs_here else None,
+            training_s=again.manifest.training_s,
         )
 
 
-def _made(run: Run) -> list[SceneMap] | Predictions:
-    """What the run's model made: the maps of its scenes, or the classes of its test images."""
-    if run.on_images:
-        return read_predictions(run.path / PREDICTIONS, run.bundle)
-    return read_maps(run)
+def _extras(run: AnyRun) -> tuple[bool, bool]:
+    """Whether the run's report has the figures of `train_mode`, and those of `flips`."""
+    if isinstance(run, ImageRun):
+        return run.report.train_mode is not None, False
+    return False, run.report.flips is not None
 
 
-def _check_stored(run: Run, data: tuple[Any, Any]) -> list[SceneMap] | Predictions:
-    """The stored maps or predictions, after holding every stored part against the manifest.
+def _read_outputs(run: AnyRun) -> list[Output]:
+    """What the run's model gave: the maps of its scenes, or the classes of its test images."""
+    if isinstance(run, ImageRun):
+        return [read_predictions(run.path / PREDICTIONS, run.bundle)]
+    return [*read_maps(run)]
+
+
+def _check_stored(run: AnyRun, data: tuple[Any, Any]) -> list[Output]:
+    """The stored maps or predictions, after a check of everything stored against the manifest.
 
     Raises:
-        VerifyError: names each part that is not the manifest's.
+        VerifyError: names everything that is not the manifest's.
     """
     differs = [
-        f"{WORDS.get(kind, kind)}: {value.name if value else 'nothing'} has other numbers than "
-        f"{kind}_sha256 says"
-        for kind, value in named_data(run.manifest, data).items()
-        if hash_of(value) != run.manifest[f"{kind}_sha256"]
+        f"{NAMES.get(name, name)}: {value.name if value else 'nothing'} has other numbers than "
+        f"{name}_sha256 says"
+        for name, value in run.other_data(*data).items()
     ]
-    made = None
-    parts: tuple[Callable[[], object], ...] = (
+    outputs: list[Output] = []
+    readers: tuple[Callable[[], object], ...] = (
         lambda: run.split(*data),
         lambda: run.bundle,
         lambda: run.report,
     )
-    for part in parts:
+    for read in readers:
         try:
-            part()
+            read()
         except RunError as error:
             differs.append(str(error))
     if not differs:
         try:
-            made = _made(run)
+            outputs = _read_outputs(run)
+            differs += _changed_outputs(run, outputs)
         except ReadError as error:
             differs.append(str(error))
-        if isinstance(made, list) and maps_sha256(made) != run.manifest["map_sha256"]:
-            what = "map.tif and its confidence are not the map"
-            if len(made) > 1:
-                what = "maps/ and their confidence are not the maps"
-            differs.append(f"{what} that map_sha256 names")
-        if isinstance(made, Predictions) and made.sha256 != run.manifest["predictions_sha256"]:
-            differs.append(f"{PREDICTIONS}: not those that predictions_sha256 names")
-        if run.report.figures_sha256 != run.manifest["figures_sha256"]:
+        if run.report.figures_sha256 != run.manifest.figures_sha256:
             differs.append("report.json has other figures than figures_sha256 says")
-    if differs or made is None:
+    if differs:
         raise VerifyError(f"{run.path}: not what its manifest says: {'; '.join(differs)}")
-    return made
+    return outputs
+
+
+def _changed_outputs(run: AnyRun, outputs: list[Output]) -> list[str]:
+    """Whether the stored maps or predictions have another hash than the manifest has."""
+    if isinstance(run, ImageRun):
+        if outputs[0].sha256 == run.manifest.predictions_sha256:
+            return []
+        return [f"{PREDICTIONS}: not those that predictions_sha256 names"]
+    maps = [output for output in outputs if isinstance(output, SceneMap)]
+    if maps_sha256(maps) == run.manifest.map_sha256:
+        return []
+    what = "map.tif and its confidence are not the map"
+    if len(maps) > 1:
+        what = "maps/ and their confidence are not the maps"
+    return [f"{what} that map_sha256 names"]
 
 
 COMPARED = ("accuracy", "calibration", "orientations", "baseline")
@@ -213,15 +231,15 @@ def _points(report: Report | ImageReport) -> dict[str, float]:
     }
 
 
-def _other_config(one: Bundle | ImageBundle, other: Bundle | ImageBundle) -> list[str]:
-    """Which entries of `config.json` differ: a name or a colour is in no other hash."""
+def _other_config(one: AnyBundle, other: AnyBundle) -> list[str]:
+    """Which keys of `config.json` differ: no other hash covers names and colours."""
     stored, again = one.config.model_dump(), other.config.model_dump()
     differs = [name for name in stored if stored[name] != again[name]]
     return [f"config.json: {listed(differs)}"] if differs else []
 
 
-def _other_weights(one: Bundle | ImageBundle, other: Bundle | ImageBundle) -> list[str]:
-    """Which tensors differ, at how many numbers, and by how much at most."""
+def _other_weights(one: AnyBundle, other: AnyBundle) -> list[str]:
+    """Which tensors differ, in how many numbers, and by how much at most."""
     differs = []
     shapes, others = ({k: v.shape for k, v in _numbers(b).items()} for b in (one, other))
     if shapes != others:
@@ -236,7 +254,7 @@ def _other_weights(one: Bundle | ImageBundle, other: Bundle | ImageBundle) -> li
     return [f"weights: {listed(differs, 5)}"] if differs else []
 
 
-def _numbers(bundle: Bundle | ImageBundle) -> dict[str, NDArray[Any]]:
+def _numbers(bundle: AnyBundle) -> dict[str, NDArray[Any]]:
     state = {k: v.cpu().numpy() for k, v in bundle.network.state_dict().items()}
     if isinstance(bundle, ImageBundle):
         return {"pixels.mean": bundle.mean.numpy(), "pixels.std": bundle.std.numpy(), **state}
@@ -247,19 +265,13 @@ def _bits(array: NDArray[Any]) -> NDArray[np.unsignedinteger]:
     return np.ascontiguousarray(array).view(f"u{array.dtype.itemsize}")
 
 
-def _other_made(
-    one: list[SceneMap] | Predictions, other: list[SceneMap] | Predictions
-) -> list[str]:
-    """Where maps or predictions differ, and how far."""
-    if isinstance(one, list) and isinstance(other, list):
-        pairs = zip(one, other, strict=True)
-        return [line for stored, again in pairs for line in _other_of_one(stored, again)]
-    assert isinstance(one, Predictions)
-    assert isinstance(other, Predictions)
-    return _other_of_one(one, other)
+def _other_outputs(stored: list[Output], again: list[Output]) -> list[str]:
+    """Where maps or predictions differ, and by how much."""
+    pairs = zip(stored, again, strict=True)
+    return [line for one, other in pairs for line in _other_output(one, other)]
 
 
-def _other_of_one(one: SceneMap | Predictions, other: SceneMap | Predictions) -> list[str]:
+def _other_output(one: Output, other: Output) -> list[str]:
     kind, what = ("map", "pixels") if isinstance(one, SceneMap) else ("predictions", "images")
     if one.classes.shape != other.classes.shape:
         return [f"{kind}: of shape {one.classes.shape}, again {other.classes.shape}"]
@@ -284,7 +296,7 @@ def _other_figures(one: Report | ImageReport, other: Report | ImageReport) -> li
 
 
 def _flat(figures: Mapping[str, Any] | list[Any], above: str = "") -> dict[str, Any]:
-    """Nested JSON by dotted names."""
+    """Nested JSON as one dict with dotted names."""
     flat: dict[str, Any] = {}
     for key, value in figures.items() if isinstance(figures, Mapping) else enumerate(figures):
         name = f"{above}.{key}" if above else str(key)

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +20,7 @@ from spectrolite.data.georeferencing import Grid
 from spectrolite.errors import ReadError, RunError, SettingsError
 from spectrolite.mapping.map_file import MapFile, MapHead, open_map
 from spectrolite.readers.labels.reference_points import Sample, read_sample
-from spectrolite.runs.run_folder import Run, check_one_scene, open_run
+from spectrolite.runs.run_folder import ImageRun, Run, any_run, check_one_scene
 
 HECTARE_M2 = 10_000
 Z = 1.96  # 95 % of a normal distribution, as rounded in the paper
@@ -279,17 +278,18 @@ def _check_not_trained(
     Raises:
         RunError: there are such points; or the run is on images, or on a scene of another size.
     """
-    opened = run if isinstance(run, Run) else open_run(run)
-    if opened.on_images:
+    opened = any_run(run)
+    if isinstance(opened, ImageRun):
         raise RunError(f"{opened.path}: a run on images makes no map; name the run that made it")
-    data: tuple[Any, Any] = opened.data()
+    data = opened.data()
     check_one_scene(opened, data, "areas --run")
     split = opened.split(data[1])
-    if split.labels.shape != head.shape:
+    shape = split.labels.shapes[0]
+    if shape != head.shape:
         raise RunError(
-            f"{opened.path}: its scene has {split.labels.shape[0]} x {split.labels.shape[1]} "
-            f"pixels, the map {head.shape[0]} x {head.shape[1]}; the run was trained on a "
-            "different scene: omit --run"
+            f"{opened.path}: its scene has {shape[0]} x {shape[1]} pixels, the map "
+            f"{head.shape[0]} x {head.shape[1]}; the run was trained on a different scene: omit "
+            "--run"
         )
     trained = np.isin(rows * head.shape[1] + cols, split.seen)
     if trained.any():

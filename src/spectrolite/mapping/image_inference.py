@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from spectrolite.bundles.exported_model import Exported, image_model
+from spectrolite.bundles.exported_model import Exported
 from spectrolite.bundles.image_bundle import ImageBundle, ImageConfig
-from spectrolite.bundles.loading import AnyModel
+from spectrolite.bundles.loading import AnyModel, image_model
 from spectrolite.data.images import ImageSet
 from spectrolite.errors import ImagesError, ReadError
 from spectrolite.files import whole_file

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
 from spectrolite import readers
-from spectrolite.bundles.exported_model import Exported, is_exported, scene_model
-from spectrolite.bundles.loading import AnyModel
+from spectrolite.bundles.exported_model import Exported
+from spectrolite.bundles.loading import AnyModel, scene_model
 from spectrolite.bundles.scene_bundle import Bundle
 from spectrolite.data.scene import AnyScene, Window
-from spectrolite.data.scene_sets import AnyScenes, SceneSet
+from spectrolite.data.scene_sets import AnyScenes
 from spectrolite.errors import RunError, SettingsError
 from spectrolite.machine import threads_of
 from spectrolite.mapping.geotiff import Layers, write_layers
@@ -38,7 +38,7 @@ from spectrolite.mapping.scene_inference import (
 from spectrolite.mapping.sidecars import complete_envi, write_names, write_style
 from spectrolite.mapping.staged_windows import StagedMap, begun_with, staged
 from spectrolite.readers.scenes.geotiff import GDAL_CACHE
-from spectrolite.runs.run_folder import Run, open_run
+from spectrolite.runs.run_folder import ImageRun, Run, run_of
 
 MAP_WINDOW = 128  # side in pixels: HybridSN then takes 900 MiB; 192 is a tenth faster, but larger
 
@@ -129,7 +129,7 @@ def map_scene(
     begun = begun_with(bundle, opened, settings)
     with staged(files, begun, types, overwrite=overwrite, resume=resume) as part:
         if part is not None:
-            with threads_of(part.begun), rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE):
+            with threads_of(part.begun["machine"]), rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE):
                 _compute(bundle, opened, part, settings, on_window)
                 counts = _compose(bundle, opened, part, settings, files)
     return open_map(files.geotiff, counts)
@@ -149,12 +149,12 @@ def _opened(
     if scene is not None:
         return scene
     own = own_scene(model)
-    if isinstance(own, SceneSet):
+    if len(own.scenes) > 1:
         raise RunError(
-            f"map: the run was trained on {len(own.parts)} scenes; --out wants a folder for the "
+            f"map: the run was trained on {len(own.scenes)} scenes; --out wants a folder for the "
             "map of each, or name one scene with --scene"
         )
-    return own
+    return own.scenes[0]
 
 
 def own_scene(model: AnyModel | Run | Exported) -> AnyScenes:
@@ -163,14 +163,14 @@ def own_scene(model: AnyModel | Run | Exported) -> AnyScenes:
     Raises:
         RunError: the model is not a run.
     """
-    run = model if isinstance(model, Run) else None
-    if isinstance(model, str | Path) and not is_exported(model):
-        run = open_run(model)
+    run = run_of(model)
     if run is None:
         raise RunError(
             "map: a bundle or an exported model has no scene of its own; name one with --scene"
         )
-    return cast(AnyScenes, run.data()[0])
+    if isinstance(run, ImageRun):
+        raise RunError(f"map: {run.path} was trained on images; name a scene with --scene")
+    return run.data()[0]
 
 
 def _compute(

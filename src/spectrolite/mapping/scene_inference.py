@@ -10,23 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from typing import cast, overload
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spectrolite.bundles.exported_model import Exported, scene_model
+from spectrolite.bundles.exported_model import Exported
 from spectrolite.bundles.graphs import kept_bands
-from spectrolite.bundles.loading import AnyModel
+from spectrolite.bundles.loading import AnyModel, scene_model
 from spectrolite.bundles.scene_bundle import Bundle, Config
-from spectrolite.data.scene import AnyScene, Scene, SceneFile, Window, windows
+from spectrolite.data.scene import AnyScene, SceneFile, Window, windows
 from spectrolite.data.wavelengths import at_wavelengths, check_wavelengths
 from spectrolite.errors import SceneError, SettingsError
 from spectrolite.machine import kept_memory, pick_device
 from spectrolite.mapping.geotiff import Layers
-from spectrolite.mapping.image_inference import Images, Predictions, classify_images
 from spectrolite.mapping.scene_map import SceneMap
 from spectrolite.samples.padded_window import padded_window
 from spectrolite.samples.scene_batches import orient
@@ -37,8 +36,7 @@ STRIP_MIB = 32  # raw values of one strip; a larger window is a strip of its own
 Numbered = tuple[int, Window]
 
 
-@overload
-def classify(
+def classify_scene(
     model: AnyModel | Exported,
     scene: AnyScene,
     window: int = WINDOW,
@@ -46,44 +44,10 @@ def classify(
     on_window: Callable[[int, int], None] = lambda _done, _all: None,
     flips: bool = False,
     match_wavelengths: bool = False,
-) -> SceneMap: ...
-@overload
-def classify(model: AnyModel | Exported, scene: Images, *, device: str = "auto") -> Predictions: ...
-def classify(
-    model: AnyModel | Exported,
-    scene: AnyScene | Images,
-    window: int = WINDOW,
-    device: str = "auto",
-    on_window: Callable[[int, int], None] = lambda _done, _all: None,
-    flips: bool = False,
-    match_wavelengths: bool = False,
-) -> SceneMap | Predictions:
-    """Classify every pixel of a scene, or images.
-
-    Pixels outside a scene and pixels without a spectrum are computed as the mean spectrum; pixels
-    without a spectrum get class 0 and confidence 0. For images see `classify_images`, which the
-    verb `classify` calls.
-
-    Args:
-        model: a run, a bundle, an exported model, or the folder of any.
-        scene: the scene, with the bands that the model was trained on; or images: an ImageSet, or
-            image files.
-        window: side in pixels of the windows that are computed one by one.
-        device: `auto`, `cpu`, `cuda`; an exported model computes on the CPU.
-        on_window: called after each window with the number done and the number in all.
-        flips: average the softmax of each window's eight orientations, which takes eight times as
-            long.
-        match_wavelengths: interpolate a scene of other wavelengths, as `at_wavelengths` does.
-
-    Raises:
-        RunError: the folder is not a model.
-        SceneError: another number of bands, or other wavelengths.
-        SettingsError: an unknown device, or a window without pixels.
-    """
+) -> SceneMap:
+    """Classify every pixel of a scene; see `classify`."""
     if window < 1:
         raise SettingsError(f"window: wanted a side of 1 pixel or more, got {window}")
-    if not isinstance(scene, Scene | SceneFile):
-        return classify_images(model, scene, device)
     bundle = scene_model(model)
     config = scene_config(bundle)
     scene = matching_scene(bundle, scene, match_wavelengths)

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spectrolite.bundles.exported_model import Exported, scene_model
-from spectrolite.bundles.loading import AnyModel
+from spectrolite.bundles.exported_model import Exported
+from spectrolite.bundles.loading import AnyModel, scene_model
 from spectrolite.data.scene import AnyScene
-from spectrolite.data.scene_sets import SceneSet, scenes_of
 from spectrolite.errors import ReadError, SpectroliteError
 from spectrolite.mapping.large_maps import map_scene, own_scene
 from spectrolite.mapping.map_file import MapFile
 from spectrolite.runs.resumable_run import is_run
-from spectrolite.runs.run_folder import Run, open_run
+from spectrolite.runs.run_folder import Run, SceneRun, any_run
 
 
 @dataclass(frozen=True)
@@ -62,8 +61,7 @@ def map_scenes(
     targets: dict[str, Path | AnyScene] = {}
     if scenes is None:
         own = own_scene(model)
-        names = own.names if isinstance(own, SceneSet) else (Path(own.name).stem,)
-        targets = dict(zip(names, scenes_of(own), strict=True))
+        targets = dict(zip(own.names, own.scenes, strict=True))
     for file in scenes_named(scenes or ()):
         if file.stem in targets:
             raise ReadError(
@@ -85,7 +83,10 @@ def map_scenes(
 
 def is_of_several(model: str | Path) -> bool:
     """Whether a folder is a run on several scenes."""
-    return is_run(Path(model)) and isinstance(open_run(model).manifest["data"].get("scene"), list)
+    if not is_run(Path(model)):
+        return False
+    run = any_run(model)
+    return isinstance(run, SceneRun) and isinstance(run.manifest.data.scene, list)
 
 
 def scenes_named(patterns: Sequence[str | Path]) -> list[Path]:

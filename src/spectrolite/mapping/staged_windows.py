@@ -27,7 +27,7 @@ from spectrolite.bundles.exported_model import Exported
 from spectrolite.bundles.scene_bundle import Bundle
 from spectrolite.data.scene import AnyScene, Scene, Window
 from spectrolite.errors import RunError, SettingsError
-from spectrolite.files import read_json, whole_file, write_json
+from spectrolite.files import read_model, whole_file, write_json
 from spectrolite.hashing import array_sha256
 from spectrolite.machine import other_machine, versions_and_machine
 from spectrolite.mapping.geotiff import Layers
@@ -251,7 +251,7 @@ def _as_begun(part: Path, wanted: dict[str, Any]) -> dict[str, Any]:
     """
     if not is_begun(part):
         return wanted
-    begun = read_json(part / BEGIN, FORMAT, Begun, START_ANEW)
+    begun = read_model(part / BEGIN, FORMAT, Begun, START_ANEW).model_dump()
     if begun["model"] != wanted["model"]:
         raise SettingsError(f"RUN: not the model that {part} was begun with; {START_ANEW}")
     if begun["scene"] != wanted["scene"]:
@@ -266,7 +266,7 @@ def _as_begun(part: Path, wanted: dict[str, Any]) -> dict[str, Any]:
                 f"--{key}: {value}, but {part} was begun with {begun['settings'].get(key)}; give "
                 f"that, or {START_ANEW}"
             )
-    differs = other_machine(begun, wanted["settings"]["device"])
+    differs = other_machine(begun["versions"], begun["machine"], wanted["settings"]["device"])
     if differs:
         raise RunError(
             f"{part}: going on here would give other bits ({'; '.join(differs)}); go on where it "

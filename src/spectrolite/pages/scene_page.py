@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spectrolite.data.labels import Colour, Labels
 from spectrolite.data.scene import AnyScene, Scene, Window
-from spectrolite.data.scene_sets import AnyScenes, by_scene, scenes_of
+from spectrolite.data.scene_sets import AnyScenes, by_scene
 from spectrolite.evaluation.figures import Figure
 from spectrolite.evaluation.reports import LeakageFigures, Report
 from spectrolite.mapping.picture import paint, picture_step
@@ -97,7 +97,7 @@ def _maps(
     scene: AnyScenes, split: Split, made: Sequence[SceneMap]
 ) -> list[tuple[str, list[Picture]]]:
     """The name and the pictures of each scene."""
-    pictures = zip(scenes_of(scene), split.labels.parts, split_pictures(split), made, strict=True)
+    pictures = zip(scene.scenes, split.labels.parts, split_pictures(split), made, strict=True)
     return [
         (one.name, _pictures(one, split, labels, picture, mapped))
         for one, labels, picture, mapped in pictures

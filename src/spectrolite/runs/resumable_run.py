@@ -20,14 +20,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from torch import nn
 
 from spectrolite.errors import RunError, SettingsError, SpectroliteError, TrainingError
-from spectrolite.files import naming, read_json, write_json
-from spectrolite.machine import other_machine, threads_of
+from spectrolite.files import naming
+from spectrolite.machine import threads_of
 from spectrolite.part_folders import (
     BEGIN,
     LOCK,
@@ -40,24 +39,32 @@ from spectrolite.part_folders import (
     resumable_folder,
     take_name,
 )
-from spectrolite.runs.manifest import FORMAT, WORDS, ImageKnown, SceneKnown, is_of_images
+from spectrolite.runs.manifest import (
+    NAMES,
+    AnyTraining,
+    ImageTraining,
+    SceneTraining,
+    elsewhere,
+    read_training,
+    write_training,
+)
 from spectrolite.runs.run_folder import RunRecord, save_split
 from spectrolite.samples.split_image_set import ImageSplit
 from spectrolite.samples.split_scene import Split
 from spectrolite.training.checkpoint import epochs_kept, load_checkpoint, save_checkpoint
 from spectrolite.training.loop import Checkpoint, Epoch
-from spectrolite.training.settings import checked_settings, flat_settings
+from spectrolite.training.settings import flat_settings
 
 CHECKPOINT = "resume.safetensors"
 
 
-class Begun(SceneKnown):
+class Begun(SceneTraining):
     """`begin.json` of a run on scenes."""
 
     overwrite: bool
 
 
-class ImageBegun(ImageKnown):
+class ImageBegun(ImageTraining):
     """`begin.json` of a run on images."""
 
     overwrite: bool
@@ -69,8 +76,10 @@ class StoppedRun(RunRecord):
 
     Attributes:
         path: its part folder.
-        manifest: the content of `begin.json`, as `Begun` describes it.
+        manifest: the content of `begin.json`.
     """
+
+    manifest: Begun | ImageBegun
 
     @property
     def checkpoint(self) -> Path:
@@ -87,7 +96,7 @@ class StoppedRun(RunRecord):
         """A hash of `begin.json`, which names the run in its checkpoint."""
         return hashlib.sha256((self.path / BEGIN).read_bytes()).hexdigest()
 
-    def check_same(self, known: dict[str, Any]) -> None:
+    def check_same(self, training: AnyTraining) -> None:
         """Refuse to resume with other data, split, seed, settings or machine.
 
         Raises:
@@ -95,21 +104,21 @@ class StoppedRun(RunRecord):
             RunError: versions or machine differ, which would give other bits.
         """
         end = f"leave the flag out, or {START_ANEW}"
-        if is_of_images(known) != self.on_images:
-            begun = "images" if self.on_images else "a scene"
+        on_images = isinstance(self.manifest, ImageTraining)
+        if isinstance(training, ImageTraining) != on_images:
+            begun = "images" if on_images else "a scene"
             raise SettingsError(f"--data: {self.path} was begun with {begun}; {end}")
-        for kind in known["data"]:
-            if known[f"{kind}_sha256"] != self.manifest[f"{kind}_sha256"]:
-                flag = "images" if self.on_images else kind
+        for name, sha256 in training.data_sha256.items():
+            if sha256 != self.manifest.data_sha256[name]:
+                flag = "images" if on_images else name
                 raise SettingsError(
-                    f"--{flag}: not the {WORDS.get(kind, kind)} that {self.path} was begun with; "
+                    f"--{flag}: not the {NAMES.get(name, name)} that {self.path} was begun with; "
                     f"{end}"
                 )
-        if known["split_sha256"] != self.manifest["split_sha256"]:
+        if training.split_sha256 != self.manifest.split_sha256:
             raise SettingsError(f"--split: not the one that {self.path} was begun with; {end}")
         now, then = (
-            {"seed": k["seed"], **flat_settings(checked_settings(k["settings"]))}
-            for k in (known, self.manifest)
+            {"seed": one.seed, **flat_settings(one.settings)} for one in (training, self.manifest)
         )
         for key, value in now.items():
             if value != then[key]:
@@ -117,7 +126,7 @@ class StoppedRun(RunRecord):
                     f"--{key.replace('_', '-')}: {value}, but {self.path} was begun with "
                     f"{then[key]}; {end}"
                 )
-        differs = other_machine(self.manifest)
+        differs = elsewhere(self.manifest)
         if differs:
             raise RunError(
                 f"{self.path}: going on here would give other bits ({'; '.join(differs)}); "
@@ -150,21 +159,17 @@ def open_stopped(out: str | Path) -> StoppedRun:
 
 
 def _open_part(part: Path) -> StoppedRun:
-    path = part / BEGIN
-    kind = ImageBegun if is_of_images(read_json(path, FORMAT, remedy=START_ANEW)) else Begun
-    return StoppedRun(part, read_json(path, FORMAT, kind, START_ANEW))
+    return StoppedRun(part, read_training(part / BEGIN, Begun, ImageBegun, START_ANEW))
 
 
 def _progress(part: Path) -> str:
     stopped = _open_part(part)
-    return (
-        f"after epoch {stopped.epochs_done} of {stopped.manifest['settings']['training']['epochs']}"
-    )
+    return f"after epoch {stopped.epochs_done} of {stopped.settings.training.epochs}"
 
 
 @contextmanager
 def new_run(
-    out: Path, known: dict[str, Any], split: Split | ImageSplit, *, overwrite: bool, resume: bool
+    out: Path, training: AnyTraining, split: Split | ImageSplit, *, overwrite: bool, resume: bool
 ) -> Iterator[StoppedRun]:
     """A part folder for a run, renamed to `out` when the block succeeds.
 
@@ -173,7 +178,7 @@ def new_run(
 
     Args:
         out: the folder of the run.
-        known: the manifest before training, as `Known` describes it.
+        training: what the run is trained with.
         split: the split of its data.
         overwrite: replace a finished run, discard a stopped one.
         resume: go on with the stopped one.
@@ -187,22 +192,22 @@ def new_run(
     part = part_of(out)
     stopped = open_stopped(out) if resume else None
     restore_replaced(out)
-    replaces = overwrite or (stopped is not None and stopped.manifest["overwrite"])
+    replaces = overwrite or (stopped is not None and stopped.manifest.overwrite)
     check_folder(out, replaces, "a run", is_run)
     with resumable_folder(
         out, "run", _progress, overwrite=overwrite, resume=resume, before=["split.safetensors"]
     ):
         if resume:  # read again: another process may have trained before the lock was ours
             stopped = open_stopped(out)
-            stopped.check_same(known)
+            stopped.check_same(training)
         try:
             if stopped is None:
                 save_split(part, split)
-                write_json(part / BEGIN, {**known, "overwrite": overwrite})
-                stopped = open_stopped(out)
-            with threads_of(stopped.manifest):
+                stopped = StoppedRun(part, _begun(training, overwrite))
+                write_training(part / BEGIN, stopped.manifest)
+            with threads_of(stopped.manifest.machine):
                 yield stopped
-            check_folder(out, stopped.manifest["overwrite"], "a run", is_run)
+            check_folder(out, stopped.manifest.overwrite, "a run", is_run)
             take_name(part, out)
             for name in (BEGIN, CHECKPOINT, LOCK):
                 (out / name).unlink(missing_ok=True)
@@ -219,6 +224,11 @@ def new_run(
                     f"spectrolite train --out {shlex.quote(str(out))} --resume"
                 )
             raise
+
+
+def _begun(training: AnyTraining, overwrite: bool) -> Begun | ImageBegun:
+    kind = ImageBegun if isinstance(training, ImageTraining) else Begun
+    return kind(**dict(training), overwrite=overwrite)
 
 
 EpochListener = Callable[[Epoch, int], None]

@@ -2,62 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from spectrolite import readers
 from spectrolite.data.images import ImageSet
 from spectrolite.data.labels import Labels
 from spectrolite.data.scene import AnyScene, Scene, SceneFile
+from spectrolite.data.scene_sets import AnyLabels, AnyScenes, several
 from spectrolite.datasets import catalog
 from spectrolite.errors import RunError
 from spectrolite.readers.images.folders import read_images
-from spectrolite.runs.manifest import LEFT_IN_FILE
+from spectrolite.runs.manifest import LEFT_IN_FILE, ImageTraining, SceneTraining, Source
+
+Places = Path | Sequence[Path] | None  # where files are now, if they were moved
 
 
 def load_images(
-    manifest: Mapping[str, Any], moved: Path | None, run: Path
+    training: ImageTraining, run: Path, moved: Places = None
 ) -> tuple[ImageSet, ImageSet | None]:
-    """The images and test images of a run, from where they lie now."""
-    source = manifest["data"]["images"]
+    """The images and test images of a run, from where they are now.
+
+    Raises:
+        RunError: the run was trained on images in memory, or places that do not fit.
+    """
+    source = training.data.images
+    place = moved if isinstance(moved, str | Path) else None
     if "data" in source:
-        if moved is not None and source["data"] not in catalog.CIFAR:
+        if place is not None and source["data"] not in catalog.CIFAR:
             raise RunError(
                 f"--images: {source['data']} comes with an installed package; leave it out"
             )
-        images, test = catalog.load(source["data"], moved or source.get("root"))
+        images, test = catalog.load(source["data"], place or source.get("root"))
     elif "images" in source:
         size = source.get("image_size")
         images, test = read_images(
-            moved or source["images"], None if size is None else int(size), "skip_damaged" in source
+            place or source["images"], None if size is None else int(size), "skip_damaged" in source
         )
     else:
         raise RunError(
             f"{run}: trained on images in memory, which cannot be loaded again; give them"
         )
-    return images, None if manifest["test_sha256"] is None else test
+    if not isinstance(images, ImageSet) or isinstance(test, Labels):
+        raise RunError(f"{run}/manifest.json: damaged: data; train again")
+    return images, None if training.test_sha256 is None else test
 
 
-def moved_sources(kind: str, sources: Any, places: Any, run: Path) -> list[dict[str, str]]:
-    """How to load each scene, or the labels of each, from where the files lie now."""
-    known: list[dict[str, str]] = [sources] if isinstance(sources, dict) else sources
+def load_scenes(
+    training: SceneTraining, run: Path, scene: Places = None, labels: Places = None
+) -> tuple[AnyScenes, AnyLabels]:
+    """Scene and labels of a run, or several of both, from where they are now.
+
+    Raises:
+        RunError: the run was trained on arrays in memory, or places that do not fit.
+    """
+    of_scenes = _moved("scene", training.data.scene, scene, run)
+    of_labels = _moved("labels", training.data.labels, labels, run)
+    if len(of_scenes) != len(of_labels) or not of_scenes:
+        raise RunError(f"{run}/manifest.json: damaged: data; train again")
+    pairs = [_load_pair(*sources, run) for sources in zip(of_scenes, of_labels, strict=True)]
+    if isinstance(training.data.scene, dict):
+        return pairs[0]
+    return several([scene for scene, _ in pairs], [labels for _, labels in pairs])
+
+
+def _moved(kind: str, sources: Source | list[Source], places: Places, run: Path) -> list[Source]:
+    """How to load each scene, or the labels of each, from where the files are now."""
+    stored = [sources] if isinstance(sources, dict) else sources
     files = [places] if isinstance(places, str | Path) else list(places or ())
-    if files and len(files) != len(known):
+    if files and len(files) != len(stored):
         raise RunError(
             f"--{kind}: {run} was trained on one scene; give one file, got {len(files)}"
-            if len(known) == 1
-            else f"--{kind}: {run} was trained on {len(known)} scenes; give the files of all, in "
+            if len(stored) == 1
+            else f"--{kind}: {run} was trained on {len(stored)} scenes; give the files of all, in "
             f"their order, got {len(files)}"
         )
     if not files:
-        return known
-    return [{**one, "file": str(file)} for one, file in zip(known, files, strict=True)]
+        return stored
+    return [{**one, "file": str(file)} for one, file in zip(stored, files, strict=True)]
 
 
-def load_pair(
-    of_scene: dict[str, str], of_labels: dict[str, str], run: Path
-) -> tuple[AnyScene, Labels]:
+def _load_pair(of_scene: Source, of_labels: Source, run: Path) -> tuple[AnyScene, Labels]:
     """A scene and the labels on it, each as its source says."""
     scene = _load_source(of_scene, "scene", run)
     on = scene if isinstance(scene, Scene | SceneFile) else None
@@ -68,7 +93,7 @@ def load_pair(
 
 
 def _load_source(
-    source: dict[str, str], kind: str, run: Path, scene: AnyScene | None = None
+    source: Source, kind: str, run: Path, scene: AnyScene | None = None
 ) -> AnyScene | Labels:
     if "data" in source:
         scene, labels = catalog.load(source["data"], source.get("root"), source.get("mirror_url"))

@@ -18,7 +18,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from spectrolite.data.scene import AnyScene, Scene, Window, windows
-from spectrolite.data.scene_sets import AnyScenes, bands_of, by_scene, scene_by_scene, scenes_of
+from spectrolite.data.scene_sets import AnyScenes, by_scene, scene_by_scene
 from spectrolite.errors import SceneError, SettingsError, listed, ranges
 from spectrolite.samples.leakage import check_patch
 from spectrolite.samples.minimum_noise_fraction import (
@@ -103,7 +103,7 @@ def reduce_scenes(bands: Bands, scene: AnyScenes) -> list[Reduced]:
             return reduced_array(bands.reduce(one.cube, one.valid))
         return Reduced(lambda window: bands.reduce(*one.read(window)), False)
 
-    return [reduced(one) for one in scenes_of(scene)]
+    return [reduced(one) for one in scene.scenes]
 
 
 def fit_bands(
@@ -138,7 +138,7 @@ def fit_bands(
             unknown name, or `"scene"` with a scene that stays in its file; with `mnf`, too few
             pairs of neighbours, or bands whose noise is not independent.
     """
-    bands = bands_of(scene)
+    bands = scene.bands
     check_patch(patch)
     if components < 0:
         raise SettingsError(f"components: wanted 0 or more, got {components}")
@@ -154,7 +154,7 @@ def fit_bands(
     masks = by_scene(split.labels.shapes, fitted_pixels(split, fitted_on, patch))
     samples = [
         _spectra(one, mask.reshape(one.shape[:2]), fitted_on)
-        for one, mask in zip(scenes_of(scene), masks, strict=True)
+        for one, mask in zip(scene.scenes, masks, strict=True)
     ]
     spectra = samples[0][0]
     if len(samples) > 1:
