@@ -36,7 +36,9 @@ def written_tree() -> dict[str, tuple[str | None, str]]:
 
 def defined() -> dict[str, type[SpectroliteError]]:
     classes: dict[str, Any] = {
-        name: value for name, value in vars(errors).items() if inspect.isclass(value)
+        name: value
+        for name, value in vars(errors).items()
+        if inspect.isclass(value) and value.__module__ == errors.__name__
     }
     assert all(issubclass(value, SpectroliteError) for value in classes.values())
     return classes

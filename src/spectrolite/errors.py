@@ -19,7 +19,8 @@ A message says what was wanted, what came, where (file, key, flag), and what to 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 
 
 class SpectroliteError(Exception):
@@ -76,6 +77,29 @@ class RunError(InputError):
 
 class MissingExtraError(InputError, ImportError):
     """An optional package is not installed."""
+
+
+def did_you_mean(value: object, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the known name that resembles it most.
+
+    >>> did_you_mean("hybridns", ["hybridsn", "mobilesn"])
+    '; did you mean hybridsn?'
+    >>> did_you_mean("resnet", ["hybridsn", "mobilesn"])
+    ''
+    """
+    names = list(known)
+    nearest = get_close_matches(value.lower(), names, n=1) if isinstance(value, str) else []
+    return f"; did you mean {nearest[0]}?" if nearest else ""
+
+
+def wanted_one_of(known: Iterable[str], value: object) -> str:
+    """What a message about an unknown name says after the flag.
+
+    >>> wanted_one_of(["pca", "mnf"], "pcaa")
+    "wanted one of pca, mnf, got 'pcaa'; did you mean pca?"
+    """
+    names = list(known)
+    return f"wanted one of {', '.join(names)}, got {value!r}{did_you_mean(value, names)}"
 
 
 def listed(numbers: Sequence[object], most: int = 10) -> str:
