@@ -8,18 +8,35 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperOption
 
+from spectrolite import __version__
 from spectrolite.cli.compare import compare
 from spectrolite.cli.deploy import benchmark, export, prune, quantize
 from spectrolite.cli.image_tables import predictions_table
 from spectrolite.cli.maps import areas, map_
-from spectrolite.cli.options import Json, Overwrite, console, messages, plain, print_json, wide
+from spectrolite.cli.options import (
+    OUTPUT,
+    Json,
+    Model,
+    Overwrite,
+    Picture,
+    console,
+    messages,
+    option,
+    plain,
+    print_json,
+    wide,
+    with_options,
+)
 from spectrolite.cli.runs import doctor, evaluate, info, repeat, report, verify
+from spectrolite.cli.setting_options import setting_options
 from spectrolite.cli.tables import (
     TrainingProgress,
     class_table,
@@ -32,13 +49,42 @@ from spectrolite.cli.tables import (
 from spectrolite.cli.train import train
 from spectrolite.errors import SpectroliteError
 
+
+class VerbCommand(TyperCommand):
+    """A verb whose help page shows --help in its last panel, not in one of its own."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """The option --help, in the panel of --json."""
+        help_option = super().get_help_option(ctx)
+        if isinstance(help_option, TyperOption):
+            help_option.rich_help_panel = OUTPUT
+        return help_option
+
+
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
-    add_completion=False,
     help="Small, fast, reproducible classifiers for hyperspectral scenes and for images.",
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        console.print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Options of the program itself."""
 
 
 def main() -> None:
@@ -64,12 +110,15 @@ def main() -> None:
         sys.exit(2 if isinstance(error, PermissionError) else 1)
 
 
-@app.command()
+@with_options()
 def data(
-    name: Annotated[str | None, typer.Argument(help="Name of a data set; all without it.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Name of a data set.", show_default="a list of all"),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the data sets known by name, or show one.
+    """List the data sets known by name, or describe one.
 
     Example: `spectrolite data indian_pines`
     """
@@ -81,86 +130,82 @@ def data(
         else:
             console.print(data_table(list(DATASETS.values())))
         return
-    known = dataset(name)
+    described = dataset(name)
     if as_json:
-        print_json({**asdict(known), "labelled": known.labelled, "class_names": known.class_names})
+        print_json(
+            {
+                **asdict(described),
+                "labelled": described.labelled,
+                "class_names": described.class_names,
+            }
+        )
         return
-    console.print(f"[bold]{known.name}[/]: {known.title}")
-    for title, value in known.facts().items():
+    console.print(f"[bold]{described.name}[/]: {described.title}")
+    for title, value in described.facts().items():
         console.print(f"{title}: {value}", soft_wrap=True)
-    console.print(class_table(known))
+    console.print(class_table(described))
 
 
-app.command()(info)
-app.command()(train)
-app.command()(evaluate)
-app.command()(report)
-
-
-app.command("map")(map_)
-app.command()(areas)
-
-
-@app.command()
+@with_options()
 def classify(
-    model: Annotated[
-        Path,
-        typer.Argument(metavar="MODEL", help="Folder of a run on images, a bundle or an export."),
-    ],
+    model: Model,
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
-    top: Annotated[int, typer.Option(min=1, help="Likeliest classes to show.")] = 1,
+    top: Annotated[int, option("Number of classes to show, likeliest first.", min=1)] = 1,
     as_json: Json = False,
 ) -> None:
-    """Say what images show: classes with probabilities.
+    """Classify images: classes with probabilities.
 
-    Images become what the model was trained on: another size is resized, and said.
+    Images of another size are resized to the size the model was trained on, with a note.
 
     Example: `spectrolite classify runs/v2 cat.jpg dog.png --top 3`
     """
     from spectrolite.mapping.image_inference import classify_images
 
-    made = classify_images(model, list(images))
+    predictions = classify_images(model, list(images))
     if as_json:
-        best = ([{"class": name, "probability": p} for name, p in row] for row in made.top(top))
-        rows = [{"image": i, "classes": b} for i, b in zip(made.images, best, strict=True)]
-        print_json({"model": str(model), "images": rows, "notes": made.notes})
+        best = (
+            [{"class": name, "probability": p} for name, p in row] for row in predictions.top(top)
+        )
+        rows = [{"image": i, "classes": b} for i, b in zip(predictions.images, best, strict=True)]
+        print_json({"model": str(model), "images": rows, "notes": predictions.notes})
         return
-    console.print(predictions_table(made, top))
-    for note in made.notes:
+    console.print(predictions_table(predictions, top))
+    for note in predictions.notes:
         console.print(f"- {note}", soft_wrap=True, markup=False)
 
 
-@app.command()
+EXPLAINED = setting_options(
+    ("variant", "width", "receptive_field", "activation", "small_images"),
+    defaults={"width": "1", "receptive_field": "mobilesn 13"},
+)
+
+
+@with_options(EXPLAINED)
 def explain(
     name: Annotated[
         str,
         typer.Argument(
-            help="A network (hybridsn, mobilesn, mobilenet_v1, mobilenet_v2), or "
-            "depthwise: an example."
+            help="A network (hybridsn, mobilesn, mobilenet_v1, mobilenet_v2), or depthwise: a "
+            "worked example of a depthwise-separable convolution."
         ),
     ],
     input_: Annotated[
         str | None,
-        typer.Option(
-            "--input", metavar="CxHxW", help="3x32x32, for a scene network with bands first."
+        option(
+            "Input as CHANNELSxROWSxCOLS; for a scene network the channels are its bands.",
+            "--input",
+            default="3x32x32; for scenes 30 bands and one patch",
+            metavar="CxHxW",
         ),
     ] = None,
-    variant: Annotated[str | None, typer.Option(help="paper or course.")] = None,
-    width: Annotated[
-        float | None, typer.Option(help="Width multiplier of a MobileNet, or of mobilesn.")
+    classes: Annotated[
+        int | None,
+        option("Number of classes.", default="scenes 16, images 10", metavar="N"),
     ] = None,
-    receptive_field: Annotated[
-        int | None, typer.Option(help="Odd side in pixels, of mobilesn.")
-    ] = None,
-    classes: Annotated[int | None, typer.Option(help="Number of classes.")] = None,
-    activation: Annotated[str | None, typer.Option(help="relu6 or relu.")] = None,
-    small_images: Annotated[
-        bool | None,
-        typer.Option(help="A MobileNet's strides for 32x32 pixels, or those for 224x224."),
-    ] = None,
-    picture: Annotated[Path | None, typer.Option(help="PNG to write.")] = None,
+    picture: Picture = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
+    **arguments: Any,
 ) -> None:
     """Show what a network costs, layer by layer, beside the ordinary convolutions it replaces.
 
@@ -169,52 +214,34 @@ def explain(
     from spectrolite.models.explanations import LESSON
     from spectrolite.models.explanations import explain as count
 
-    flags: dict[str, Any] = {
-        "variant": variant,
-        "width": width,
-        "classes": classes,
-        "activation": activation,
-        "small_images": small_images,
-        "receptive_field": receptive_field,
-    }
-    made = count(
-        name,
-        input_,
-        picture=picture,
-        overwrite=overwrite,
-        **{k: v for k, v in flags.items() if v is not None},
-    )
+    given = {k: v for k, v in {**arguments, "classes": classes}.items() if v is not None}
+    cost = count(name, input_, picture=picture, overwrite=overwrite, **given)
     if as_json:
-        sys.stdout.write(made.to_json() + "\n")
+        sys.stdout.write(cost.to_json() + "\n")
         return
-    for line in separable_steps(made) if name == LESSON else ():
+    for line in separable_steps(cost) if name == LESSON else ():
         console.print(line, soft_wrap=True)
-    wide.print(cost_table(made))
-    for note in cost_notes(made):
+    wide.print(cost_table(cost))
+    for note in cost_notes(cost):
         console.print(f"- {note}", soft_wrap=True)
     if picture is not None:
         console.print(f"{picture}", markup=False, soft_wrap=True)
 
 
-app.command()(verify)
-app.command()(repeat)
-app.command()(doctor)
-app.command()(compare)
-app.command()(export)
-app.command()(quantize)
-app.command()(prune)
-app.command()(benchmark)
-
-
-@app.command()
+@with_options()
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the two runs.")] = Path("demo"),
-    seed: Annotated[int, typer.Option(min=0, help="Seed of both trainings.")] = 0,
-    epochs: Annotated[int | None, typer.Option(help="Fewer than 130 for a quick look.")] = None,
+    out: Annotated[Path, option("Folder for the two runs.", panel=OUTPUT, metavar="DIR")] = Path(
+        "demo"
+    ),
+    seed: Annotated[int, option("Seed of both trainings.", metavar="N", min=0)] = 0,
+    epochs: Annotated[
+        int | None,
+        option("Epochs of both trainings; fewer for a quick look.", default="130", metavar="N"),
+    ] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """HybridSN on Indian Pines under two splits, beside baselines that need no network.
+    """Train HybridSN on Indian Pines under two splits, beside baselines that need no network.
 
     Example: `spectrolite demo --out demo`
     """
@@ -237,3 +264,24 @@ def demo(
     console.print(report_table(reports))
     for name, run in runs.items():
         console.print(f"{name}: {run.path}/report.html, map.tif, map.png, bundle/")
+
+
+VERBS: dict[str, dict[str, Callable[..., None]]] = {
+    "Start": {"demo": demo},
+    "Data and networks": {"data": data, "info": info, "explain": explain},
+    "Train and compare": {"train": train, "compare": compare},
+    "Evaluate runs": {
+        "evaluate": evaluate,
+        "report": report,
+        "verify": verify,
+        "repeat": repeat,
+        "doctor": doctor,
+    },
+    "Use a model": {"map": map_, "areas": areas, "classify": classify},
+    "Deploy": {"export": export, "quantize": quantize, "prune": prune, "benchmark": benchmark},
+}
+"""The verbs, in the panels of the help page."""
+
+for panel, verbs in VERBS.items():
+    for name, verb in verbs.items():
+        app.command(name, cls=VerbCommand, rich_help_panel=panel)(verb)

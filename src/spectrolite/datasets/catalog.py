@@ -18,7 +18,7 @@ from spectrolite.data.labels import Labels
 from spectrolite.data.scene import Scene
 from spectrolite.datasets.downloads import load_scene
 from spectrolite.datasets.scenes import DOWNLOADED, Dataset
-from spectrolite.errors import MissingExtraError, ReadError, SettingsError
+from spectrolite.errors import MissingExtraError, ReadError, SettingsError, wanted_one_of
 from spectrolite.readers.images.cifar import CIFAR10, CIFAR100, CifarFiles, read_cifar
 
 
@@ -174,7 +174,7 @@ def dataset(name: str) -> Dataset | ImageDataset:
         SettingsError: no such data set.
     """
     if name not in DATASETS:
-        raise SettingsError(f"data: wanted one of {', '.join(DATASETS)}, got {name!r}")
+        raise SettingsError(f"data: {wanted_one_of(DATASETS, name)}")
     return DATASETS[name]
 
 

@@ -12,7 +12,7 @@ from spectrolite.bundles.loading import AnyModel, any_bundle
 from spectrolite.bundles.runtimes import Exported, open_exported
 from spectrolite.deploy.onnx_graph import as_run, dropped_bands, graph_size, onnx_bytes, write_graph
 from spectrolite.deploy.parity import Parity, check
-from spectrolite.errors import SettingsError
+from spectrolite.errors import SettingsError, wanted_one_of
 
 Kind = Literal["onnx", "openvino"]
 
@@ -60,7 +60,7 @@ def export(
         MissingExtraError: the packages of the extra `deploy` are not installed.
     """
     if format not in FILES:
-        raise SettingsError(f"format: wanted one of {', '.join(FILES)}, got {format!r}")
+        raise SettingsError(f"format: {wanted_one_of(FILES, format)}")
     for package in ("onnx", "onnxscript", BACKENDS[format]):
         need(package)
     bundle = any_bundle(model)

@@ -20,7 +20,7 @@ from spectrolite.bundles.runtimes import Exported, open_exported
 from spectrolite.deploy import precisions
 from spectrolite.deploy.onnx_graph import as_run, dropped_bands, graph_size, onnx_bytes, write_graph
 from spectrolite.deploy.protocols import Protocol, protocol_of
-from spectrolite.errors import RunError, SettingsError, VerifyError
+from spectrolite.errors import RunError, SettingsError, VerifyError, wanted_one_of
 from spectrolite.experiments.training_runs import with_data
 from spectrolite.runs.run_folder import check_one_scene
 
@@ -110,7 +110,7 @@ def quantize(
         ("per", per, get_args(Per)),
     ):
         if value not in words:
-            raise SettingsError(f"{flag}: wanted one of {', '.join(words)}, got {value!r}")
+            raise SettingsError(f"{flag}: {wanted_one_of(words, value)}")
     if to == "float16" and (keep or per != "channel"):
         raise SettingsError("keep, per: go with int8; float16 stores every weight in half")
     if not max_drop >= 0:  # NaN is none

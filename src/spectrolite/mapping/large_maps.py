@@ -19,7 +19,7 @@ from spectrolite.bundles.runtimes import Exported, is_exported, scene_model
 from spectrolite.bundles.scene_bundle import Bundle
 from spectrolite.data.scene import AnyScene, Scene, Window
 from spectrolite.data.scene_sets import AnyScenes, SceneSet, scenes_of
-from spectrolite.errors import ReadError, RunError, SettingsError, SpectroliteError
+from spectrolite.errors import ReadError, RunError, SettingsError, SpectroliteError, wanted_one_of
 from spectrolite.hashing import array_sha256
 from spectrolite.machine import threads_of, versions_and_machine
 from spectrolite.mapping.geotiff import (
@@ -127,7 +127,7 @@ def map_scene(
         raise SettingsError(f"--window: wanted a side of 1 pixel or more, got {window}")
     unknown = sorted(set(bands) - set(DOUBTS))
     if unknown:
-        raise SettingsError(f"--bands: wanted any of {', '.join(DOUBTS)}, got {unknown[0]!r}")
+        raise SettingsError(f"--bands: {wanted_one_of(DOUBTS, unknown[0])}")
     bundle = scene_model(model)
     opened = _opened(model, bundle, scene, scene_key, drop_bands)
     file = opened.source.get("file")

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from spectrolite.errors import SettingsError
+from spectrolite.errors import SettingsError, wanted_one_of
 from spectrolite.models.hybridsn import HybridSN
 from spectrolite.models.mobilenet_v1 import MobileNetV1
 from spectrolite.models.mobilenet_v2 import MobileNetV2
@@ -74,15 +74,6 @@ def build_image_model(name: str, **arguments: Any) -> ImageNetwork:
     return _build(_named(name, IMAGE_MODELS), name, arguments)
 
 
-def default_variant(name: str) -> str:
-    """The variant that a network has where none is asked for.
-
-    Raises:
-        SettingsError: an unknown name.
-    """
-    return str(inspect.signature(_named(name, MODELS)).parameters["variant"].default)
-
-
 def scene_shape(name: str) -> dict[str, float | int]:
     """What decides a scene network's shape beside its variant: arguments with their defaults.
 
@@ -101,7 +92,7 @@ def scene_shape(name: str) -> dict[str, float | int]:
 
 def _named(name: str, models: dict[str, type[Network]]) -> type[Network]:
     if name not in models:
-        raise SettingsError(f"model: wanted one of {', '.join(models)}, got {name!r}")
+        raise SettingsError(f"model: {wanted_one_of(models, name)}")
     return models[name]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from spectrolite.errors import SettingsError
+from spectrolite.errors import SettingsError, wanted_one_of
 from spectrolite.models import IMAGE_MODELS, MODELS, ImageNetwork, build_model
 from spectrolite.models.cost_pictures import draw
 from spectrolite.models.costs import Cost, cost
@@ -55,7 +55,7 @@ def explain(
             picture in the way.
     """
     if name not in (LESSON, *MODELS):
-        raise SettingsError(f"explain: wanted one of {LESSON}, {', '.join(MODELS)}, got {name!r}")
+        raise SettingsError(f"explain: {wanted_one_of([LESSON, *MODELS], name)}")
     out = None if picture is None else _picture_path(Path(picture), overwrite)
     if name == LESSON:
         if input_shape is not None or arguments:

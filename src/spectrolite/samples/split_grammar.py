@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from spectrolite.errors import SplitError
+from spectrolite.errors import SplitError, did_you_mean, wanted_one_of
 from spectrolite.samples.split_methods import Values
 
 Parameter = int | float | bool | str
@@ -37,15 +37,23 @@ def parse_split(text: str) -> tuple[str, dict[str, Any]]:
 
     >>> parse_split("blocks,train=0.3,side=20,allow_missing")
     ('blocks', {'train': 0.3, 'side': 20, 'allow_missing': True})
+
+    Raises:
+        SplitError: an unknown method or keyword, or a keyword given twice or without a value.
     """
     method, *words = (word.strip() for word in text.split(","))
+    if method not in METHODS:
+        raise SplitError(f"--split: {wanted_one_of(METHODS, method)}")
     parameters: dict[str, Any] = {}
     for word in words:
         key, equals, value = (part.strip() for part in word.partition("="))
         if not key or (equals and not value):
             raise SplitError(f"--split: wanted key=value or a bare word, got {word!r} in {text!r}")
         if key not in KEYWORDS:
-            raise SplitError(f"--split: no keyword {key}; wanted one of {', '.join(KEYWORDS)}")
+            raise SplitError(
+                f"--split: no keyword {key}; wanted one of {', '.join(KEYWORDS)}"
+                f"{did_you_mean(key, KEYWORDS)}"
+            )
         if key in parameters:
             raise SplitError(f"--split: {key} stands twice in {text!r}")
         parameters[key] = parsed(value) if equals else True

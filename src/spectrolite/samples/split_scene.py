@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from spectrolite.data.labels import Labels
 from spectrolite.data.scene_sets import AnyLabels, LabelSet, Pixels, starts
-from spectrolite.errors import LabelsError, SplitError
+from spectrolite.errors import LabelsError, SplitError, wanted_one_of
 from spectrolite.hashing import array_sha256
 from spectrolite.readers import read_labels
 from spectrolite.samples import leakage
@@ -166,7 +166,7 @@ def split(
             `allow_missing` does not stand.
     """
     if method not in METHODS:
-        raise SplitError(f"--split: wanted one of {', '.join(METHODS)}, got {method!r}")
+        raise SplitError(f"--split: {wanted_one_of(METHODS, method)}")
     seed = whole_number("seed", seed, 0, 2**32 - 1)
     guard = whole_number("guard", guard, 0)
     if not isinstance(allow_missing, bool):

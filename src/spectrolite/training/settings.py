@@ -250,16 +250,18 @@ class SceneModelSettings(ModelSettings):
     receptive_field: int | None = Field(
         None,
         ge=1,
+        le=49,
         exclude_if=lambda value: value is None,
-        description="Side in pixels, odd and at most 49, of the neighbourhood that decides the "
-        "class of a pixel.",
+        description="Odd side in pixels of the neighbourhood that decides the class of a pixel.",
     )
 
     @model_validator(mode="before")
     @classmethod
     def _only_its_own_shape(cls, values: Any) -> Any:
-        network = values.get("model", "hybridsn") if isinstance(values, dict) else None
-        for key in ("width", "receptive_field") if network in tuple(DEFAULTS) else ():
+        if not isinstance(values, dict):
+            return values
+        network = str(values.get("model", "hybridsn"))
+        for key in ("width", "receptive_field") if network in DEFAULTS else ():
             if values.get(key) is not None and key not in DEFAULTS[network]:
                 raise ValueError(
                     f"{_flag(key)}: does not go with {network}, where it is fixed; leave it out"
