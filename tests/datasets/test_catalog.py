@@ -160,7 +160,9 @@ def test_an_unknown_name_lists_the_known_ones(ask: object) -> None:
     assert callable(ask)
     with pytest.raises(SettingsError) as caught:
         ask("indian_pine")
-    assert str(caught.value) == (f"data: wanted one of {', '.join(DATASETS)}, got 'indian_pine'")
+    assert str(caught.value) == (
+        f"data: wanted one of {', '.join(DATASETS)}, got 'indian_pine'; did you mean indian_pines?"
+    )
 
 
 @pytest.mark.parametrize("spec", [None, SimpleNamespace(origin=None)])

@@ -1305,7 +1305,8 @@ def test_an_unknown_keyword_lists_the_known_ones(
 ) -> None:
     with pytest.raises(SplitError) as caught:
         split(scattered(), method, **parameters)
-    assert str(caught.value) == f"{method}: {said}, seed, guard, validation, allow_missing"
+    hint = "; did you mean side?" if "sid" in parameters else ""
+    assert str(caught.value) == f"{method}: {said}, seed, guard, validation, allow_missing{hint}"
 
 
 @pytest.mark.parametrize("method", ["random", "blocks", "blocks_by_class", "fields", "polygons"])
@@ -1500,8 +1501,8 @@ KEYWORDS = ["train", "test", "n", "side", "seed", "guard", "validation", "allow_
 )
 def test_what_is_written_in_the_grammar_is_read_back(parameters: dict[str, Any]) -> None:
     words = (k if v is True else f"{k}={v}" for k, v in parameters.items())
-    method, back = parse_split(",".join(["method", *words]))
-    assert (method, back) == ("method", parameters)
+    method, back = parse_split(",".join(["random", *words]))
+    assert (method, back) == ("random", parameters)
     assert [type(v) for v in back.values()] == [type(v) for v in parameters.values()]
 
 
@@ -1515,23 +1516,25 @@ def test_the_grammar_knows_every_keyword_of_every_method_and_no_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "key"),
+    ("text", "key", "hint"),
     [
-        ("random,method=blocks", "method"),
-        ("random,labels=gt.npy", "labels"),
-        ("random,parameters=3", "parameters"),
-        ("random,method", "method"),
-        ("blocks,sid=4", "sid"),
-        ("given,train=a.npy,tset=b.npy", "tset"),
-        ("random,Train=0.1", "Train"),
+        ("random,method=blocks", "method", ""),
+        ("random,labels=gt.npy", "labels", ""),
+        ("random,parameters=3", "parameters", ""),
+        ("random,method", "method", ""),
+        ("blocks,sid=4", "sid", "; did you mean side?"),
+        ("given,train=a.npy,tset=b.npy", "tset", "; did you mean test?"),
+        ("random,Train=0.1", "Train", "; did you mean train?"),
     ],
 )
-def test_a_keyword_that_no_method_has_is_refused_when_it_is_read(text: str, key: str) -> None:
+def test_a_keyword_that_no_method_has_is_refused_when_it_is_read(
+    text: str, key: str, hint: str
+) -> None:
     with pytest.raises(SplitError) as caught:
         parse_split(text)
     assert str(caught.value) == (
         f"--split: no keyword {key}; wanted one of train, test, n, side, seed, guard, validation, "
-        "allow_missing"
+        f"allow_missing{hint}"
     )
 
 
@@ -1549,7 +1552,9 @@ def test_a_keyword_that_stands_twice(text: str, key: str) -> None:
     assert str(caught.value) == f"--split: {key} stands twice in {text!r}"
 
 
-@pytest.mark.parametrize(("text", "word"), [("random,", ""), ("random,=3", "=3"), ("a,b=", "b=")])
+@pytest.mark.parametrize(
+    ("text", "word"), [("random,", ""), ("random,=3", "=3"), ("random,b=", "b=")]
+)
 def test_broken_grammar(text: str, word: str) -> None:
     with pytest.raises(SplitError) as caught:
         parse_split(text)

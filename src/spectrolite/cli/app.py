@@ -150,7 +150,9 @@ def data(
 def classify(
     model: Model,
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
-    top: Annotated[int, option("Number of classes to show, likeliest first.", min=1)] = 1,
+    top: Annotated[
+        int, option("Number of classes to show, likeliest first.", metavar="N", min=1)
+    ] = 1,
     as_json: Json = False,
 ) -> None:
     """Classify images: classes with probabilities.

@@ -14,7 +14,13 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
 from spectrolite.cli.options import AUGMENTATION, BANDS, NETWORK, TRAINING, option
-from spectrolite.training.defaults import DEFAULTS, IMAGE_NETWORKS, SCENE_NETWORKS
+from spectrolite.training.defaults import (
+    DEFAULTS,
+    IMAGE_DEFAULT,
+    IMAGE_NETWORKS,
+    SCENE_DEFAULT,
+    SCENE_NETWORKS,
+)
 from spectrolite.training.settings import (
     IMAGE_STAGES,
     STAGES,
@@ -78,14 +84,14 @@ def range_text(field: FieldInfo) -> str:
     limits = []
     for limit in field.metadata:
         if isinstance(limit, Ge):
-            limits.append(f"from {limit.ge}")
+            limits.append(f"from {limit.ge:g}")
         elif isinstance(limit, Gt):
-            limits.append(f"above {limit.gt}")
+            limits.append(f"above {limit.gt:g}")
         elif isinstance(limit, Le):
-            limits.append(f"to {limit.le}")
+            limits.append(f" to {limit.le:g}")
         elif isinstance(limit, Lt):
-            limits.append(f"below {limit.lt}")
-    return f"Range: {' '.join(limits)}." if limits else ""
+            limits.append(f", below {limit.lt:g}")
+    return f"Range: {''.join(limits)}." if limits else ""
 
 
 def default_text(name: str) -> str:
@@ -97,16 +103,23 @@ def default_text(name: str) -> str:
     'hybridsn 130, mobilesn 100, images 10'
     """
     if name == "model":
-        return "hybridsn for scenes, mobilenet_v2 for images"
-    values = {network: flat[name] for network, flat in FLAT_DEFAULTS.items() if name in flat}
-    if len(set(values.values())) == 1:
-        return value_text(next(iter(values.values())))
-    shown = {network: value_text(v) for network, v in values.items() if v is not None}
+        return f"scenes {SCENE_DEFAULT}, images {IMAGE_DEFAULT}"
+    shown = defaults_by_network(name)
+    if len(set(shown.values())) == 1 and name not in ("width", "receptive_field"):
+        return next(iter(shown.values()))
     for kind, networks in (("scenes", SCENE_NETWORKS), ("images", IMAGE_NETWORKS)):
         own = {shown.get(network) for network in networks}
         if len(own) == 1 and own != {None}:
             shown = {n: v for n, v in shown.items() if n not in networks} | {kind: str(own.pop())}
     return ", ".join(f"{network} {value}" for network, value in shown.items())
+
+
+def defaults_by_network(name: str) -> dict[str, str]:
+    """The default of a setting in every network that has it."""
+    values = {network: flat[name] for network, flat in FLAT_DEFAULTS.items() if name in flat}
+    if any(value is not None for value in values.values()):  # None: fixed in this network
+        values = {network: value for network, value in values.items() if value is not None}
+    return {network: value_text(value) for network, value in values.items()}
 
 
 def value_text(value: object) -> str:

@@ -150,12 +150,13 @@ def train(
 def _check_settings(given: Mapping[str, Any], source: Mapping[str, Any]) -> None:
     """Refuse a wrong name or value before data are read, which may take minutes."""
     from spectrolite.datasets.catalog import ImageDataset, dataset
+    from spectrolite.training.defaults import IMAGE_DEFAULT, SCENE_DEFAULT
     from spectrolite.training.settings import settings
 
     images = "images" in source
     if "data" in source:
         images = isinstance(dataset(source["data"]), ImageDataset)
-    settings(**{"model": "mobilenet_v2" if images else "hybridsn", **given})
+    settings(**{"model": IMAGE_DEFAULT if images else SCENE_DEFAULT, **given})
 
 
 def _split_of(text: str, train: float | None, split_seed: int | None) -> tuple[str, dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from spectrolite.errors import SettingsError, wanted_one_of
+from spectrolite.errors import SettingsError, did_you_mean, wanted_one_of
 from spectrolite.models.hybridsn import HybridSN
 from spectrolite.models.mobilenet_v1 import MobileNetV1
 from spectrolite.models.mobilenet_v2 import MobileNetV2
@@ -97,6 +97,13 @@ def _named(name: str, models: dict[str, type[Network]]) -> type[Network]:
 
 
 def _build(network: type[Network], name: str, arguments: dict[str, Any]) -> Network:
+    known = list(inspect.signature(network).parameters)
+    for key in arguments:
+        if key not in known:
+            raise SettingsError(
+                f"model {name}: no argument {key!r}; wanted some of {', '.join(known)}"
+                f"{did_you_mean(key, known)}"
+            )
     try:
         # a layer draws weights from the global generator before ours replaces them
         with torch.random.fork_rng(devices=[], enabled=arguments.get("generator") is not None):

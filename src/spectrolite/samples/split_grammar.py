@@ -69,6 +69,7 @@ def checked(method: str, parameters: Mapping[str, object]) -> Values:
     if unknown:
         raise SplitError(
             f"{method}: no keyword {', '.join(unknown)}; wanted {', '.join([*known, *COMMON])}"
+            f"{did_you_mean(unknown[0], [*known, *COMMON])}"
         )
     values: Values = {}
     for key, default in known.items():

@@ -20,6 +20,8 @@ VARIANTS: dict[str, tuple[str, ...]] = {
 
 SCENE_NETWORKS = ("hybridsn", "mobilesn")
 IMAGE_NETWORKS = ("mobilenet_v1", "mobilenet_v2")
+SCENE_DEFAULT, IMAGE_DEFAULT = "hybridsn", "mobilenet_v2"
+"""The networks trained where none is named."""
 
 _SCENES: dict[str, Any] = {
     "reduction": "pca",

@@ -24,7 +24,16 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from spectrolite.errors import SettingsError, did_you_mean, wanted_one_of
-from spectrolite.training.defaults import DEFAULTS, IMAGE_NETWORKS, VARIANTS, network_defaults
+from spectrolite.training.defaults import (
+    DEFAULTS,
+    IMAGE_DEFAULT,
+    IMAGE_NETWORKS,
+    PATCH_EPOCHS,
+    SCENE_DEFAULT,
+    SCENE_NETWORKS,
+    VARIANTS,
+    network_defaults,
+)
 
 Optimiser = Literal["adamw", "adam", "sgd"]
 
@@ -34,7 +43,7 @@ class Stage(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    network: ClassVar[str] = "hybridsn"
+    network: ClassVar[str] = SCENE_DEFAULT
     """Its defaults fill what is missing in a stored stage, which does not name the network."""
 
     @model_validator(mode="before")
@@ -117,14 +126,24 @@ class AugmentationSettings(Stage):
 class LoopSettings(Stage):
     """Training settings that scenes and images share."""
 
-    epochs: int = Field(ge=1, description="Passes over the training part.")
+    epochs: int = Field(
+        ge=1,
+        description=f"Passes over the training part; the default is {PATCH_EPOCHS} with --mode "
+        "patches.",
+    )
     optimiser: Optimiser = Field(
         description="AdamW, Adam, or stochastic gradient descent with Nesterov momentum."
     )
     momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of the optimiser sgd.")
-    learning_rate: float = Field(gt=0, description="Highest learning rate of the schedule.")
+    learning_rate: float = Field(
+        gt=0,
+        description="Highest learning rate of the schedule; the default depends on --optimiser "
+        "too (docs/commands.md).",
+    )
     weight_decay: float = Field(
-        ge=0, description="Decoupled weight decay (adamw), or L2 penalty (adam, sgd)."
+        ge=0,
+        description="Decoupled weight decay (adamw), or L2 penalty (adam, sgd); the default "
+        "depends on --optimiser too (docs/commands.md).",
     )
     decay_on: Literal["all", "kernels"] = Field(
         description="Weights that decay: all, or kernels and matrices except depthwise kernels "
@@ -204,7 +223,7 @@ class TrainingSettings(LoopSettings):
 class ImageTrainingSettings(LoopSettings):
     """Training on images."""
 
-    network = "mobilenet_v2"
+    network = IMAGE_DEFAULT
 
     @field_validator("batch")
     @classmethod
@@ -218,9 +237,9 @@ class ModelSettings(Stage):
     """Which network."""
 
     model: str = Field(
-        "hybridsn",
-        description=f"Network: {', '.join(n for n in DEFAULTS if n not in IMAGE_NETWORKS)} for "
-        f"scenes; {', '.join(IMAGE_NETWORKS)} for images.",
+        SCENE_DEFAULT,
+        description=f"Network: {', '.join(SCENE_NETWORKS)} for scenes; "
+        f"{', '.join(IMAGE_NETWORKS)} for images.",
     )
     variant: str = Field(
         description="Variant of the network: "
@@ -260,7 +279,7 @@ class SceneModelSettings(ModelSettings):
     def _only_its_own_shape(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        network = str(values.get("model", "hybridsn"))
+        network = str(values.get("model", SCENE_DEFAULT))
         for key in ("width", "receptive_field") if network in DEFAULTS else ():
             if values.get(key) is not None and key not in DEFAULTS[network]:
                 raise ValueError(
@@ -334,7 +353,7 @@ def settings(**values: Any) -> Any:
         SettingsError: an unknown name, a setting that does not go with the network, or a value out
             of range.
     """
-    model = values.get("model", "hybridsn")
+    model = values.get("model", SCENE_DEFAULT)
     images = isinstance(model, str) and model in IMAGE_NETWORKS
     own, others = (IMAGE_STAGES, STAGES) if images else (STAGES, IMAGE_STAGES)
     if isinstance(model, str):  # otherwise the type of `model` is refused below
