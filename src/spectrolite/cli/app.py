@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +18,7 @@ from typer.core import TyperCommand, TyperOption
 from spectrolite import __version__
 from spectrolite.cli.compare import compare
 from spectrolite.cli.deploy import benchmark, export, prune, quantize
+from spectrolite.cli.describe import data, explain, info
 from spectrolite.cli.image_tables import predictions_table
 from spectrolite.cli.maps import areas, map_
 from spectrolite.cli.options import (
@@ -26,26 +26,15 @@ from spectrolite.cli.options import (
     Json,
     Model,
     Overwrite,
-    Picture,
     console,
+    in_panel_order,
     messages,
     option,
     plain,
     print_json,
-    wide,
-    with_options,
 )
-from spectrolite.cli.runs import doctor, evaluate, info, repeat, report, verify
-from spectrolite.cli.setting_options import setting_options
-from spectrolite.cli.tables import (
-    TrainingProgress,
-    class_table,
-    cost_notes,
-    cost_table,
-    data_table,
-    report_table,
-    separable_steps,
-)
+from spectrolite.cli.runs import doctor, evaluate, repeat, report, verify
+from spectrolite.cli.tables import TrainingProgress, report_table
 from spectrolite.cli.train import train
 from spectrolite.errors import SpectroliteError
 
@@ -110,43 +99,6 @@ def main() -> None:
         sys.exit(2 if isinstance(error, PermissionError) else 1)
 
 
-@with_options()
-def data(
-    name: Annotated[
-        str | None,
-        typer.Argument(help="Name of a data set.", show_default="a list of all"),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """List the data sets known by name, or describe one.
-
-    Example: `spectrolite data indian_pines`
-    """
-    from spectrolite.datasets.catalog import DATASETS, dataset
-
-    if name is None:
-        if as_json:
-            print_json({"datasets": [asdict(d) for d in DATASETS.values()]})
-        else:
-            console.print(data_table(list(DATASETS.values())))
-        return
-    described = dataset(name)
-    if as_json:
-        print_json(
-            {
-                **asdict(described),
-                "labelled": described.labelled,
-                "class_names": described.class_names,
-            }
-        )
-        return
-    console.print(f"[bold]{described.name}[/]: {described.title}")
-    for title, value in described.facts().items():
-        console.print(f"{title}: {value}", soft_wrap=True)
-    console.print(class_table(described))
-
-
-@with_options()
 def classify(
     model: Model,
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
@@ -176,61 +128,6 @@ def classify(
         console.print(f"- {note}", soft_wrap=True, markup=False)
 
 
-EXPLAINED = setting_options(
-    ("variant", "width", "receptive_field", "activation", "small_images"),
-    defaults={"width": "1", "receptive_field": "mobilesn 13"},
-)
-
-
-@with_options(EXPLAINED)
-def explain(
-    name: Annotated[
-        str,
-        typer.Argument(
-            help="A network (hybridsn, mobilesn, mobilenet_v1, mobilenet_v2), or depthwise: a "
-            "worked example of a depthwise-separable convolution."
-        ),
-    ],
-    input_: Annotated[
-        str | None,
-        option(
-            "Input as CHANNELSxROWSxCOLS; for a scene network the channels are its bands.",
-            "--input",
-            default="3x32x32; for scenes 30 bands and one patch",
-            metavar="CxHxW",
-        ),
-    ] = None,
-    classes: Annotated[
-        int | None,
-        option("Number of classes.", default="scenes 16, images 10", metavar="N"),
-    ] = None,
-    picture: Picture = None,
-    overwrite: Overwrite = False,
-    as_json: Json = False,
-    **arguments: Any,
-) -> None:
-    """Show what a network costs, layer by layer, beside the ordinary convolutions it replaces.
-
-    Example: `spectrolite explain mobilenet_v1 --input 3x32x32`
-    """
-    from spectrolite.models.explanations import LESSON
-    from spectrolite.models.explanations import explain as count
-
-    given = {k: v for k, v in {**arguments, "classes": classes}.items() if v is not None}
-    cost = count(name, input_, picture=picture, overwrite=overwrite, **given)
-    if as_json:
-        sys.stdout.write(cost.to_json() + "\n")
-        return
-    for line in separable_steps(cost) if name == LESSON else ():
-        console.print(line, soft_wrap=True)
-    wide.print(cost_table(cost))
-    for note in cost_notes(cost):
-        console.print(f"- {note}", soft_wrap=True)
-    if picture is not None:
-        console.print(f"{picture}", markup=False, soft_wrap=True)
-
-
-@with_options()
 def demo(
     out: Annotated[Path, option("Folder for the two runs.", panel=OUTPUT, metavar="DIR")] = Path(
         "demo"
@@ -286,4 +183,4 @@ VERBS: dict[str, dict[str, Callable[..., None]]] = {
 
 for panel, verbs in VERBS.items():
     for name, verb in verbs.items():
-        app.command(name, cls=VerbCommand, rich_help_panel=panel)(verb)
+        app.command(name, cls=VerbCommand, rich_help_panel=panel)(in_panel_order(verb))

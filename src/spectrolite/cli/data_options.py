@@ -4,186 +4,112 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from spectrolite.cli.options import DATA, messages, option, plain
+from spectrolite.cli.options import messages, optional, plain, switch
 from spectrolite.errors import SettingsError, did_you_mean
 
 WORDS = ("bad", "constant", "noisy")  # of readers.scenes.open, which takes a second to import
 
-DropBands = Annotated[
-    str | None,
-    option(
+SCENE_READING = {
+    "scene_key": optional(
+        str, "NAME", "Name of the array in the scene's file.", "the only cube in it"
+    ),
+    "drop_bands": optional(
+        str,
+        "BANDS",
         "Bands of --scene to leave out, counted from 0, as 3,7-9; or one of the words bad (marked "
         "in the file), constant and noisy.",
-        panel=DATA,
-        default="none",
-        metavar="BANDS",
+        "none",
     ),
-]
-SceneKey = Annotated[
-    str | None,
-    option(
-        "Name of the array in the scene's file.",
-        panel=DATA,
-        default="the only cube in it",
-        metavar="NAME",
-    ),
-]
-LabelsKey = Annotated[
-    str | None,
-    option(
+}
+LABELS_READING = {
+    "labels_key": optional(
+        str,
+        "NAME",
         "Name of the array in the labels' file, or number of the band.",
-        panel=DATA,
-        default="the only map in it",
-        metavar="NAME",
+        "the only map in it",
     ),
-]
-ClassField = Annotated[
-    str | None,
-    option(
+    "class_field": optional(
+        str,
+        "NAME",
         "Column of --labels that holds the class (polygons, points, .csv).",
-        panel=DATA,
-        default="the only one that can",
-        metavar="NAME",
+        "the only one that can",
     ),
-]
-Layer = Annotated[
-    str | None,
-    option(
-        "Layer of --labels, if it has several.",
-        panel=DATA,
-        default="the only one",
-        metavar="NAME",
-    ),
-]
+    "layer": optional(str, "NAME", "Layer of --labels, if it has several.", "the only one"),
+}
 
-SOURCE: dict[str, Any] = {
-    "data": Annotated[
-        str | None,
-        option(
-            "Data set by name; `spectrolite data` lists the names.",
-            panel=DATA,
-            default="none: give files",
-            metavar="NAME",
-        ),
-    ],
-    "root": Annotated[
-        Path | None,
-        option(
-            "Folder that already holds the files of --data.",
-            panel=DATA,
-            default="the download cache",
-            metavar="DIR",
-        ),
-    ],
-    "mirror_url": Annotated[
-        str | None,
-        option(
-            "Another address to download a scene of --data from.",
-            panel=DATA,
-            default="the publisher's",
-            metavar="URL",
-        ),
-    ],
-    "scene": Annotated[
-        list[Path] | None,
-        option(
-            "Scene file: ENVI, GeoTIFF, .npy, .mat, HDF5, NetCDF or Zarr. Repeat the flag for "
-            "several scenes.",
-            panel=DATA,
-            default="none: give --data",
-            metavar="FILE",
-        ),
-    ],
-    "labels": Annotated[
-        list[Path] | None,
-        option(
-            "Labels of --scene: .npy, .mat, a raster, polygons (.gpkg, .shp, ...) or .csv. For "
-            "several scenes in the same order.",
-            panel=DATA,
-            default="none: give --data",
-            metavar="FILE",
-        ),
-    ],
-    "scene_key": SceneKey,
-    "labels_key": LabelsKey,
-    "class_field": ClassField,
-    "layer": Layer,
-    "drop_bands": DropBands,
-    "scale": Annotated[
-        bool, option("Apply the scale factor stored in --scene.", "--scale", panel=DATA)
-    ],
+SOURCE = {
+    "data": optional(
+        str, "NAME", "Data set by name; `spectrolite data` lists the names.", "none: give files"
+    ),
+    "root": optional(
+        Path, "DIR", "Folder that already holds the files of --data.", "the download cache"
+    ),
+    "mirror_url": optional(
+        str, "URL", "Another address to download a scene of --data from.", "the publisher's"
+    ),
+    "scene": optional(
+        list[Path],
+        "FILE",
+        "Scene file: ENVI, GeoTIFF, .npy, .mat, HDF5, NetCDF or Zarr. Repeat the flag for several "
+        "scenes.",
+        "none: give --data",
+    ),
+    "labels": optional(
+        list[Path],
+        "FILE",
+        "Labels of --scene: .npy, .mat, a raster, polygons (.gpkg, .shp, ...) or .csv. For several "
+        "scenes in the same order.",
+        "none: give --data",
+    ),
+    **SCENE_READING,
+    **LABELS_READING,
+    "scale": switch("--scale", "Apply the scale factor stored in --scene."),
 }
 """Where a scene and its labels come from."""
 
-TRAINING_SOURCE: dict[str, Any] = {
+TRAINING_SOURCE = {
     **SOURCE,
-    "leave_in_file": Annotated[
-        bool,
-        option(
-            "Do not load --scene whole: read the windows that hold training pixels. For scenes "
-            "larger than memory.",
-            "--leave-in-file",
-            panel=DATA,
-        ),
-    ],
-    "images": Annotated[
-        Path | None,
-        option(
-            "Images: a folder with one folder for each class, or an archive of it.",
-            panel=DATA,
-            default="none",
-            metavar="DIR",
-        ),
-    ],
-    "image_size": Annotated[
-        int | None,
-        option(
-            "Side in pixels to which --images are resized.",
-            panel=DATA,
-            default="their own size, if all share one",
-            metavar="N",
-        ),
-    ],
-    "skip_damaged": Annotated[
-        bool,
-        option(
-            "Leave out --images that cannot be read, and list them.", "--skip-damaged", panel=DATA
-        ),
-    ],
+    "leave_in_file": switch(
+        "--leave-in-file",
+        "Do not load --scene whole: read the windows that hold training pixels. For scenes larger "
+        "than memory.",
+    ),
+    "images": optional(
+        Path,
+        "DIR",
+        "Images: a folder with one folder for each class, or an archive of it.",
+        "none",
+    ),
+    "image_size": optional(
+        int,
+        "N",
+        "Side in pixels to which --images are resized.",
+        "their own size, if all share one",
+    ),
+    "skip_damaged": switch(
+        "--skip-damaged", "Leave out --images that cannot be read, and list them."
+    ),
 }
 """Where a scene and its labels, or images, come from."""
 
-RELOCATED: dict[str, Any] = {
-    "scene": Annotated[
-        list[Path] | None,
-        option(
-            "The run's scene, if the file has moved; repeat the flag for several, in the run's "
-            "order.",
-            panel=DATA,
-            default="where the run read it",
-            metavar="FILE",
-        ),
-    ],
-    "labels": Annotated[
-        list[Path] | None,
-        option(
-            "The run's labels, if the file has moved; likewise.",
-            panel=DATA,
-            default="where the run read them",
-            metavar="FILE",
-        ),
-    ],
-    "images": Annotated[
-        Path | None,
-        option(
-            "The run's images, if they have moved.",
-            panel=DATA,
-            default="where the run read them",
-            metavar="DIR",
-        ),
-    ],
+RELOCATED = {
+    "scene": optional(
+        list[Path],
+        "FILE",
+        "The run's scene, if the file has moved. Repeat the flag for several, in the run's order.",
+        "where the run read it",
+    ),
+    "labels": optional(
+        list[Path],
+        "FILE",
+        "The run's labels, if the file has moved; likewise.",
+        "where the run read them",
+    ),
+    "images": optional(
+        Path, "DIR", "The run's images, if they have moved.", "where the run read them"
+    ),
 }
 """The data of a run whose files are elsewhere now."""
 

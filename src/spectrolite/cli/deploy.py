@@ -35,7 +35,6 @@ from spectrolite.cli.tables import TrainingProgress
 Out = Annotated[Path, option("Folder to write.", panel=OUTPUT, metavar="DIR")]
 
 
-@with_options()
 def export(
     model: Model,
     out: Out,
@@ -232,7 +231,6 @@ def prune(
     )
 
 
-@with_options()
 def benchmark(
     models: Annotated[
         list[Path],
@@ -244,8 +242,7 @@ def benchmark(
     repeats: Annotated[int, option("Number of timed calls.", metavar="N")] = 20,
     side: Annotated[int, option("Side in pixels of the scene that is mapped.", metavar="N")] = 145,
     out: Annotated[
-        Path | None,
-        option("JSON file to write.", panel=OUTPUT, default="no file", metavar="FILE"),
+        Path | None, option("JSON file to write.", panel=OUTPUT, default="no file", metavar="FILE")
     ] = None,
     picture: Picture = None,
     overwrite: Overwrite = False,

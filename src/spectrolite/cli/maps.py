@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from spectrolite.cli.data_options import DropBands, SceneKey, band_numbers
+from spectrolite.cli.data_options import SCENE_READING, band_numbers
 from spectrolite.cli.options import (
     DATA,
     OUTPUT,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from spectrolite.mapping.large_maps import Failed
 
 
-@with_options()
+@with_options(SCENE_READING)
 def map_(
     run: Model,
     out: Annotated[
@@ -54,8 +54,6 @@ def map_(
             metavar="FILE",
         ),
     ] = None,
-    scene_key: SceneKey = None,
-    drop_bands: DropBands = None,
     match_wavelengths: Annotated[
         bool,
         option(
@@ -65,8 +63,7 @@ def map_(
         ),
     ] = False,
     flips: Annotated[
-        bool,
-        option("Average the eight orientations; takes eight times as long.", "--flips"),
+        bool, option("Average the eight orientations; takes eight times as long.", "--flips")
     ] = False,
     window: Annotated[
         int | None,
@@ -102,6 +99,7 @@ def map_(
     ] = False,
     overwrite: Overwrite = False,
     as_json: Json = False,
+    **reading: Any,
 ) -> None:
     """Classify scenes of any size into GeoTIFFs with colours, class names and areas.
 
@@ -117,8 +115,8 @@ def map_(
     )
 
     settings: dict[str, Any] = {
-        "scene_key": scene_key,
-        "drop_bands": band_numbers(drop_bands or ""),
+        "scene_key": reading["scene_key"],
+        "drop_bands": band_numbers(reading["drop_bands"] or ""),
         "match_wavelengths": match_wavelengths,
         "resume": resume,
         "overwrite": overwrite,
@@ -178,7 +176,6 @@ def map_(
         raise typer.Exit(1)
 
 
-@with_options()
 def areas(
     scene_map: Annotated[Path, typer.Argument(metavar="MAP", help="Class map, as map.tif.")],
     sample: Annotated[

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -35,16 +35,25 @@ def option(
     return typer.Option(*names, help=help, rich_help_panel=panel, show_default=default, **more)
 
 
+def optional(kind: Any, metavar: str | None, help: str, default: str, panel: str = DATA) -> Any:
+    """The type of an option that may be None; `default` says what is done then."""
+    annotated: Any = Annotated
+    return annotated[kind | None, option(help, panel=panel, default=default, metavar=metavar)]
+
+
+def switch(flag: str, help: str, panel: str = DATA) -> Any:
+    """The type of an option that is off unless given."""
+    return Annotated[bool, option(help, flag, panel=panel)]
+
+
 Json = Annotated[bool, option("Print one JSON object and nothing else.", "--json", panel=OUTPUT)]
 Overwrite = Annotated[bool, option("Replace an existing output.", panel=OUTPUT)]
 Picture = Annotated[
-    Path | None,
-    option("PNG to write.", panel=OUTPUT, default="no picture", metavar="FILE"),
+    Path | None, option("PNG to write.", panel=OUTPUT, default="no picture", metavar="FILE")
 ]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
 Model = Annotated[
-    Path,
-    typer.Argument(metavar="MODEL", help="Folder of a run, a bundle or an exported model."),
+    Path, typer.Argument(metavar="MODEL", help="Folder of a run, a bundle or an exported model.")
 ]
 
 
@@ -58,7 +67,8 @@ def with_options(*groups: Mapping[str, Any]) -> Callable[[Verb], Verb]:
 
     def decorate(verb: Verb) -> Verb:
         own = inspect.signature(verb, eval_str=True).parameters.values()
-        parameters = [
+        parameters = [p for p in own if p.kind is not inspect.Parameter.VAR_KEYWORD]
+        parameters += [
             inspect.Parameter(
                 name,
                 inspect.Parameter.KEYWORD_ONLY,
@@ -68,16 +78,26 @@ def with_options(*groups: Mapping[str, Any]) -> Callable[[Verb], Verb]:
             for group in groups
             for name, annotation in group.items()
         ]
-        parameters += [
-            p.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-            for p in own
-            if p.kind is not inspect.Parameter.VAR_KEYWORD
-        ]
-        parameters.sort(key=lambda p: PANELS.index(get_args(p.annotation)[1].rich_help_panel))
-        verb.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        return verb
+        return _with_parameters(verb, parameters)
 
     return decorate
+
+
+def in_panel_order(verb: Verb) -> Verb:
+    """The verb with its options in the order of `PANELS`."""
+    parameters = inspect.signature(verb, eval_str=True).parameters.values()
+    return _with_parameters(
+        verb,
+        sorted(
+            (p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters),
+            key=lambda p: PANELS.index(get_args(p.annotation)[1].rich_help_panel),
+        ),
+    )
+
+
+def _with_parameters(verb: Verb, parameters: Sequence[inspect.Parameter]) -> Verb:
+    verb.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return verb
 
 
 def print_report(folder: Path, as_json: bool) -> None:

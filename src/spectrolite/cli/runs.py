@@ -1,4 +1,4 @@
-"""The verbs that take a run: evaluate, report, verify, repeat, doctor; and info, of a scene."""
+"""The verbs that take a run: evaluate, report, verify, repeat, doctor."""
 
 from __future__ import annotations
 
@@ -6,17 +6,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import Annotated, Any, cast
 
 import typer
 
 from spectrolite.cli.data_options import (
+    LABELS_READING,
     RELOCATED,
-    ClassField,
-    DropBands,
-    LabelsKey,
-    Layer,
-    SceneKey,
+    SCENE_READING,
     band_numbers,
     flags_given,
     labels_on,
@@ -44,9 +41,6 @@ from spectrolite.cli.tables import (
     verification_table,
 )
 from spectrolite.errors import SettingsError
-
-if TYPE_CHECKING:
-    from spectrolite.readers.scenes.info import SceneInfo
 
 
 @with_options(RELOCATED)
@@ -189,7 +183,7 @@ def repeat(
         console.print(table)
 
 
-@with_options()
+@with_options(SCENE_READING, LABELS_READING)
 def doctor(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run or of a bundle.")],
     scene: Annotated[
@@ -205,11 +199,6 @@ def doctor(
             metavar="FILE",
         ),
     ] = None,
-    scene_key: SceneKey = None,
-    labels_key: LabelsKey = None,
-    class_field: ClassField = None,
-    layer: Layer = None,
-    drop_bands: DropBands = None,
     images: Annotated[
         Path | None,
         option(
@@ -223,6 +212,7 @@ def doctor(
     picture: Picture = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
+    **flags: Any,
 ) -> None:
     """Check a trained model: evaluation mode, same bits, normalisation, scaling, calibration.
 
@@ -234,13 +224,6 @@ def doctor(
     from spectrolite.experiments import scene_doctor
     from spectrolite.pages.doctor_page import kernel_sentence
 
-    flags = {
-        "scene_key": scene_key,
-        "labels_key": labels_key,
-        "class_field": class_field,
-        "layer": layer,
-        "drop_bands": drop_bands,
-    }
     data = _doctors_data(run, scene, labels, images, flags_given(flags))
     checkup = scene_doctor.doctor(run, *data, picture=picture, overwrite=overwrite)
     page = run / "doctor.html" if (run / "manifest.json").is_file() else None
@@ -288,73 +271,3 @@ def _doctors_data(
     if (run / "manifest.json").is_file():
         return relocated_data(run, None, None, images)
     return read_images(images, as_image_bundle(run).config.input_shape[1])
-
-
-@with_options()
-def info(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Scene file, in any supported format.")
-    ],
-    key: Annotated[
-        str | None,
-        option(
-            "Name of the array in the file.",
-            "--key",
-            "--scene-key",
-            default="the only cube in it",
-            metavar="NAME",
-        ),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Show what a scene file holds: size, wavelengths, georeference, values, and problems.
-
-    In files above 64 MiB only windows spread over the scene are read; their share is shown.
-
-    Example: `spectrolite info field.hdr`
-    """
-    from spectrolite.readers.scenes.info import scene_info
-
-    scene = scene_info(file, key)
-    if as_json:
-        print_json(scene.as_json())
-        return
-    for title, value in lines(scene).items():
-        console.print(f"{title:<12} {value}", markup=False, soft_wrap=True)
-    for warning in scene.warnings:
-        console.print(f"! {warning}", markup=False, soft_wrap=True)
-
-
-def lines(scene: SceneInfo) -> dict[str, str]:
-    """The lines that describe a scene, by title."""
-    named = f", array {scene.key}" if scene.key else ""
-    shown = {
-        "file": scene.file,
-        "format": f"{scene.format}{named}",
-        "size": f"{scene.rows} rows x {scene.cols} cols x {scene.bands} bands, {scene.dtype}, "
-        f"{scene.mib:,.1f} MiB in memory",
-        "wavelengths": "unknown",
-        "CRS": scene.crs or "none",
-        "pixel": "unknown",
-    }
-    if scene.wavelengths_nm is not None:
-        low, high = scene.wavelengths_nm
-        back = f", {scene.steps_back} steps back" if scene.steps_back else ""
-        unit = scene.wavelength_unit or "no unit"
-        shown["wavelengths"] = f"{low:g} to {high:g} nm (in the file: {unit}){back}"
-    if scene.pixel_size is not None:
-        width, height = scene.pixel_size
-        shown["pixel"] = f"{width:g} x {height:g} {scene.pixel_unit or '(unit unknown)'}"
-    values = "none" if scene.low is None else f"{scene.low:g} to {scene.high:g}, as stored"
-    if scene.scale is not None or scene.offset is not None:
-        low, high = scene.scale or (1.0, 1.0)
-        factor = f"{low:g}" if low == high else f"{low:g} to {high:g}"
-        least, most = scene.offset or (0.0, 0.0)
-        added = f"{least:g}" if least == most else f"{least:g} to {most:g}"
-        values += f"; physical = stored x {factor} + {added}"
-    shown["values"] = values
-    stated = ", ".join(f"{n:g}" for n in scene.nodata) or "none stated"
-    shown["nodata"] = f"{stated}; {scene.nodata_share:.2%} of the pixels have no spectrum"
-    part = "every pixel" if scene.looked_at == 1 else f"{scene.looked_at:.2%} of the pixels"
-    shown["looked at"] = f"{part} for values, nodata and odd bands"
-    return shown

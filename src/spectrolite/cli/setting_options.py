@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import NoneType
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
-from spectrolite.cli.options import AUGMENTATION, BANDS, NETWORK, TRAINING, option
+from spectrolite.cli.options import AUGMENTATION, BANDS, NETWORK, TRAINING, optional
 from spectrolite.training.defaults import (
     DEFAULTS,
     IMAGE_DEFAULT,
@@ -49,18 +49,12 @@ def setting_options(
         names: of the settings.
         defaults: shown instead of what training takes, for verbs that take something else.
     """
-    fields, instead = setting_fields(), defaults or {}
-    annotated: Any = Annotated
     options = {}
-    for name in names or fields:
-        kind = _kind(fields[name])
-        shown = option(
-            setting_help(name),
-            panel=_panel(name),
-            default=instead.get(name, default_text(name)),
-            metavar={int: "N", float: "X", str: "NAME"}.get(kind),
-        )
-        options[name] = annotated[kind | None, shown]
+    for name in names or setting_fields():
+        kind = _kind(setting_fields()[name])
+        metavar = {int: "N", float: "X", str: "NAME"}.get(kind)
+        shown = (defaults or {}).get(name, default_text(name))
+        options[name] = optional(kind, metavar, setting_help(name), shown, _panel(name))
     return options
 
 

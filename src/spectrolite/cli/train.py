@@ -57,10 +57,7 @@ def train(
     split_seed: Annotated[
         int | None,
         option(
-            "Seed of the split; short for seed= in --split.",
-            panel=SPLIT,
-            default="0",
-            metavar="N",
+            "Seed of the split; short for seed= in --split.", panel=SPLIT, default="0", metavar="N"
         ),
     ] = None,
     recipe: Annotated[

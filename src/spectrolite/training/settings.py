@@ -35,8 +35,6 @@ from spectrolite.training.defaults import (
     network_defaults,
 )
 
-Optimiser = Literal["adamw", "adam", "sgd"]
-
 
 class Stage(BaseModel):
     """Base of the stages: frozen, and strict about names."""
@@ -100,10 +98,7 @@ class AugmentationSettings(Stage):
     """Random changes of training images, in this order; images that are scored never change."""
 
     pad: int = Field(
-        4,
-        ge=0,
-        description="Pixels added around an image before it is cropped to its size at a random "
-        "place; 0 turns it off.",
+        4, ge=0, description="Pixels added around an image before it is cropped at random; 0: off."
     )
     fill: Literal["reflect", "zero"] = Field(
         "reflect", description="Content of the added pixels: the image's reflection, or zeros."
@@ -114,12 +109,10 @@ class AugmentationSettings(Stage):
         "at random, or none.",
     )
     cutout: int = Field(
-        0, ge=0, description="Side in pixels of a random square set to zero; 0 turns it off."
+        0, ge=0, description="Side in pixels of a random square set to zero; 0: off."
     )
     mixup: float = Field(
-        0.0,
-        ge=0,
-        description="Blend pairs of images with weights from Beta(mixup, mixup); 0 turns it off.",
+        0.0, ge=0, description="Blend pairs of images with weights of Beta(mixup, mixup); 0: off."
     )
 
 
@@ -127,23 +120,19 @@ class LoopSettings(Stage):
     """Training settings that scenes and images share."""
 
     epochs: int = Field(
-        ge=1,
-        description=f"Passes over the training part; the default is {PATCH_EPOCHS} with --mode "
-        "patches.",
+        ge=1, description=f"Passes over the training part; {PATCH_EPOCHS} by default in patch mode."
     )
-    optimiser: Optimiser = Field(
+    optimiser: Literal["adamw", "adam", "sgd"] = Field(
         description="AdamW, Adam, or stochastic gradient descent with Nesterov momentum."
     )
     momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of the optimiser sgd.")
     learning_rate: float = Field(
-        gt=0,
-        description="Highest learning rate of the schedule; the default depends on --optimiser "
-        "too (docs/commands.md).",
+        gt=0, description="Highest learning rate; the default depends on the optimiser too."
     )
     weight_decay: float = Field(
         ge=0,
-        description="Decoupled weight decay (adamw), or L2 penalty (adam, sgd); the default "
-        "depends on --optimiser too (docs/commands.md).",
+        description="Decoupled decay (adamw) or L2 penalty (adam, sgd) of the weights; the default "
+        "depends on the optimiser too.",
     )
     decay_on: Literal["all", "kernels"] = Field(
         description="Weights that decay: all, or kernels and matrices except depthwise kernels "
@@ -151,14 +140,14 @@ class LoopSettings(Stage):
     )
     schedule: Literal["one_cycle", "cosine", "constant"] = Field(
         "one_cycle",
-        description="The learning rate rises, then falls along a cosine (one_cycle), only falls "
+        description="Learning rate that rises, then falls along a cosine (one_cycle), only falls "
         "(cosine), or stays (constant).",
     )
     rise: float = Field(
         0.2,
         gt=0,
         lt=1,
-        description="Share of the training steps in which the learning rate of one_cycle rises.",
+        description="Share of the steps in which the learning rate of one_cycle rises.",
     )
     label_smoothing: float = Field(
         ge=0, lt=1, description="Share of the target probability spread evenly over all classes."
@@ -170,19 +159,16 @@ class LoopSettings(Stage):
     ema: float = Field(
         ge=0,
         lt=1,
-        description="Decay per step of the moving average of the weights, which is validated and "
-        "kept; 0 turns it off.",
+        description="Decay a step of averaged weights, which are validated and kept; 0: off.",
     )
     batch: int = Field(
-        128,
-        ge=1,
-        description="Images a step (2 or more), or patches a step with --mode patches.",
+        128, ge=1, description="Images a step (2 or more), or patches a step in patch mode."
     )
     patience: int | None = Field(
         None,
         ge=1,
-        description="Stop after this many epochs without better validation accuracy, and keep the "
-        "best weights.",
+        description="Epochs without better validation accuracy after which training stops and "
+        "keeps the best weights.",
     )
     device: str = Field(
         "auto",
@@ -209,7 +195,7 @@ class TrainingSettings(LoopSettings):
     window: int = Field(
         256,
         ge=16,
-        description="Side in pixels of the windows of --mode dense; a smaller scene is one window.",
+        description="Side in pixels of the windows in dense mode; a smaller scene is one window.",
     )
 
     @model_serializer(mode="wrap")
@@ -248,7 +234,7 @@ class ModelSettings(Stage):
     )
     # not stored where the network has none: the hashes of HybridSN's runs stay valid
     width: float | None = Field(
-        None,
+        default=None,
         ge=0.05,
         le=8,
         exclude_if=lambda value: value is None,
@@ -267,7 +253,7 @@ class SceneModelSettings(ModelSettings):
     """Which network for scenes; bands and classes are those of the scene."""
 
     receptive_field: int | None = Field(
-        None,
+        default=None,
         ge=1,
         le=49,
         exclude_if=lambda value: value is None,
@@ -320,16 +306,8 @@ class ImageSettings(Stage):
     training: ImageTrainingSettings
 
 
-STAGES: dict[str, type[Stage]] = {
-    "model": SceneModelSettings,
-    "bands": BandSettings,
-    "training": TrainingSettings,
-}
-IMAGE_STAGES: dict[str, type[Stage]] = {
-    "model": ImageModelSettings,
-    "augmentation": AugmentationSettings,
-    "training": ImageTrainingSettings,
-}
+STAGES: dict[str, Any] = {k: f.annotation for k, f in Settings.model_fields.items()}
+IMAGE_STAGES: dict[str, Any] = {k: f.annotation for k, f in ImageSettings.model_fields.items()}
 
 
 def setting_fields() -> dict[str, FieldInfo]:
