@@ -1,7 +1,8 @@
 # make setup   an environment in .venv with everything for demo and tests
-# make demo    the main job on real data: Indian Pines, HybridSN, two splits (5 to 10 minutes)
+# make demo    the main job on real data: Indian Pines, two networks, two splits (5 minutes)
 # make test    everything that CI runs
 # make check   format, lint, types, quick tests: before every commit
+# make site    the documentation as a web site, in build/site
 # make docs    write docs/commands.md anew from the command line
 # make repro   draw one committed figure at random and make it again (SEED=3: that draw)
 # make fix     let the formatter and the linter mend what they can
@@ -11,7 +12,7 @@ PYTHON ?= python3
 PIP_ARGS ?=
 BIN := .venv/bin
 
-.PHONY: setup demo test check docs repro fix clean
+.PHONY: setup demo test check site docs repro fix clean
 
 setup: .venv/installed
 
@@ -30,6 +31,7 @@ test: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mkdocs build --quiet --clean
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --cov --cov-fail-under=95
 
 check: setup
@@ -37,6 +39,9 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest -q -m 'not slow'
+
+site: setup
+	$(BIN)/mkdocs build --quiet --clean
 
 docs: setup
 	SPECTROLITE_WRITE_DOCS=1 $(BIN)/pytest -q tests/test_docs.py -k commands_page

@@ -1,4 +1,4 @@
-"""Draw the README's picture from the runs of `spectrolite demo`.
+"""Draw the README's picture from the runs of `spectrolite demo --full`.
 
 python docs/make_picture.py demo docs/demo.png
 """

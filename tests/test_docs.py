@@ -19,11 +19,13 @@ import pytest
 from typer.core import TyperArgument
 from typer.main import get_command
 
+import spectrolite as sl
 from spectrolite.cli import app
 from spectrolite.cli.setting_options import defaults_by_network, range_text, value_text
 from spectrolite.models import MODELS
 from spectrolite.training import defaults
 from spectrolite.training.settings import setting_fields
+from test_layers import ROOMS
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
@@ -204,8 +206,22 @@ def test_links_to_a_part_of_a_page_lead_to_a_heading() -> None:
     assert found
 
 
-def test_the_tree_of_the_readme_names_every_module() -> None:
+def test_the_tree_of_the_readme_lists_the_rooms_in_import_order() -> None:
+    """The reference are the folders that git would carry."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for path in (ROOT / "src" / "spectrolite").rglob("*.py"):
-        if path.name != "__init__.py":
-            assert path.name in readme, path.name
+    source = ROOT / "src" / "spectrolite"
+    folders = {path.parent.name for path in source.glob("*/__init__.py")}
+    assert re.findall(r"^  (\w+)/ ", readme, re.MULTILINE) == [r for r in ROOMS if r in folders]
+
+
+def test_the_python_reference_has_every_public_name_once() -> None:
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^::: spectrolite\.(\w+)$", page, re.MULTILINE)) == sl.__all__
+
+
+def test_every_page_is_in_the_site_and_on_the_front_page() -> None:
+    site = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    front = (ROOT / "README.md").read_text(encoding="utf-8")
+    pages = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
+    assert set(re.findall(r"^ +- (\S+\.md)$", site, re.MULTILINE)) == pages
+    assert set(re.findall(r"\]\(docs/([^)#]+\.md)\)", front)) == pages - {"index.md"}

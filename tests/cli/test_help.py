@@ -22,6 +22,7 @@ from spectrolite.cli import app, train
 from spectrolite.cli.setting_options import range_text, setting_help
 from spectrolite.datasets import catalog
 from spectrolite.deploy.export import export
+from spectrolite.experiments import tour
 from spectrolite.experiments.comparison import compare
 from spectrolite.experiments.repetition import repeat
 from spectrolite.mapping.geotiff import DOUBTS
@@ -153,6 +154,17 @@ def test_defaults_of_other_verbs_are_those_of_the_functions() -> None:
             if name in ("seeds", "first_seed", "vary", "format"):
                 shown = option(verb, "format_" if name == "format" else name).default
                 assert shown == parameter.default, (verb, name)
+
+
+def test_the_epochs_of_the_demo_are_those_of_its_trainings() -> None:
+    short, full = (
+        {stop.settings["model"]: settings(**stop.settings).training.epochs for stop in stops}
+        for stops in (tour.SHORT, tour.FULL)
+    )
+    assert option("demo", "epochs").show_default == (
+        ", ".join(f"{network} {epochs}" for network, epochs in short.items())
+        + f"; {full['hybridsn']} with --full"
+    )
 
 
 def test_the_recipes_named_are_those_that_there_are() -> None:

@@ -462,7 +462,7 @@ def test_no_usage_data_leave_the_machine(tmp_path: Path) -> None:
         "def refuse(*_): raise SystemExit('a connection')\n"
         "socket.socket.connect = refuse\n"
         "socket.getaddrinfo = refuse\n"
-        "from spectrolite.deploy.extras import need\n"
+        "from spectrolite.bundles.extras import need\n"
         "nncf, openvino = need('nncf'), need('openvino')\n"
         "from nncf.telemetry.wrapper import telemetry\n"
         "import sys\n"

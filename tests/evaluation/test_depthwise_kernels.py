@@ -315,6 +315,8 @@ def test_the_doctor_tells_of_kernels(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bundle = copied.bundle
+    # which kernels training itself kills depends on the processor
+    dead_before = set(sl.doctor(copied).kernels[2].dead)
     where = _plant(bundle.network, 2)
     bundle.save(copied.path / "bundle")
     manifest = {**copied.manifest, "weights_sha256": sl.load_bundle(copied.path).sha256}
@@ -335,7 +337,8 @@ def test_the_doctor_tells_of_kernels(
     found = [LayerKernels.model_validate(k) for k in told["kernels"]]
     assert code in (0, 1)  # a check may be wrong; kernels are no check
     assert [k.name for k in found] == [f"blocks.{n}.depthwise.0" for n in range(9)]
-    assert set(found[2].dead) == {where[kind] for kind in ("empty", "zero", "six", "tiny")}
+    planted = {where[kind] for kind in ("empty", "zero", "six", "tiny")}
+    assert planted <= set(found[2].dead) <= planted | dead_before
     assert where["weak"] in found[2].weak
     with Image.open(picture) as image:
         assert image.size[0] > 1000

@@ -422,7 +422,8 @@ KILLER = """
 import json, os, signal, sys, time
 import matplotlib.figure, matplotlib.patches, rasterio, rasterio.shutil
 import numpy as np
-from spectrolite import cli_maps, class_areas, map_runs
+from spectrolite.cli import maps
+from spectrolite.mapping import class_areas, large_maps
 
 sys.path.insert(0, sys.argv[2])
 from forked import begin, computed_s, waited

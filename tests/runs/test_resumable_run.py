@@ -150,19 +150,21 @@ HERE = str(Path(__file__).parents[1])  # of forked.py
 KILLER = """
 import json, os, sys, time
 import matplotlib.figure, rasterio
-from spectrolite import runs, training, unfinished
+from spectrolite.experiments import training_runs
+from spectrolite.runs import resumable_run
+from spectrolite.training import loop
 
 sys.path.insert(0, sys.argv[2])
 from forked import begin, computed_s, waited
 
-training.KEEP_EVERY_S = 0.0
+loop.KEEP_EVERY_S = 0.0
 out, words, signals, moments, epochs = json.loads(sys.argv[1])
 ended = []
 
 
 def epochs_kept(out):
     begun = os.path.exists(out + ".part/begin.json")
-    return unfinished.open_stopped(out).epochs_done if begun else 0
+    return resumable_run.open_stopped(out).epochs_done if begun else 0
 
 
 def when_kept(out, before, child):  # seconds the child has computed once it has kept more epochs
@@ -188,7 +190,7 @@ for number, moment in zip([*signals, 0], [None, *moments, None]):
         os.kill(child, number)
     code, _ = waited(child)
     kept = os.path.exists(out + ".part/begin.json")
-    ended.append((number, code, unfinished.open_stopped(out).epochs_done if kept else None))
+    ended.append((number, code, resumable_run.open_stopped(out).epochs_done if kept else None))
     if not code:
         break
 print(json.dumps(ended))
@@ -515,11 +517,11 @@ def test_a_full_disk_names_the_file_and_leaves_a_stopped_run(
 
 LIMITED = """
 import resource, signal, sys
-from spectrolite import cli
+from spectrolite.cli import app
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 most = int(sys.argv.pop(1))
 resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
-cli.main()
+app.main()
 """
 
 

@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperOption
@@ -37,6 +37,9 @@ from spectrolite.cli.runs import doctor, evaluate, repeat, report, verify
 from spectrolite.cli.tables import TrainingProgress, report_table
 from spectrolite.cli.train import train
 from spectrolite.errors import SpectroliteError
+
+if TYPE_CHECKING:
+    from spectrolite.runs.run_folder import Run
 
 
 class VerbCommand(TyperCommand):
@@ -129,31 +132,46 @@ def classify(
 
 
 def demo(
-    out: Annotated[Path, option("Folder for the two runs.", panel=OUTPUT, metavar="DIR")] = Path(
-        "demo"
-    ),
-    seed: Annotated[int, option("Seed of both trainings.", metavar="N", min=0)] = 0,
+    out: Annotated[Path, option("Folder of the runs.", panel=OUTPUT, metavar="DIR")] = Path("demo"),
+    full: Annotated[
+        bool, option("Train HybridSN under both splits, 130 epochs each.", "--full")
+    ] = False,
+    seed: Annotated[int, option("Seed of every training.", metavar="N", min=0)] = 0,
     epochs: Annotated[
         int | None,
-        option("Epochs of both trainings; fewer for a quick look.", default="130", metavar="N"),
+        option(
+            "Epochs of every training, for a quick look.",
+            default="mobilesn 100, hybridsn 80; 130 with --full",
+            metavar="N",
+        ),
     ] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Train HybridSN on Indian Pines under two splits, beside baselines that need no network.
+    """Train on Indian Pines under two splits, beside baselines that need no network.
+
+    MobileSN under a random split and under whole blocks, then HybridSN under the random split.
+    Each result is printed as soon as it is there.
 
     Example: `spectrolite demo --out demo`
     """
-    from spectrolite.experiments.tour import demo as show
+    from spectrolite.experiments.tour import demo as take_tour
+
+    def show(name: str, run: Run) -> None:
+        if not as_json:
+            console.print(report_table({name: run.report}))
+            console.print(f"{run.path}/report.html, map.tif, map.png, bundle/", soft_wrap=True)
 
     flags: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
     with TrainingProgress(messages).shown() as progress:
-        runs = show(
+        runs = take_tour(
             out,
+            full=full,
             seed=seed,
             overwrite=overwrite,
             on_epoch=progress.epoch,
             on_stage=progress.stage,
+            on_run=show,
             **flags,
         )
     reports = {name: run.report for name, run in runs.items()}
@@ -161,8 +179,6 @@ def demo(
         print_json({n: json.loads(r.model_dump_json()) for n, r in reports.items()})
         return
     console.print(report_table(reports))
-    for name, run in runs.items():
-        console.print(f"{name}: {run.path}/report.html, map.tif, map.png, bundle/")
 
 
 VERBS: dict[str, dict[str, Callable[..., None]]] = {

@@ -227,7 +227,7 @@ def several(scenes: Sequence[AnyScene], labels: Sequence[Labels]) -> tuple[Scene
     A class that only some scenes have is one class of all. Pixels without a spectrum lose their
     labels, as `Labels.on` says.
 
-    >>> from spectrolite.scene import Scene
+    >>> from spectrolite.data.scene import Scene
     >>> ids = np.tile(np.array([[1, 1, 2, 2]]), (4, 1))
     >>> one = Scene(np.zeros((4, 4, 3)), name="north.tif")
     >>> other = Scene(np.ones((4, 4, 3)), name="south.tif")

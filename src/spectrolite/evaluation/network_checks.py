@@ -110,12 +110,13 @@ def check_network(net: nn.Module, inputs: Tensor) -> tuple[Check, ...]:
     Raises:
         SettingsError: fewer than two inputs, or an output that is no batch of logits.
 
-    >>> net = nn.Sequential(nn.Linear(4, 8), nn.Dropout(), nn.Linear(8, 3))
-    >>> inputs = torch.randn(128, 4)
-    >>> [check.verdict for check in check_network(net, inputs)]
-    ['wrong', 'wrong', 'wrong', 'not checked']
-    >>> [check.verdict for check in check_network(net.eval(), inputs)]
-    ['ok', 'ok', 'ok', 'not checked']
+    Examples:
+        >>> net = nn.Sequential(nn.Linear(4, 8), nn.Dropout(), nn.Linear(8, 3))
+        >>> inputs = torch.randn(128, 4)
+        >>> [check.verdict for check in check_network(net, inputs)]
+        ['wrong', 'wrong', 'wrong', 'not checked']
+        >>> [check.verdict for check in check_network(net.eval(), inputs)]
+        ['ok', 'ok', 'ok', 'not checked']
     """
     live = live_modules(net)
     try:
