@@ -101,6 +101,7 @@ def option_row(option: Any) -> list[str]:
     else:
         default = f"`{option.default}`"
     value = option.metavar
+    assert switch or value, option.name
     return [flags if switch else f"{flags} {value}", option.help, default]
 
 

@@ -105,9 +105,7 @@ def main() -> None:
 def classify(
     model: Model,
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
-    top: Annotated[
-        int, option("Number of classes to show, likeliest first.", metavar="N", min=1)
-    ] = 1,
+    top: Annotated[int, option("Number of classes to show, likeliest first.", min=1)] = 1,
     as_json: Json = False,
 ) -> None:
     """Classify images: classes with probabilities.
@@ -132,17 +130,16 @@ def classify(
 
 
 def demo(
-    out: Annotated[Path, option("Folder of the runs.", panel=OUTPUT, metavar="DIR")] = Path("demo"),
+    out: Annotated[Path, option("Folder of the runs.", panel=OUTPUT)] = Path("demo"),
     full: Annotated[
         bool, option("Train HybridSN under both splits, 130 epochs each.", "--full")
     ] = False,
-    seed: Annotated[int, option("Seed of every training.", metavar="N", min=0)] = 0,
+    seed: Annotated[int, option("Seed of every training.", min=0)] = 0,
     epochs: Annotated[
         int | None,
         option(
             "Epochs of every training, for a quick look.",
             default="mobilesn 100, hybridsn 80; 130 with --full",
-            metavar="N",
         ),
     ] = None,
     overwrite: Overwrite = False,

@@ -48,24 +48,12 @@ def compare(
         ),
     ],
     out: Annotated[
-        Path,
-        option(
-            "Folder of the results, the runs, league.json and league.html.",
-            panel=OUTPUT,
-            metavar="DIR",
-        ),
+        Path, option("Folder of the results, the runs, league.json and league.html.", panel=OUTPUT)
     ],
     seeds: Annotated[
-        int,
-        option(
-            "Number of seeds; each is used for the split and the training.",
-            panel=SPLIT,
-            metavar="N",
-        ),
+        int, option("Number of seeds; each is used for the split and the training.", panel=SPLIT)
     ] = 10,
-    first_seed: Annotated[
-        int, option("First seed; the others count up from it.", panel=SPLIT, metavar="N")
-    ] = 0,
+    first_seed: Annotated[int, option("First seed; the others count up from it.", panel=SPLIT)] = 0,
     seeds_for: Annotated[
         list[str] | None,
         option(

@@ -12,53 +12,43 @@ from spectrolite.errors import SettingsError, did_you_mean
 WORDS = ("bad", "constant", "noisy")  # of readers.scenes.open, which takes a second to import
 
 SCENE_READING = {
-    "scene_key": optional(
-        str, "NAME", "Name of the array in the scene's file.", "the only cube in it"
-    ),
+    "scene_key": optional(str, "Name of the array in the scene's file.", "the only cube in it"),
     "drop_bands": optional(
         str,
-        "BANDS",
         "Bands of --scene to leave out, counted from 0, as 3,7-9; or one of the words bad (marked "
         "in the file), constant and noisy.",
         "none",
+        metavar="BANDS",
     ),
 }
 LABELS_READING = {
     "labels_key": optional(
-        str,
-        "NAME",
-        "Name of the array in the labels' file, or number of the band.",
-        "the only map in it",
+        str, "Name of the array in the labels' file, or number of the band.", "the only map in it"
     ),
     "class_field": optional(
         str,
-        "NAME",
         "Column of --labels that holds the class (polygons, points, .csv).",
         "the only one that can",
     ),
-    "layer": optional(str, "NAME", "Layer of --labels, if it has several.", "the only one"),
+    "layer": optional(str, "Layer of --labels, if it has several.", "the only one"),
 }
 
 SOURCE = {
     "data": optional(
-        str, "NAME", "Data set by name; `spectrolite data` lists the names.", "none: give files"
+        str, "Data set by name; `spectrolite data` lists the names.", "none: give files"
     ),
-    "root": optional(
-        Path, "DIR", "Folder that already holds the files of --data.", "the download cache"
-    ),
+    "root": optional(Path, "Folder that already holds the files of --data.", "the download cache"),
     "mirror_url": optional(
-        str, "URL", "Another address to download a scene of --data from.", "the publisher's"
+        str, "Another address to download a scene of --data from.", "the publisher's", metavar="URL"
     ),
     "scene": optional(
         list[Path],
-        "FILE",
         "Scene file: ENVI, GeoTIFF, .npy, .mat, HDF5, NetCDF or Zarr. Repeat the flag for several "
         "scenes.",
         "none: give --data",
     ),
     "labels": optional(
         list[Path],
-        "FILE",
         "Labels of --scene: .npy, .mat, a raster, polygons (.gpkg, .shp, ...) or .csv. For several "
         "scenes in the same order.",
         "none: give --data",
@@ -77,16 +67,10 @@ TRAINING_SOURCE = {
         "than memory.",
     ),
     "images": optional(
-        Path,
-        "DIR",
-        "Images: a folder with one folder for each class, or an archive of it.",
-        "none",
+        Path, "Images: a folder with one folder for each class, or an archive of it.", "none"
     ),
     "image_size": optional(
-        int,
-        "N",
-        "Side in pixels to which --images are resized.",
-        "their own size, if all share one",
+        int, "Side in pixels to which --images are resized.", "their own size, if all share one"
     ),
     "skip_damaged": switch(
         "--skip-damaged", "Leave out --images that cannot be read, and list them."
@@ -97,19 +81,13 @@ TRAINING_SOURCE = {
 RELOCATED = {
     "scene": optional(
         list[Path],
-        "FILE",
         "The run's scene, if the file has moved. Repeat the flag for several, in the run's order.",
         "where the run read it",
     ),
     "labels": optional(
-        list[Path],
-        "FILE",
-        "The run's labels, if the file has moved; likewise.",
-        "where the run read them",
+        list[Path], "The run's labels, if the file has moved; likewise.", "where the run read them"
     ),
-    "images": optional(
-        Path, "DIR", "The run's images, if they have moved.", "where the run read them"
-    ),
+    "images": optional(Path, "The run's images, if they have moved.", "where the run read them"),
 }
 """The data of a run whose files are elsewhere now."""
 

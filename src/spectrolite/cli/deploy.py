@@ -32,15 +32,13 @@ from spectrolite.cli.options import (
 )
 from spectrolite.cli.tables import TrainingProgress
 
-Out = Annotated[Path, option("Folder to write.", panel=OUTPUT, metavar="DIR")]
+Out = Annotated[Path, option("Folder to write.", panel=OUTPUT)]
 
 
 def export(
     model: Model,
     out: Out,
-    format_: Annotated[
-        str, option("Format of the graph: onnx or openvino.", "--format", metavar="NAME")
-    ] = "onnx",
+    format_: Annotated[str, option("Format of the graph: onnx or openvino.", "--format")] = "onnx",
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
@@ -80,16 +78,15 @@ def export(
 def quantize(
     run: RunFolder,
     out: Out,
-    to: Annotated[str, option("Number format: int8 or float16.", metavar="NAME")] = "int8",
+    to: Annotated[str, option("Number format: int8 or float16.")] = "int8",
     backend: Annotated[
-        str, option("Runtime of the model: onnxruntime or openvino.", metavar="NAME")
+        str, option("Runtime of the model: onnxruntime or openvino.")
     ] = "onnxruntime",
     per: Annotated[
         str,
         option(
             "One scale for each output channel of a weight (channel), or for the whole weight "
-            "(tensor).",
-            metavar="NAME",
+            "(tensor)."
         ),
     ] = "channel",
     keep: Annotated[
@@ -104,8 +101,7 @@ def quantize(
         float,
         option(
             "Largest accepted loss of accuracy, in percentage points; if it is larger, nothing "
-            "is written.",
-            metavar="X",
+            "is written."
         ),
     ] = 0.5,
     overwrite: Overwrite = False,
@@ -145,7 +141,7 @@ def quantize(
 @with_options(RELOCATED)
 def prune(
     run: RunFolder,
-    out: Annotated[Path, option("Folder of the pruned run.", panel=OUTPUT, metavar="DIR")],
+    out: Annotated[Path, option("Folder of the pruned run.", panel=OUTPUT)],
     dead: Annotated[
         bool,
         option(
@@ -159,30 +155,20 @@ def prune(
         option(
             "Remove kernels whose output varies less than this share of their layer's mean.",
             default="off",
-            metavar="X",
         ),
     ] = None,
     share: Annotated[
-        float | None,
-        option("Remove this share of each layer, weakest first.", default="off", metavar="X"),
+        float | None, option("Remove this share of each layer, weakest first.", default="off")
     ] = None,
     epochs: Annotated[
         int | None,
-        option(
-            "Epochs of fine-tuning after --weak or --share.",
-            default="a tenth of the run's",
-            metavar="N",
-        ),
+        option("Epochs of fine-tuning after --weak or --share.", default="a tenth of the run's"),
     ] = None,
     learning_rate: Annotated[
         float | None,
-        option(
-            "Highest learning rate of fine-tuning.", default="a tenth of the run's", metavar="X"
-        ),
+        option("Highest learning rate of fine-tuning.", default="a tenth of the run's"),
     ] = None,
-    seed: Annotated[
-        int | None, option("Seed of fine-tuning.", default="the run's", metavar="N", min=0)
-    ] = None,
+    seed: Annotated[int | None, option("Seed of fine-tuning.", default="the run's", min=0)] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
     **relocated: Any,
@@ -236,13 +222,11 @@ def benchmark(
         list[Path],
         typer.Argument(metavar="MODEL...", help="Folders of runs, bundles or exported models."),
     ],
-    threads: Annotated[
-        int, option("Computing threads, the same in every runtime.", metavar="N")
-    ] = 1,
-    repeats: Annotated[int, option("Number of timed calls.", metavar="N")] = 20,
-    side: Annotated[int, option("Side in pixels of the scene that is mapped.", metavar="N")] = 145,
+    threads: Annotated[int, option("Computing threads, the same in every runtime.")] = 1,
+    repeats: Annotated[int, option("Number of timed calls.")] = 20,
+    side: Annotated[int, option("Side in pixels of the scene that is mapped.")] = 145,
     out: Annotated[
-        Path | None, option("JSON file to write.", panel=OUTPUT, default="no file", metavar="FILE")
+        Path | None, option("JSON file to write.", panel=OUTPUT, default="no file")
     ] = None,
     picture: Picture = None,
     overwrite: Overwrite = False,

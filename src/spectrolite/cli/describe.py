@@ -20,13 +20,7 @@ from spectrolite.cli.options import (
     with_options,
 )
 from spectrolite.cli.setting_options import setting_options
-from spectrolite.cli.tables import (
-    class_table,
-    cost_notes,
-    cost_table,
-    data_table,
-    separable_steps,
-)
+from spectrolite.cli.tables import class_table, cost_notes, cost_table, data_table, separable_steps
 
 if TYPE_CHECKING:
     from spectrolite.readers.scenes.info import SceneInfo
@@ -73,11 +67,7 @@ def info(
     key: Annotated[
         str | None,
         option(
-            "Name of the array in the file.",
-            "--key",
-            "--scene-key",
-            default="the only cube in it",
-            metavar="NAME",
+            "Name of the array in the file.", "--key", "--scene-key", default="the only cube in it"
         ),
     ] = None,
     as_json: Json = False,
@@ -160,7 +150,7 @@ def explain(
         ),
     ] = None,
     classes: Annotated[
-        int | None, option("Number of classes.", default="scenes 16, images 10", metavar="N")
+        int | None, option("Number of classes.", default="scenes 16, images 10")
     ] = None,
     picture: Picture = None,
     overwrite: Overwrite = False,

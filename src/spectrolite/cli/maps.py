@@ -42,7 +42,6 @@ def map_(
             "GeoTIFF to write; a picture, a QGIS style and the --bands are written beside it. A "
             "folder for several scenes.",
             panel=OUTPUT,
-            metavar="FILE",
         ),
     ],
     scene: Annotated[
@@ -51,7 +50,6 @@ def map_(
             "Scene file. For several scenes repeat the flag, or quote a pattern: 'scenes/*.tif'.",
             panel=DATA,
             default="the run's scenes",
-            metavar="FILE",
         ),
     ] = None,
     match_wavelengths: Annotated[
@@ -70,19 +68,16 @@ def map_(
         option(
             "Side in pixels of the windows computed one at a time; smaller ones need less memory.",
             default="128",
-            metavar="N",
             min=1,
         ),
     ] = None,
     device: Annotated[
-        str, option("auto, cpu, cuda or mps; auto takes CUDA if there is one.", metavar="NAME")
+        str, option("auto, cpu, cuda or mps; auto takes CUDA if there is one.")
     ] = "auto",
     bands: Annotated[
         str,
         option(
-            "Float bands to write beside the classes: confidence, entropy, or both.",
-            panel=OUTPUT,
-            metavar="NAMES",
+            "Float bands to write beside the classes: confidence, entropy, or both.", panel=OUTPUT
         ),
     ] = "confidence,entropy",
     cog: Annotated[
@@ -183,7 +178,6 @@ def areas(
         option(
             "CSV with the columns row,col,class or x,y,class: points of known class.",
             default="none: mapped areas only",
-            metavar="FILE",
         ),
     ] = None,
     design: Annotated[
@@ -192,13 +186,13 @@ def areas(
             "How the sample was drawn: simple (at random over the whole map) or by-map-class (in "
             "each class of the map).",
             default="none; needed with --sample",
-            metavar="NAME",
+            metavar="DESIGN",
         ),
     ] = None,
     run: Annotated[
         Path | None,
         option(
-            "Run that measured the map; sample points on its training pixels are refused.",
+            "Run that made the map; sample points on its training pixels are refused.",
             default="none",
             metavar="RUN",
         ),

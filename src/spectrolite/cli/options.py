@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar, get_args
 
 import typer
 from rich.console import Console
+from typer.models import OptionInfo
 
 from spectrolite.cli.image_tables import image_report_table
 from spectrolite.cli.tables import report_table
@@ -25,6 +26,9 @@ BANDS, AUGMENTATION = "Band reduction (scenes)", "Augmentation (images)"
 PANELS = (None, DATA, SPLIT, NETWORK, BANDS, TRAINING, AUGMENTATION, OUTPUT)
 """Panels of a help page, in their order; None is the panel "Options"."""
 
+VALUES = {int: "N", float: "X", str: "NAME", Path: "PATH"}
+"""What a help page calls a value of each type."""
+
 Verb = TypeVar("Verb", bound=Callable[..., None])
 
 
@@ -35,10 +39,10 @@ def option(
     return typer.Option(*names, help=help, rich_help_panel=panel, show_default=default, **more)
 
 
-def optional(kind: Any, metavar: str | None, help: str, default: str, panel: str = DATA) -> Any:
+def optional(kind: Any, help: str, default: str, panel: str = DATA, **more: Any) -> Any:
     """The type of an option that may be None; `default` says what is done then."""
     annotated: Any = Annotated
-    return annotated[kind | None, option(help, panel=panel, default=default, metavar=metavar)]
+    return annotated[kind | None, option(help, panel=panel, default=default, **more)]
 
 
 def switch(flag: str, help: str, panel: str = DATA) -> Any:
@@ -48,9 +52,7 @@ def switch(flag: str, help: str, panel: str = DATA) -> Any:
 
 Json = Annotated[bool, option("Print one JSON object and nothing else.", "--json", panel=OUTPUT)]
 Overwrite = Annotated[bool, option("Replace an existing output.", panel=OUTPUT)]
-Picture = Annotated[
-    Path | None, option("PNG to write.", panel=OUTPUT, default="no picture", metavar="FILE")
-]
+Picture = Annotated[Path | None, option("PNG to write.", panel=OUTPUT, default="no picture")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
 Model = Annotated[
     Path, typer.Argument(metavar="MODEL", help="Folder of a run, a bundle or an exported model.")
@@ -96,8 +98,18 @@ def in_panel_order(verb: Verb) -> Verb:
 
 
 def _with_parameters(verb: Verb, parameters: Sequence[inspect.Parameter]) -> Verb:
+    for parameter in parameters:
+        annotation, shown = get_args(parameter.annotation)[:2]
+        if isinstance(shown, OptionInfo) and shown.metavar is None:
+            kinds = _types_in(annotation)
+            shown.metavar = next((name for kind, name in VALUES.items() if kind in kinds), None)
     verb.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return verb
+
+
+def _types_in(annotation: Any) -> set[Any]:
+    """A type and those it is made of: `list[Path] | None` has Path."""
+    return {annotation}.union(*map(_types_in, get_args(annotation)))
 
 
 def print_report(folder: Path, as_json: bool) -> None:

@@ -97,8 +97,7 @@ def verify(
         float,
         option(
             "Accepted difference of accuracy, in percentage points, where versions or processor "
-            "differ from the run's.",
-            metavar="X",
+            "differ from the run's."
         ),
     ] = 1.0,
     as_json: Json = False,
@@ -134,14 +133,11 @@ def verify(
 def repeat(
     run: RunFolder,
     seeds: Annotated[
-        int, option("Number of trainings, the run itself included. Range: 2 or more.", metavar="N")
+        int, option("Number of trainings, the run itself included. Range: 2 or more.")
     ] = 10,
-    vary: Annotated[
-        str, option("Seed that varies: training, split or both.", metavar="NAME")
-    ] = "training",
+    vary: Annotated[str, option("Seed that varies: training, split or both.")] = "training",
     out: Annotated[
-        Path | None,
-        option("Folder of the repetitions.", panel=OUTPUT, default="RUN-repeats", metavar="DIR"),
+        Path | None, option("Folder of the repetitions.", panel=OUTPUT, default="RUN-repeats")
     ] = None,
     flips: Annotated[
         bool,
@@ -187,8 +183,7 @@ def repeat(
 def doctor(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run or of a bundle.")],
     scene: Annotated[
-        Path | None,
-        option("Scene file to check on.", panel=DATA, default="the run's", metavar="FILE"),
+        Path | None, option("Scene file to check on.", panel=DATA, default="the run's")
     ] = None,
     labels: Annotated[
         Path | None,
@@ -196,7 +191,6 @@ def doctor(
             "Labels of --scene; for a run, the labels it was trained on.",
             panel=DATA,
             default="the run's",
-            metavar="FILE",
         ),
     ] = None,
     images: Annotated[
@@ -206,7 +200,6 @@ def doctor(
             "they have moved.",
             panel=DATA,
             default="the run's",
-            metavar="DIR",
         ),
     ] = None,
     picture: Picture = None,

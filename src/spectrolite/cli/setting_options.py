@@ -52,9 +52,8 @@ def setting_options(
     options = {}
     for name in names or setting_fields():
         kind = _kind(setting_fields()[name])
-        metavar = {int: "N", float: "X", str: "NAME"}.get(kind)
         shown = (defaults or {}).get(name, default_text(name))
-        options[name] = optional(kind, metavar, setting_help(name), shown, _panel(name))
+        options[name] = optional(kind, setting_help(name), shown, _panel(name))
     return options
 
 

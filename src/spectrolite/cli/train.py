@@ -31,9 +31,7 @@ SETTINGS = setting_options()
 
 @with_options(TRAINING_SOURCE, SETTINGS)
 def train(
-    out: Annotated[
-        Path, option("Folder of the run; must not exist yet.", panel=OUTPUT, metavar="DIR")
-    ],
+    out: Annotated[Path, option("Folder of the run; must not exist yet.", panel=OUTPUT)],
     split: Annotated[
         str | None,
         option(
@@ -51,14 +49,11 @@ def train(
             "Share of the labelled pixels that train; short for train= in --split.",
             panel=SPLIT,
             default="the method's: 0.1, 0.3 or 0.5",
-            metavar="X",
         ),
     ] = None,
     split_seed: Annotated[
         int | None,
-        option(
-            "Seed of the split; short for seed= in --split.", panel=SPLIT, default="0", metavar="N"
-        ),
+        option("Seed of the split; short for seed= in --split.", panel=SPLIT, default="0"),
     ] = None,
     recipe: Annotated[
         str | None,
@@ -67,7 +62,6 @@ def train(
             "override them.",
             panel=NETWORK,
             default="none",
-            metavar="NAME",
         ),
     ] = None,
     seed: Annotated[
@@ -76,7 +70,6 @@ def train(
             "Seed of the weights, the order and the augmentation.",
             panel=TRAINING,
             default="0",
-            metavar="N",
             min=0,
         ),
     ] = None,
