@@ -465,7 +465,8 @@ def test_build_model_without_a_generator_draws_from_the_global_one(
 def test_unknown_names_are_errors_never_imports(name: str) -> None:
     with pytest.raises(SettingsError) as caught:
         build_model(name, bands=13, classes=2)
-    assert str(caught.value) == f"model: wanted one of {', '.join(MODELS)}, got {name!r}"
+    hint = "; did you mean hybridsn?" if name == "HybridSN" else ""
+    assert str(caught.value) == f"model: wanted one of {', '.join(MODELS)}, got {name!r}{hint}"
 
 
 @pytest.mark.parametrize(
