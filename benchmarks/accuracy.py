@@ -54,7 +54,7 @@ def main() -> None:
     path = write_record(
         chosen.name,
         {
-            "split": str(split),
+            "split": split.text,
             "settings": report.settings.model_dump(),
             "leakage": report.leakage.model_dump(exclude={"distance_edges", "distance_counts"}),
             "baselines": report.baselines.model_dump(),
@@ -62,7 +62,7 @@ def main() -> None:
             "seeds": rows,
         },
         data={"indian_pines scene": scene.sha256, "indian_pines labels": labels.sha256},
-        split={str(split): split.sha256},
+        split={split.text: split.sha256},
         weights={f"seed {row['seed']}": row["weights_sha256"] for row in rows},
     )
     print(path)

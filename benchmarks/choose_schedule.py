@@ -58,12 +58,12 @@ def main() -> None:
     path = write_record(
         "choose_schedule",
         {
-            "split": str(outer),
+            "split": outer.text,
             "validation": "a fifth of the training pixels, drawn twice",
             "candidates": rows,
         },
         data={"indian_pines scene": scene.sha256, "indian_pines labels": labels.sha256},
-        split={str(outer): outer.sha256}
+        split={outer.text: outer.sha256}
         | {f"draw {draw}": inner.sha256 for draw, inner in zip(DRAWS, draws, strict=True)},
         weights=weights,
     )

@@ -71,7 +71,7 @@ def main() -> None:
             "data": "CIFAR-10, JPEG copy" if with_these == JPEG_COPY else "CIFAR-10, other bytes",
             "training": {
                 "command": f"spectrolite train --data cifar10 --root DIR --recipe {chosen.recipe} "
-                f"--model {chosen.model} --split {split} --seed {seed} --out RUN",
+                f"--model {chosen.model} --split {split.text} --seed {seed} --out RUN",
                 "date": run.manifest["date"],
                 "seconds": run.manifest["training_s"],
                 "machine": run.manifest["machine"],
@@ -85,7 +85,7 @@ def main() -> None:
             "classes": len(images.class_names),
             "parameters": report.parameters,
             "macs": report.macs,
-            "split": str(split),
+            "split": split.text,
             "images": {
                 "trained": len(split.train),
                 "validated": len(split.validation),
@@ -106,7 +106,7 @@ def main() -> None:
             "epochs": log,
         },
         data={"cifar10/train": with_these[0], "cifar10/test": with_these[1]},
-        split={str(split): split.sha256},
+        split={split.text: split.sha256},
         weights={f"{name}, {chosen.model}, seed {seed}": run.manifest["weights_sha256"]},
     )
     print(path)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -31,6 +30,7 @@ from matplotlib.figure import Figure
 from records import RESULTS, Record, Repeat, Values, write_record
 
 import spectrolite as sl
+from spectrolite.deploy.timing import seconds_in_turns
 from spectrolite.machine import kept_memory
 
 NAME = "league_times"
@@ -115,12 +115,7 @@ def timed(scene: sl.Scene, labels: sl.Labels, model: str) -> Record:
 
 def steady(function: Callable[[], Any]) -> float:
     """Median seconds of a call, after a first one."""
-    seconds = []
-    for _ in range(TIMES + 1):
-        start = time.perf_counter()
-        function()
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds[1:])
+    return float(np.median(seconds_in_turns([function], TIMES)))
 
 
 def network_s(run: sl.Run, scene: sl.Scene) -> float:

@@ -232,7 +232,7 @@ def main() -> None:
                 "trainings": rows,
             },
             data={"digits/train": split.images.sha256, "digits/test": split.tested.sha256},
-            split={str(split): split.sha256},
+            split={split.text: split.sha256},
             weights={
                 f"{r['activation']}, {r['ends']}, seed {r['seed']}": r["weights_sha256"]
                 for r in rows

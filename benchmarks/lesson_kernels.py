@@ -227,7 +227,7 @@ def main() -> None:
                 "trainings": rows,
             },
             data={"digits/train": split.images.sha256, "digits/test": split.tested.sha256},
-            split={str(split): split.sha256},
+            split={split.text: split.sha256},
             weights={**weights, **{row["run"]: row["weights_sha256"] for row in runs}},
         )
     draw(json.loads(path.read_text(encoding="utf-8")), PICTURE)

@@ -278,7 +278,7 @@ def main() -> None:
             NAME,
             {"settings": TRAINING, "table": summary(rows), "trainings": rows},
             data={"digits/train": split.images.sha256, "digits/test": split.tested.sha256},
-            split={str(split): split.sha256},
+            split={split.text: split.sha256},
             weights={f"{r['activation']}, seed {r['seed']}": r["weights_sha256"] for r in rows},
         )
     draw(json.loads(path.read_text(encoding="utf-8")), PICTURE)

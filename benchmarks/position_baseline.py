@@ -98,7 +98,7 @@ def score(labels: sl.Labels, scene: str, train: float, seed: int) -> dict[str, A
         "overall_accuracy": leakage.position,
         "overlap": leakage.overlap,
         "raised": list(split.raised),
-        "split": str(split),
+        "split": split.text,
         "split_sha256": split.sha256,
     }
 

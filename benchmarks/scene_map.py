@@ -226,7 +226,7 @@ def measure() -> tuple[Record, tuple[dict[str, str], ...]]:
     }
     hashes = (
         {"indian_pines scene": scene.sha256, "indian_pines labels": labels.sha256},
-        {str(split): split.sha256},
+        {split.text: split.sha256},
         {f"seed 0, {EPOCHS} epochs": bundle.sha256},
     )
     return content, hashes

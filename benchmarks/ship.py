@@ -22,10 +22,10 @@ import torch
 from records import Record, Repeat, Values, write_record
 
 import spectrolite as sl
+from spectrolite.deploy.benchmark_result import plot
 from spectrolite.deploy.export import Kind
-from spectrolite.deploy.measurements import draw
-from spectrolite.deploy.protocols import protocol_of
 from spectrolite.deploy.quantize import Backend, Precision
+from spectrolite.deploy.run_data import run_data
 from spectrolite.experiments.training_runs import with_data
 from spectrolite.runs.run_folder import Run
 
@@ -53,7 +53,7 @@ def main() -> None:
         speed = sl.benchmark(
             folders, threads=chosen.threads, repeats=chosen.repeats, side=chosen.side
         )
-        draw(speed, PICTURE)
+        plot(speed, PICTURE)
     measured = [
         asdict(row) | {"model": Path(row.model).relative_to(name).as_posix()}
         if Path(row.model).is_relative_to(name)
@@ -87,17 +87,17 @@ def main() -> None:
 def shipped(path: Path, out: Path) -> Record:
     """Export and quantize a run for both backends, and compare what all of them say."""
     run, data = with_data(sl.open_run(path), None, None)
-    protocol = protocol_of(run, data)
-    said = classes_by_torch(run, data)
+    own_data = run_data(run, data)
+    by_torch = classes_by_torch(run, data)
     row: Record = {"run": path.name, "network": run.settings.model.model, "parity": {}, "fewer": []}
     for backend, kind in BACKENDS.items():
         made = sl.export(run, kind, out=out / backend)
-        classes = protocol.classes(made.model)
+        classes = own_data.classes(made.model)
         row["parity"][backend] = {
             "difference": made.parity.difference,
             "checked_on": made.parity.checked_on,
-            "same_class": float((classes == said).mean()),
-            "compared": len(said),
+            "same_class": float((classes == by_torch).mean()),
+            "compared": len(by_torch),
         }
     for backend in BACKENDS:
         for precision in PRECISIONS:

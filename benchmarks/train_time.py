@@ -48,7 +48,7 @@ def main() -> None:
         "train_time",
         {"wanted_overall_accuracy": WANTED, "recipes": rows, "times_faster": ratio},
         data={"indian_pines scene": scene.sha256, "indian_pines labels": labels.sha256},
-        split={str(split): split.sha256},
+        split={split.text: split.sha256},
         weights={row["recipe"]: row["weights_sha256"] for row in rows},
     )
     print(path)

@@ -146,7 +146,7 @@ def measure() -> dict[str, Any]:
     return {
         "data": f"indian_pines, rows {PART.row_start}:{PART.row_stop}, "
         f"columns {PART.col_start}:{PART.col_stop}",
-        "split": str(split),
+        "split": split.text,
         "training_pixels": len(split.train),
         "test_pixels": len(split.test),
         "classes": len(lab.labels.class_ids),

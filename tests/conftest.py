@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,23 @@ def tiny_run(tiny_files: tuple[Path, Path], tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture(scope="session")
+def mobilesn_run(tiny_files: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> sl.Run:
+    """A small MobileSN run on the tiny scene; tests that change it work on a copy."""
+    scene, labels = sl.read_scene(tiny_files[0]), sl.read_labels(tiny_files[1])
+    return sl.train(
+        scene,
+        labels,
+        sl.split(labels, "random", train=0.2, seed=1),
+        out=tmp_path_factory.mktemp("runs") / "mobilesn",
+        model="mobilesn",
+        components=5,
+        epochs=3,
+        receptive_field=5,
+        width=0.25,
+    )
+
+
+@pytest.fixture(scope="session")
 def digits_run(tmp_path_factory: pytest.TempPathFactory) -> sl.Run:
     """A small network that learnt scikit-learn's digits; tests that change it work on a copy."""
     return sl.train(
@@ -85,6 +103,38 @@ def digits_run(tmp_path_factory: pytest.TempPathFactory) -> sl.Run:
 def digits_onnx(digits_run: sl.Run, tmp_path_factory: pytest.TempPathFactory) -> sl.Export:
     """The digits' network as ONNX; torch's exporter takes seconds."""
     return sl.export(digits_run, out=tmp_path_factory.mktemp("exports") / "digits")
+
+
+@pytest.fixture(scope="session")
+def scene_exports(
+    tiny_run: sl.Run, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, sl.Export]:
+    """The tiny scene's network in both formats."""
+    folder = tmp_path_factory.mktemp("scenes")
+    onnx = sl.export(tiny_run.path, "onnx", out=folder / "onnx")
+    with _using_onnx_of(onnx):
+        openvino = sl.export(tiny_run.path, "openvino", out=folder / "openvino")
+    return {"onnx": onnx, "openvino": openvino}
+
+
+@pytest.fixture(scope="session")
+def image_exports(
+    digits_run: sl.Run, digits_onnx: sl.Export, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, sl.Export]:
+    """The digits' network in both formats; the OpenVINO one is exported from the bundle."""
+    folder = tmp_path_factory.mktemp("images")
+    with _using_onnx_of(digits_onnx):
+        openvino = sl.export(digits_run.path / "bundle", "openvino", out=folder / "openvino")
+    return {"onnx": digits_onnx, "openvino": openvino}
+
+
+@contextmanager
+def _using_onnx_of(export: sl.Export) -> Iterator[None]:
+    """Use the ONNX bytes of another export: torch's exporter takes seconds."""
+    content = (export.model.path / "model.onnx").read_bytes()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("spectrolite.deploy.export.onnx_bytes", lambda *_: content)
+        yield
 
 
 @pytest.fixture

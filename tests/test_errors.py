@@ -16,7 +16,13 @@ import pytest
 
 import spectrolite
 from spectrolite import errors
-from spectrolite.errors import InputError, MissingExtraError, SpectroliteError, TrainingError
+from spectrolite.errors import (
+    InputError,
+    MissingExtraError,
+    SpectroliteError,
+    TrainingError,
+    did_you_mean,
+)
 
 
 def written_tree() -> dict[str, tuple[str | None, str]]:
@@ -50,7 +56,7 @@ def test_the_written_tree_names_every_class_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(defined()))
-def test_a_class_stands_under_its_parent_and_says_what_the_tree_says(name: str) -> None:
+def test_parents_and_exit_codes_match_the_written_tree(name: str) -> None:
     tree, cls = written_tree(), defined()[name]
     parent, remark = tree[name]
     assert cls.__bases__[0].__name__ == (parent or "Exception")
@@ -94,3 +100,17 @@ def test_a_missing_extra_is_caught_as_an_import_error_too() -> None:
 
 def test_the_root_is_a_public_name() -> None:
     assert spectrolite.SpectroliteError is SpectroliteError
+
+
+@pytest.mark.parametrize(
+    ("word", "end"),
+    [
+        ("hybridns", "; did you mean hybridsn?"),
+        ("mobilesn", "; did you mean mobilesn?"),
+        ("mobilesm", "; did you mean mobilesn?"),
+        ("svm", ""),
+        ("", ""),
+    ],
+)
+def test_a_misspelt_name_brings_up_the_nearest_known_one(word: str, end: str) -> None:
+    assert did_you_mean(word, (["hybridsn", "mobilesn", "mobilenetv1"])) == end

@@ -143,7 +143,7 @@ def test_only_readers_and_the_catalog_open_data_files() -> None:
         for opener in openers
         if opener in path.read_text(encoding="utf-8")
     }
-    # the last three write maps, and read back what they wrote
+    # the last four write maps, and read back what they wrote
     assert found == {
         *(
             f"readers.scenes.{m}"
@@ -151,7 +151,6 @@ def test_only_readers_and_the_catalog_open_data_files() -> None:
                 "npy",
                 "matlab",
                 "raw",
-                "envi",
                 "geotiff",
                 "hdf5",
                 "netcdf",
@@ -161,8 +160,8 @@ def test_only_readers_and_the_catalog_open_data_files() -> None:
         *(f"readers.images.{m}" for m in ("archives", "decoding", "cifar")),
         "datasets.catalog",
         "mapping.geotiff",
+        "mapping.map_file",
         "mapping.scene_map",
-        "mapping.sidecars",
         "mapping.staged_windows",
     }
 

@@ -1,6 +1,6 @@
+from .bundles.exported_model import Exported as Exported
+from .bundles.exported_model import open_exported as open_exported
 from .bundles.loading import load_bundle as load_bundle
-from .bundles.runtimes import Exported as Exported
-from .bundles.runtimes import open_exported as open_exported
 from .data.images import ImageSet as ImageSet
 from .data.labels import Labels as Labels
 from .data.scene import Scene as Scene
@@ -10,10 +10,10 @@ from .data.scene_sets import LabelSet as LabelSet
 from .data.scene_sets import SceneSet as SceneSet
 from .data.scene_sets import several as several
 from .datasets.catalog import load as load
-from .deploy.benchmarking import benchmark as benchmark
+from .deploy.benchmark import benchmark as benchmark
+from .deploy.benchmark_result import Benchmark as Benchmark
 from .deploy.export import Export as Export
 from .deploy.export import export as export
-from .deploy.measurements import Benchmark as Benchmark
 from .deploy.prune import Pruning as Pruning
 from .deploy.prune import prune as prune
 from .deploy.quantize import Quantization as Quantization
@@ -36,12 +36,12 @@ from .experiments.verification import Verification as Verification
 from .experiments.verification import verify as verify
 from .mapping.class_areas import Areas as Areas
 from .mapping.class_areas import areas as areas
-from .mapping.geotiff import MapFile as MapFile
 from .mapping.image_inference import Predictions as Predictions
 from .mapping.large_maps import map_scene as map_scene
-from .mapping.large_maps import map_scenes as map_scenes
+from .mapping.map_file import MapFile as MapFile
 from .mapping.scene_inference import classify as classify
 from .mapping.scene_map import SceneMap as SceneMap
+from .mapping.several_maps import map_scenes as map_scenes
 from .models import build_model as build_model
 from .models.costs import Cost as Cost
 from .models.costs import cost as cost

@@ -1,13 +1,13 @@
-"""The errors that a caller can catch, and what the command line makes of them.
+"""The errors that a caller can catch, and the exit codes of the command line.
 
     SpectroliteError          exit code 1
     ├── TrainingError         the loss is no longer finite
     ├── DownloadError         a file that cannot be downloaded
-    ├── VerifyError           a run that is not what its manifest says, or not what training gives
+    ├── VerifyError           a run that differs from its manifest, or from its retraining
     └── InputError            exit code 2; also a ValueError
-        ├── SceneError        a cube that is no scene
-        ├── LabelsError       a map that is no label map, or not one of this scene
-        ├── ImagesError       images that are no set of one shape, or targets that are not theirs
+        ├── SceneError        a cube that is not a scene
+        ├── LabelsError       a map that is not a label map, or not one of this scene
+        ├── ImagesError       images of several shapes, or targets that do not match them
         ├── ReadError         a file that cannot be read, or holds something else
         ├── SplitError        a split that cannot be drawn
         ├── SettingsError     a setting out of its range, or an unknown name
@@ -34,7 +34,7 @@ class TrainingError(SpectroliteError):
 
 
 class VerifyError(SpectroliteError):
-    """A run that is not what its manifest says, or not what training again gives."""
+    """A run that differs from its manifest, or from its retraining."""
 
 
 class DownloadError(SpectroliteError):
@@ -48,15 +48,15 @@ class InputError(SpectroliteError, ValueError):
 
 
 class SceneError(InputError):
-    """A cube that is no scene."""
+    """A cube that is not a scene."""
 
 
 class LabelsError(InputError):
-    """A map that is no label map, or not one of this scene."""
+    """A map that is not a label map, or not one of this scene."""
 
 
 class ImagesError(InputError):
-    """Images that are no set of one shape, or targets that are not theirs."""
+    """Images of several shapes, or targets that do not match them."""
 
 
 class ReadError(InputError):

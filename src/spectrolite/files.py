@@ -1,4 +1,4 @@
-"""A file appears under its name only when it is complete."""
+"""New files, which have their name only when they are complete, and JSON files."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ from spectrolite.errors import RunError
 def whole_file(path: Path) -> Iterator[Path]:
     """A hidden path beside `path` to write to, with the same ending; renamed when the block ends.
 
-    The folder is made where it is missing. A block that fails leaves nothing, and leaves what
-    stood under the name before; an `OSError` that names no file, as that of a full disk, gets
-    `path` for one.
+    A missing folder is made. A block that fails leaves nothing new, and a file that had the name
+    before keeps it. An `OSError` that names no file, as for a full disk, gets the name `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".part.{path.name}")
@@ -33,7 +32,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Give an `OSError` of the block, where it names no file, the name of `path`."""
+    """Give an `OSError` of the block the name of `path`, if it names no file."""
     try:
         yield
     except OSError as error:
@@ -43,7 +42,7 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write `content`, whole or not at all."""
+    """Write `content`, all of it or nothing."""
     with whole_file(path) as part:
         part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
@@ -52,6 +51,12 @@ def read_json(
     path: Path, newest: int, schema: type[BaseModel] | None = None, remedy: str = "train again"
 ) -> dict[str, Any]:
     """Read a JSON object that has a `format`, and check it against `schema`.
+
+    Args:
+        path: the file.
+        newest: the newest format that this version reads.
+        schema: what the object must be; default: any.
+        remedy: the end of the message about a damaged file.
 
     Raises:
         RunError: missing, damaged, or newer than `newest`.

@@ -1,4 +1,4 @@
-"""Hashes of arrays, and views that nobody writes to."""
+"""Hashes of arrays, and read-only views."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def array_sha256(*arrays: NDArray[np.generic]) -> str:
 
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """The same values, not to be written to."""
+    """A view of the array that cannot be written to."""
     view = array.view()
     view.flags.writeable = False
     return view

@@ -1,4 +1,4 @@
-"""Versions and machine: what decides the bits of a computation beside its inputs."""
+"""Versions, machine and threads, which decide the bits of a computation; devices; memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DECIDE_BITS = ("torch", "numpy", "scipy", "scikit-learn")
 
 
 def versions_and_machine(device: str) -> dict[str, Any]:
-    """`versions` and `machine` of what is computed here, on the device of that name."""
+    """The keys `versions` and `machine` of a manifest, for a computation here on that device."""
     packages = ("spectrolite", *DECIDE_BITS)
     return {
         "versions": {
@@ -36,37 +36,37 @@ def versions_and_machine(device: str) -> dict[str, Any]:
     }
 
 
-def other_machine(known: dict[str, Any], device: str | None = None) -> list[str]:
-    """What differs here from where a run was trained, of all that decides its bits.
+def other_machine(manifest: dict[str, Any], device: str | None = None) -> list[str]:
+    """Differences between this machine and the one of a run, in whatever decides its bits.
 
-    The thread count is left out: `threads_of` sets it.
+    The number of threads is not compared: `threads_of` sets it.
 
     Args:
-        known: what is known of a run; or `versions` and `machine` alone.
-        device: name of the device to compute on; without it, that of the run's settings.
+        manifest: of the run; or `versions` and `machine` alone.
+        device: name of the device to compute on; default: the device of the run's settings.
     """
-    here = versions_and_machine(device or known["settings"]["training"]["device"])
+    here = versions_and_machine(device or manifest["settings"]["training"]["device"])
     now = {p: here["versions"][p] for p in ("spectrolite", *DECIDE_BITS)}
     now |= {key: here["machine"][key] for key in ("cpu_capability", "device")}
-    then = {**known["versions"], **known["machine"]}
-    other = [
+    then = {**manifest["versions"], **manifest["machine"]}
+    differences = [
         f"{name} {then.get(name, 'unknown')} then, {value} now"
         for name, value in now.items()
         if then.get(name) != value
     ]
-    if now["device"] != "cpu" and not other:
+    if now["device"] != "cpu" and not differences:
         return [f"bits are not promised on {now['device']}"]
-    return other
+    return differences
 
 
 @contextmanager
-def threads_of(known: dict[str, Any]) -> Iterator[None]:
-    """Compute with as many threads as a run did while the block runs: their number decides bits.
+def threads_of(manifest: dict[str, Any]) -> Iterator[None]:
+    """Compute with the run's number of threads while the block runs: it decides bits.
 
     Raises:
-        RunError: no such number is known.
+        RunError: the manifest has no such number.
     """
-    wanted = known["machine"].get("threads")
+    wanted = manifest["machine"].get("threads")
     if not isinstance(wanted, int) or wanted < 1:
         raise RunError(f"machine.threads: wanted a whole number from 1 up, got {wanted!r}")
     before = torch.get_num_threads()
@@ -78,10 +78,10 @@ def threads_of(known: dict[str, Any]) -> Iterator[None]:
 
 
 def pick_device(name: str) -> torch.device:
-    """The device of that name; `auto` takes CUDA where there is one.
+    """The device of that name; `auto` is CUDA if available, else the CPU.
 
     Raises:
-        SettingsError: a device that this machine or this build of torch does not have.
+        SettingsError: an unknown device, or one that this machine or build of torch does not have.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -89,33 +89,28 @@ def pick_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise SettingsError(f"--device: wanted auto, cpu or cuda, got {name!r}") from error
-    there = {
+    available = {
         "cpu": True,
         "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
         "mps": torch.backends.mps.is_available(),
     }
-    if not there.get(device.type, False):
+    if not available.get(device.type, False):
         raise SettingsError(f"--device: {name} is not available on this machine; take cpu")
     return device
 
 
-# glibc's malloc.h
-TRIM_THRESHOLD, TOP_PAD, MMAP_MAX = -1, -2, -4
-
-
+TRIM_THRESHOLD, TOP_PAD, MMAP_MAX = -1, -2, -4  # as numbered in glibc's malloc.h
 DEFAULTS = {TRIM_THRESHOLD: 128 << 10, TOP_PAD: 128 << 10, MMAP_MAX: 65536}
-
-
 KEPT = {TRIM_THRESHOLD: (1 << 31) - 1, TOP_PAD: 64 << 20, MMAP_MAX: 0}
 
 
 @contextmanager
 def kept_memory() -> Iterator[None]:
-    """While the block runs, freed memory is kept for the next layer, not given back.
+    """Keep freed memory for the next layer while the block runs; return it to the system after it.
 
-    glibc takes every block above 32 MiB from the system and returns it when it is freed, and the
-    system clears each page before it hands it out again: a quarter of a training step. At the end
-    all is given back. Other C libraries are left as they are.
+    By default glibc asks the system for every block above 32 MiB and returns it when it is freed,
+    and the system clears each page before it is used again: a quarter of the time of a training
+    step. Other C libraries are left as they are.
     """
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
     if libc is None or not hasattr(libc, "mallopt") or not hasattr(libc, "malloc_trim"):

@@ -76,7 +76,7 @@ def test_the_hash_covers_the_scaling(digits_run: sl.Run) -> None:
         ({"input_shape": [1, 8, 10**9]}, "damaged: input_shape.2: Input should be less than"),
         ({"class_names": ["a"]}, "damaged: class_names: Tuple should have at least 2 items"),
         ({"class_names": ["a", "A"]}, "class_names: class names 'a' and 'A' read alike"),
-        ({"class_names": ["a", "\ud800"]}, "class name '\\ud800' is no valid text"),
+        ({"class_names": ["a", "\ud800"]}, "class name '\\ud800' is not valid text"),
         ({"class_names": ["a", "b"]}, "size mismatch for linear.weight"),
         ({"small_images": "maybe"}, "damaged: small_images: Input should be a valid boolean"),
         ({"images": 0}, "damaged: images: Input should be greater than or equal to 1"),

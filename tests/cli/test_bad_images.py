@@ -77,7 +77,7 @@ DAMAGED: dict[str, tuple[bytes, str]] = {  # name: content, and what is said of 
     "none.jpg": (b"", "an empty file, 0 bytes"),
     "text.jpg": (
         b"hello",
-        "no image of a known format (BMP, GIF, JPEG, PNG, PPM, TIFF, WEBP); it begins with "
+        "not an image of a supported format (BMP, GIF, JPEG, PNG, PPM, TIFF, WEBP); it begins with "
         "b'hello'",
     ),
     "bomb.png": (
@@ -175,7 +175,7 @@ def leading_out_of_a_zip(images: Path) -> Path:
 
 
 LEADS_OUT = (
-    "{0}: the name '../cat/0.png' leads out of the archive; pack it anew, with names like "
+    "{0}: the name '../cat/0.png' leads out of the archive; pack it again, with names like "
     "class/image.png"
 )
 
@@ -184,7 +184,7 @@ LEADS_OUT = (
     ("change", "said"),
     [
         (empty_class, "{0}/bird: a class folder without an image; remove it"),
-        (link_out, "{0}/cat/out.png: a link out of {0}, to {1}; copy what it leads to"),
+        (link_out, "{0}/cat/out.png: a link out of {0}, to {1}; replace it with a copy"),
         (alike, "{0}: class names 'Cat' and 'cat' read alike; rename or merge them"),
         (leading_out_of_a_tar, LEADS_OUT),
         (leading_out_of_a_zip, LEADS_OUT),

@@ -71,10 +71,10 @@ def test_a_folder_with_a_damaged_file(typed: Type, folder: Path, tmp_path: Path)
     command = ["train", "--images", folder, "--image-size", 8, *SMALL, "--out", tmp_path / "run"]
     code, _, err = typed(*command)
     assert code == 2
-    assert "set/dark/broken.png: no image of a known format" in err
+    assert "set/dark/broken.png: not an image of a supported format" in err
     code, out, err = typed(*command, "--skip-damaged")
     assert code == 0
-    assert f"left out: {folder}/dark/broken.png: no image of a known format" in err
+    assert f"left out: {folder}/dark/broken.png: not an image of a supported format" in err
     assert "19 / 3 / 6" in out
     assert "- Damaged files left out, as --skip-damaged allows: 1." in out
 

@@ -86,16 +86,16 @@ def test_a_centre_on_the_edge_is_outside_on_both_sides() -> None:
     assert held == {0, 2}
 
 
-def test_many_centres_are_looked_at_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_centres_are_tested_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     polygon = shapely.box(600001, 5199921, 600099, 5199999)
     whole = pixels_of(polygon, grid()).tolist()
-    monkeypatch.setattr("spectrolite.data.georeferencing.CENTRES", 12)
+    monkeypatch.setattr("spectrolite.data.georeferencing.CENTRES_AT_ONCE", 12)
     assert pixels_of(polygon, grid()).tolist() == whole
     assert len(whole) == 8 * 10
 
 
 @pytest.mark.parametrize("transform", [NORTH_UP, TURNED])
-def test_a_point_holds_the_pixel_it_lies_in(transform: tuple[float, ...]) -> None:
+def test_a_point_holds_the_pixel_it_is_in(transform: tuple[float, ...]) -> None:
     generator = np.random.default_rng(0)
     for _ in range(200):
         row, col = generator.uniform(-3, 12, 2)
@@ -135,12 +135,12 @@ def test_what_shapes_share(shapes: list[tuple[int, set[int]]]) -> None:
     assert made.merged == len(shared)
 
 
-def test_a_scene_without_a_place() -> None:
+def test_a_scene_without_a_transform() -> None:
     with pytest.raises(LabelsError) as caught:
         grid_of(Scene(np.ones((2, 3, 4)), name="field"), "plots.gpkg")
     assert str(caught.value) == (
-        "plots.gpkg: holds places, but field does not say where its pixels lie (no transform); "
-        "give the scene its place, or take labels that are a raster on its grid"
+        "plots.gpkg: holds coordinates, but field has no transform, so its pixels have none; "
+        "georeference the scene, or use a raster of labels on its grid"
     )
 
 
@@ -149,8 +149,8 @@ def test_a_scene_whose_pixels_lie_on_a_line() -> None:
     with pytest.raises(LabelsError) as caught:
         grid_of(flat, "plots.gpkg")
     assert str(caught.value) == (
-        "plots.gpkg: cannot be placed, for the transform of field puts all pixels on a line: "
-        "(1.0, 2.0, 0.0, 2.0, 4.0, 0.0); give the scene its place"
+        "plots.gpkg: cannot be placed, because the transform of field puts all pixels on a line: "
+        "(1.0, 2.0, 0.0, 2.0, 4.0, 0.0); georeference the scene again"
     )
 
 
@@ -158,14 +158,13 @@ def test_one_reference_system_without_the_other() -> None:
     with pytest.raises(LabelsError) as caught:
         check_crs(Grid((2, 3), NORTH_UP, None, "field"), "EPSG:4326", "plots.gpkg")
     assert str(caught.value) == (
-        "plots.gpkg: has a coordinate reference system, but the scene field has none, so nobody "
-        "knows where it lies; give the scene its own (gdal_edit -a_srs EPSG:CODE, or "
-        "Scene(crs=...))"
+        "plots.gpkg: has a coordinate reference system, but the scene field has none; set it "
+        "(gdal_edit -a_srs EPSG:CODE, or Scene(crs=...))"
     )
     with pytest.raises(LabelsError) as reverse:
         check_crs(grid(), None, "plots.gpkg")
     assert str(reverse.value) == (
-        "plots.gpkg: has no coordinate reference system, and the scene field has one; store it "
+        "plots.gpkg: has no coordinate reference system, but the scene field has one; store it "
         "with the labels (in QGIS: Layer > Set Layer CRS, then export)"
     )
     check_crs(Grid((2, 3), NORTH_UP, None, "field"), None, "plots.gpkg")

@@ -86,9 +86,9 @@ def test_a_subset_holds_those_images_in_that_order(indices: list[int]) -> None:
     [
         ([0, 5], "pets: wanted images from 0 to 4, got 0 to 5"),
         ([-1, 2], "pets: wanted images from 0 to 4, got -1 to 2"),
-        ([], "pets: wanted a list of whole numbers to take, got float64 of shape (0,)"),
-        ([True], "pets: wanted a list of whole numbers to take, got bool of shape (1,)"),
-        ([[1]], "pets: wanted a list of whole numbers to take, got int64 of shape (1, 1)"),
+        ([], "pets: wanted a list of whole numbers as indices, got float64 of shape (0,)"),
+        ([True], "pets: wanted a list of whole numbers as indices, got bool of shape (1,)"),
+        ([[1]], "pets: wanted a list of whole numbers as indices, got int64 of shape (1, 1)"),
     ],
 )
 def test_images_that_are_not_there_cannot_be_taken(indices: Any, message: str) -> None:
@@ -114,26 +114,26 @@ def test_images_that_are_not_there_cannot_be_taken(indices: Any, message: str) -
         ),
         (
             {"targets": np.zeros(4, int)},
-            "pets: wanted one whole number a target, shape (5,), got int64 of shape (4,)",
+            "pets: wanted one whole number per image, shape (5,), got int64 of shape (4,)",
         ),
         (
             {"targets": np.zeros(5)},
-            "pets: wanted one whole number a target, shape (5,), got float64 of shape (5,)",
+            "pets: wanted one whole number per image, shape (5,), got float64 of shape (5,)",
         ),
         (
             {"targets": np.array([0, 3, 1, 4, 0])},
-            "pets: wanted targets from 0 to 2, one a class name, got 3 at image 1 and 2 such in "
-            "all",
+            "pets: wanted targets from 0 to 2, one per class name, got 3 at image 1; 2 targets are "
+            "outside",
         ),
         (
             {"targets": np.array([0, 0, 0, -1, 0])},
-            "pets: wanted targets from 0 to 2, one a class name, got -1 at image 3 and 1 such in "
-            "all",
+            "pets: wanted targets from 0 to 2, one per class name, got -1 at image 3; 1 targets "
+            "are outside",
         ),
         ({"class_names": ()}, "pets: wanted at least one class name, got none"),
     ],
 )
-def test_what_is_no_set_of_images_is_refused(change: dict[str, Any], message: str) -> None:
+def test_invalid_sets_of_images_are_refused(change: dict[str, Any], message: str) -> None:
     values = {"pixels": pixels(), "targets": np.zeros(5, int), "class_names": NAMES, **change}
     with pytest.raises(ImagesError) as caught:
         ImageSet(**values, name="pets")
@@ -147,12 +147,12 @@ def test_what_is_no_set_of_images_is_refused(change: dict[str, Any], message: st
     [
         (["Cat", "dog", "cat"], "d: class names 'Cat' and 'cat' read alike; rename or merge them"),
         (["é", "e\u0301"], "d: class names 'é' and 'e\u0301' read alike; rename or merge them"),
-        (["dog", ""], "d: class name '' is no valid text"),
-        (["dog\udcff"], r"d: class name 'dog\udcff' is no valid text"),
-        ([7], "d: class name 7 is no valid text"),
+        (["dog", ""], "d: class name '' is not valid text"),
+        (["dog\udcff"], r"d: class name 'dog\udcff' is not valid text"),
+        ([7], "d: class name 7 is not valid text"),
     ],
 )
-def test_class_names_can_be_told_apart(names: list[str], message: str) -> None:
+def test_class_names_that_read_alike_are_refused(names: list[str], message: str) -> None:
     with pytest.raises(ImagesError) as caught:
         check_class_names(names, "d")
     assert str(caught.value) == message
@@ -216,3 +216,27 @@ def test_a_split_that_cannot_be_drawn(
     with pytest.raises(SplitError) as caught:
         image_split(np.array(targets), share, seed)
     assert str(caught.value) == message
+
+
+def test_print_shows_a_few_lines_and_never_the_pixels() -> None:
+    images = ImageSet(
+        np.zeros((3, 1, 8, 6), np.uint8),
+        np.array([1, 0, 1]),
+        ("cat", "dog", "<i>"),
+        name="pets/train",
+        skipped=("a.png: an empty file, 0 bytes",),
+    )
+    assert str(images) == (
+        "ImageSet pets/train\n"
+        "  images   3\n"
+        "  size     1 x 8 x 6 (channels, height, width), uint8\n"
+        "  classes  3: cat (1), dog (2), <i> (0)\n"
+        "  skipped  1 damaged files"
+    )
+    assert images._repr_html_() == (
+        "<table><caption>ImageSet pets/train</caption>"
+        "<tr><th>images</th><td>3</td></tr>"
+        "<tr><th>size</th><td>1 x 8 x 6 (channels, height, width), uint8</td></tr>"
+        "<tr><th>classes</th><td>3: cat (1), dog (2), &lt;i&gt; (0)</td></tr>"
+        "<tr><th>skipped</th><td>1 damaged files</td></tr></table>"
+    )

@@ -20,7 +20,7 @@ from matplotlib.colors import hsv_to_rgb
 from numpy.typing import NDArray
 
 from spectrolite.data.labels import PALETTE, Labels, check_pair, default_colour
-from spectrolite.data.scene import Scene, Window, windows, without_bands
+from spectrolite.data.scene import Scene, SceneFile, Window, windows, without_bands
 from spectrolite.errors import LabelsError, SceneError, listed, ranges
 from spectrolite.hashing import array_sha256
 
@@ -182,7 +182,7 @@ def test_bands_that_cannot_be_dropped(drop: tuple[int, ...], said: str) -> None:
     with pytest.raises(SceneError) as caught:
         without_bands(cube(), drop, "s.npy")
     assert str(caught.value) == (
-        f"s.npy: --drop-bands wants bands from 0 to 4 and some left over, got {said}"
+        f"s.npy: --drop-bands: wanted bands from 0 to 4, not all of them, got {said}"
     )
 
 
@@ -239,7 +239,7 @@ def test_negative_labels_are_counted() -> None:
     with pytest.raises(LabelsError) as caught:
         Labels(np.array([[-1, 0, 2], [-9, 3, -1]]), name="gt.npy")
     assert str(caught.value) == (
-        "gt.npy: wanted ids from 0 (unlabelled) up, got -9 at 3 pixels; set them to 0"
+        "gt.npy: wanted ids of 0 (unlabelled) or more, got -9 at 3 pixels; set them to 0"
     )
 
 
@@ -411,8 +411,8 @@ def test_ranges_say_exactly_the_numbers(numbers: set[int]) -> None:
     assert len(list(filter(None, text.split(",")))) == gaps
 
 
-def test_a_class_name_that_is_no_text_is_refused() -> None:
-    with pytest.raises(LabelsError, match=r"^labels: class name '\\ud800' is no valid text$"):
+def test_an_invalid_class_name_is_refused() -> None:
+    with pytest.raises(LabelsError, match=r"^labels: class name '\\ud800' is not valid text$"):
         Labels(np.ones((2, 2), np.uint8), class_names={1: "\ud800"})
 
 
@@ -446,15 +446,15 @@ def test_polygons_are_kept_and_hashed() -> None:
         ),
         (
             np.array([[1, 0, 0]]),
-            "wanted a polygon number from 1 up at each labelled pixel and 0 elsewhere",
+            "wanted a polygon number of 1 or more at each labelled pixel and 0 elsewhere",
         ),
         (
             np.array([[1, 2, -1]]),
-            "wanted a polygon number from 1 up at each labelled pixel and 0 elsewhere",
+            "wanted a polygon number of 1 or more at each labelled pixel and 0 elsewhere",
         ),
         (
             np.array([[6, 6, 0]]),
-            "polygon 6 holds pixels of the classes 2, 5; wanted one class a polygon",
+            "polygon 6 holds pixels of the classes 2, 5; wanted one class per polygon",
         ),
     ],
 )
@@ -462,3 +462,67 @@ def test_polygons_that_are_none_of_the_labels(polygons: NDArray[Any], said: str)
     with pytest.raises(LabelsError) as caught:
         Labels(np.array([[5, 2, 0]]), polygons=polygons, name="plots")
     assert str(caught.value) == f"plots: {said}"
+
+
+def test_print_shows_a_few_lines_and_never_the_cube() -> None:
+    place = (10.0, 0.0, 600000.0, 0.0, -10.0, 5200000.0)
+    valid = np.array([[True, True, False], [True, True, True]])
+    cube = np.zeros((2, 3, 4), np.uint16)
+    scene = Scene(cube, "field", (450.5, 850.0, 550.0, 650.0), "EPSG:32632", place, valid=valid)
+    assert str(scene) == (
+        "Scene field\n"
+        "  size              2 rows, 3 cols, 4 bands\n"
+        "  values            uint16\n"
+        "  wavelengths       450.5 to 850 nm\n"
+        "  CRS               EPSG:32632\n"
+        "  pixel size        10 x 10, in units of the CRS\n"
+        "  without spectrum  1 of 6 pixels"
+    )
+    in_file = SceneFile(
+        (5000, 6000, 4), np.dtype("<i2"), scene.read, "a.hdr", source={"file": "/a"}
+    )
+    assert repr(in_file) == (
+        "SceneFile a.hdr\n"
+        "  size         5,000 rows, 6,000 cols, 4 bands\n"
+        "  values       int16\n"
+        "  wavelengths  None\n"
+        "  CRS          None\n"
+        "  file         /a"
+    )
+
+
+def test_a_notebook_shows_a_table_with_names_escaped() -> None:
+    scene = Scene(np.zeros((1, 2, 3), np.float32), name="<b>", crs="no system")
+    assert scene._repr_html_() == (
+        "<table><caption>Scene &lt;b&gt;</caption>"
+        "<tr><th>size</th><td>1 rows, 2 cols, 3 bands</td></tr>"
+        "<tr><th>values</th><td>float32</td></tr>"
+        "<tr><th>wavelengths</th><td>None</td></tr>"
+        "<tr><th>CRS</th><td>not understood</td></tr></table>"
+    )
+
+
+def test_print_shows_the_classes_of_labels() -> None:
+    labels = Labels(
+        np.array([[0, 1, 1], [7, 7, 7]]),
+        class_names={1: "oats"},
+        name="gt.tif",
+        polygons=np.array([[0, 1, 1], [2, 3, 3]]),
+        notes=("2 of 5 rows are outside the scene and are dropped",),
+    )
+    assert str(labels) == (
+        "Labels gt.tif\n"
+        "  size      2 rows, 3 cols\n"
+        "  labelled  5 of 6 pixels\n"
+        "  classes   2: 1 oats (2), 7 class 7 (3)\n"
+        "  polygons  3\n"
+        "  note 1    2 of 5 rows are outside the scene and are dropped"
+    )
+    many = Labels(np.arange(8).reshape(2, 4), name="<gt>")
+    assert many._repr_html_() == (
+        "<table><caption>Labels &lt;gt&gt;</caption>"
+        "<tr><th>size</th><td>2 rows, 4 cols</td></tr>"
+        "<tr><th>labelled</th><td>7 of 8 pixels</td></tr>"
+        "<tr><th>classes</th><td>7: 1 class 1 (1), 2 class 2 (1), 3 class 3 (1), 4 class 4 (1), "
+        "5 class 5 (1) and 2 more</td></tr></table>"
+    )

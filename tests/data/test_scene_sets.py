@@ -141,7 +141,7 @@ def test_leakage_of_a_random_split_is_that_of_the_scenes_alone() -> None:
 def test_the_split_scenes_keeps_scenes_whole() -> None:
     _, known = three()
     drawn = sl.split(known, "scenes", test="west")
-    assert str(drawn) == "scenes,test=west,seed=0"
+    assert drawn.text == "scenes,test=west,seed=0"
     assert parse_split("scenes,test=2024") == ("scenes", {"test": "2024"})
     assert len(part_of(drawn.train, 2)) == len(part_of(drawn.test, 0)) == 0
     assert len(part_of(drawn.test, 1)) == 0

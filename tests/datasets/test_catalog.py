@@ -32,20 +32,13 @@ from spectrolite.data.images import ImageSet
 from spectrolite.data.labels import Labels, check_pair
 from spectrolite.data.scene import Scene
 from spectrolite.datasets import catalog
-from spectrolite.datasets.catalog import (
-    DATASETS,
-    DIGITS,
-    INDIAN_PINES,
-    INDIAN_PINES_SHA256,
-    dataset,
-    load,
-)
-from spectrolite.datasets.scenes import DOWNLOADED
-from spectrolite.datasets.scenes import FILES as REMOTE
+from spectrolite.datasets.catalog import DATASETS, dataset, load
+from spectrolite.datasets.descriptions import FILES, IMAGES, SCENES
 from spectrolite.errors import DownloadError, MissingExtraError, ReadError, SettingsError
 from spectrolite.readers.images.cifar import CIFAR10
 
-FILES = Path(tensorly.__file__).parent / "datasets" / "data"
+INSTALLED = Path(tensorly.__file__).parent / "datasets" / "data"
+INDIAN_PINES, DIGITS = SCENES["indian_pines"], IMAGES["digits"]
 PUBLISHED = {
     1: 46,
     2: 1428,
@@ -78,7 +71,7 @@ def test_the_published_counts_are_those_of_the_labels(indian_pines: tuple[Scene,
     assert INDIAN_PINES.labelled == sum(PUBLISHED.values()) == 10_249
 
 
-def test_class_names_stand_at_the_published_ids(indian_pines: tuple[Scene, Labels]) -> None:
+def test_class_names_have_the_published_ids(indian_pines: tuple[Scene, Labels]) -> None:
     names = indian_pines[1].class_names
     assert names == INDIAN_PINES.class_names
     assert (names[1], names[9], names[11], names[16]) == (
@@ -93,7 +86,7 @@ def test_the_scene_is_the_published_one(indian_pines: tuple[Scene, Labels]) -> N
     scene, labels = indian_pines
     check_pair(scene, labels)
     theirs = load_indian_pines()
-    np.testing.assert_array_equal(scene.cube, np.load(FILES / "Indian_pines_corrected.npy"))
+    np.testing.assert_array_equal(scene.cube, np.load(INSTALLED / "Indian_pines_corrected.npy"))
     np.testing.assert_array_equal(scene.cube, theirs.tensor)
     np.testing.assert_array_equal(labels.array, theirs.ticks[0])
     assert scene.shape == INDIAN_PINES.shape == (145, 145, 200)
@@ -123,17 +116,12 @@ def test_the_notes_say_what_the_map_shows(indian_pines: tuple[Scene, Labels]) ->
 def test_the_checksums_are_those_of_the_files_read_back(
     indian_pines: tuple[Scene, Labels], tmp_path: Path
 ) -> None:
-    for part, sha256 in INDIAN_PINES_SHA256.items():
-        content = (FILES / f"Indian_pines_{part}.npy").read_bytes()
-        assert hashlib.sha256(content).hexdigest() == sha256
-    for part, array in zip(
-        ("corrected", "gt"),
-        (indian_pines[0].cube, np.load(FILES / "Indian_pines_gt.npy")),
-        strict=True,
-    ):
+    arrays = {"cube": indian_pines[0].cube, "labels": np.load(INSTALLED / "Indian_pines_gt.npy")}
+    for role, array in arrays.items():
+        file = FILES["indian_pines"][role]
+        assert hashlib.sha256((INSTALLED / file.name).read_bytes()).hexdigest() == file.sha256
         np.save(tmp_path / "again.npy", array)
-        content = (tmp_path / "again.npy").read_bytes()
-        assert hashlib.sha256(content).hexdigest() == INDIAN_PINES_SHA256[part]
+        assert hashlib.sha256((tmp_path / "again.npy").read_bytes()).hexdigest() == file.sha256
 
 
 def test_a_data_set_is_known_by_its_name() -> None:
@@ -205,7 +193,7 @@ def test_other_bytes_than_the_published_ones_are_refused(installed_elsewhere: Pa
     with pytest.raises(ReadError) as caught:
         load("indian_pines")
     assert str(caught.value) == (
-        f"{path}: other bytes than the published file (sha256 8f038e4d8156… wanted); "
+        f"{path}: differs from the published file (sha256 8f038e4d8156… wanted); "
         "reinstall: pip install --force-reinstall tensorly==0.10.0"
     )
 
@@ -215,7 +203,7 @@ def test_other_bytes_than_the_published_ones_are_refused(installed_elsewhere: Pa
 
 def test_published_counts_of_the_downloaded_scenes() -> None:
     """Against the totals and counts of the sources, typed in again here."""
-    labelled = {name: d.labelled for name, d in DOWNLOADED.items()}
+    labelled = {name: d.labelled for name, d in SCENES.items() if name != "indian_pines"}
     assert labelled == {
         "pavia_university": 42_776,
         "pavia_centre": 148_152,
@@ -225,7 +213,7 @@ def test_published_counts_of_the_downloaded_scenes() -> None:
         "botswana": 3_248,
         "houston_2013": 2_832 + 12_197,
     }
-    assert list(DOWNLOADED["ksc"].counts.values()) == [
+    assert list(SCENES["ksc"].counts.values()) == [
         761,
         243,
         256,
@@ -240,8 +228,8 @@ def test_published_counts_of_the_downloaded_scenes() -> None:
         503,
         927,
     ]
-    assert DOWNLOADED["salinas_a"].class_names[14] == "Lettuce_romaine_7wk"
-    assert list(DOWNLOADED) == list(REMOTE)
+    assert SCENES["salinas_a"].class_names[14] == "Lettuce_romaine_7wk"
+    assert all(list(FILES[name]) == ["cube", "labels"] for name in SCENES)
 
 
 CUBE = np.arange(2 * 3 * 4, dtype=np.uint16).reshape(2, 3, 4)
@@ -252,7 +240,7 @@ IDS = np.array([[0, 10, 10], [1, 0, 1]], np.uint8)
 def tiny_scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a tiny Salinas-A, which the table then knows instead of the real one."""
     known = replace(
-        DOWNLOADED["salinas_a"], shape=(2, 3, 4), counts={"one": 2, "ten": 2}, class_ids=(1, 10)
+        SCENES["salinas_a"], shape=(2, 3, 4), counts={"one": 2, "ten": 2}, class_ids=(1, 10)
     )
     monkeypatch.setitem(DATASETS, "salinas_a", known)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -298,7 +286,7 @@ def test_a_scene_from_a_folder(tiny_scene: Path) -> None:
     )
 
 
-def test_the_first_download_is_recorded_and_later_ones_are_held_against_it(
+def test_later_downloads_are_compared_with_the_first(
     tiny_scene: Path, mirror: tuple[str, list[str]], tmp_path: Path
 ) -> None:
     url, asked = mirror
@@ -310,8 +298,7 @@ def test_the_first_download_is_recorded_and_later_ones_are_held_against_it(
     assert json.loads(record.read_text())["sha256"] == sha256
     assert told[2:] == [
         f"downloading {url}SalinasA_gt.mat",
-        "SalinasA_gt.mat: no checksum is published; recorded that of this download, "
-        f"{sha256}, in {record}",
+        f"SalinasA_gt.mat: no checksum is published; recorded this one in {record}: {sha256}",
     ]
     load("salinas_a", mirror_url=url, tell=told.append)
     assert len(told) == 4
@@ -321,23 +308,25 @@ def test_the_first_download_is_recorded_and_later_ones_are_held_against_it(
     with pytest.raises(DownloadError) as caught:
         load("salinas_a", mirror_url=url)
     assert str(caught.value) == (
-        f"{url}SalinasA_gt.mat: other bytes than the first download had, as {record} recorded "
-        "(delete that record to accept them, or put SalinasA_corrected.mat and SalinasA_gt.mat "
-        "into a folder and give it with --root DIR (root=DIR in Python))"
+        f"{url}SalinasA_gt.mat: differs from the first download, recorded in {record}; delete that "
+        "record to accept the new file, or put SalinasA_corrected.mat and SalinasA_gt.mat into a "
+        "folder and give it with --root DIR (root=DIR in Python)"
     )
     record.write_text("{}")
     with pytest.raises(DownloadError) as damaged:
         load("salinas_a", mirror_url=url)
-    assert str(damaged.value) == (f"{record}: damaged: no sha256 in it; delete it to record anew")
+    assert str(damaged.value) == (
+        f"{record}: damaged, no sha256 in it; delete it to record the checksum anew"
+    )
 
 
 def test_no_network_for_a_scene(
     tiny_scene: Path, typed: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> None:
     said = (
-        "http://127.0.0.1:1/SalinasA_corrected.mat: no download (ConnectionError); put "
+        "http://127.0.0.1:1/SalinasA_corrected.mat: cannot be downloaded (ConnectionError); put "
         "SalinasA_corrected.mat and SalinasA_gt.mat into a folder and give it with --root DIR "
-        "(root=DIR in Python), or another --mirror-url"
+        "(root=DIR in Python), or give another --mirror-url"
     )
     with pytest.raises(DownloadError) as caught:
         load("salinas_a", mirror_url="http://127.0.0.1:1")
@@ -355,13 +344,13 @@ def test_no_network_for_a_scene(
     assert err.endswith(f"error: {said}")
 
 
-def test_a_mirror_that_is_no_address(tiny_scene: Path) -> None:
+def test_a_mirror_that_is_not_an_address(tiny_scene: Path) -> None:
     for mirror in (str(tiny_scene), f"file://{tiny_scene}"):
         with pytest.raises(SettingsError) as caught:
             load("salinas_a", mirror_url=mirror)
         assert str(caught.value) == (
-            f"--mirror-url: wanted an address such as https://…, got {mirror}; a folder goes with "
-            "--root"
+            f"--mirror-url: wanted an address such as https://…, got {mirror}; for a folder "
+            "use --root"
         )
 
 
@@ -374,8 +363,8 @@ def test_a_download_of_other_bytes_than_the_published_ones(
     with pytest.raises(DownloadError) as caught:
         load("pavia_university", mirror_url=mirror[0])
     assert str(caught.value) == (
-        f"{mirror[0]}PaviaU_gt.mat: other bytes than the published file (put PaviaU.mat and "
-        "PaviaU_gt.mat into a folder and give it with --root DIR (root=DIR in Python))"
+        f"{mirror[0]}PaviaU_gt.mat: differs from the published file; put PaviaU.mat and "
+        "PaviaU_gt.mat into a folder and give it with --root DIR (root=DIR in Python)"
     )
 
 
@@ -384,8 +373,8 @@ def test_other_scenes_and_labels_than_the_known_ones(tiny_scene: Path) -> None:
     with pytest.raises(ReadError) as caught:
         load("salinas_a", tiny_scene)
     assert str(caught.value) == (
-        f"{tiny_scene / 'SalinasA_gt.mat'}: not the known labels of salinas_a: 2 unknown: 2 "
-        "pixels, known are 0, 10 ten: 0 pixels, known are 2"
+        f"{tiny_scene / 'SalinasA_gt.mat'}: not the published labels of salinas_a: 2 "
+        "unknown: wanted 0 pixels, got 2, 10 ten: wanted 2 pixels, got 0"
     )
     savemat(tiny_scene / "SalinasA_corrected.mat", {"salinasA_corrected": CUBE[:, :2]})
     with pytest.raises(ReadError) as caught:
@@ -402,7 +391,7 @@ def test_published_checksums_hold_for_a_folder_too(tmp_path: Path) -> None:
     with pytest.raises(ReadError) as caught:
         load("pavia_university", tmp_path)
     assert str(caught.value) == (
-        f"{tmp_path / 'PaviaU_gt.mat'}: other bytes than the published file (sha256 23f6a426928f… "
+        f"{tmp_path / 'PaviaU_gt.mat'}: differs from the published file (sha256 23f6a426928f… "
         "wanted)"
     )
 
@@ -411,7 +400,7 @@ def test_houston_is_not_downloaded() -> None:
     with pytest.raises(ReadError) as caught:
         load("houston_2013")
     assert str(caught.value) == (
-        "houston_2013: it is not downloaded; put 2013_IEEE_GRSS_DF_Contest_CASI.tif and "
+        "houston_2013: cannot be downloaded; put 2013_IEEE_GRSS_DF_Contest_CASI.tif and "
         "Houston_2013_gt.npy into a folder and give it with --root DIR (root=DIR in Python)"
     )
 
@@ -421,7 +410,7 @@ def test_a_mirror_for_what_is_not_downloaded(tmp_path: Path) -> None:
         with pytest.raises(SettingsError) as caught:
             load(name, root, mirror_url="http://127.0.0.1:1")
         assert str(caught.value) == (
-            "--mirror-url: goes with scenes that are downloaded, and without --root"
+            "--mirror-url: only for scenes that are downloaded, without --root"
         )
 
 
@@ -452,7 +441,7 @@ def test_the_digits_are_those_of_scikit_learn(digits: tuple[ImageSet, ImageSet])
         assert images.source == {"data": "digits", "part": part}
 
 
-def test_what_the_table_says_of_the_digits(digits: tuple[ImageSet, ImageSet]) -> None:
+def test_facts_about_the_digits(digits: tuple[ImageSet, ImageSet]) -> None:
     train, test = digits
     both = np.concatenate([train.targets, test.targets])
     published = [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]  # of optdigits.tes
@@ -463,7 +452,7 @@ def test_what_the_table_says_of_the_digits(digits: tuple[ImageSet, ImageSet]) ->
 
 
 @pytest.mark.parametrize(("name", "classes"), [("cifar10", 10), ("cifar100", 100)])
-def test_what_the_table_says_of_cifar(name: str, classes: int) -> None:
+def test_facts_about_cifar(name: str, classes: int) -> None:
     known = DATASETS[name]
     assert (known.labelled, len(known.counts), known.shape) == (60_000, classes, (3, 32, 32))
     assert known.facts()["images"] == f"50,000 to train, 10,000 to test, {classes} classes"
@@ -483,8 +472,14 @@ def tiny_cifar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             header = tarfile.TarInfo(f"{known.folder}/{name}")
             header.size = len(content)
             tar.addfile(header, io.BytesIO(content))
-    checksum = f"md5:{hashlib.md5(path.read_bytes()).hexdigest()}"
-    monkeypatch.setitem(catalog.CIFAR, "cifar10", (known, checksum))
+    archive = replace(
+        FILES["cifar10"]["archive"],
+        url="http://127.0.0.1:1/cifar-10-binary.tar.gz",
+        sha256=None,
+        md5=hashlib.md5(path.read_bytes()).hexdigest(),
+    )
+    monkeypatch.setitem(catalog.CIFAR, "cifar10", known)
+    monkeypatch.setitem(FILES, "cifar10", {"archive": archive})
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return path.parent
 
@@ -501,7 +496,9 @@ def served(tiny_cifar: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[s
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(tiny_cifar)))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    monkeypatch.setattr(catalog, "CIFAR_URL", f"http://127.0.0.1:{server.server_port}/")
+    url = f"http://127.0.0.1:{server.server_port}/{CIFAR10.archive}"
+    archive = replace(FILES["cifar10"]["archive"], url=url)
+    monkeypatch.setitem(FILES, "cifar10", {"archive": archive})
     yield asked
     server.shutdown()
     server.server_close()
@@ -513,7 +510,7 @@ def check_tiny(sets: tuple[ImageSet, ImageSet], **source: str) -> None:
         assert images.targets.tolist() == list(range(n))
         assert images.name == f"cifar10/{part}"
         assert images.source == {"data": "cifar10", "part": part, **source}
-        assert images.class_names == CIFAR10.class_names
+        assert images.class_names == tuple(IMAGES["cifar10"].counts)
     assert [set(s.pixels.ravel().tolist()) for s in sets] == [{0}, {1}]
 
 
@@ -531,25 +528,24 @@ def test_cifar_is_downloaded_once(served: list[str]) -> None:
 def test_a_download_of_other_bytes_is_refused(
     served: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    known, _ = catalog.CIFAR["cifar10"]
-    monkeypatch.setitem(catalog.CIFAR, "cifar10", (known, f"md5:{'0' * 32}"))
+    archive = replace(FILES["cifar10"]["archive"], md5="0" * 32)
+    monkeypatch.setitem(FILES, "cifar10", {"archive": archive})
     with pytest.raises(ReadError) as caught:
         load("cifar10")
     assert str(caught.value) == (
-        f"{catalog.CIFAR_URL}cifar-10-binary.tar.gz: other bytes than the published archive "
+        f"{archive.url}: differs from the published archive "
         "(md5:00000000000000000000000000000000 wanted); download it elsewhere and give its folder: "
         "--root DIR, or load('cifar10', root=DIR)"
     )
     assert not list((tmp_path / "cache").rglob("*.tar.gz"))
 
 
-def test_no_network(tiny_cifar: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalog, "CIFAR_URL", "http://127.0.0.1:1/")
+def test_no_network(tiny_cifar: Path) -> None:
     with pytest.raises(ReadError) as caught:
         load("cifar10")
     assert str(caught.value) == (
-        "http://127.0.0.1:1/cifar-10-binary.tar.gz: no download (ConnectionError); download it "
-        "elsewhere and give its folder: --root DIR, or load('cifar10', root=DIR)"
+        "http://127.0.0.1:1/cifar-10-binary.tar.gz: cannot be downloaded (ConnectionError); "
+        "download it elsewhere and give its folder: --root DIR, or load('cifar10', root=DIR)"
     )
 
 
@@ -557,4 +553,4 @@ def test_no_network(tiny_cifar: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_folder_for_a_data_set_that_needs_none(name: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
         load(name, root=tmp_path)
-    assert str(caught.value) == f"--root: {name} comes with an installed package; leave it out"
+    assert str(caught.value) == f"--root: {name} comes with an installed package; omit --root"

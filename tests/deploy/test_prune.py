@@ -1,7 +1,7 @@
-"""Pruned networks give what the unpruned ones give, and every verb takes them.
+"""Pruned networks have the logits of the unpruned ones, and every verb takes pruned runs.
 
-References: the unpruned network's logits, and a network built anew with the numbers of kernels that
-the bundle names. What is fine-tuned after pruning stands in `test_fine_tuning`.
+References: the unpruned network's logits, and a network built with the numbers of kernels in the
+bundle. Fine-tuning after pruning is tested in `test_fine_tuning`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import spectrolite as sl
-from spectrolite.deploy.thinning import chosen_kernels, thinned
+from depthwise_networks import NETWORKS, network_without_dead_kernels
+from spectrolite.deploy.removed_kernels import kernels_to_remove, without_kernels
 from spectrolite.errors import RunError, SettingsError, VerifyError
 from spectrolite.evaluation.depthwise_kernels import (
     LayerKernels,
@@ -31,34 +32,9 @@ from spectrolite.evaluation.depthwise_kernels import (
 from spectrolite.evaluation.network_checks import difference
 from spectrolite.models import build_model, costs
 
-NETWORKS: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {
-    "V1": ("mobilenet_v1", {"width": 0.25, "variant": "course"}, (3, 16, 16)),
-    "V1 relu": ("mobilenet_v1", {"width": 0.25, "activation": "relu"}, (3, 16, 16)),
-    "V2": ("mobilenet_v2", {"width": 0.35}, (3, 16, 16)),
-    "V2 narrow": ("mobilenet_v2", {"width": 0.1}, (3, 16, 16)),
-    "V2 course": ("mobilenet_v2", {"width": 0.1, "variant": "course"}, (3, 16, 16)),
-    "MobileSN": ("mobilesn", {"bands": 5, "classes": 3, "width": 0.3}, (5, 15, 14)),
-}
-
-
-def random_network(name: str) -> tuple[Any, Tensor]:
-    """With statistics that are those of the data, so that no layer's output is nearly 0."""
-    model, arguments, shape = NETWORKS[name]
-    net = build_model(model, **arguments, generator=torch.Generator().manual_seed(0))
-    data = torch.randn(24, *shape, generator=torch.Generator().manual_seed(1))
-    for norm in norms(net):
-        norm.momentum = 1.0
-    with torch.no_grad():
-        net.train()(data)
-    return net.eval(), data
-
-
-def norms(net: nn.Module) -> list[nn.BatchNorm2d]:
-    return [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
-
 
 def kill(net: Any) -> None:
-    """Every third kernel of each depthwise layer: empty, below 0 or above the ceiling in turn."""
+    """Kill every third kernel of each depthwise layer: zero weights, or outputs always 0 or 6."""
     with torch.no_grad():
         for layer in depthwise_layers(net):
             conv, norm = layer.depthwise[0], layer.depthwise[1]
@@ -70,11 +46,11 @@ def kill(net: Any) -> None:
             norm.weight[6::9], norm.bias[6::9] = 0, 7
 
 
-def planted(run: sl.Run, folder: Path, plant: Callable[[Any], object]) -> sl.Run:
-    """A copy of the run with something done to its network, as if it had been trained that way."""
+def changed_run(run: sl.Run, folder: Path, change: Callable[[Any], object]) -> sl.Run:
+    """A copy of the run whose network was changed, as if it had been trained that way."""
     shutil.copytree(run.path, folder)
     bundle = sl.load_bundle(folder)
-    plant(bundle.network)
+    change(bundle.network)
     bundle.save(folder / "bundle")
     manifest = {**run.manifest, "weights_sha256": sl.load_bundle(folder).sha256}
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
@@ -83,32 +59,32 @@ def planted(run: sl.Run, folder: Path, plant: Callable[[Any], object]) -> sl.Run
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_without_dead_kernels_the_logits_are_the_same(name: str) -> None:
-    net, data = random_network(name)
+    net, data = network_without_dead_kernels(name)
     kill(net)
     with torch.no_grad():
         expected = net(data)
     before = {key: value.clone() for key, value in net.state_dict().items()}
     layers: Any = depthwise_layers(net)
-    found = depthwise_kernels(net, data)
-    gone = [
+    kernels = depthwise_kernels(net, data)
+    removed = [
         {} if layer.shared else dict(zip(k.dead, k.constants, strict=True))
-        for layer, k in zip(layers, found, strict=True)
+        for layer, k in zip(layers, kernels, strict=True)
     ]
-    assert all(len(k.dead) >= -(-k.kernels // 3) for k in found)
-    made = thinned(net, gone)
+    assert all(len(k.dead) >= -(-k.kernels // 3) for k in kernels)
+    pruned = without_kernels(net, removed)
     with torch.no_grad():
-        assert difference(expected, made(data)) < 1e-5
+        assert difference(expected, pruned(data)) < 1e-5
     assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
 
     model, arguments, _ = NETWORKS[name]
-    counts = [k.kernels - len(channels) for k, channels in zip(found, gone, strict=True)]
-    anew = build_model(model, **arguments, kernels=counts)
-    anew.load_state_dict(made.state_dict())
+    counts = [k.kernels - len(channels) for k, channels in zip(kernels, removed, strict=True)]
+    built = build_model(model, **arguments, kernels=counts)
+    built.load_state_dict(pruned.state_dict())
     with torch.no_grad():
-        assert torch.equal(anew.eval()(data), made(data))
-    # a kernel takes its own weights, its column and row of the neighbours, and two BatchNorms of 2
+        assert torch.equal(built.eval()(data), pruned(data))
+    # for each kernel: its weights, its row and column of the neighbours, and 2 in each BatchNorm
     saved = 0
-    for layer, channels in zip(layers, gone, strict=True):
+    for layer, channels in zip(layers, removed, strict=True):
         a_kernel = (
             layer.before[0].weight[0].numel()
             + layer.depthwise[0].weight[0].numel()
@@ -117,25 +93,25 @@ def test_without_dead_kernels_the_logits_are_the_same(name: str) -> None:
         )
         saved += a_kernel * len(channels)
     if not name.startswith("V1"):
-        assert costs.parameters(net) - costs.parameters(made) == saved
+        assert costs.parameters(net) - costs.parameters(pruned) == saved
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_mean_stands_for_a_kernel(name: str) -> None:
-    """The reference is the whole network, some of whose channels are made to give their mean."""
-    net, data = random_network(name)
+def test_the_mean_output_replaces_a_kernel(name: str) -> None:
+    """The reference is the whole network, with hooks that set some channels to their mean."""
+    net, data = network_without_dead_kernels(name)
     layers: Any = depthwise_layers(net)
-    found = depthwise_kernels(net, data)
-    gone, notes = chosen_kernels(layers, found, None, 0.3)
-    assert [len(channels) for channels in gone] == [
+    kernels = depthwise_kernels(net, data)
+    removed, notes = kernels_to_remove(layers, kernels, None, 0.3)
+    assert [len(channels) for channels in removed] == [
         0 if layer.shared else round(0.3 * k.kernels)
-        for layer, k in zip(layers, found, strict=True)
+        for layer, k in zip(layers, kernels, strict=True)
     ]
-    said = ("blocks.0.depthwise.0 keeps 2 of them: its input goes around it too",)
-    assert notes == (said if name == "V2 narrow" else ())
-    made = thinned(net, gone)
+    note = "blocks.0.depthwise.0: 2 kernel(s) kept, since a shortcut uses the same input channels"
+    assert notes == ((note,) if name == "V2 narrow" else ())
+    pruned = without_kernels(net, removed)
 
-    def give(channels: dict[int, float]) -> Callable[[nn.Module, Any, Tensor], Tensor]:
+    def set_to(channels: dict[int, float]) -> Callable[[nn.Module, Any, Tensor], Tensor]:
         def constant(_: nn.Module, __: Any, out: Tensor) -> Tensor:
             out = out.clone()
             for channel, value in channels.items():
@@ -144,10 +120,10 @@ def test_a_mean_stands_for_a_kernel(name: str) -> None:
 
         return constant
 
-    for layer, channels in zip(layers, gone, strict=True):
-        layer.depthwise[-1].register_forward_hook(give(channels))
+    for layer, channels in zip(layers, removed, strict=True):
+        layer.depthwise[-1].register_forward_hook(set_to(channels))
     with torch.no_grad():
-        assert difference(net(data), made(data)) < 1e-5
+        assert difference(net(data), pruned(data)) < 1e-5
 
 
 @given(
@@ -155,7 +131,9 @@ def test_a_mean_stands_for_a_kernel(name: str) -> None:
     st.sets(st.integers(0, 19)),
     st.floats(0.01, 0.99),
 )
-def test_the_least_go_first(shares: list[float], dead: set[int], share: float) -> None:
+def test_dead_and_then_least_important_kernels_are_chosen(
+    shares: list[float], dead: set[int], share: float
+) -> None:
     n = len(shares)
     kernels = LayerKernels(
         name="layer",
@@ -171,7 +149,7 @@ def test_the_least_go_first(shares: list[float], dead: set[int], share: float) -
     assert list(least) == sorted(np.argsort(ranks, kind="stable")[: round(share * n)].tolist())
 
 
-def test_kernels_that_a_network_cannot_have() -> None:
+def test_impossible_numbers_of_kernels_are_refused() -> None:
     full = [8, 16, 32, 32, 64, 64, 128, 128, 256]
     net = build_model("mobilenet_v1", variant="course", width=0.25, kernels=full)
     assert costs.parameters(net) == costs.parameters(
@@ -184,70 +162,81 @@ def test_kernels_that_a_network_cannot_have() -> None:
     ):
         with pytest.raises(SettingsError, match=f"^{re.escape(message)}$"):
             build_model("mobilenet_v1", variant="course", width=0.25, kernels=kernels)
-    full = [len(x.depthwise[0].weight) for x in depthwise_layers(random_network("V2 narrow")[0])]  # type: ignore[arg-type]
+    layers: Any = depthwise_layers(network_without_dead_kernels("V2 narrow")[0])
+    full = [len(layer.depthwise[0].weight) for layer in layers]
     message = "kernels: wanted 8 in depthwise layer 0, whose input goes around it too, got 7"
     with pytest.raises(SettingsError, match=f"^{re.escape(message)}$"):
         build_model("mobilenet_v2", width=0.1, kernels=[7, *full[1:]])
 
 
 @pytest.fixture(scope="module")
-def dying(digits_run: sl.Run, tmp_path_factory: pytest.TempPathFactory) -> sl.Run:
-    """The digits with a third of the kernels dead."""
-    return planted(digits_run, tmp_path_factory.mktemp("dying") / "run", kill)
+def with_dead_kernels(digits_run: sl.Run, tmp_path_factory: pytest.TempPathFactory) -> sl.Run:
+    """The digits run with a third of the kernels dead."""
+    return changed_run(digits_run, tmp_path_factory.mktemp("dead") / "run", kill)
 
 
 @pytest.fixture(scope="module")
-def pruned(dying: sl.Run, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, sl.Pruning]:
-    """It without them."""
-    sl.evaluate(dying)
+def pruned(
+    with_dead_kernels: sl.Run, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, sl.Pruning]:
+    """That run without its dead kernels, and what pruning reported."""
+    sl.evaluate(with_dead_kernels)
     out = tmp_path_factory.mktemp("pruned") / "run"
-    return out, sl.prune(dying, dead=True, out=out)
+    return out, sl.prune(with_dead_kernels, dead=True, out=out)
 
 
-def test_a_pruned_run(dying: sl.Run, pruned: tuple[Path, sl.Pruning]) -> None:
-    out, made = pruned
+def test_a_pruned_run(with_dead_kernels: sl.Run, pruned: tuple[Path, sl.Pruning]) -> None:
+    out, pruning = pruned
     run = sl.open_run(out)
     train, test = sl.load("digits")
-    assert made.kernels[0] == 728
-    assert made.kernels[1] <= 728 * 2 / 3
-    assert run.bundle.config.kernels == tuple(after for _, after in made.layers.values())
-    assert made.parameters[1] == costs.parameters(run.bundle.network) < made.parameters[0]
-    assert made.macs[1] == costs.macs(run.bundle.network, (1, 8, 8)) < made.macs[0]
-    assert made.difference < 1e-5
-    assert min(made.seconds) > 0
-    before, after = (sl.classify(one, test) for one in (dying, run))
+    assert pruning.kernels[0] == 728
+    assert pruning.kernels[1] <= 728 * 2 / 3
+    assert run.bundle.config.kernels == tuple(after for _, after in pruning.layers.values())
+    assert pruning.parameters[1] == costs.parameters(run.bundle.network) < pruning.parameters[0]
+    assert pruning.macs[1] == costs.macs(run.bundle.network, (1, 8, 8)) < pruning.macs[0]
+    assert pruning.difference < 1e-5
+    assert min(pruning.seconds) > 0
+    before, after = (sl.classify(one, test) for one in (with_dead_kernels, run))
     assert np.abs(before.probabilities - after.probabilities).max() < 1e-5
-    assert made.accuracy == (dying.report.overall_accuracy, run.report.overall_accuracy)
-    assert made.accuracy[0] == made.accuracy[1]
-    assert run.report.parameters == made.parameters[1]
+    assert pruning.accuracy == (
+        with_dead_kernels.report.overall_accuracy,
+        run.report.overall_accuracy,
+    )
+    assert pruning.accuracy[0] == pruning.accuracy[1]
+    assert run.report.parameters == pruning.parameters[1]
     note = (
-        f"Pruned after that training (--dead): {728 - made.kernels[1]} of 728 depthwise kernels "
+        f"Pruned after that training (--dead): {728 - pruning.kernels[1]} of 728 depthwise kernels "
         "were removed, no fine-tuning."
     )
     assert run.report.notes[-1] == note
     assert json.loads((out / "pruning.json").read_text())["how"] == "--dead"
-    assert sl.evaluate(out).overall_accuracy == made.accuracy[1]
+    assert sl.evaluate(out).overall_accuracy == pruning.accuracy[1]
     assert sl.report(out) == out / "report.html"
-    found = sl.doctor(out / "bundle", train).kernels
-    assert sum(k.kernels for k in found) == made.kernels[1]
-    assert sum(len(k.dead) for k in found) == 0
+    kernels = sl.doctor(out / "bundle", train).kernels
+    assert sum(k.kernels for k in kernels) == pruning.kernels[1]
+    assert sum(len(k.dead) for k in kernels) == 0
     assert not list(out.parent.glob(".*"))
+    lines = repr(pruning).splitlines()
+    assert lines[0] == "Pruning with --dead"
+    assert lines[1] == f"depthwise kernels: 728 before, {pruning.kernels[1]} after"
+    assert lines[4] == "test accuracy: {:.2%} -> {:.2%}".format(*pruning.accuracy)
+    assert len(lines) == 5
 
 
-def test_a_pruned_run_is_exported_and_measured(
+def test_a_pruned_run_is_exported_and_benchmarked(
     pruned: tuple[Path, sl.Pruning], tmp_path: Path, typed: Callable[..., tuple[int, str, str]]
 ) -> None:
     out, _ = pruned
-    made = sl.export(out, out=tmp_path / "onnx")
-    assert (made.parity.checked_on, made.parity.same_class) == ("data", 1)
+    exported = sl.export(out, out=tmp_path / "onnx")
+    assert (exported.parity.checked_on, exported.parity.same_class) == ("data", 1)
     _, test = sl.load("digits")
-    ours, theirs = sl.classify(out, test), sl.classify(made.model, test)
+    ours, theirs = sl.classify(out, test), sl.classify(exported.model, test)
     assert np.abs(ours.probabilities - theirs.probabilities).max() < 1e-4
     code, stdout, _ = typed("benchmark", out, tmp_path / "onnx", "--repeats", 1, "--json")
     assert (code, len(json.loads(stdout)["models"])) == (0, 2)
 
 
-def test_it_is_not_trained_again(pruned: tuple[Path, sl.Pruning]) -> None:
+def test_a_pruned_run_is_not_retrained(pruned: tuple[Path, sl.Pruning]) -> None:
     out, _ = pruned
     for verb, call in (("verify", sl.verify), ("repeat", sl.repeat)):
         message = (
@@ -259,14 +248,14 @@ def test_it_is_not_trained_again(pruned: tuple[Path, sl.Pruning]) -> None:
 
 
 def test_a_pruned_run_is_pruned_again(pruned: tuple[Path, sl.Pruning], tmp_path: Path) -> None:
-    out, made = pruned
+    out, pruning = pruned
     again = sl.prune(out, dead=True, out=tmp_path / "again")
-    assert again.kernels == (made.kernels[1], made.kernels[1])
+    assert again.kernels == (pruning.kernels[1], pruning.kernels[1])
     assert again.difference == 0
     assert len(sl.open_run(tmp_path / "again").pruning_notes) == 2
 
 
-def test_a_bundle_with_other_numbers_is_refused(
+def test_a_bundle_with_wrong_numbers_of_kernels_is_refused(
     pruned: tuple[Path, sl.Pruning], tmp_path: Path
 ) -> None:
     shutil.copytree(pruned[0] / "bundle", tmp_path / "bundle")
@@ -286,39 +275,21 @@ def test_a_bundle_with_other_numbers_is_refused(
         sl.load_bundle(path.parent)
 
 
-@pytest.fixture(scope="module")
-def scene_run(tiny_files: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> sl.Run:
-    """MobileSN, with a third of its kernels dead."""
-    scene, labels = sl.read_scene(tiny_files[0]), sl.read_labels(tiny_files[1])
-    folder = tmp_path_factory.mktemp("scene")
-    run = sl.train(
-        scene,
-        labels,
-        sl.split(labels, "random", train=0.2, seed=1),
-        out=folder / "trained",
-        model="mobilesn",
-        components=5,
-        epochs=3,
-        receptive_field=5,
-        width=0.25,
-    )
-    return planted(run, folder / "dying", kill)
-
-
-def test_a_pruned_scene_network(scene_run: sl.Run, tmp_path: Path) -> None:
-    made = sl.prune(scene_run, dead=True, out=tmp_path / "sn")
+def test_a_pruned_scene_network(mobilesn_run: sl.Run, tmp_path: Path) -> None:
+    run_with_dead = changed_run(mobilesn_run, tmp_path / "dead", kill)
+    pruning = sl.prune(run_with_dead, dead=True, out=tmp_path / "sn")
     run = sl.open_run(tmp_path / "sn")
-    assert made.kernels[0] == 72
-    assert made.kernels[1] <= 48
+    assert pruning.kernels[0] == 72
+    assert pruning.kernels[1] <= 48
     scene, _ = run.data()
-    before, after = (sl.classify(one, scene) for one in (scene_run, run))
+    before, after = (sl.classify(one, scene) for one in (run_with_dead, run))
     assert np.abs(before.confidence - after.confidence).max() < 1e-5
     assert (before.classes == after.classes).all()
     assert sl.map_scene(run, out=tmp_path / "map.tif").path.exists()
 
 
-def test_what_is_refused(
-    dying: sl.Run,
+def test_wrong_use_is_refused(
+    with_dead_kernels: sl.Run,
     tiny_run: sl.Run,
     tmp_path: Path,
     typed: Callable[..., tuple[int, str, str]],
@@ -332,23 +303,23 @@ def test_what_is_refused(
         assert not out.exists()
         return stderr[stderr.index("error: ") + 7 :]
 
-    assert refused(dying.path, "--out", out) == (
-        "prune: nothing chosen to be removed; give --dead, --weak 0.01 or --share 0.3"
+    assert refused(with_dead_kernels.path, "--out", out) == (
+        "prune: wanted a choice of kernels to remove; give --dead, --weak 0.01 or --share 0.3"
     )
     for words, message in (
         (
             ("--dead", "--weak", 0.01),
-            "prune: --dead and --weak: give one of them; --weak and --share remove dead kernels "
-            "too",
+            "prune: --dead and --weak: give only one of them; --weak and --share remove dead "
+            "kernels too",
         ),
         (
             ("--weak", 0.01, "--share", 0.3),
-            "prune: --weak and --share: give one of them; each says how many go",
+            "prune: --weak and --share: give only one of them; each is a choice by itself",
         ),
         (
             ("--dead", "--weak", 0.01, "--share", 0.3),
-            "prune: --dead and --weak and --share: give one of them; --weak and --share remove "
-            "dead kernels too",
+            "prune: --dead and --weak and --share: give only one of them; --weak and --share "
+            "remove dead kernels too",
         ),
         (
             ("--weak", 1.5),
@@ -381,25 +352,27 @@ def test_what_is_refused(
         ),
         (
             ("--share", 0.95),
-            "prune: all 8 kernels of blocks.0.depthwise.0 would go, and a layer cannot be empty: "
-            "take less than --share 0.95",
+            "prune: all 8 kernels of blocks.0.depthwise.0 would be removed, but a layer needs at "
+            "least one; use less than --share 0.95",
         ),
     ):
-        assert refused(dying.path, *words, "--out", out) == message
+        assert refused(with_dead_kernels.path, *words, "--out", out) == message
     with pytest.raises(SettingsError, match=r"^--seed: wanted a whole number from 0 up, got -1$"):
-        sl.prune(dying, share=0.3, seed=-1, out=out)
+        sl.prune(with_dead_kernels, share=0.3, seed=-1, out=out)
     assert refused(tiny_run.path, "--dead", "--out", out) == (
         "prune: hybridsn has no depthwise layers, so there is nothing to prune"
     )
-    assert refused(dying.path / "bundle", "--dead", "--out", out) == (
-        "prune: wanted a run, whose training data tell what its kernels do; a bundle has none"
+    assert refused(with_dead_kernels.path / "bundle", "--dead", "--out", out) == (
+        "prune: wanted a run, because its data are needed; a bundle has none"
     )
-    assert refused(dying.path, "--dead", "--out", tmp_path / "taken", "--overwrite") == (
-        f"{tmp_path / 'taken'} is no run, so --overwrite leaves it alone; take another --out"
+    assert refused(
+        with_dead_kernels.path, "--dead", "--out", tmp_path / "taken", "--overwrite"
+    ) == (
+        f"{tmp_path / 'taken'} is not a run, which --overwrite does not replace; take another --out"
     )
     for flags in (("--dead",), ("--share", 0.3)):
-        assert refused(dying.path, *flags, "--out", dying.path) == (
-            f"{dying.path} exists; take another --out, or replace it with --overwrite"
+        assert refused(with_dead_kernels.path, *flags, "--out", with_dead_kernels.path) == (
+            f"{with_dead_kernels.path} exists; take another --out, or replace it with --overwrite"
         )
     assert refused(tmp_path / "nowhere", "--share", 0.3, "--out", out) == (
         f"{tmp_path / 'nowhere' / 'config.json'}: cannot be read (No such file or directory); is "
@@ -409,11 +382,11 @@ def test_what_is_refused(
     def all_die(net: Any) -> None:
         nn.init.zeros_(net.blocks[4].depthwise[0].weight)
 
-    empty = planted(dying, tmp_path / "empty", all_die)
+    empty = changed_run(with_dead_kernels, tmp_path / "empty", all_die)
     for flags in (("--dead",), ("--weak", 0.01)):
         assert refused(empty.path, *flags, "--out", out) == (
-            "prune: all 64 kernels of blocks.4.depthwise.0 would go, and a layer cannot be empty: "
-            "the network looks at nothing there; train it again"
+            "prune: all 64 kernels of blocks.4.depthwise.0 would be removed, but a layer needs at "
+            "least one; train the network again: this layer ignores its input"
         )
 
 
@@ -429,21 +402,22 @@ def test_a_run_whose_data_are_gone(
         f"error: {tmp_path / 'run'}: trained on images in memory, which cannot be loaded again; "
         "give them"
     )
-    made = sl.prune(tmp_path / "run", *sl.load("digits"), dead=True, out=tmp_path / "out")
-    assert made.difference < 1e-5
+    pruning = sl.prune(tmp_path / "run", *sl.load("digits"), dead=True, out=tmp_path / "out")
+    assert pruning.difference < 1e-5
 
 
-def test_other_logits_get_no_name(
-    dying: sl.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_changed_logits_are_refused(
+    with_dead_kernels: sl.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def wrong(net: Any, gone: Any) -> Any:
-        return thinned(net, [{c: value + 1 for c, value in layer.items()} for layer in gone])
+    def wrong(net: Any, removed: Any) -> Any:
+        wrong_constants = [{c: value + 1 for c, value in layer.items()} for layer in removed]
+        return without_kernels(net, wrong_constants)
 
-    monkeypatch.setattr("spectrolite.deploy.prune.thinned", wrong)
+    monkeypatch.setattr("spectrolite.deploy.removed_kernels.without_kernels", wrong)
     with pytest.raises(
         VerifyError,
-        match=r"^.*: without its dead kernels the logits differ by .* "
-        r"of the largest, wanted 1e-05 at most; nothing was written$",
+        match=r"^.*: removing the dead kernels changes the logits by .* "
+        r"of the largest, wanted at most 1e-05; nothing was written$",
     ):
-        sl.prune(dying, dead=True, out=tmp_path / "out")
+        sl.prune(with_dead_kernels, dead=True, out=tmp_path / "out")
     assert list(tmp_path.iterdir()) == []

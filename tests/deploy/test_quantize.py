@@ -1,9 +1,9 @@
-"""Networks in fewer bits: what they lose, what they weigh, and what refuses them.
+"""Quantized networks: accuracy, size, and what is refused.
 
 Independent references:
-- weights, scales and types read from the files by `onnx`, and the rounding done here by numpy;
-- accuracies counted here from the classes and the truth;
-- `10 log10` of a noise that is known.
+- weights, scales and types read from the files by `onnx`, and rounding done here by numpy;
+- accuracies counted here from classes and truth;
+- `10 log10` of a known noise.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ BACKENDS = ("onnxruntime", "openvino")
 
 
 @contextmanager
-def _from(content: bytes) -> Iterator[None]:
-    """Take ONNX bytes that were made already: torch's exporter takes seconds."""
+def _using(content: bytes) -> Iterator[None]:
+    """Use these ONNX bytes: torch's exporter takes seconds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(quantizing, "onnx_bytes", lambda *_: content)
         yield
@@ -42,12 +42,12 @@ def digits_bytes(digits_onnx: sl.Export) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def made(
+def int8(
     digits_run: sl.Run, digits_bytes: bytes, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, tuple[sl.Quantization, Path]]:
     """The digits' network in int8, by both backends."""
     folder = tmp_path_factory.mktemp("int8")
-    with _from(digits_bytes):
+    with _using(digits_bytes):
         return {
             b: (sl.quantize(digits_run, backend=b, out=folder / b, max_drop=3), folder / b)  # type: ignore[arg-type]
             for b in BACKENDS
@@ -55,30 +55,34 @@ def made(
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_the_figures_are_those_of_the_run_s_own_test(
-    made: dict[str, tuple[sl.Quantization, Path]], digits_run: sl.Run, backend: str
+def test_accuracy_and_agreement_are_those_on_the_test_part(
+    int8: dict[str, tuple[sl.Quantization, Path]], digits_run: sl.Run, backend: str
 ) -> None:
-    found, folder = made[backend]
+    result, folder = int8[backend]
     test = sl.load("digits")[1]
-    said = sl.classify(folder, test).classes
-    assert found.accuracy[1] == (said == test.targets).mean()
-    assert found.accuracy[0] == pytest.approx(digits_run.report.overall_accuracy, abs=0.003)
+    classes = sl.classify(folder, test).classes
+    assert result.accuracy[1] == (classes == test.targets).mean()
+    assert result.accuracy[0] == pytest.approx(digits_run.report.overall_accuracy, abs=0.003)
     plain = sl.classify(digits_run, test).classes
-    assert found.agreement == pytest.approx((said == plain).mean(), abs=0.003)
-    assert found.drop == pytest.approx(100 * (found.accuracy[0] - found.accuracy[1]))
+    assert result.agreement == pytest.approx((classes == plain).mean(), abs=0.003)
+    assert result.drop == pytest.approx(100 * (result.accuracy[0] - result.accuracy[1]))
     files = [p for p in folder.iterdir() if not p.name.endswith(".json")]
-    assert found.bytes[1] == sum(p.stat().st_size for p in files)
-    assert (found.precision, found.per, found.computes) == ("int8", "channel", "int8")
+    assert result.bytes[1] == sum(p.stat().st_size for p in files)
+    assert (result.precision, result.per, result.computes) == ("int8", "channel", "int8")
     assert sl.open_exported(folder).config.precision == "int8"
-    assert json.loads((folder / "quantization.json").read_text())["agreement"] == found.agreement
+    assert json.loads((folder / "quantization.json").read_text())["agreement"] == result.agreement
+    lines = repr(result).splitlines()
+    assert lines[0] == f"Quantization to int8 on {backend}"
+    assert lines[1] == "accuracy: {:.2%} before, {:.2%} after".format(*result.accuracy)
+    assert len(lines) == 5
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_every_layer_has_its_noise(
-    made: dict[str, tuple[sl.Quantization, Path]], digits_bytes: bytes, backend: str
+def test_every_layer_has_a_noise_figure(
+    int8: dict[str, tuple[sl.Quantization, Path]], digits_bytes: bytes, backend: str
 ) -> None:
-    """Eight bits of a bell-shaped signal give 30 to 45 dB; a layer that is broken, about 0."""
-    noise = made[backend][0].sqnr_db
+    """Eight bits of a bell-shaped signal give 30 to 45 dB; a broken layer gives about 0."""
+    noise = int8[backend][0].sqnr_db
     assert list(noise) == precisions.layer_names(digits_bytes)
     assert len(noise) == 1 + 2 * 9 + 1
     values = [value for value in noise.values() if value is not None]
@@ -86,10 +90,10 @@ def test_every_layer_has_its_noise(
     assert max(values) < 60
 
 
-def test_weights_are_signed_bytes_with_a_scale_a_channel(
-    made: dict[str, tuple[sl.Quantization, Path]], digits_bytes: bytes
+def test_weights_are_signed_bytes_with_one_scale_a_channel(
+    int8: dict[str, tuple[sl.Quantization, Path]], digits_bytes: bytes
 ) -> None:
-    model = onnx.load_model_from_string((made["onnxruntime"][1] / "model.onnx").read_bytes())
+    model = onnx.load_model_from_string((int8["onnxruntime"][1] / "model.onnx").read_bytes())
     plain = onnx.load_model_from_string(digits_bytes)
     weights, before = (
         {w.name: onnx.numpy_helper.to_array(w) for w in m.graph.initializer} for m in (model, plain)
@@ -103,18 +107,18 @@ def test_weights_are_signed_bytes_with_a_scale_a_channel(
     for untouched in ("scale", "shift"):  # the normalisation
         assert np.array_equal(weights[untouched], before[untouched])
     first = next(n for n in model.graph.node if "raw" in n.input)
-    assert first.op_type == "Cast"  # nothing rounds the pixels before they are normalised
+    assert first.op_type == "Cast"  # the pixels are not rounded before they are normalised
 
 
-def test_a_scale_for_a_whole_tensor_is_the_lesson(
+def test_one_scale_for_a_whole_tensor_adds_more_noise(
     digits_run: sl.Run,
     digits_bytes: bytes,
-    made: dict[str, tuple[sl.Quantization, Path]],
+    int8: dict[str, tuple[sl.Quantization, Path]],
     tmp_path: Path,
 ) -> None:
-    """Depthwise channels differ a lot in range: one scale for all wastes bits on most of them."""
-    with _from(digits_bytes):
-        found = sl.quantize(digits_run, out=tmp_path / "out", per="tensor", max_drop=100)
+    """The ranges of depthwise channels differ a lot: one scale for all wastes bits on most."""
+    with _using(digits_bytes):
+        result = sl.quantize(digits_run, out=tmp_path / "out", per="tensor", max_drop=100)
     model = onnx.load_model_from_string((tmp_path / "out" / "model.onnx").read_bytes())
     scales = {w.name: w for w in model.graph.initializer}
     name = "network.blocks.4.depthwise.0.weight_scale"
@@ -123,27 +127,27 @@ def test_a_scale_for_a_whole_tensor_is_the_lesson(
     def mean_db(one: sl.Quantization) -> float:
         return float(np.mean([v for v in one.sqnr_db.values() if v is not None]))
 
-    assert mean_db(found) < mean_db(made["onnxruntime"][0])
+    assert mean_db(result) < mean_db(int8["onnxruntime"][0])
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_float16_stores_and_does_not_compute(
+def test_float16_is_for_storage_only(
     digits_run: sl.Run, digits_bytes: bytes, tmp_path: Path, backend: Any
 ) -> None:
-    with _from(digits_bytes):
-        found = sl.quantize(digits_run, to="float16", backend=backend, out=tmp_path / "out")
-    assert (found.precision, found.computes, found.per) == ("float16", "float32", None)
+    with _using(digits_bytes):
+        result = sl.quantize(digits_run, to="float16", backend=backend, out=tmp_path / "out")
+    assert (result.precision, result.computes, result.per) == ("float16", "float32", None)
     halved = precisions.float16_weights(digits_bytes)
     types = {w.name: w.data_type for w in onnx.load_model_from_string(halved).graph.initializer}
     assert {t for n, t in types.items() if n.startswith("network.")} == {onnx.TensorProto.FLOAT16}
     assert types["scale"] == types["shift"] == onnx.TensorProto.FLOAT
     assert len(halved) < 0.6 * len(digits_bytes)
-    assert found.agreement > 0.99
-    assert found.bytes[1] < 0.8 * found.bytes[0]
-    assert all(v is None or v > 40 for v in found.sqnr_db.values())
+    assert result.agreement > 0.99
+    assert result.bytes[1] < 0.8 * result.bytes[0]
+    assert all(v is None or v > 40 for v in result.sqnr_db.values())
 
 
-def test_a_scene_is_calibrated_on_patches_of_training_pixels_and_reduced_in_float(
+def test_a_scene_model_is_calibrated_on_training_patches_and_reduces_bands_in_float32(
     tiny_run: sl.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Any] = []
@@ -154,8 +158,8 @@ def test_a_scene_is_calibrated_on_patches_of_training_pixels_and_reduced_in_floa
         return real(content, batches, kept, channel)
 
     monkeypatch.setattr(precisions, "int8_onnx", spy)
-    found = sl.quantize(tiny_run, out=tmp_path / "out", max_drop=5)
-    assert found.kept == ("conv3d_1.0",)  # one channel in: float is faster here
+    result = sl.quantize(tiny_run, out=tmp_path / "out", max_drop=5)
+    assert result.kept == ("conv3d_1.0",)  # one input channel: float32 is faster
     scene, labels = tiny_run.data()
     train = tiny_run.split(scene, labels).train
     patches = np.concatenate(seen)
@@ -168,20 +172,20 @@ def test_a_scene_is_calibrated_on_patches_of_training_pixels_and_reduced_in_floa
         assert all("DequantizeLinear" not in i for i in node.input), name
     node = next(n for n in model.graph.node if n.name == "fc1")
     assert all("DequantizeLinear" in i for i in node.input[:2])
-    assert found.bytes[0] / found.bytes[1] > 3.7
+    assert result.bytes[0] / result.bytes[1] > 3.7
     mapped = sl.classify(tmp_path / "out", scene).classes.ravel()
     tested = tiny_run.split(scene, labels).test
-    assert found.accuracy[1] == (mapped[tested] == labels.array.ravel()[tested]).mean()
+    assert result.accuracy[1] == (mapped[tested] == labels.array.ravel()[tested]).mean()
 
 
-def test_a_loss_above_the_limit_is_refused_with_the_layers_to_keep(
+def test_a_loss_above_the_limit_is_refused_and_the_message_names_layers_to_keep(
     digits_run: sl.Run,
     digits_bytes: bytes,
     tmp_path: Path,
     typed: Callable[..., tuple[int, str, str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Scales of nothing: every layer but the kept ones is broken."""
+    """The weights of one layer become zero, so that layer is the one to keep."""
 
     def broken(content: bytes, *_: Any) -> bytes:
         model = onnx.load_model_from_string(content)
@@ -192,27 +196,27 @@ def test_a_loss_above_the_limit_is_refused_with_the_layers_to_keep(
         return bytes(model.SerializeToString())
 
     monkeypatch.setattr(precisions, "int8_onnx", broken)
-    with _from(digits_bytes):
+    with _using(digits_bytes):
         code, out, err = typed("quantize", digits_run.path, "--out", tmp_path / "out")
     assert (code, out) == (1, "")
     before = 100 * digits_run.report.overall_accuracy
     assert err.startswith("error: int8 on onnxruntime loses ")
-    assert f"points ({before:.2f} % to " in err
+    assert f"points of accuracy ({before:.2f} % to " in err
     assert err.endswith(
-        " %), wanted 0.5 at most; nothing was written; keep the layers that moved most in "
+        " %), wanted at most 0.5; nothing was written; keep the layers with the most noise in "
         "float32: --keep linear"
     )
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_kept_layer_stays_float(
+def test_a_kept_layer_stays_float32(
     digits_run: sl.Run,
     digits_bytes: bytes,
     tmp_path: Path,
     typed: Callable[..., tuple[int, str, str]],
 ) -> None:
     words = ("--keep", "stem.0", "--keep", "linear", "--max-drop", 3, "--json")
-    with _from(digits_bytes):
+    with _using(digits_bytes):
         code, out, err = typed("quantize", digits_run.path, "--out", tmp_path / "out", *words)
     assert code == 0, err
     assert json.loads(out)["kept"] == ["stem.0", "linear"]
@@ -231,26 +235,28 @@ def test_a_kept_layer_stays_float(
         (("--max-drop", "nan"), "max_drop: wanted 0 points or more, got nan"),
         (
             ("--to", "float16", "--keep", "linear"),
-            "keep, per: go with int8; float16 stores every weight in half",
+            "keep, per: go with int8 only; float16 stores every weight in 16 bits",
         ),
     ],
 )
-def test_wrong_words_are_named(
+def test_wrong_values_are_refused(
     digits_run: sl.Run,
     tmp_path: Path,
     typed: Callable[..., tuple[int, str, str]],
     words: tuple[str, ...],
     message: str,
 ) -> None:
-    found = typed("quantize", digits_run.path, "--out", tmp_path / "out", *words)
-    assert found == (2, "", f"error: {message}")
+    result = typed("quantize", digits_run.path, "--out", tmp_path / "out", *words)
+    assert result == (2, "", f"error: {message}")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_cannot_be_judged_is_refused(
+def test_what_cannot_be_calibrated_or_scored_is_refused(
     digits_run: sl.Run, digits_bytes: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(RunError, match=r"^quantize: wanted a run, whose training data calibrate"):
+    with pytest.raises(
+        RunError, match=r"^quantize: wanted a run, because its data are needed; a bundle has none$"
+    ):
         sl.quantize(digits_run.path / "bundle", out=tmp_path / "out")
     train, test = sl.load("digits")
     other = sl.ImageSet(
@@ -258,7 +264,10 @@ def test_what_cannot_be_judged_is_refused(
     )
     with pytest.raises(RunError, match=r"the images \(other\) differ from those of the run"):
         sl.quantize(digits_run, other, test, out=tmp_path / "out")
-    with _from(digits_bytes), pytest.raises(SettingsError, match=r"^keep: no layer 'fc9'; there"):
+    with (
+        _using(digits_bytes),
+        pytest.raises(SettingsError, match=r"^keep: wanted layers of .*, got 'fc9'$"),
+    ):
         sl.quantize(digits_run, out=tmp_path / "out", keep=["fc9"])
     import sys
 

@@ -24,6 +24,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 import spectrolite as sl
+from depthwise_networks import NETWORKS, network_without_dead_kernels
 from spectrolite.errors import RunError, SettingsError
 from spectrolite.evaluation.depthwise_kernels import (
     CONSTANT,
@@ -38,38 +39,6 @@ from spectrolite.evaluation.network_checks import Checkup
 from spectrolite.models import build_model
 from spectrolite.pages.doctor_page import kernel_sentence
 from spectrolite.pages.kernel_picture import DEAD, WEAK, kernel_picture
-
-NETWORKS: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {
-    "V1": ("mobilenet_v1", {"width": 0.25, "variant": "course"}, (3, 8, 8)),
-    "V1 relu": ("mobilenet_v1", {"width": 0.25, "activation": "relu"}, (3, 8, 8)),
-    "V2": ("mobilenet_v2", {"width": 0.35}, (3, 8, 8)),
-    "V2 narrow": ("mobilenet_v2", {"width": 0.1}, (3, 8, 8)),
-    "V2 course": ("mobilenet_v2", {"width": 0.1, "variant": "course"}, (3, 8, 8)),
-    "MobileSN": ("mobilesn", {"bands": 5, "classes": 3, "width": 0.3}, (5, 15, 14)),
-    "MobileSN of a pixel": (
-        "mobilesn",
-        {"bands": 5, "classes": 3, "width": 0.3, "receptive_field": 1},
-        (5, 4, 4),
-    ),
-}
-
-
-def settled(name: str, seed: int = 0) -> tuple[Any, Tensor]:
-    """A network whose every kernel is alive, with the data that its statistics are of."""
-    model, arguments, shape = NETWORKS[name]
-    net = build_model(model, **arguments, generator=torch.Generator().manual_seed(seed))
-    data = torch.randn(48, *shape, generator=torch.Generator().manual_seed(seed + 1))
-    for layer in depthwise_layers(net):
-        conv: Any = layer.depthwise[0]
-        with torch.no_grad():  # at a single position nothing but the centre counts
-            conv.weight[:, :, conv.kernel_size[0] // 2, conv.kernel_size[0] // 2] = 1
-    for module in net.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = 1.0  # the statistics of one pass
-            nn.init.constant_(module.bias, 2.0)  # where an activation is linear
-    with torch.no_grad():
-        net.train()(data)
-    return net.eval(), data
 
 
 def stage(
@@ -138,7 +107,7 @@ def test_the_proof_holds_against_any_input_and_misses_none(
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_nothing_leaves_the_bounds_of_a_network(name: str) -> None:
-    net, data = settled(name)
+    net, data = network_without_dead_kernels(name)
     net, data = net.double(), data.double()
     most = float(data.abs().max())
     ends = torch.full((data.shape[1],), most, dtype=torch.float64)
@@ -168,15 +137,15 @@ def test_nothing_leaves_the_bounds_of_a_network(name: str) -> None:
 
 
 def test_the_input_range_of_a_layer_is_its_activations_where_nothing_is_known() -> None:
-    relu6 = depthwise_layers(settled("MobileSN")[0])[0].inputs
+    relu6 = depthwise_layers(network_without_dead_kernels("MobileSN")[0])[0].inputs
     assert (set(relu6.low.tolist()), set(relu6.high.tolist())) == ({0.0}, {6.0})
-    relu = depthwise_layers(settled("V1 relu")[0])[0].inputs
+    relu = depthwise_layers(network_without_dead_kernels("V1 relu")[0])[0].inputs
     assert (set(relu.low.tolist()), set(relu.high.tolist())) == ({0.0}, {float("inf")})
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_none_is_found_where_none_is(name: str) -> None:
-    net, data = settled(name)
+    net, data = network_without_dead_kernels(name)
     found = depthwise_kernels(net, data)
     assert [(k.dead, k.weak) for k in found] == [((), ())] * len(found)
     assert all(sum(k.shares) == pytest.approx(1) for k in found)
@@ -200,7 +169,7 @@ def _plant(net: Any, layer: int) -> dict[str, int]:
 
 @pytest.mark.parametrize("name", ["V1", "V2", "MobileSN"])
 def test_planted_kernels_are_found_and_no_others(name: str) -> None:
-    net, data = settled(name)
+    net, data = network_without_dead_kernels(name)
     where = _plant(net, 1)
     first, found, *_ = depthwise_kernels(net, data)
     assert (first.dead, first.weak) == ((), ())
@@ -219,7 +188,7 @@ def test_planted_kernels_are_found_and_no_others(name: str) -> None:
 
 
 def test_a_constant_input_is_no_constant_output_at_a_padded_border() -> None:
-    net, data = settled("V1")
+    net, data = network_without_dead_kernels("V1")
     before = net.blocks[0].pointwise[1]
     with torch.no_grad():
         before.weight[4], before.bias[4] = 0, 3  # 3 everywhere: less at a border, of zeros, later
@@ -236,7 +205,7 @@ def test_a_constant_input_is_no_constant_output_at_a_padded_border() -> None:
 
 
 def test_a_known_range_of_the_input_proves_more() -> None:
-    net, data = settled("V1 relu")
+    net, data = network_without_dead_kernels("V1 relu")
     with torch.no_grad():
         kernel = net.blocks[0].depthwise[0].weight
         kernel[2] = kernel[2].abs()
@@ -248,7 +217,7 @@ def test_a_known_range_of_the_input_proves_more() -> None:
 
 @pytest.mark.parametrize("name", ["V1", "V2 course", "MobileSN"])
 def test_shares_and_means_are_numpys(name: str) -> None:
-    net, data = settled(name)
+    net, data = network_without_dead_kernels(name)
     data = torch.cat([data, data[:30] + 1])  # two passes, of which the second is shorter
     seen: list[np.ndarray[Any, Any]] = []
     hook = (
@@ -284,7 +253,7 @@ def test_an_unknown_input_is_unbounded() -> None:
 
 
 def test_the_picture_frames_what_was_found() -> None:
-    net, data = settled("V1")
+    net, data = network_without_dead_kernels("V1")
     _plant(net, 1)
     layers, found = depthwise_layers(net)[:2], depthwise_kernels(net, data)[:2]
     bare = [k.model_copy(update={"dead": (), "weak": ()}) for k in found]
@@ -325,12 +294,17 @@ def test_the_doctor_tells_of_kernels(
     picture.touch()
     code, out, err = typed("doctor", copied.path, "--picture", picture)
     assert (code, out) == (2, "")
-    assert err == f"error: {picture} exists; take another name, or --overwrite"
+    assert err == (
+        f"error: {picture} exists; take another --picture, or replace it with --overwrite"
+    )
     code, _, err = typed("doctor", copied.path, "--picture", tmp_path, "--overwrite")
     assert (code, err) == (2, f"error: --picture: wanted a name that ends in .png, got {tmp_path}")
     (tmp_path / "folder.png").mkdir()
     code, _, err = typed("doctor", copied.path, "--picture", tmp_path / "folder.png", "--overwrite")
-    assert (code, err) == (2, f"error: {tmp_path / 'folder.png'} is a folder; take another name")
+    assert (code, err) == (
+        2,
+        f"error: {tmp_path / 'folder.png'} is a folder; take another --picture",
+    )
 
     code, out, _ = typed("doctor", copied.path, "--picture", picture, "--overwrite", "--json")
     told = json.loads(out)
@@ -371,22 +345,9 @@ def test_the_sentence_counts(copied: sl.Run) -> None:
     )
 
 
-def test_the_doctor_on_scenes(
-    tiny_files: tuple[Path, Path], tiny_run: sl.Run, tmp_path: Path
-) -> None:
-    scene, labels = sl.read_scene(tiny_files[0]), sl.read_labels(tiny_files[1])
-    split = sl.split(labels, "random", train=0.2, seed=1)
-    run = sl.train(
-        scene,
-        labels,
-        split,
-        out=tmp_path / "sn",
-        model="mobilesn",
-        components=5,
-        epochs=2,
-        receptive_field=5,
-        width=0.25,
-    )
+def test_the_doctor_on_scenes(mobilesn_run: sl.Run, tiny_run: sl.Run, tmp_path: Path) -> None:
+    shutil.copytree(mobilesn_run.path, tmp_path / "sn")
+    run = sl.open_run(tmp_path / "sn")
     found = sl.doctor(run, picture=tmp_path / "sn.png").kernels
     assert [(k.name, k.kernels) for k in found] == [
         (f"blocks.{n}.depthwise.0", 24) for n in range(3)
@@ -411,7 +372,11 @@ def test_pictures_that_are_refused(copied: sl.Run, tmp_path: Path) -> None:
     taken = tmp_path / "taken.png"
     taken.touch()
     for picture, kind, message in (
-        (taken, RunError, f"{taken} exists; take another name, or --overwrite"),
+        (
+            taken,
+            RunError,
+            f"{taken} exists; take another --picture, or replace it with --overwrite",
+        ),
         (
             tmp_path / "kernels.svg",
             SettingsError,
@@ -424,7 +389,7 @@ def test_pictures_that_are_refused(copied: sl.Run, tmp_path: Path) -> None:
 
 def test_layers_are_in_order_and_between_their_neighbours() -> None:
     for name in NETWORKS:
-        layers: Any = depthwise_layers(settled(name)[0])
+        layers: Any = depthwise_layers(network_without_dead_kernels(name)[0])
         for layer in layers:
             kernels = len(layer.depthwise[0].weight)
             assert len(layer.before[0].weight) == kernels == layer.after[0].weight.shape[1]

@@ -506,7 +506,7 @@ def test_a_cell_names_what_trained_its_run(
         (
             {"models": ("svm_context,side=5,side=7",)},
             SettingsError,
-            "--model: side stands twice in 'svm_context,side=5,side=7'",
+            "--model: side is given twice in 'svm_context,side=5,side=7'",
         ),
         (
             {"models": (SMALL, "mobilesn,components=5,width=0.25,receptive_field=3,epochs=4")},
@@ -580,9 +580,13 @@ def test_a_cell_names_what_trained_its_run(
         (
             {"splits": ("given,train=a,test=b",)},
             SplitError,
-            "--split given,train=a,test=b: a given split cannot be drawn anew; take another",
+            "--split given,train=a,test=b: a given split has no seeds to vary; take another",
         ),
-        ({"splits": (RANDOM, RANDOM)}, SplitError, f"--split {RANDOM}: stands twice; name it once"),
+        (
+            {"splits": (RANDOM, RANDOM)},
+            SplitError,
+            f"--split {RANDOM}: is given twice; name it once",
+        ),
         (
             {"splits": ("random", RANDOM, "random,train=.1,guard=0")},
             SplitError,
@@ -642,9 +646,7 @@ def test_a_folder_of_something_else_is_refused(
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(RunError) as caught:
         compare(*tiny, models=("position",), splits=(RANDOM,), seeds=1, out=tmp_path)
-    assert str(caught.value) == (
-        f"{tmp_path}: is there and holds no comparison; take another --out"
-    )
+    assert str(caught.value) == (f"{tmp_path} exists and is not a comparison; take another --out")
 
 
 @pytest.mark.parametrize(

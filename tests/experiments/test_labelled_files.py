@@ -90,7 +90,7 @@ def whole(files: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def test_a_run_on_polygons(files: tuple[Path, Path], whole: sl.Run) -> None:
-    told = "1 of 9 polygons lie outside the scene and are left out"
+    told = "1 of 9 polygons are outside the scene and are dropped"
     assert f"Labels: {told}." in whole.report.notes
     assert whole.manifest["data"]["labels"] == {
         "file": str(files[1]),
@@ -131,7 +131,7 @@ def test_a_stopped_run_goes_on_with_the_same_polygons(
         patch.setattr(TrainingProgress, "epoch", stop)
         code, _, err = typed(*words(files, *SHORT, "--out", tmp_path / "run"))
     assert code == 130
-    assert "plots.gpkg: 1 of 9 polygons lie outside the scene and are left out" in err
+    assert "plots.gpkg: 1 of 9 polygons are outside the scene and are dropped" in err
     code, _, err = typed("train", "--out", tmp_path / "run", "--resume")
     assert code == 0, err
     assert sl.open_run(tmp_path / "run").manifest["weights_sha256"] == whole.bundle.sha256
@@ -178,11 +178,12 @@ def test_the_doctor_on_polygons(typed: Typed, files: tuple[Path, Path], whole: s
     there = ("--scene", files[0], "--labels", files[1])
     bundle = whole.path / "bundle"
     code, _, err = typed("doctor", bundle, *there, "--layer", "north", "--class-field", "crop")
-    assert (code, err) == (2, f"error: {files[1]}: no layer 'north' in it, only plots")
+    assert (code, err) == (2, f"error: {files[1]}: no layer 'north', only plots")
     code, _, err = typed("doctor", bundle, *there)
     assert (code, err) == (
         2,
-        f"error: {files[1]}: which field says the class? Choose one with --class-field: crop",
+        f"error: {files[1]}: name the attribute that holds the class with --class-field; the file "
+        "has: crop",
     )
 
 
@@ -205,13 +206,13 @@ def test_labels_on_pixels_without_a_spectrum_are_refused_before_training(
 
 
 WRONG: dict[str, tuple[tuple[object, ...], str]] = {
-    "no field": (("--split", SPLIT), "which field says the class?"),
-    "another field": (("--class-field", "kind"), "no field 'kind' in it, only crop"),
+    "no field": (("--split", SPLIT), "name the attribute that holds the class with --class-field"),
+    "another field": (("--class-field", "kind"), "no attribute 'kind', only crop"),
     "another layer": (
         ("--class-field", "crop", "--layer", "north"),
-        "no layer 'north' in it, only plots",
+        "no layer 'north', only plots",
     ),
-    "a key": (("--labels-key", "crop"), "--labels-key crop does not go with .gpkg files"),
+    "a key": (("--labels-key", "crop"), "--labels-key crop does not apply to .gpkg files"),
     "too wide a guard": (
         ("--class-field", "crop", "--split", "polygons,train=0.5,guard=12"),
         "polygons,train=0.5,seed=0,guard=12: 2 wheat has no test pixel",

@@ -183,7 +183,9 @@ def test_what_cannot_be_repeated(first: sl.Run, data: Data, tmp_path: Path) -> N
 def test_a_folder_of_something_else_is_refused(first: sl.Run, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
-    with pytest.raises(RunError, match=r"mine: is there and holds no repetitions; take another --"):
+    with pytest.raises(
+        RunError, match=r"mine exists and is not a folder of repetitions; take another --"
+    ):
         sl.repeat(first, out=tmp_path / "mine")
     folder = tmp_path / "run-repeats"
     sl.repeat(first, seeds=2)

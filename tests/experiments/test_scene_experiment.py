@@ -196,11 +196,15 @@ def test_map_scene_maps_another_file(
     }
     own = sl.map_scene(tiny_run, out=tmp_path / "m.tif")
     np.testing.assert_array_equal(made.classes, own.classes)
-    with pytest.raises(RunError, match=r"exists; take another --out, or --overwrite$"):
+    with pytest.raises(
+        RunError, match=r"exists; take another --out, or replace it with --overwrite$"
+    ):
         sl.map_scene(tiny_run, out=out)
     with pytest.raises(RunError, match=r"^map: a bundle or an exported model has no scene of"):
         sl.map_scene(tiny_run.bundle, out=tmp_path / "b.tif")
-    with pytest.raises(RunError, match=r"^--out: wanted a name that ends in \.tif, got .*\.jpg$"):
+    with pytest.raises(
+        SettingsError, match=r"^--out: wanted a name that ends in \.tif, got .*\.jpg$"
+    ):
         sl.map_scene(tiny_run, out=tmp_path / "map.jpg")
     np.save(tmp_path / "fewer.npy", np.load(tiny_files[0])[:, :, :12])
     with pytest.raises(SceneError, match=r"the model takes 16 bands, the scene has 12$"):
@@ -219,7 +223,7 @@ def test_a_folder_that_exists_is_left_alone(
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     for overwrite, words in (
         (False, r"mine exists; take another --out, or replace it with --overwrite$"),
-        (True, r"mine is no run, so --overwrite leaves it alone; take another --out$"),
+        (True, r"mine is not a run, which --overwrite does not replace; take another --out$"),
     ):
         with pytest.raises(RunError, match=words):
             sl.train(*tiny, split, out=tmp_path / "mine", overwrite=overwrite, **tiny_flags)

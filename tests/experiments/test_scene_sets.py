@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 import spectrolite as sl
 from spectrolite.data.scene import Window, windows
-from spectrolite.deploy.onnx_graph import dropped_bands
+from spectrolite.deploy.run_data import dropped_bands
 from spectrolite.errors import RunError
 from spectrolite.models import build_scene_model
 from spectrolite.samples.band_reduction import fit_bands, reduce_scenes
@@ -181,8 +181,9 @@ def test_a_graph_leaves_out_the_bands_that_every_scene_leaves_out(run: Path) -> 
     with pytest.raises(RunError) as refused:
         dropped_bands(replace(opened, manifest=chosen))
     assert str(refused.value) == (
-        f"{run}: other bands were left out of one scene than of another, and a graph makes one "
-        f"choice; give {run / 'bundle'}, whose graph takes the bands that were kept"
+        f"{run}: different bands were left out of its scenes, but a graph can leave out only the "
+        f"same bands of every scene; export {run / 'bundle'} instead: its graph takes the bands "
+        "that were kept"
     )
 
 
@@ -311,7 +312,7 @@ def test_what_cannot_be_is_said(files: Path, run: Path, typed: Typed, tmp_path: 
                 "scene",
                 *SHORT,
             ],
-            "--bands-from scene: takes all of north.npy in memory, and it stays in its file; take "
+            "--bands-from scene: needs all of north.npy in memory, but it stays in its file; take "
             "train or patches",
         ),
     ):

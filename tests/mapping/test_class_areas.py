@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 import spectrolite as sl
 from spectrolite.errors import ReadError, RunError, SettingsError
 from spectrolite.mapping.class_areas import adjusted, pixel_area_m2
-from spectrolite.mapping.geotiff import MapHead, geotiff_bytes
+from spectrolite.mapping.geotiff import geotiff_bytes
+from spectrolite.mapping.map_file import MapHead
 from spectrolite.readers.labels.reference_points import read_sample
 
 PAPER = np.array([[66, 0, 5, 4], [0, 55, 8, 12], [1, 0, 153, 11], [2, 1, 9, 313]])  # map by truth
@@ -52,9 +53,9 @@ def _map(
 
 def test_the_papers_example() -> None:
     """21,158 ± 6,158 ha and so on: exactly the printed numbers."""
-    made = adjusted(PAPER.T, PAPER_PIXELS, 1e7 * 900 / 1e4, PAPER_NAMES, "by-map-class")
-    assert [(round(e.ha or 0), round(e.ha_error or 0)) for e in made] == PAPER_HA
-    assert sum(e.share for e in made) == pytest.approx(1)
+    estimates = adjusted(PAPER.T, PAPER_PIXELS, 1e7 * 900 / 1e4, PAPER_NAMES, "by-map-class")
+    assert [(round(e.ha or 0), round(e.ha_error or 0)) for e in estimates] == PAPER_HA
+    assert sum(e.share for e in estimates) == pytest.approx(1)
 
 
 def test_the_papers_example_from_files(tmp_path: Path) -> None:
@@ -90,7 +91,7 @@ def test_the_papers_example_from_files(tmp_path: Path) -> None:
 )
 def test_the_estimator_written_out(table: list[list[int]], pixels: list[int]) -> None:
     counts = np.array(table) + 1
-    made = adjusted(counts, pixels, None, {1: "a", 2: "b", 3: "c"}, "simple")
+    estimates = adjusted(counts, pixels, None, {1: "a", 2: "b", 3: "c"}, "simple")
     for truth in range(3):
         share = variance = 0.0
         for stratum in range(3):
@@ -99,14 +100,16 @@ def test_the_estimator_written_out(table: list[list[int]], pixels: list[int]) ->
             p = weight * counts[truth, stratum] / n
             share += p
             variance += (weight * p - p**2) / (n - 1)
-        assert made[truth].share == pytest.approx(share)
-        assert made[truth].share_error == pytest.approx(1.96 * max(variance, 0) ** 0.5, abs=1e-9)
-        assert made[truth].ha is None
+        assert estimates[truth].share == pytest.approx(share)
+        assert estimates[truth].share_error == pytest.approx(
+            1.96 * max(variance, 0) ** 0.5, abs=1e-9
+        )
+        assert estimates[truth].ha is None
 
 
 @pytest.mark.parametrize("design", ["simple", "by-map-class"])
-def test_the_intervals_hold_the_truth_as_often_as_they_say(design: str) -> None:
-    """A thousand samples of a map that takes a tenth of one class for the other."""
+def test_95_percent_intervals_hold_the_truth_in_95_percent_of_samples(design: str) -> None:
+    """A thousand samples of a map in which a tenth of each class is mistaken for the other."""
     generator = np.random.default_rng(0)
     truth = generator.random(20_000) < 0.2
     mapped = np.where(generator.random(20_000) < 0.1, ~truth, truth)
@@ -150,8 +153,8 @@ def test_the_intervals_hold_the_truth_as_often_as_they_say(design: str) -> None:
             "no areas: the map's reference system is not projected; map a scene in a "
             "projected refe",
         ),
-        ("EPSG:4326", (1e-4, 0.0, 9.0, 0.0, -1e-4, 48.0), None, "no areas: the map lies in degr"),
-        (None, None, None, "no areas: the map has no reference system and grid; only pixels"),
+        ("EPSG:4326", (1e-4, 0.0, 9.0, 0.0, -1e-4, 48.0), None, "no areas: the map is in degrees"),
+        (None, None, None, "no areas: the map has no reference system and grid, only pixels"),
     ],
 )
 def test_the_area_of_a_pixel(
@@ -178,7 +181,7 @@ def test_a_crs_by_its_code() -> None:
 
 
 def test_a_sample_in_coordinates(tmp_path: Path) -> None:
-    """A point belongs to the pixel that it lies in, its upper left corner included."""
+    """A point belongs to the pixel around it, whose upper left corner is included."""
     classes = np.array([[1, 1, 4], [1, 4, 4], [0, 4, 1]])
     path = _map(tmp_path / "m.tif", classes)
     points = [
@@ -194,7 +197,7 @@ def test_a_sample_in_coordinates(tmp_path: Path) -> None:
     (tmp_path / "s.tsv").write_text(text.replace(",", ";"), encoding="utf-8")
     assert sl.areas(path, sample=tmp_path / "s.tsv", design="simple") == made
     assert made.counts == ((2, 0), (0, 2))
-    assert "1 points lie where the map has no class; left out" in made.notes
+    assert "1 points are where the map has no class; left out" in made.notes
     assert made.adjusted is not None
     assert made.adjusted[1].share == pytest.approx(0.5)
     assert made.adjusted[1].share_error == 0
@@ -206,17 +209,17 @@ BAD = {
     "row,col,x,y,class",
     "": "wanted a header such as x,y,class and rows below it",
     "row,col,class\n": "wanted a header such as x,y,class and rows below it",
-    "row,col,class,row\n0,0,1,0\n": "line 1: the column row stands twice",
-    "row,col,class\n0,0,1\n0,zero,1\n": "line 3: column col: wanted a number, got 'zero'; 1 "
-    "lines are so",
-    "row,col,class\n0,0\n": "line 2: 2 cells, the header has 3; 1 lines are so",
-    "row,col,class\n0,nan,1\n": "line 2: column col: wanted a number, got 'nan'; 1 lines are so",
+    "row,col,class,row\n0,0,1,0\n": "line 1: the column row appears twice",
+    "row,col,class\n0,0,1\n0,zero,1\n": "line 3: column col: wanted a number, got 'zero'; so in 1 "
+    "lines",
+    "row,col,class\n0,0\n": "line 2: 2 cells, the header has 3; so in 1 lines",
+    "row,col,class\n0,nan,1\n": "line 2: column col: wanted a number, got 'nan'; so in 1 lines",
     "row,col,class\n0,0,1\n0,1,\n": "line 3: no class",
     "row,col,class\n0,1,1\n0.5,1,1\n": ", line 3: rows and columns are whole numbers from 0",
-    "row,col,class\n0,1,1\n2,0,1\n": ", line 3: 1 of 2 points lie outside the map of 2 x 3 pixels",
-    "x,y,class\n5,5,1\n": ", line 2: 1 of 1 points lie outside the map of 2 x 3 pixels; are they "
+    "row,col,class\n0,1,1\n2,0,1\n": ", line 3: 1 of 2 points are outside the map of 2 x 3 pixels",
+    "x,y,class\n5,5,1\n": ", line 2: 1 of 1 points are outside the map of 2 x 3 pixels; are they "
     "in its reference system?",
-    "row,col,class\n0,1,1\n1,1,1\n0,1,4\n": ": lines 2 and 4 lie in one pixel, row 0, col 1; "
+    "row,col,class\n0,1,1\n1,1,1\n0,1,4\n": ": lines 2 and 4 are in one pixel, row 0, col 1; "
     "keep one of them",
     "row,col,class\n0,1,2\n": ", line 2: wanted a class of the map, by id or name, got '2'; it has "
     "1 water, 4 land",
@@ -229,8 +232,8 @@ def test_a_bad_sample_is_an_error_that_names_the_line(tmp_path: Path, text: str)
     (tmp_path / "s.csv").write_text(text)
     with pytest.raises(ReadError) as caught:
         sl.areas(path, sample=tmp_path / "s.csv", design="simple")
-    said = str(caught.value).removeprefix(str(tmp_path / "s.csv"))
-    assert said.removeprefix(": ") == BAD[text].removeprefix(": ")
+    message = str(caught.value).removeprefix(str(tmp_path / "s.csv"))
+    assert message.removeprefix(": ") == BAD[text].removeprefix(": ")
 
 
 def test_a_sample_that_cannot_be_read(tmp_path: Path) -> None:
@@ -244,7 +247,7 @@ def test_a_sample_that_cannot_be_read(tmp_path: Path) -> None:
         read_sample(tmp_path / "s.csv")
 
 
-def test_a_sample_that_carries_no_estimate(tmp_path: Path) -> None:
+def test_a_sample_too_small_for_an_estimate(tmp_path: Path) -> None:
     path = _map(tmp_path / "m.tif", np.array([[1, 1, 4], [4, 4, 4]]))
     (tmp_path / "s.csv").write_text("row,col,class\n0,0,1\n0,1,1\n1,1,4\n")
     sample = tmp_path / "s.csv"
@@ -258,9 +261,7 @@ def test_a_sample_that_carries_no_estimate(tmp_path: Path) -> None:
             "--sample: wanted at least 2 points in each class of the map, got 1 for 4 pixels of "
             f"4 land; {remedy}"
         )
-    with pytest.raises(
-        SettingsError, match=r"^--design: wanted simple or by-map-class, .* nothing$"
-    ):
+    with pytest.raises(SettingsError, match=r"^--design: wanted simple or by-map-class, .* None$"):
         sl.areas(path, sample=sample)
     with pytest.raises(SettingsError, match=r"^--design and --run: go with --sample$"):
         sl.areas(path, design="simple")
@@ -288,14 +289,16 @@ def test_points_that_trained_the_model_are_refused(
     with pytest.raises(RunError) as caught:
         sl.areas(path, sample=sample, design="simple", run=tiny_run.path)
     assert str(caught.value) == (
-        f"{sample}: 2 of 32 points lie on pixels that {tiny_run.path} trained on, from line 32 on; "
-        "an estimate needs points that it never saw"
+        f"{sample}: 2 of 32 points are on pixels that {tiny_run.path} trained on, first in "
+        "line 32; an estimate needs points that it never saw"
     )
     small = _map(tmp_path / "m.tif", np.full((2, 2), 7), names=tiny_run.bundle.config.class_names)
     sample.write_text("row,col,class\n0,0,7\n0,1,7\n")
-    with pytest.raises(RunError, match=r"has 28 x 30 pixels, the map 2 x 2; of another scene none"):
+    with pytest.raises(
+        RunError, match=r"has 28 x 30 pixels, the map 2 x 2; the run was trained on a"
+    ):
         sl.areas(small, sample=sample, design="simple", run=tiny_run)
-    with pytest.raises(RunError, match=r"a run on images made no map; name the one that made it$"):
+    with pytest.raises(RunError, match=r"a run on images makes no map; name the run that made it$"):
         sl.areas(small, sample=sample, design="simple", run=digits_run)
 
 
@@ -309,8 +312,8 @@ def test_the_command_line(typed: Callable[..., tuple[int, str, str]], tmp_path: 
     words = ("areas", path, "--sample", tmp_path / "s.csv", "--design", "simple")
     code, out, _ = typed(*words)
     assert "0.09 ± 0.18" in out
-    told = json.loads(typed(*words, "--json")[1])
-    assert told["mapped_ha"] == {"1": 0.18, "4": 0.36}
+    printed = json.loads(typed(*words, "--json")[1])
+    assert printed["mapped_ha"] == {"1": 0.18, "4": 0.36}
     error = 1.96 * (1 / 3) * (0.5 * 0.5 / 1) ** 0.5
-    assert told["adjusted"]["1"]["share_error"] == pytest.approx(error)
-    assert told["adjusted"]["1"]["ha"] == pytest.approx(0.54 / 6)
+    assert printed["adjusted"]["1"]["share_error"] == pytest.approx(error)
+    assert printed["adjusted"]["1"]["ha"] == pytest.approx(0.54 / 6)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ElementTree
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +20,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from spectrolite.errors import ReadError
-from spectrolite.mapping.geotiff import (
-    MapFiles,
-    MapHead,
-    blocks,
-    geotiff_bytes,
-    open_map,
-    write_geotiff,
-)
-from spectrolite.mapping.picture import thinning, write_picture
-from spectrolite.mapping.sidecars import write_envi, write_names, write_style
+from spectrolite.mapping.geotiff import blocks, geotiff_bytes, write_layers
+from spectrolite.mapping.map_file import MapFiles, MapHead, open_map
+from spectrolite.mapping.picture import picture_step, write_picture
+from spectrolite.mapping.scene_map import SceneMap
+from spectrolite.mapping.sidecars import complete_envi, write_names, write_style
 
 WKT = rasterio.crs.CRS.from_epsg(32633).to_wkt()
 TRANSFORM = (30.0, 0.0, 500_000.0, 0.0, -30.0, 5_400_000.0)
@@ -47,19 +41,21 @@ def classes() -> NDArray[np.uint8]:
     return np.repeat(np.repeat(small, 40, 0), 40, 1)[:, :COLS].copy()
 
 
-def _rows(array: NDArray[Any]) -> list[NDArray[Any]]:
-    """As a map comes from its windows: rows of windows of a height of their own."""
-    return np.array_split(array, 7)
+def _rows(layers: dict[str, NDArray[Any]]) -> list[dict[str, NDArray[Any]]]:
+    """As a map comes from its windows: a row of windows at a time, not 256 pixels high."""
+    parts = zip(*(np.array_split(array, 7) for array in layers.values()), strict=True)
+    return [dict(zip(layers, part, strict=True)) for part in parts]
 
 
 @given(st.lists(st.integers(1, 700), min_size=1, max_size=8))
 def test_blocks_are_the_same_rows_in_heights_of_256(heights: list[int]) -> None:
     whole = np.arange(sum(heights))[:, None]
     parts = np.split(whole, np.cumsum(heights)[:-1])
-    made = list(blocks(parts))
-    assert [start for start, _ in made] == list(range(0, len(whole), 256))
-    assert {len(block) for _, block in made[:-1]} <= {256}
-    assert np.array_equal(np.concatenate([block for _, block in made]), whole)
+    cut = list(blocks({"class": part, "entropy": part / 2} for part in parts))
+    assert [start for start, _ in cut] == list(range(0, len(whole), 256))
+    assert {len(block["class"]) for _, block in cut[:-1]} <= {256}
+    assert np.array_equal(np.concatenate([block["class"] for _, block in cut]), whole)
+    assert np.array_equal(np.concatenate([block["entropy"] for _, block in cut]), whole / 2)
 
 
 @pytest.mark.parametrize("cog", [False, True])
@@ -67,9 +63,10 @@ def test_a_large_map_is_tiled_and_read_back(
     classes: NDArray[np.uint8], tmp_path: Path, cog: bool
 ) -> None:
     out = tmp_path / "map.tif"
-    write_geotiff(out, HEAD, "class", partial(_rows, classes), {"MODEL": "abc"}, cog=cog)
     confidence = np.random.default_rng(1).random((ROWS, COLS), np.float32)
-    write_geotiff(tmp_path / "c.tif", HEAD, "confidence", partial(_rows, confidence), {}, cog=cog)
+    layers = _rows({"class": classes, "confidence": confidence})
+    paths = {out: "class", tmp_path / "c.tif": "confidence"}
+    write_layers(paths, HEAD, layers, {"MODEL": "abc"}, cog=cog)
     assert {p.name for p in tmp_path.iterdir()} == {"map.tif", "c.tif"}
     with rasterio.open(out) as file:
         assert np.array_equal(file.read(1), classes)
@@ -93,13 +90,13 @@ def test_a_large_map_is_tiled_and_read_back(
 def test_in_memory_and_row_by_row_are_the_same_bytes(
     classes: NDArray[np.uint8], tmp_path: Path
 ) -> None:
-    write_geotiff(tmp_path / "map.tif", HEAD, "class", partial(_rows, classes), {}, cog=False)
+    write_layers({tmp_path / "map.tif": "class"}, HEAD, _rows({"class": classes}), {})
     assert (tmp_path / "map.tif").read_bytes() == geotiff_bytes(HEAD, "class", classes)
 
 
 def test_a_map_is_opened_with_all_that_it_says(classes: NDArray[np.uint8], tmp_path: Path) -> None:
     out = tmp_path / "map.tif"
-    write_geotiff(out, HEAD, "class", partial(_rows, classes), {"MODEL": "abc"}, cog=False)
+    write_layers({out: "class"}, HEAD, _rows({"class": classes}), {"MODEL": "abc"})
     made = open_map(out)
     assert (made.head.shape, made.head.crs, made.head.transform) == ((ROWS, COLS), WKT, TRANSFORM)
     assert (made.head.class_names, made.head.class_colours) == (NAMES, COLOURS)
@@ -177,7 +174,8 @@ def test_the_style_of_qgis_has_names_and_colours(tmp_path: Path) -> None:
 def test_an_envi_classification(classes: NDArray[np.uint8], tmp_path: Path, dtype: str) -> None:
     """The header line by line, and the bytes as they lie."""
     out = MapFiles(tmp_path / "map.tif").envi
-    write_envi(out, HEAD, partial(_rows, classes.astype(dtype)))
+    write_layers({out: "class"}, HEAD, _rows({"class": classes.astype(dtype)}), {})
+    complete_envi(out, HEAD)
     assert {p.name for p in tmp_path.iterdir()} == {"map_classes.dat", "map_classes.hdr"}
     header = out.with_suffix(".hdr").read_text(encoding="utf-8")
     assert header.startswith("ENVI\n")
@@ -216,11 +214,30 @@ def test_an_envi_classification(classes: NDArray[np.uint8], tmp_path: Path, dtyp
 
 def test_a_picture_of_a_large_map_is_no_larger(tmp_path: Path) -> None:
     """Every so many rows and columns; the legend counts the pixels of all."""
-    assert [thinning(s) for s in ((1440, 20), (1441, 20), (20, 5000))] == [1, 2, 4]
+    assert [picture_step(s) for s in ((1440, 20), (1441, 20), (20, 5000))] == [1, 2, 4]
     large = np.full((1200, 5000), 5, np.uint8)
-    step = thinning((1200, 5000))
+    step = picture_step((1200, 5000))
     write_picture(tmp_path / "m.png", large[::step, ::step], NAMES, COLOURS, {0: 7, 5: 6_000_000})
     with Image.open(tmp_path / "m.png") as image:
         assert max(image.size) < 4000
         pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)
     assert (pixels == COLOURS[5]).all(1).mean() > 0.2
+
+
+def test_a_map_in_its_file_prints_as_two_lines_without_its_pixels(
+    classes: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    out = tmp_path / "map.tif"
+    write_layers({out: "class"}, HEAD, _rows({"class": classes}), {})
+    opened = open_map(out)
+    pixels = {i: int((classes == i).sum()) for i in (0, *NAMES)}
+    shown = ", ".join(f"{i} {name} {pixels[i]:,}" for i, name in NAMES.items())
+    summary = f"600 x 700 pixels, WGS 84 / UTM zone 33N\n  no data {pixels[0]:,}, {shown}"
+    assert repr(opened) == f"MapFile {out}: {summary}"
+    in_memory = SceneMap(classes, np.ones((ROWS, COLS), np.float32), NAMES, COLOURS, WKT, TRANSFORM)
+    assert repr(in_memory) == f"SceneMap: {summary}"
+    html = ElementTree.fromstring(opened._repr_html_().replace("&emsp;", ""))
+    assert html.findtext("caption") == "600 x 700 pixels"
+    rows = [[cell.text for cell in row.findall("td")][1:] for row in html.findall("tr")]
+    assert rows == [[str(i), name, f"{pixels[i]:,}"] for i, name in {0: "no data", **NAMES}.items()]
+    assert in_memory._repr_html_() == opened._repr_html_()

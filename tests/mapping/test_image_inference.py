@@ -1,6 +1,6 @@
-"""From images to classes: sets, files of any kind, and the verb `classify`.
+"""Classified images: sets, files of any kind, and the verb `classify`.
 
-References: the network asked with tensors made here; Pillow's own conversions.
+References: the network on tensors made here; Pillow's own conversions.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def test_what_is_saved_is_read_back(digits_run: sl.Run, tmp_path: Path) -> None:
     assert read_predictions(tmp_path / "p.safetensors", digits_run.bundle).sha256 == made.sha256
 
 
-def test_files_become_what_the_model_was_trained_on(tmp_path: Path) -> None:
+def test_files_are_converted_to_the_images_of_the_model(tmp_path: Path) -> None:
     """Colour as it is, grey repeated, another size resized, transparency over white."""
     generator = np.random.default_rng(0)
     bundle = _model(3, 12, 12)
@@ -116,7 +116,8 @@ def test_files_become_what_the_model_was_trained_on(tmp_path: Path) -> None:
     for row, pixels in zip(made.probabilities, wanted, strict=True):
         np.testing.assert_allclose(row, _asked(bundle, pixels), rtol=1e-4)
     assert made.notes == (
-        "1 of 4 images resized to 12 x 12: the shorter side first, then the centre cut out",
+        "1 of 4 images were resized to 12 x 12: the shorter side was resized, then the centre "
+        "cropped",
     )
     alone = sl.classify(bundle, tmp_path / "wide.png")
     np.testing.assert_allclose(alone.probabilities[0], made.probabilities[2], rtol=1e-5)
@@ -129,7 +130,9 @@ def test_a_model_of_grey_images_sees_luma(tmp_path: Path) -> None:
     made = sl.classify(bundle, tmp_path / "colour.png")
     luma = colour @ np.array([0.299, 0.587, 0.114])
     np.testing.assert_allclose(made.probabilities[0], _asked(bundle, luma[None]), atol=0.01)
-    assert made.notes == ("colours made grey, as the model was trained on grey images",)
+    assert made.notes == (
+        "colours were converted to grey, because the model was trained on grey images",
+    )
 
 
 def test_images_that_do_not_fit_are_named(tmp_path: Path) -> None:
@@ -138,15 +141,15 @@ def test_images_that_do_not_fit_are_named(tmp_path: Path) -> None:
     path = tmp_path / "nine.png"
     with pytest.raises(ReadError) as caught:
         sl.classify(_model(3, 8, 12), path)
-    assert str(caught.value) == f"{path}: 9 x 9 pixels, and the model takes 12 x 8; resize it"
+    assert str(caught.value) == f"{path}: 9 x 9 pixels, but the model takes 12 x 8; resize it"
     with pytest.raises(ReadError) as caught:
         sl.classify(_model(5, 9, 9), path)
     assert str(caught.value) == (
-        f"{path}: 3 channels, and the model was trained on 5; give it as an ImageSet"
+        f"{path}: 3 channels, but the model was trained on 5; pass the pixels as an ImageSet"
     )
     with pytest.raises(ReadError, match=r"gone\.png: no such file$"):
         sl.classify(_model(3, 9, 9), [path, tmp_path / "gone.png"])
-    with pytest.raises(ReadError, match=r"text\.png: no image of a known format "):
+    with pytest.raises(ReadError, match=r"text\.png: not an image of a supported format "):
         sl.classify(_model(3, 9, 9), tmp_path / "text.png")
     with pytest.raises(ImagesError, match=r"^classify: wanted at least one image, got none$"):
         sl.classify(_model(3, 9, 9), [])
@@ -160,7 +163,9 @@ def test_images_that_do_not_fit_are_named(tmp_path: Path) -> None:
         sl.classify(_model(3, 9, 9), images, device="cuda:9")
 
 
-def test_the_verb_prints_what_python_gives(typed: Type, digits_run: sl.Run, tmp_path: Path) -> None:
+def test_the_verb_prints_what_python_returns(
+    typed: Type, digits_run: sl.Run, tmp_path: Path
+) -> None:
     _, test = sl.load("digits")
     files = [tmp_path / f"[b]{n}.png" for n in range(3)]
     for file, image in zip(files, test.pixels, strict=False):
@@ -174,13 +179,13 @@ def test_the_verb_prints_what_python_gives(typed: Type, digits_run: sl.Run, tmp_
             {"image": str(f), "classes": [{"class": c, "probability": p} for c, p in best]}
             for f, best in zip(files, made.top(2), strict=True)
         ],
-        "notes": ["colours made grey, as the model was trained on grey images"],
+        "notes": ["colours were converted to grey, because the model was trained on grey images"],
     }
     code, out, _ = typed("classify", digits_run.path / "bundle", files[0])
     assert code == 0
     name, share = made.top(1)[0][0]
     assert f"│ {name} " in out
     assert f"{100 * share:.2f}" in out
-    assert "- colours made grey" in out
+    assert "- colours were converted to grey" in out
     code, _, err = typed("classify", digits_run.path, tmp_path / "gone.png")
     assert (code, err) == (2, f"error: {tmp_path}/gone.png: no such file")

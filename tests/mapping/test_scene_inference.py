@@ -1,4 +1,4 @@
-"""From a model and a scene to a map and its files.
+"""A model and a scene give a map and its files.
 
 Independent references:
 - classes and confidences: `naive`, which takes the mean off, projects and pads by itself, cuts the
@@ -47,7 +47,7 @@ COLOURS = {2: (255, 0, 0), 5: (0, 128, 1), 9: (10, 20, 30)}
 
 @pytest.fixture(autouse=True)
 def _full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
-    """CUDA's convolutions round to 10 bits of mantissa unless told not to."""
+    """CUDA's convolutions round to 10 bits of mantissa by default."""
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
 
 
@@ -62,7 +62,7 @@ def scene() -> Scene:
 
 @pytest.fixture(scope="module")
 def bundle(scene: Scene) -> Bundle:
-    """Eight steps on twelve patches; then the logits are spread, so that every class comes up."""
+    """Eight steps on twelve patches; then the logits are spread, so that every class occurs."""
     generator = np.random.default_rng(1)
     spectra = scene.cube.reshape(-1, BANDS).astype(float)
     matrix = generator.normal(size=(COMPONENTS, BANDS)) / (100 * np.sqrt(BANDS))
@@ -133,7 +133,7 @@ def expected(bundle: Bundle, scene: Scene) -> tuple[NDArray[Any], NDArray[Any]]:
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("window", [256, 11, 4, 1])
-def test_the_map_is_that_of_the_patches(
+def test_the_map_equals_the_patches(
     bundle: Bundle,
     scene: Scene,
     expected: tuple[NDArray[Any], NDArray[Any]],
@@ -149,7 +149,7 @@ def test_the_map_is_that_of_the_patches(
 
 
 def test_a_scene_larger_than_a_patch(bundle: Bundle, scene: Scene) -> None:
-    """Windows whose surroundings lie partly or wholly inside the scene."""
+    """Windows whose surroundings are partly or wholly inside the scene."""
     cube = np.tile(scene.cube, (4, 4, 1))[:40, :31]
     pixels = [(r, c) for r in (0, 11, 12, 13, 25, 39) for c in (0, 1, 12, 13, 18, 30)]
     classes, confidence = naive(bundle, cube, pixels)
@@ -189,9 +189,7 @@ class _Run:
     bundle: Bundle
 
 
-def test_a_run_and_a_folder_stand_for_the_model(
-    bundle: Bundle, scene: Scene, tmp_path: Path
-) -> None:
+def test_a_run_or_a_folder_can_be_the_model(bundle: Bundle, scene: Scene, tmp_path: Path) -> None:
     bundle.save(tmp_path)
     made = classify(bundle, scene, device="cpu")
     for model in (_Run(bundle), tmp_path, str(tmp_path)):
@@ -210,13 +208,13 @@ def test_another_number_of_bands_is_an_error(bundle: Bundle, bands: int) -> None
     assert str(caught.value) == f"the model takes 15 bands, the scene has {bands}"
 
 
-def test_a_device_that_is_not_there(bundle: Bundle, scene: Scene) -> None:
+def test_a_device_that_is_not_available(bundle: Bundle, scene: Scene) -> None:
     with pytest.raises(SettingsError, match=r"^--device: cuda:99 is not available"):
         classify(bundle, scene, device="cuda:99")
 
 
 @pytest.mark.parametrize("name", ["", "foo", "GPU", "cuda:-1", "meta"])
-def test_a_name_that_is_no_device(bundle: Bundle, scene: Scene, name: str) -> None:
+def test_a_name_that_is_not_a_device(bundle: Bundle, scene: Scene, name: str) -> None:
     with pytest.raises(SettingsError, match=r"^--device: "):
         classify(bundle, scene, device=name)
 
@@ -228,7 +226,7 @@ def test_a_window_without_pixels_is_an_error(bundle: Bundle, scene: Scene, windo
     assert str(caught.value) == f"window: wanted a side of 1 pixel or more, got {window}"
 
 
-def test_the_map_lies_where_the_scene_lies(bundle: Bundle, scene: Scene) -> None:
+def test_the_map_has_the_georeference_of_the_scene(bundle: Bundle, scene: Scene) -> None:
     made = classify(bundle, Scene(scene.cube, crs=WKT, transform=TRANSFORM))
     assert (made.crs, made.transform) == (WKT, TRANSFORM)
     made = classify(bundle, scene)
@@ -238,7 +236,7 @@ def test_the_map_lies_where_the_scene_lies(bundle: Bundle, scene: Scene) -> None
 @pytest.mark.parametrize(
     ("ids", "dtype"), [((1, 2, 255), "uint8"), ((1, 2, 256), "uint16"), ((3, 300, 9), "uint16")]
 )
-def test_ids_are_those_of_the_labels(
+def test_ids_come_from_the_labels(
     bundle: Bundle,
     scene: Scene,
     expected: tuple[NDArray[Any], NDArray[Any]],
@@ -255,7 +253,7 @@ def test_ids_are_those_of_the_labels(
 
 
 def _map(dtype: str = "uint8", **changes: Any) -> SceneMap:
-    """Four rows of five columns, every id and a pixel of none."""
+    """Four rows of five columns, with every id and a pixel without class."""
     generator = np.random.default_rng(0)
     classes = generator.choice(np.array([0, *IDS], dtype), (4, 5))
     classes[0, :4] = 0, *IDS
@@ -312,7 +310,7 @@ def test_a_geotiff_is_read_back_whole(tmp_path: Path, placed: bool) -> None:
         assert transform == (rasterio.Affine(*TRANSFORM) if placed else rasterio.Affine.identity())
 
 
-def test_class_names_stand_where_gdal_looks_for_them(tmp_path: Path) -> None:
+def test_class_names_are_where_gdal_looks_for_them(tmp_path: Path) -> None:
     """In order of the ids from 0, escaped, with nothing where an id is missing."""
     _map().write_geotiff(tmp_path / "map.tif")
     text = (tmp_path / "map.tif.aux.xml").read_text(encoding="utf-8")
@@ -324,7 +322,7 @@ def test_class_names_stand_where_gdal_looks_for_them(tmp_path: Path) -> None:
 def test_characters_that_xml_does_not_allow_become_blanks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Control characters, half a surrogate pair and two that are no characters; others stay."""
+    """Control characters, half a surrogate pair and two non-characters; others stay."""
     monkeypatch.setattr("spectrolite.mapping.scene_map.geotiff_bytes", lambda *_: b"")
     codes = [*range(32), *range(127, 160), 0xD800, 0xFFFE, 0xFFFF]
     names = [*(f"a{chr(code)}<b" for code in codes), "Grünland", "麦"]
@@ -407,7 +405,7 @@ def _fail_at(monkeypatch: pytest.MonkeyPatch, dtype: str) -> None:
 def test_a_disk_that_fills_up_leaves_no_map(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The class map fails: nothing stands under its name, nor under a temporary one."""
+    """The class map fails: there is no file of its name, nor a temporary one."""
     made = _map()
     _fail_at(monkeypatch, "uint8")
     with pytest.raises(OSError, match="No space left"):
@@ -431,7 +429,7 @@ def test_a_disk_that_fills_up_at_the_confidence(
         assert np.array_equal(_read(tmp_path / "map.tif"), made.classes)
 
 
-def test_a_disk_that_fills_up_leaves_the_map_that_was_there(
+def test_a_disk_that_fills_up_leaves_the_old_map(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _map().write_geotiff(tmp_path / "map.tif")
@@ -470,7 +468,7 @@ def test_a_png_of_any_shape(tmp_path: Path, shape: tuple[int, int]) -> None:
         assert max(image.size) < 4000
 
 
-def test_a_png_that_fails_halfway_is_not_there(
+def test_a_png_that_fails_halfway_leaves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_figure: Figure, path: Path, **__: object) -> None:
@@ -511,7 +509,7 @@ def test_a_written_map_is_read_back(bundle: Bundle, tmp_path: Path, dtype: str) 
 
 @pytest.mark.parametrize("crs", [None, 32616, 4326, 3035])
 @pytest.mark.parametrize("transform", [None, TRANSFORM, (19.0, 3.0, 5.5, 3.0, -19.0, 7.0)])
-def test_a_map_is_read_back_where_it_lies(
+def test_a_map_is_read_back_with_its_georeference(
     bundle: Bundle, tmp_path: Path, crs: int | None, transform: tuple[float, ...] | None
 ) -> None:
     wkt = None if crs is None else rasterio.crs.CRS.from_epsg(crs).to_wkt()
@@ -555,7 +553,7 @@ def test_a_map_cut_short_is_an_error(bundle: Bundle, tmp_path: Path) -> None:
 def test_flips_average_the_softmax_of_eight_orientations(
     tiny_run: sl.Run, tiny: tuple[sl.Scene, sl.Labels], window: int
 ) -> None:
-    """Against NumPy's turns of the whole scene and a forward pass of the network as it is built."""
+    """Against NumPy's flips and transposes of the whole scene and the network as built."""
     bundle, cube = tiny_run.bundle, tiny[0].cube
     total = np.zeros((*cube.shape[:2], 3))
     for turns, mirrored in itertools.product(range(4), (False, True)):

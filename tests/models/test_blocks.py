@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from spectrolite.models.blocks import _NormActivation, norm_and_activation
-from spectrolite.samples.receptive_field import marked, widened
+from spectrolite.samples.receptive_field import input_mask, pixel_mask
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
@@ -110,7 +110,7 @@ def test_every_position_counts_without_a_mask() -> None:
     rows=st.integers(1, 6),
     cols=st.integers(1, 6),
 )
-def test_widened_marks_every_window_of_a_marked_pixel(
+def test_input_mask_marks_every_window_of_a_marked_pixel(
     seed: int, reach: int, rows: int, cols: int
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
@@ -121,4 +121,4 @@ def test_widened_marks_every_window_of_a_marked_pixel(
     naive = torch.zeros(2, 1, rows + 2 * reach, cols + 2 * reach, dtype=torch.bool)
     for i, r, c in zip(n.tolist(), row.tolist(), col.tolist(), strict=True):
         naive[i, 0, r : r + 2 * reach + 1, c : c + 2 * reach + 1] = True
-    assert torch.equal(widened(marked(n, row, col, (2, rows, cols)), reach), naive)
+    assert torch.equal(input_mask(pixel_mask(n, row, col, (2, rows, cols)), reach), naive)

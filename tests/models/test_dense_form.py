@@ -47,7 +47,7 @@ def _trained(variant: str) -> HybridSN:
 
 @pytest.fixture(autouse=True)
 def _full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
-    """CUDA's convolutions round to 10 bits of mantissa unless told not to."""
+    """By default, CUDA's convolutions round to 10 bits of mantissa."""
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
 
 

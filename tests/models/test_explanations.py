@@ -1,4 +1,4 @@
-"""What a network costs, asked for by name.
+"""The cost of a network by its name.
 
 Independent references: the published counts, `sl.cost` of the same network, the course's example
 27 + 12 = 39 against 108, and the pixels of the picture.
@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import spectrolite as sl
-from spectrolite.errors import SettingsError
+from spectrolite.errors import RunError, SettingsError
 from spectrolite.models.cost_pictures import COLOURS, ORDINARY
 
 
@@ -217,9 +217,11 @@ def test_a_picture_shows_every_kind(name: str, tmp_path: Path) -> None:
 def test_a_picture_is_never_replaced_unasked(tmp_path: Path) -> None:
     path = tmp_path / "cost.png"
     path.write_text("mine")
-    with pytest.raises(SettingsError) as caught:
+    with pytest.raises(RunError) as caught:
         sl.explain("depthwise", picture=path)
-    assert str(caught.value) == f"{path} exists; take another --picture, or --overwrite"
+    assert str(caught.value) == (
+        f"{path} exists; take another --picture, or replace it with --overwrite"
+    )
     assert path.read_text() == "mine"
     sl.explain("depthwise", picture=path, overwrite=True)
     assert _colours(path)

@@ -1,4 +1,4 @@
-"""The network, its shared initialisation and the table of models.
+"""HybridSN.
 
 Independent references:
 - outputs, running statistics and gradients: `CourseHybridSN` below, written after the course's
@@ -19,11 +19,12 @@ import torch
 from torch import Tensor, nn
 
 from spectrolite.errors import SettingsError
-from spectrolite.models import MODELS, build_model
-from spectrolite.models.blocks import initialise
+from spectrolite.models import build_model
 from spectrolite.models.hybridsn import HybridSN
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+
+
 BANDS, CLASSES = 14, 5
 
 
@@ -77,7 +78,7 @@ def _random(*shape: int, seed: int = 0) -> Tensor:
 
 @pytest.fixture(autouse=True)
 def _full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
-    """CUDA's convolutions round to 10 bits of mantissa unless told not to."""
+    """By default, CUDA's convolutions round to 10 bits of mantissa."""
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
 
 
@@ -95,9 +96,6 @@ def ours(course: CourseHybridSN) -> HybridSN:
     return net.eval()
 
 
-# Against the course's class
-
-
 @pytest.mark.parametrize("device", DEVICES)
 def test_weights_of_the_course_give_its_outputs(
     course: CourseHybridSN, ours: HybridSN, device: str
@@ -108,7 +106,7 @@ def test_weights_of_the_course_give_its_outputs(
         got = ours.to(device)(x.to(device)).cpu()
     assert got.shape == (6, CLASSES, 1, 1)
     torch.testing.assert_close(got.flatten(1), expected, rtol=1e-5, atol=1e-5)
-    assert expected.std(0).min() > 1e-4  # the patches are told apart
+    assert expected.std(0).min() > 1e-4  # the patches have different logits
 
 
 def test_training_mode_agrees_too(course: CourseHybridSN) -> None:
@@ -178,9 +176,6 @@ def test_a_missing_weight_is_refused() -> None:
         HybridSN(BANDS, CLASSES, "paper").load_state_dict(state)
 
 
-# Against the published tables
-
-
 @pytest.mark.parametrize(
     ("bands", "classes", "variant", "count"),
     [
@@ -246,7 +241,7 @@ def test_contract_of_shapes(rows: int, cols: int) -> None:
     assert net(x).dtype == torch.float32
 
 
-def test_dropout_lives_in_training_mode_only() -> None:
+def test_dropout_is_active_in_training_mode_only() -> None:
     net = HybridSN(13, 3, "paper", torch.Generator().manual_seed(0))
     x = _random(1, 13, 25, 25)
     with torch.no_grad():
@@ -255,10 +250,12 @@ def test_dropout_lives_in_training_mode_only() -> None:
         assert torch.equal(net(x), net(x))
 
 
-# `at`
-
 N = torch.tensor([0, 1, 1, 0, 1, 1])
+
+
 ROWS = torch.tensor([0, 2, 0, 1, 2, 2])
+
+
 COLS = torch.tensor([0, 3, 3, 2, 0, 0])  # the last pixel comes twice
 
 
@@ -348,9 +345,6 @@ def test_at_of_no_pixel_has_no_logits_and_no_gradients(
     assert all(p.grad is None or not p.grad.any() for p in ours.parameters())
 
 
-# Arguments and initial weights
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -374,28 +368,6 @@ def test_thirteen_bands_and_two_classes_are_enough() -> None:
     assert (net.bands, net.classes, net.variant) == (13, 2, "course")
 
 
-def test_initial_weights_come_from_the_generator_alone() -> None:
-    def weights(seed: int, global_seed: int) -> dict[str, Tensor]:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(global_seed)
-            return HybridSN(13, 2, generator=torch.Generator().manual_seed(seed)).state_dict()
-
-    one, same, other = weights(1, 0), weights(1, 99), weights(2, 0)
-    assert all(torch.equal(one[key], same[key]) for key in one)
-    assert not any(torch.equal(one[k], other[k]) for k in one if k.startswith("fc"))
-
-
-def test_without_a_generator_the_global_one_is_drawn_from() -> None:
-    layer = nn.Linear(4, 3)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(5)
-        initialise(layer, None)
-        first = layer.weight.clone()
-        torch.manual_seed(5)
-        initialise(layer, None)
-    assert torch.equal(layer.weight, first)
-
-
 def test_initial_weights_have_the_distribution_of_pytorch_s_own_layers() -> None:
     net = HybridSN(16, 9, generator=torch.Generator().manual_seed(3))
     with torch.random.fork_rng(devices=[]):
@@ -410,72 +382,6 @@ def test_initial_weights_have_the_distribution_of_pytorch_s_own_layers() -> None
         if got.numel() > 1000:
             for moment in (got.detach().std() / reference.detach().std(), 1 + got.detach().mean()):
                 assert float(moment) == pytest.approx(1, abs=0.05), name
-
-
-def test_layers_without_bias_are_initialised_too() -> None:
-    layer = nn.Conv2d(2, 3, 3, bias=False)
-    initialise(layer, torch.Generator().manual_seed(0))
-    assert 0 < float(layer.weight.detach().abs().max()) <= 1 / math.sqrt(18)
-
-
-# The table of models
-
-
-def test_build_model_gives_the_named_network() -> None:
-    net = build_model(
-        "hybridsn", bands=13, classes=4, variant="paper", generator=torch.Generator().manual_seed(1)
-    )
-    twin = HybridSN(13, 4, "paper", torch.Generator().manual_seed(1))
-    assert type(net) is MODELS["hybridsn"] is HybridSN
-    for key, value in twin.state_dict().items():
-        assert torch.equal(net.state_dict()[key], value), key
-
-
-def test_build_model_with_a_generator_leaves_the_global_one_alone() -> None:
-    with torch.random.fork_rng(devices=[]):
-        for seed in (0, 1):
-            torch.manual_seed(seed)
-            before = torch.random.get_rng_state()
-            build_model("hybridsn", bands=13, classes=2, generator=torch.Generator())
-            assert torch.equal(torch.random.get_rng_state(), before)
-            with pytest.raises(SettingsError):
-                build_model("hybridsn", bands=12, classes=2, generator=torch.Generator())
-            assert torch.equal(torch.random.get_rng_state(), before)
-
-
-@pytest.mark.parametrize("arguments", [{}, {"generator": None}])
-def test_build_model_without_a_generator_draws_from_the_global_one(
-    arguments: dict[str, Any],
-) -> None:
-    def built(seed: int) -> tuple[Tensor, Tensor]:
-        torch.manual_seed(seed)
-        net = build_model("hybridsn", bands=13, classes=2, **arguments)
-        assert isinstance(net, HybridSN)
-        return net.fc2.weight.detach(), torch.random.get_rng_state()
-
-    with torch.random.fork_rng(devices=[]):
-        (one, after), (same, _), (other, _) = built(1), built(1), built(2)
-        torch.manual_seed(1)
-        assert not torch.equal(torch.random.get_rng_state(), after)  # the next net is another
-    assert torch.equal(one, same)
-    assert not torch.equal(one, other)
-
-
-@pytest.mark.parametrize("name", ["resnet", "", "HybridSN", "torch.nn.Linear", "os.system"])
-def test_unknown_names_are_errors_never_imports(name: str) -> None:
-    with pytest.raises(SettingsError) as caught:
-        build_model(name, bands=13, classes=2)
-    hint = "; did you mean hybridsn?" if name == "HybridSN" else ""
-    assert str(caught.value) == f"model: wanted one of {', '.join(MODELS)}, got {name!r}{hint}"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "word"),
-    [({"bands": 13, "classes": 2, "width": 0.5}, "width"), ({"bands": 13}, "classes")],
-)
-def test_wrong_arguments_are_settings_errors(arguments: dict[str, Any], word: str) -> None:
-    with pytest.raises(SettingsError, match=rf"^model hybridsn: .*'{word}'"):
-        build_model("hybridsn", **arguments)
 
 
 def test_a_transposed_flat_layer_is_refused() -> None:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import spectrolite as sl
-from spectrolite.errors import RunError, SettingsError
+from spectrolite.errors import SettingsError
 from spectrolite.models.costs import macs_per_pixel
 from spectrolite.models.dense_form import dense
 from spectrolite.models.mobilesn import InvertedResidual, MobileSN
@@ -105,8 +105,8 @@ def test_the_dense_form_has_no_batchnorm_left_and_the_network_keeps_its_own() ->
 
 
 @pytest.mark.parametrize("receptive_field", [1, 3, 5, 7, 13, 25])
-def test_the_receptive_field_is_what_it_says(receptive_field: int) -> None:
-    """By the gradient: a logit depends on every pixel of its field, and the scene is cropped so."""
+def test_the_receptive_field_has_its_nominal_size(receptive_field: int) -> None:
+    """By the gradient: a logit depends on every pixel of its receptive field, and on no other."""
     net = made(receptive_field).eval().double()
     assert net.halo == receptive_field // 2
     side = receptive_field + 2
@@ -124,7 +124,7 @@ def masked_reference(net: MobileSN, x: Tensor, n: Tensor, rows: Tensor, cols: Te
     """Logits at pixels in training: BatchNorm of torch on gathered positions, marked one by one."""
 
     def norm(layer: nn.Module, y: Tensor, left: int, pixels: bool = False) -> Tensor:
-        """Normalise `(N, C, H, W)` by the positions that a field of side `left` reaches."""
+        """Normalise `(N, C, H, W)` by the positions inside windows of side `left`."""
         layer = cast(nn.BatchNorm2d, layer)
         counts = torch.zeros(len(y), *y.shape[-2:], dtype=torch.bool)
         for i, row, col in zip(n.tolist(), rows.tolist(), cols.tolist(), strict=True):
@@ -152,7 +152,11 @@ def masked_reference(net: MobileSN, x: Tensor, n: Tensor, rows: Tensor, cols: Te
 
 
 N = torch.tensor([0, 1, 1, 0, 1])
+
+
 ROWS = torch.tensor([0, 2, 0, 1, 2])
+
+
 COLS = torch.tensor([0, 3, 3, 2, 0])
 
 
@@ -252,7 +256,7 @@ def test_counts_are_exact(
 
 
 def test_the_defaults_are_small_on_indian_pines() -> None:
-    """The trial's 38,608; what trains by default has a wider field, and stays below 50,000."""
+    """The first trial's 38,608; the default has a wider receptive field and fewer than 50,000."""
     assert sl.explain("mobilesn").parameters == 38_608
     asked = flags_to_settings(model="mobilesn")
     field = asked.model.receptive_field
@@ -300,176 +304,3 @@ def test_the_same_seed_gives_the_same_weights() -> None:
     one, same, other = (made(seed=seed).head.weight for seed in (0, 0, 1))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
-
-
-# Runs
-
-
-@pytest.fixture(scope="module")
-def run(tiny_files: tuple[Any, Any], tmp_path_factory: pytest.TempPathFactory) -> sl.Run:
-    """A MobileSN that learnt the tiny scene from files."""
-    data = sl.read_scene(tiny_files[0]), sl.read_labels(tiny_files[1])
-    drawn = sl.split(data[1], "random", train=0.2, seed=1)
-    return sl.train(
-        *data,
-        drawn,
-        model="mobilesn",
-        out=tmp_path_factory.mktemp("runs") / "small",
-        components=10,
-        epochs=60,
-        width=0.5,
-        receptive_field=5,
-    )
-
-
-def test_it_learns_a_small_scene(run: sl.Run) -> None:
-    assert run.report.overall_accuracy > 0.97
-    assert run.report.overall_accuracy > run.report.baselines.majority + 0.4
-    losses = [epoch.loss for epoch in run.log()]
-    assert losses[-1] < 0.5 * losses[0]
-
-
-def test_the_receptive_field_is_known_to_report_leakage_bundle_and_page(run: sl.Run) -> None:
-    report = run.report
-    assert report.leakage.patch == run.bundle.config.patch == 5
-    assert report.settings.model.receptive_field == 5
-    assert run.bundle.config.width == report.settings.model.width == 0.5
-    assert report.parameters == sum(p.numel() for p in run.bundle.network.parameters())
-    assert report.macs_per_patch == sl.cost(run.bundle.network, (10, 5, 5)).macs
-    assert "5x5 patch" in report.notes[0]
-    page = (run.path / "report.html").read_text()
-    assert "mobilesn (plain) on scene.npy" in page
-    assert "width 0.5, receptive field 5" in page
-
-
-def test_a_bundle_gives_the_network_back(run: sl.Run) -> None:
-    again = sl.load_bundle(run.path)
-    assert (again.network.width, again.network.receptive_field) == (0.5, 5)
-    assert again.sha256 == run.manifest["weights_sha256"]
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ('"width": 0.5,', "width: None, for mobilesn"),
-        ('"patch": 5,', "size mismatch for blocks.0.depthwise.0.weight"),
-    ],
-)
-def test_a_bundle_of_another_shape_is_refused(
-    run: sl.Run, tmp_path: Any, change: str, words: str
-) -> None:
-    for name in ("config.json", "model.safetensors"):
-        (tmp_path / name).write_bytes((run.path / "bundle" / name).read_bytes())
-    text = (tmp_path / "config.json").read_text()
-    assert change in text
-    replaced = "" if "width" in change else '"patch": 13,'
-    (tmp_path / "config.json").write_text(text.replace(change, replaced))
-    with pytest.raises(RunError) as caught:
-        sl.load_bundle(tmp_path)
-    assert words in str(caught.value)
-
-
-def test_verify_repeat_doctor_and_map_work_as_for_hybridsn(run: sl.Run, tmp_path: Any) -> None:
-    assert sl.verify(run.path).verdict == "same bits"
-    made_again = sl.repeat(run.path, 2, out=tmp_path / "again")
-    assert made_again.summary["overall accuracy"].n == 2
-    checkup = sl.doctor(run.path)
-    assert {c.name: c.verdict for c in checkup.checks if c.name != "calibration"} == {
-        "evaluation mode": "ok",
-        "batch size": "ok",
-        "same bits twice": "ok",
-        "normalisation": "ok",
-        "inputs": "ok",
-        "dense form": "ok",
-    }
-    sl.map_scene(run.path, out=tmp_path / "map.tif")
-    mapped = sl.classify(run, run.data()[0])
-    assert mapped.sha256 == run.manifest["map_sha256"]
-    assert sl.evaluate(run.path).figures_sha256 == run.manifest["figures_sha256"]
-
-
-def test_windows_give_the_map_of_the_whole(run: sl.Run) -> None:
-    data = sl.read_scene(run.manifest["data"]["scene"]["file"])
-    whole, small = (sl.classify(run, data, window=side) for side in (192, 9))
-    assert np.array_equal(whole.classes, small.classes)
-    np.testing.assert_allclose(whole.confidence, small.confidence, atol=1e-5)
-
-
-def test_patches_train_it_too(tiny: tuple[sl.Scene, sl.Labels], tmp_path: Any) -> None:
-    drawn = sl.split(tiny[1], "random", train=0.2, seed=1)
-    made_run = sl.train(
-        *tiny,
-        drawn,
-        model="mobilesn",
-        mode="patches",
-        out=tmp_path / "run",
-        components=10,
-        epochs=6,
-        batch=16,
-        receptive_field=5,
-        width=0.5,
-    )
-    assert made_run.report.overall_accuracy > 0.9
-
-
-def test_it_trains_from_the_command_line(
-    tiny_files: tuple[Any, Any], tmp_path: Any, typed: Any
-) -> None:
-    code, out, _ = typed(
-        "train",
-        "--scene",
-        tiny_files[0],
-        "--labels",
-        tiny_files[1],
-        "--model",
-        "mobilesn",
-        "--width",
-        0.25,
-        "--receptive-field",
-        3,
-        "--components",
-        5,
-        "--epochs",
-        2,
-        "--out",
-        tmp_path / "run",
-        "--json",
-    )
-    assert code == 0
-    assert '"receptive_field": 3' in out
-    code, _, err = typed(
-        "train",
-        "--scene",
-        tiny_files[0],
-        "--labels",
-        tiny_files[1],
-        "--receptive-field",
-        3,
-        "--out",
-        tmp_path / "other",
-    )
-    assert (code, err) == (
-        2,
-        "error: --receptive-field: does not go with hybridsn, where it is fixed; leave it out",
-    )
-    code, _, err = typed(
-        "train",
-        "--scene",
-        tiny_files[0],
-        "--labels",
-        tiny_files[1],
-        "--model",
-        "mobilesn",
-        "--receptive-field",
-        31,
-        "--components",
-        5,
-        "--out",
-        tmp_path / "other",
-    )
-    assert (code, err) == (
-        2,
-        "reducing bands error: scene.npy: 28 x 30 pixels are smaller than the 31 x 31 patch of "
-        "mobilesn",
-    )
-    assert not (tmp_path / "other").exists()

@@ -1,7 +1,7 @@
-"""Runs that are stopped: killed, interrupted, out of disk; and what goes on from them.
+"""Runs that are stopped, killed, interrupted or out of disk, and resumed.
 
-Reference everywhere: a run that was never stopped, compared by the hashes of its files. The kills
-are real ones of real processes.
+The reference is a run that was never stopped, compared by the hashes of its files. The kills are
+real kills of real processes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from spectrolite.cli import app
 from spectrolite.cli.tables import TrainingProgress
 from spectrolite.errors import RunError, SettingsError, TrainingError
 from spectrolite.runs import run_folder
-from spectrolite.runs.resumable_run import growing, open_stopped
+from spectrolite.runs.resumable_run import new_run, open_stopped
 from spectrolite.training import loop
 from spectrolite.training.settings import settings
 
@@ -38,7 +38,7 @@ Type = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """States after every epoch."""
+    """A checkpoint after every epoch."""
     monkeypatch.setattr(loop, "KEEP_EVERY_S", 0.0)
 
 
@@ -59,7 +59,7 @@ def whole(
 
 @pytest.fixture
 def typed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Type:
-    """Type a command: its exit code, and what it said to standard error."""
+    """Run a command: its exit code, and what it printed to standard error."""
 
     def type_(*words: object) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["spectrolite", *map(str, words)])
@@ -71,7 +71,7 @@ def typed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
 
 
 def _bits(run: Path) -> dict[str, str]:
-    """Hashes of all files of a run whose bits are promised; times are taken out of the figures."""
+    """Hashes of all files of a run whose bits are promised, without times."""
     files = (
         "bundle/model.safetensors",
         "bundle/config.json",
@@ -207,7 +207,7 @@ SIGNALS = [signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal
 def test_killed_again_and_again_it_ends_with_the_same_bits(
     tiny_files: tuple[Path, Path], tmp_path: Path, flags: list[str]
 ) -> None:
-    """At random moments; each process goes on from what the one before has left."""
+    """At random moments; each process resumes what the one before has left."""
     out = tmp_path / "run"
     words = [
         "train",
@@ -225,7 +225,7 @@ def test_killed_again_and_again_it_ends_with_the_same_bits(
         "random,train=0.2,seed=1,validation=0.2",
         *flags,
     ]
-    # the first before there is a state, the others so many epochs after one more was kept
+    # the first before there is a checkpoint, the others that many epochs after the next one
     moments = np.random.default_rng(5).uniform(0, 1.5, len(SIGNALS) - 1).tolist()
     epochs = 6 if "patches" in flags else 9
     done = subprocess.run(
@@ -243,7 +243,7 @@ def test_killed_again_and_again_it_ends_with_the_same_bits(
     ended = json.loads(done.stdout.splitlines()[-1])
     assert ended[-1][1:] == [0, None], ended
     assert len(ended) == len(SIGNALS) + 1, ended
-    # SIGINT is told of in words and by an exit code of the shell's, the others end the process
+    # SIGINT is reported, with the exit code of a shell; the others end the process
     assert all(
         code == (130 if number == signal.SIGINT else -number) for number, code, _ in ended[:-1]
     )
@@ -255,11 +255,11 @@ def test_killed_again_and_again_it_ends_with_the_same_bits(
     assert _names(tmp_path) == ["run", "run-never"]
 
 
-# What may not be done
+# What is refused
 
 
 @pytest.mark.usefixtures("often")
-def test_a_stopped_run_is_neither_overlooked_nor_taken_for_another(
+def test_a_stopped_run_is_not_overlooked_nor_resumed_with_something_else(
     data: tuple[sl.Scene, sl.Labels, sl.Split], whole: sl.Run, tmp_path: Path
 ) -> None:
     scene, labels, split = data
@@ -330,12 +330,12 @@ def test_a_stopped_run_is_neither_overlooked_nor_taken_for_another(
     assert _names(tmp_path) == ["run"]
     with pytest.raises(RunError, match=r"run is complete: nothing to resume; take another --out$"):
         sl.train(*data, out=out, resume=True, **FLAGS)
-    with pytest.raises(RunError, match=r"other\.part: no stopped run, so nothing to resume; leave"):
+    with pytest.raises(RunError, match=r"other\.part: no stopped run to resume; leave --resume"):
         sl.train(*data, out=tmp_path / "other", resume=True, **FLAGS)
 
 
 @pytest.mark.usefixtures("often")
-def test_a_run_that_replaces_another_goes_on_and_replaces_it_last(
+def test_a_run_that_replaces_another_replaces_it_last(
     data: tuple[sl.Scene, sl.Labels, sl.Split], tmp_path: Path
 ) -> None:
     short = {**FLAGS, "epochs": 2}
@@ -383,7 +383,7 @@ def test_as_many_threads_as_before(
     known = run_folder.what_is_known(*data, settings(**FLAGS), 0)
     known["machine"]["threads"] = 3
     before = torch.get_num_threads()
-    with growing(tmp_path / "run", known, data[2], overwrite=False, resume=False):
+    with new_run(tmp_path / "run", known, data[2], overwrite=False, resume=False):
         assert torch.get_num_threads() == 3
     assert torch.get_num_threads() == before
 
@@ -391,7 +391,7 @@ def test_as_many_threads_as_before(
 def test_two_processes_cannot_write_one_run(
     data: tuple[sl.Scene, sl.Labels, sl.Split], tmp_path: Path
 ) -> None:
-    """The other process holds the lock by the system's own command, until it is killed."""
+    """Another process holds the lock, with the system's own command, until it is killed."""
     part = tmp_path / "run.part"
     part.mkdir()
     other = subprocess.Popen(
@@ -423,7 +423,7 @@ def test_bad_input_and_diverging_leave_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_is_no_stopped_run_is_left_alone(
+def test_a_folder_that_is_not_a_stopped_run_is_left_alone(
     data: tuple[sl.Scene, sl.Labels, sl.Split], tmp_path: Path
 ) -> None:
     (tmp_path / "run.part").mkdir()
@@ -432,7 +432,7 @@ def test_a_folder_that_is_no_stopped_run_is_left_alone(
         with pytest.raises(RunError) as caught:
             sl.train(*data, out=tmp_path / "run", overwrite=overwrite, **FLAGS)
         assert str(caught.value) == (
-            f"{tmp_path}/run.part is in the way and no stopped run; take another --out"
+            f"{tmp_path}/run.part is in the way and not a stopped run; take another --out"
         )
     assert _names(tmp_path / "run.part") == ["thesis.txt"]
 
@@ -483,7 +483,7 @@ def test_a_full_disk_names_the_file_and_leaves_a_stopped_run(
     monkeypatch: pytest.MonkeyPatch,
     name: str,
 ) -> None:
-    """The disk is full when that file is first written, or after two states or a first log."""
+    """The disk is full at the first write of a file, the third checkpoint or the second log."""
     opened = Path.open
     seen: list[str] = []
 
@@ -529,7 +529,7 @@ app.main()
 def test_a_file_that_the_system_will_not_write_ends_with_a_message_and_exit_code_1(
     tiny_files: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    """A real limit on the size of files, between that of the log and that of the state."""
+    """A real limit on the size of files, between the log and the checkpoint."""
     out = tmp_path / "run"
     done = subprocess.run(
         [
@@ -577,15 +577,15 @@ def test_a_disk_that_fails_while_the_scene_is_read(
     with monkeypatch.context() as patched:
         patched.setattr(Path, "open", open_)
         words = ["--scene", tiny_files[0], "--labels", tiny_files[1], "--out", tmp_path / "run"]
-        said = typed("train", *words)
-    assert said == (1, f"error: [Errno 5] Input/output error: '{tiny_files[0]}'")
+        printed = typed("train", *words)
+    assert printed == (1, f"error: [Errno 5] Input/output error: '{tiny_files[0]}'")
     assert list(tmp_path.iterdir()) == []
 
 
 # The command line
 
 
-def test_out_alone_is_enough_to_go_on(
+def test_out_alone_is_enough_to_resume(
     typed: Type,
     data: tuple[sl.Scene, sl.Labels, sl.Split],
     whole: sl.Run,
@@ -616,9 +616,9 @@ def test_out_alone_is_enough_to_go_on(
     ]
     with monkeypatch.context() as patched:
         patched.setattr(TrainingProgress, "epoch", lambda _self, e, n: _stop_after(2)(e, n))
-        code, said = typed(*words)
+        code, printed = typed(*words)
     assert code == 130
-    assert said.endswith(
+    assert printed.endswith(
         f"stopped after epoch 2; go on with: spectrolite train --out '{out}' --resume"
     )
     assert typed(*words) == (
@@ -634,8 +634,8 @@ def test_out_alone_is_enough_to_go_on(
         (["--train", 0.3], f"--split: not the one that {out}.part was begun with"),
         (["--split", "per_class,n=5"], f"--split: not the one that {out}.part was begun with"),
     ):
-        code, said = typed("train", "--out", out, "--resume", *flags)
-        assert (code, said) == (
+        code, printed = typed("train", "--out", out, "--resume", *flags)
+        assert (code, printed) == (
             2,
             f"error: {message}; leave the flag out, or start anew with --overwrite",
         )
@@ -656,8 +656,8 @@ def test_out_alone_is_enough_to_go_on(
             f"error: {flag}: {out}.part already names its data; leave the flag out, or give all "
             "of --data, --scene or --images again",
         )
-    code, said = typed("train", "--out", out, "--resume", *files, "--epochs", 5)
-    assert code == 0, said
+    code, printed = typed("train", "--out", out, "--resume", *files, "--epochs", 5)
+    assert code == 0, printed
     assert _bits(out) == _bits(whole.path)
     assert typed("train", "--out", out, "--resume") == (
         2,
@@ -671,6 +671,6 @@ def test_out_alone_is_not_enough_for_arrays_in_memory(
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
         sl.train(*tiny, sl.split(tiny[1]), out=tmp_path / "run", on_epoch=_stop_after(1), **FLAGS)
-    code, said = typed("train", "--out", tmp_path / "run", "--resume")
+    code, printed = typed("train", "--out", tmp_path / "run", "--resume")
     assert code == 2
-    assert "trained on scene in memory, which cannot be loaded again; give scene and" in said
+    assert "trained on scene in memory, which cannot be loaded again; give scene and" in printed

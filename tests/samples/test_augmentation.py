@@ -243,7 +243,7 @@ def test_a_channel_of_one_value_cannot_be_scaled() -> None:
     )
 
 
-def test_images_of_other_channels_than_were_fitted() -> None:
+def test_images_with_another_number_of_channels() -> None:
     mean, std = channel_statistics(batch_of((4, 3, 5, 5)))
     with pytest.raises(ImagesError) as caught:
         standardise(batch_of((4, 1, 5, 5)), mean, std)

@@ -1,8 +1,7 @@
 """Scaling and whitened PCA.
 
 References: scikit-learn's whitened PCA up to sign; NumPy's SVD of the naively chosen pixels; masks
-painted patch by patch; long double for the order of centring and projecting; for the minimum noise
-fraction the two steps of its paper, with a loop over pairs of neighbours.
+painted patch by patch; long double for the order of centring and projecting.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 import spectrolite as sl
+from samples.small_scene import BANDS, COLS, ROWS, TRAIN, a_split, allowed, same_up_to_sign, scene
 from spectrolite.data.labels import Labels
 from spectrolite.data.scene import Scene
 from spectrolite.datasets.catalog import load
@@ -23,41 +23,6 @@ from spectrolite.errors import SceneError, SettingsError
 from spectrolite.samples import band_reduction as module
 from spectrolite.samples.band_reduction import Bands, fit_bands
 from spectrolite.samples.split_scene import Split
-
-ROWS, COLS, BANDS = 12, 11, 6
-TRAIN = np.array([0, 13, 14, 27, 40, 55, 76, 98, 110, 131])  # (0, 0) and (11, 10) among them
-
-
-def scene(seed: int = 0) -> Scene:
-    """Correlated bands of very different size, as radiances are."""
-    generator = np.random.default_rng(seed)
-    mixed = generator.normal(size=(ROWS, COLS, BANDS)) @ generator.normal(size=(BANDS, BANDS))
-    return Scene(mixed * [1, 2, 5, 10, 50, 100] + 1000, name="field")
-
-
-def a_split(train: NDArray[np.int64] = TRAIN) -> Split:
-    labels = Labels(np.ones((ROWS, COLS), int))
-    rest = np.setdiff1d(np.arange(ROWS * COLS), train)
-    return Split(labels, train, rest[:0], rest, method="given")
-
-
-def allowed(fitted_on: str, patch: int) -> NDArray[np.bool_]:
-    """Flat mask of the pixels that may be looked at, pixel by pixel."""
-    mask = np.zeros((ROWS, COLS), bool)
-    reach = {"train": 0, "patches": patch // 2, "scene": ROWS}[fitted_on]
-    for pixel in TRAIN.tolist():
-        row, col = divmod(pixel, COLS)
-        for r in range(ROWS):
-            for c in range(COLS):
-                mask[r, c] |= max(abs(r - row), abs(c - col)) <= reach
-    return mask.ravel()
-
-
-def same_up_to_sign(one: NDArray[np.floating], other: NDArray[np.floating], rtol: float) -> None:
-    """The columns agree, each perhaps with the other sign."""
-    signs = np.sign((one * other).sum(0))
-    np.testing.assert_allclose(one * signs, other, rtol=rtol, atol=rtol)
-
 
 FITS = [("train", 3), ("patches", 3), ("patches", 5), ("scene", 3)]
 
@@ -101,7 +66,7 @@ def test_the_allowed_pixels_come_out_white() -> None:
 @pytest.mark.parametrize(("fitted_on", "patch"), [("train", 3), ("patches", 3), ("patches", 1)])
 @pytest.mark.parametrize("components", [0, 4])
 @pytest.mark.parametrize("standardise", [False, True])
-def test_pixels_that_may_not_be_looked_at_change_no_bit(
+def test_pixels_that_may_not_be_used_change_no_bit(
     fitted_on: str, patch: int, components: int, standardise: bool
 ) -> None:
     changed = np.array(scene().cube)
@@ -126,7 +91,7 @@ def test_test_pixels_do_change_a_fit_on_the_scene() -> None:
     assert one.mean.tobytes() != other.mean.tobytes()
 
 
-def test_validation_pixels_are_not_looked_at() -> None:
+def test_validation_pixels_are_not_used() -> None:
     plain = a_split()
     held = Split(plain.labels, TRAIN[:8], TRAIN[8:], plain.test, method="given")
     assert fit_bands(scene(), held, 4).pixels == 8
@@ -184,108 +149,14 @@ def test_a_mirrored_scene_gives_the_same_components() -> None:
     np.testing.assert_allclose(one.matrix, other.matrix, rtol=1e-9)
 
 
-# minimum noise fraction
-
-
-def naive_noise(cube: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[np.floating]:
-    """Half the covariance of the differences of neighbours, pair by pair."""
-    allowed = mask.reshape(ROWS, COLS)
-    differences = [
-        cube[r, c] - cube[r + down, c + right]
-        for down, right in ((0, 1), (1, 0))
-        for r in range(ROWS - down)
-        for c in range(COLS - right)
-        if allowed[r, c] and allowed[r + down, c + right]
-    ]
-    noise: NDArray[np.floating] = np.stack([np.outer(d, d) for d in differences]).mean(0) / 2
-    return noise
-
-
-@pytest.mark.parametrize(("fitted_on", "patch"), [("patches", 3), ("patches", 5), ("scene", 3)])
-@pytest.mark.parametrize("components", [1, 4, BANDS])
-def test_the_minimum_noise_fraction_is_that_of_its_two_steps(
-    fitted_on: str, patch: int, components: int
-) -> None:
-    """Green et al.: whiten the noise, then take principal components of what came out."""
-    cube, mask = scene().cube, allowed(fitted_on, patch)
-    ours = fit_bands(scene(), a_split(), components, fitted_on, patch=patch, reduction="mnf")
-    values, axes = np.linalg.eigh(naive_noise(cube, mask))
-    quiet = axes / np.sqrt(values)
-    spectra = cube.reshape(-1, BANDS)
-    theirs = PCA(components, whiten=True, svd_solver="full").fit(spectra[mask] @ quiet)
-    assert (ours.pixels, ours.fitted_on) == (mask.sum(), fitted_on)
-    assert ours.explained == pytest.approx(theirs.explained_variance_ratio_.sum(), abs=1e-9)
-    reduced = ours.reduce(cube).reshape(-1, components)
-    same_up_to_sign(reduced, theirs.transform(spectra @ quiet), 1e-4)
-    assert (ours.matrix[np.arange(components), np.abs(ours.matrix).argmax(1)] > 0).all()
-
-
-def test_a_faint_band_without_noise_comes_before_a_loud_one_of_noise() -> None:
-    generator = np.random.default_rng(3)
-    smooth = np.add.outer(np.sin(np.arange(ROWS) / 4), np.cos(np.arange(COLS) / 5))
-    faint = 0.1 * smooth + 1e-3 * generator.normal(size=(ROWS, COLS))
-    loud = 100 * generator.normal(size=(ROWS, COLS))
-    found = Scene(np.stack([loud, faint, 10 * loud + 50 * generator.normal(size=loud.shape)], 2))
-    by_noise = fit_bands(found, a_split(), 1, "scene", reduction="mnf").reduce(found.cube)[..., 0]
-    by_variance = fit_bands(found, a_split(), 1, "scene").reduce(found.cube)[..., 0]
-    assert abs(np.corrcoef(by_noise.ravel(), faint.ravel())[0, 1]) > 0.999
-    assert abs(np.corrcoef(by_variance.ravel(), faint.ravel())[0, 1]) < 0.2
-
-
-def test_units_of_the_bands_are_of_no_consequence_to_it() -> None:
-    scaled = Scene(np.asarray(scene().cube) * [0.01, 7, 3, 100, 0.5, 2])
-    one, other = (
-        fit_bands(s, a_split(), 4, "scene", reduction="mnf").reduce(s.cube)
-        for s in (scene(), scaled)
-    )
-    same_up_to_sign(one.reshape(-1, 4), other.reshape(-1, 4), 1e-3)
-
-
-def test_pixels_outside_the_patches_change_no_bit_of_it() -> None:
-    outside = ~allowed("patches", 3)
-    assert outside.any()
-    changed = np.array(scene().cube)
-    changed.reshape(-1, BANDS)[outside] = 1e9
-    one, other = (
-        fit_bands(s, a_split(), 4, "patches", patch=3, reduction="mnf")
-        for s in (scene(), Scene(changed))
-    )
-    assert one.matrix.tobytes() == other.matrix.tobytes()
-    assert one.mean.tobytes() == other.mean.tobytes()
-
-
-def test_too_few_neighbours_for_the_noise_are_refused() -> None:
-    with pytest.raises(SettingsError) as caught:
-        fit_bands(scene(), a_split(), 4, "train", reduction="mnf")
-    assert str(caught.value) == (
-        "reduction: mnf takes the noise of 6 bands from more than 6 pairs of neighbouring pixels, "
-        "and there are 1 (train); take --bands-from patches with a larger patch, or --reduction pca"
-    )
-
-
-def test_noise_that_follows_from_that_of_other_bands_is_refused() -> None:
-    """One band is the sum of two others."""
-    cube = np.random.default_rng(0).normal(size=(ROWS, COLS, 3))
-    cube = np.concatenate([cube, cube[..., :1] + cube[..., 1:2]], 2)
-    with pytest.raises(SettingsError) as caught:
-        fit_bands(Scene(cube), a_split(), 2, "scene", reduction="mnf")
-    assert str(caught.value) == (
-        "reduction: mnf needs noise that is independent from band to band, and some bands' noise "
-        "follows from that of others; leave bands out with --drop-bands, or take --reduction pca"
-    )
-
-
-# reduce
-
-
 def test_the_mean_spectrum_becomes_zeros_exactly() -> None:
     ours = fit_bands(scene(), a_split(), 4)
     assert not ours.reduce(ours.mean[None]).any()
 
 
 @pytest.mark.parametrize(("offset", "dtype"), [(1e6, np.float32), (1e12, np.float64)])
-def test_the_mean_is_taken_off_before_projecting(offset: float, dtype: Any) -> None:
-    """Against long double: a large offset would drown small differences the other way round."""
+def test_the_mean_is_subtracted_before_projecting(offset: float, dtype: Any) -> None:
+    """Against long double: projecting first would lose small differences beside a large offset."""
     noise = np.random.default_rng(1).normal(size=(9, 9, 4))
     cube = (offset + noise).astype(dtype)
     ours = fit_bands(Scene(cube), a_split_of(9, 9), 3, "scene")
@@ -332,9 +203,6 @@ def test_another_number_of_bands_is_refused(bands: int) -> None:
     assert str(caught.value) == (f"the model was fitted on {BANDS} bands, the scene has {bands}")
 
 
-# What is refused
-
-
 def test_more_components_than_bands() -> None:
     with pytest.raises(SettingsError) as caught:
         fit_bands(scene(), a_split(), 7)
@@ -345,7 +213,7 @@ def test_more_components_than_bands() -> None:
 
 
 @pytest.mark.parametrize("components", [-1, -30])
-def test_fewer_than_no_components(components: int) -> None:
+def test_a_negative_number_of_components(components: int) -> None:
     with pytest.raises(SettingsError) as caught:
         fit_bands(scene(), a_split(), components)
     assert str(caught.value) == f"components: wanted 0 or more, got {components}"
@@ -353,7 +221,7 @@ def test_fewer_than_no_components(components: int) -> None:
 
 @pytest.mark.parametrize("patch", [24, 2, 0, -1, -3])
 @pytest.mark.parametrize("fitted_on", ["train", "patches", "scene"])
-def test_a_patch_without_a_centre(patch: int, fitted_on: str) -> None:
+def test_an_even_patch(patch: int, fitted_on: str) -> None:
     with pytest.raises(SettingsError) as caught:
         fit_bands(scene(), a_split(), 3, fitted_on, patch=patch)
     assert str(caught.value) == f"patch: wanted an odd side in pixels, got {patch}"
@@ -412,9 +280,6 @@ def test_an_unknown_set_of_pixels(components: int) -> None:
     assert str(caught.value) == "bands_from: wanted train, patches or scene, got 'test'"
 
 
-# Indian Pines
-
-
 def test_thirty_components_of_indian_pines_equal_scikit_learns() -> None:
     pines, labels = load("indian_pines")
     pixels = np.flatnonzero(labels.array)
@@ -437,9 +302,7 @@ def test_thirty_components_of_indian_pines_equal_scikit_learns() -> None:
         ("mnf", 0, "components: wanted 1 or more with the reduction mnf, got 0"),
     ],
 )
-def test_reductions_that_are_none_are_refused(
-    reduction: str, components: int, message: str
-) -> None:
+def test_unknown_reductions_are_refused(reduction: str, components: int, message: str) -> None:
     cube = np.random.default_rng(0).normal(size=(6, 6, 4))
     drawn = sl.split(sl.Labels(np.tile([1, 2], (6, 3))), "random", train=0.5)
     with pytest.raises(SettingsError) as refused:

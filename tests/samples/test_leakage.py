@@ -1,4 +1,4 @@
-"""What a split gives away.
+"""What a split reveals without any spectrum.
 
 References: Chebyshev distances over all pairs, patches painted one by one, a loop for the nearest
 training pixel, and figures measured on Indian Pines (five seeds, before this package existed).
@@ -6,6 +6,7 @@ training pixel, and figures measured on Indian Pines (five seeds, before this pa
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -128,7 +129,7 @@ def test_an_odd_patch_has_a_halo(patch: int, halo: int) -> None:
 
 
 @pytest.mark.parametrize("patch", [-1, 0, 2, 24])
-def test_a_patch_without_a_middle_is_refused(patch: int, labels: Labels) -> None:
+def test_an_even_patch_is_refused(patch: int, labels: Labels) -> None:
     with pytest.raises(SettingsError) as caught:
         leakage.check_patch(patch)
     assert str(caught.value) == f"patch: wanted an odd side in pixels, got {patch}"
@@ -140,7 +141,7 @@ def test_a_patch_without_a_middle_is_refused(patch: int, labels: Labels) -> None
 
 
 @pytest.mark.parametrize(("share", "accuracy"), [(0.1, 0.9755), (0.3, 0.9945)])
-def test_position_alone_scores_what_was_measured(
+def test_position_alone_has_the_accuracy_that_was_measured(
     labels: Labels, share: float, accuracy: float
 ) -> None:
     found = [split(labels, "random", train=share, seed=s).leakage(25) for s in range(5)]
@@ -151,7 +152,7 @@ def test_position_alone_scores_what_was_measured(
     assert [f.majority for f in found] == pytest.approx([majority] * 5, abs=1e-3)
 
 
-def test_position_alone_scores_less_with_one_percent(labels: Labels) -> None:
+def test_position_alone_is_less_accurate_with_one_percent(labels: Labels) -> None:
     found = [split(labels, "random", train=0.01, seed=s).leakage(25).position for s in range(5)]
     assert np.mean(found) == pytest.approx(0.8279, abs=0.03)
 
@@ -167,3 +168,16 @@ def test_guarded_blocks_are_clean_for_the_patch_they_are_made_for(
     assert drawn.leakage(15).overlap > 0
     assert not drawn.leakage(25).clean
     assert drawn.leakage(13).position < 0.9
+
+
+def test_leakage_prints_its_figures() -> None:
+    found = Leakage(5, 0.75, 2.0, 0.25, 0.5, (1, 2), (3, 4))
+    assert str(found) == repr(found)
+    assert str(found) == (
+        "Leakage for a patch of 5 pixels: yes\n"
+        "  test pixels inside a patch around training or validation pixels    75.00 %\n"
+        "  accuracy of the nearest training pixel's class                     50.00 %\n"
+        "  accuracy of the commonest training class                           25.00 %\n"
+        "  median distance to a training or validation pixel                      2 pixels"
+    )
+    assert str(replace(found, overlap=0.0)).startswith("Leakage for a patch of 5 pixels: none\n")

@@ -1,4 +1,4 @@
-"""Batches of a scene, followed back to the pixels that they came from.
+"""Batches of a scene, traced back to their pixels.
 
 Independent references:
 - a scene whose two components are row + 1 and column + 1, so that any value of a batch says from
@@ -84,7 +84,7 @@ def test_the_eight_orientations_are_numpy_s(shape: tuple[int, ...]) -> None:
     assert all(_is_one_of(g, expected) for g in got)
 
 
-def test_orientation_0_is_as_it_was_and_the_first_bits_flip() -> None:
+def test_orientation_0_changes_nothing_and_the_first_bits_flip() -> None:
     image = torch.tensor([[1, 2, 3], [4, 5, 6]])
     assert orient(image, 0).tolist() == [[1, 2, 3], [4, 5, 6]]
     assert orient(image, 1).tolist() == [[4, 5, 6], [1, 2, 3]]

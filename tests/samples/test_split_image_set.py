@@ -53,8 +53,8 @@ def test_a_test_set_is_tested_as_a_whole() -> None:
     np.testing.assert_array_equal(made.test, np.arange(20))
     assert (len(made.train), len(made.validation)) == (90, 10)
     assert made.tested is test
-    assert str(made) == "random,validation=0.1,seed=0"
-    assert str(sl.split_images(images)) == "random,test=0.2,validation=0.1,seed=0"
+    assert made.text == "random,validation=0.1,seed=0"
+    assert sl.split_images(images).text == "random,test=0.2,validation=0.1,seed=0"
     assert made.sha256 != sl.split_images(images, test, seed=1).sha256
     assert made.sha256 == sl.split_images(images, test).sha256
 
@@ -131,17 +131,17 @@ def test_test_images_of_other_classes_or_sizes_are_refused() -> None:
 @pytest.mark.parametrize(
     ("train", "validation", "test", "words"),
     [
-        ([0, 1], [1], [2], "split: an image stands in two of train, validation and test"),
-        ([0, 1], [2], [0], "split: an image stands in two of train, validation and test"),
-        ([1, 0], [2], [3], "split: train holds no ascending indices from 0 to 5"),
-        ([0, 6], [2], [3], "split: train holds no ascending indices from 0 to 5"),
-        ([-1, 0], [2], [3], "split: train holds no ascending indices from 0 to 5"),
-        ([0, 1], [2], [0.5], "split: test holds no ascending indices from 0 to 5"),
+        ([0, 1], [1], [2], "split: an image is in two of train, validation and test"),
+        ([0, 1], [2], [0], "split: an image is in two of train, validation and test"),
+        ([1, 0], [2], [3], "split: train: wanted ascending indices from 0 to 5"),
+        ([0, 6], [2], [3], "split: train: wanted ascending indices from 0 to 5"),
+        ([-1, 0], [2], [3], "split: train: wanted ascending indices from 0 to 5"),
+        ([0, 1], [2], [0.5], "split: test: wanted ascending indices from 0 to 5"),
         ([], [2], [3], "split: no image in train"),
         ([0, 1], [], [], "split: no image in test"),
     ],
 )
-def test_parts_that_are_none_are_named(
+def test_invalid_parts_are_named(
     train: list[int], validation: list[int], test: list[float], words: str
 ) -> None:
     with pytest.raises(SplitError) as caught:
@@ -153,3 +153,19 @@ def test_parts_that_are_none_are_named(
             np.array(test, None if test else np.int64),
         )
     assert str(caught.value) == words
+
+
+def test_a_split_of_images_prints_its_counts() -> None:
+    images, test = _set(1200), _set(20, name="held out")
+    assert str(sl.split_images(images, seed=3)) == (
+        "Split random,test=0.2,validation=0.1,seed=3 of set, 3 classes\n"
+        "  training         864 images\n"
+        "  validation        96 images\n"
+        "  test             240 images"
+    )
+    assert repr(sl.split_images(images, test)) == (
+        "Split random,validation=0.1,seed=0 of set, 3 classes\n"
+        "  training       1,080 images\n"
+        "  validation       120 images\n"
+        "  test              20 images of held out"
+    )

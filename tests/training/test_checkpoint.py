@@ -1,4 +1,4 @@
-"""The file that holds where a training stands: what goes in comes out, and nothing else is let in.
+"""Checkpoint files: they return what was saved, and everything else is refused.
 
 References: the values that went in; the same loop never stopped, for three of PyTorch's optimisers
 and for ours; damage done to the bytes themselves.
@@ -33,10 +33,10 @@ from spectrolite.training.checkpoint import (
     _sha256,
     _unpacked,
     epochs_kept,
-    load_progress,
-    save_progress,
+    load_checkpoint,
+    save_checkpoint,
 )
-from spectrolite.training.loop import Epoch, Progress
+from spectrolite.training.loop import Checkpoint, Epoch
 from spectrolite.training.scene_loop import fit_scene
 from spectrolite.training.settings import TrainingSettings
 
@@ -63,9 +63,9 @@ def _step(net: nn.Module, optimiser: torch.optim.Optimizer, steps: range) -> Non
         optimiser.step()
 
 
-def _progress(net: nn.Module, optimiser: torch.optim.Optimizer) -> Progress:
+def _progress(net: nn.Module, optimiser: torch.optim.Optimizer) -> Checkpoint:
     schedule = torch.optim.lr_scheduler.ConstantLR(optimiser, 1.0)
-    return Progress(
+    return Checkpoint(
         log=tuple(
             Epoch(n, 1 / n, 0.5, None if n == 1 else 0.25, 1e-3 / 3, n * 0.1) for n in (1, 2)
         ),
@@ -81,13 +81,13 @@ def _progress(net: nn.Module, optimiser: torch.optim.Optimizer) -> Progress:
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> tuple[Path, nn.Module, Progress]:
-    """A file, its network, and what was put in."""
+def kept(tmp_path: Path) -> tuple[Path, nn.Module, Checkpoint]:
+    """A file, its network, and the checkpoint that was saved."""
     net = _net()
     optimiser = torch.optim.AdamW(net.parameters(), 1e-2)
     _step(net, optimiser, range(2))
     progress = _progress(net, optimiser)
-    save_progress(tmp_path / "state", progress, RUN)
+    save_checkpoint(tmp_path / "state", progress, RUN)
     return tmp_path / "state", net, progress
 
 
@@ -102,10 +102,10 @@ def _same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and bool(one == other)
 
 
-def test_what_goes_in_comes_out(kept: tuple[Path, nn.Module, Progress]) -> None:
+def test_what_goes_in_comes_out(kept: tuple[Path, nn.Module, Checkpoint]) -> None:
     path, net, progress = kept
-    back = load_progress(path, net, RUN)
-    for field in dataclasses.fields(Progress):
+    back = load_checkpoint(path, net, RUN)
+    for field in dataclasses.fields(Checkpoint):
         assert _same(getattr(back, field.name), getattr(progress, field.name)), field.name
     assert epochs_kept(path) == 2
     assert [p.name for p in path.parent.iterdir()] == ["state"]
@@ -137,7 +137,7 @@ def test_what_is_neither_tensor_nor_plain_is_refused(tmp_path: Path) -> None:
     progress = _progress(net, torch.optim.SGD(net.parameters(), 1e-2))
     strange = dataclasses.replace(progress, schedule={"lambdas": [max]})
     with pytest.raises(TypeError) as caught:
-        save_progress(tmp_path / "state", strange, RUN)
+        save_checkpoint(tmp_path / "state", strange, RUN)
     assert str(caught.value) == (
         "schedule.lambdas.0: builtin_function_or_method is neither a tensor nor a plain value"
     )
@@ -153,16 +153,16 @@ def test_what_is_neither_tensor_nor_plain_is_refused(tmp_path: Path) -> None:
     ],
     ids=["adamw", "sgd", "rmsprop"],
 )
-def test_any_optimiser_goes_on_to_the_same_bits(tmp_path: Path, make: Make) -> None:
+def test_any_optimiser_continues_to_the_same_bits(tmp_path: Path, make: Make) -> None:
     """Five steps against three, a file, and two more."""
     whole = _net()
     _step(whole, make(whole.parameters()), range(5))
     first = _net()
     optimiser = make(first.parameters())
     _step(first, optimiser, range(3))
-    save_progress(tmp_path / "state", _progress(first, optimiser), RUN)
+    save_checkpoint(tmp_path / "state", _progress(first, optimiser), RUN)
     second = _net()
-    back = load_progress(tmp_path / "state", second, RUN)
+    back = load_checkpoint(tmp_path / "state", second, RUN)
     second.load_state_dict(dict(back.network))
     again = make(second.parameters())
     loop._load_optimiser(again, back.optimiser)
@@ -176,9 +176,9 @@ def test_moments_are_laid_out_as_their_weights(tmp_path: Path) -> None:
     optimiser = torch.optim.AdamW(net.parameters(), 1e-2)
     torch.autograd.backward(net(torch.randn(1, 3, 5, 5)).sum())
     optimiser.step()
-    save_progress(tmp_path / "state", _progress(net, optimiser), RUN)
+    save_checkpoint(tmp_path / "state", _progress(net, optimiser), RUN)
     again = torch.optim.AdamW(net.parameters(), 1e-2)
-    loop._load_optimiser(again, load_progress(tmp_path / "state", net, RUN).optimiser)
+    loop._load_optimiser(again, load_checkpoint(tmp_path / "state", net, RUN).optimiser)
     moment = again.state[net.weight]["exp_avg"]
     assert moment.stride() == net.weight.stride() != torch.empty(net.weight.shape).stride()
     assert torch.equal(moment, optimiser.state[net.weight]["exp_avg"])
@@ -188,7 +188,7 @@ def test_moments_are_laid_out_as_their_weights(tmp_path: Path) -> None:
 
 
 def _rewritten(path: Path, change: Callable[[dict[str, Any], dict[str, Tensor]], object]) -> None:
-    """Change content and tensors, and make the hash fit again."""
+    """Change content and tensors, and update the hash."""
     with safe_open(path, "pt") as file:
         header = file.metadata()
         tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
@@ -202,7 +202,7 @@ def _set(tensors: dict[str, Tensor], key: str, value: float) -> None:
     tensors[key].view(-1)[0] = value
 
 
-def test_any_byte_that_changes_is_noticed(kept: tuple[Path, nn.Module, Progress]) -> None:
+def test_any_byte_that_changes_is_noticed(kept: tuple[Path, nn.Module, Checkpoint]) -> None:
     path, net, _ = kept
     content = path.read_bytes()
     places = np.flatnonzero(np.frombuffer(content, np.uint8) != ord(" "))  # spaces pad the header
@@ -211,7 +211,7 @@ def test_any_byte_that_changes_is_noticed(kept: tuple[Path, nn.Module, Progress]
         damaged[place] ^= 1 << (place % 8)
         path.write_bytes(bytes(damaged))
         with pytest.raises(RunError, match=rf"^{path}: .*start anew with --overwrite$"):
-            load_progress(path, net, RUN)
+            load_checkpoint(path, net, RUN)
 
 
 CUT = "cannot be read"
@@ -221,7 +221,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "gone": (lambda p: p.unlink(), CUT),
     "other safetensors": (
         lambda p: save_file({"a": torch.ones(1)}, p),
-        "cannot be read (it holds no state of a training)",
+        "cannot be read (it is not a checkpoint)",
     ),
     "a newer one": (
         lambda p: _rewritten(p, lambda c, t: c.update(format=2)),
@@ -229,15 +229,15 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "another run's": (
         lambda p: _rewritten(p, lambda c, t: c.update(run="that run")),
-        "cannot go on from it (it belongs to another run)",
+        "cannot resume from it (it belongs to another run)",
     ),
     "NaN": (
         lambda p: _rewritten(p, lambda c, t: _set(t, "network.0.weight", np.nan)),
-        "cannot go on from it (NaN or infinite values in network.0.weight)",
+        "cannot resume from it (NaN or infinite values in network.0.weight)",
     ),
     "an infinite moment": (
         lambda p: _rewritten(p, lambda c, t: _set(t, "optimiser.state.1.exp_avg", np.inf)),
-        "cannot go on from it (NaN or infinite values in optimiser.state.1.exp_avg)",
+        "cannot resume from it (NaN or infinite values in optimiser.state.1.exp_avg)",
     ),
     "another shape": (
         lambda p: _rewritten(p, lambda c, t: t.update({"network.0.bias": torch.ones(4)})),
@@ -265,11 +265,11 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a lost tensor": (
         lambda p: _rewritten(p, lambda c, t: t.pop("network.0.bias")),
-        "cannot go on from it ('network.0.bias')",
+        "cannot resume from it ('network.0.bias')",
     ),
     "a log that jumps": (
         lambda p: _rewritten(p, lambda c, t: c["log"].pop(0)),
-        "its log does not count the epochs from 1",
+        "its log does not number the epochs from 1",
     ),
     "no generator": (
         lambda p: _rewritten(p, lambda c, t: t.update({"generators.torch": torch.ones(3)})),
@@ -279,16 +279,18 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_a_file_that_is_none_is_named(kept: tuple[Path, nn.Module, Progress], case: str) -> None:
+def test_a_file_that_is_not_a_checkpoint_is_named(
+    kept: tuple[Path, nn.Module, Checkpoint], case: str
+) -> None:
     path, net, _ = kept
     damage, words = WRONG[case]
     damage(path)
     with pytest.raises(RunError, match=rf"^{re.escape(str(path))}: .*overwrite$") as caught:
-        load_progress(path, net, RUN)
+        load_checkpoint(path, net, RUN)
     assert words in str(caught.value)
 
 
-# The loop goes on to the same bits
+# The loop continues to the same bits
 
 ROWS, COLS, BANDS = 10, 11, 13
 
@@ -300,13 +302,13 @@ def _labels() -> NDArray[np.int32]:
 
 
 def _fit(
-    progress: Progress | None = None,
-    keep: Callable[[Progress], None] = lambda _: None,
+    progress: Checkpoint | None = None,
+    keep: Callable[[Checkpoint], None] = lambda _: None,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
     variant: str = "course",
     **values: Any,
 ) -> tuple[dict[str, Tensor], list[Epoch]]:
-    """Weights and log of the loop on a small scene, dropout and flips live."""
+    """Weights and log of the loop on a small scene, with dropout and flips."""
     pixels = np.arange(ROWS * COLS)
     split = Split(
         Labels(_labels()),
@@ -342,8 +344,8 @@ def test_stopped_after_any_epoch_it_ends_with_the_same_bits(
     monkeypatch.setattr(loop, "KEEP_EVERY_S", 0.0)
     path = tmp_path / "state"
 
-    def keep(progress: Progress) -> None:
-        save_progress(path, progress, RUN)
+    def keep(progress: Checkpoint) -> None:
+        save_checkpoint(path, progress, RUN)
 
     wanted, log = _fit(variant=variant, **values)
     for last in range(1, len(log) + 1):
@@ -355,7 +357,7 @@ def test_stopped_after_any_epoch_it_ends_with_the_same_bits(
         with pytest.raises(KeyboardInterrupt):
             _fit(None, keep, stop, variant, **values)
         net = HybridSN(BANDS, 3, variant)
-        back = load_progress(path, net, RUN)
+        back = load_checkpoint(path, net, RUN)
         assert len(back.log) == last
         again, full = _fit(back, variant=variant, **values)
         assert _same(dict(again), dict(wanted))
@@ -363,7 +365,7 @@ def test_stopped_after_any_epoch_it_ends_with_the_same_bits(
         assert [e.elapsed_s for e in full] == sorted(e.elapsed_s for e in full)
 
 
-def test_states_come_after_the_first_epoch_and_the_last_and_rarely_between(
+def test_checkpoints_come_after_the_first_epoch_and_the_last_and_rarely_between(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def kept_epochs() -> list[int]:
@@ -376,8 +378,8 @@ def test_states_come_after_the_first_epoch_and_the_last_and_rarely_between(
     assert kept_epochs() == [1, 2, 3, 4]
 
 
-def test_going_on_from_the_end_trains_nothing() -> None:
-    states: list[Progress] = []
+def test_continuing_from_the_end_trains_nothing() -> None:
+    states: list[Checkpoint] = []
     wanted, log = _fit(None, states.append, epochs=2)
     heard: list[Epoch] = []
     again, full = _fit(states[-1], on_epoch=heard.append, epochs=2)

@@ -1,4 +1,4 @@
-"""The loop on images: what a step computes, that it repeats, and what it never looks at.
+"""The loop on images: what a step computes, that it repeats, and what it never uses.
 
 Independent references:
 - `own_loop` below: Nesterov's momentum, decay, one cycle, smoothing and averages written out for
@@ -26,9 +26,9 @@ from spectrolite.errors import SettingsError
 from spectrolite.models import ImageNetwork, build_image_model
 from spectrolite.samples.augmentation import channel_statistics
 from spectrolite.training import loop
-from spectrolite.training.checkpoint import load_progress, save_progress
-from spectrolite.training.image_loop import _Shown, fit_images, logits_of
-from spectrolite.training.loop import Epoch, Progress
+from spectrolite.training.checkpoint import load_checkpoint, save_checkpoint
+from spectrolite.training.image_loop import _Epochs, fit_images, logits_of
+from spectrolite.training.loop import Checkpoint, Epoch
 from spectrolite.training.settings import ImageSettings, settings
 
 State = dict[str, Tensor]
@@ -67,8 +67,8 @@ def _statistics(split: sl.ImageSplit) -> tuple[Tensor, Tensor]:
 
 def _fit(
     split: sl.ImageSplit,
-    progress: Progress | None = None,
-    keep: Callable[[Progress], None] = lambda _: None,
+    progress: Checkpoint | None = None,
+    keep: Callable[[Checkpoint], None] = lambda _: None,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
     order: int = 5,
     **values: Any,
@@ -141,7 +141,7 @@ def test_the_loop_is_nesterov_with_decay_on_kernels_and_averages(split: sl.Image
 
 @pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
 def test_schedules_by_their_formulas(split: sl.ImageSplit, schedule: str) -> None:
-    """The log has the rate that the next step would take; after the last there is none."""
+    """The log has the rate of the next step; there is none after the last step."""
     _, log = _fit(split, schedule=schedule, epochs=4, batch=1000, rise=0.5, learning_rate=0.01)
 
     def rate(step: int) -> float:
@@ -191,7 +191,7 @@ def test_every_optimiser_learns(split: sl.ImageSplit, optimiser: str) -> None:
 def test_every_image_once_in_batches_alike(
     split: sl.ImageSplit, batch: int, sizes: set[int]
 ) -> None:
-    shown = _Shown(
+    shown = _Epochs(
         split,
         *_statistics(split),
         _chosen(pad=0, mirror="none").augmentation,
@@ -214,12 +214,12 @@ def test_every_image_once_in_batches_alike(
 def test_no_batch_of_one_image(split: sl.ImageSplit) -> None:
     """BatchNorm refuses one value a channel: three images in batches of two are one batch."""
     few = sl.ImageSplit(split.images, None, split.train[:3], split.validation, split.test)
-    shown = _Shown(few, *_statistics(split), _chosen().augmentation, 2, torch.Generator(), CPU)
+    shown = _Epochs(few, *_statistics(split), _chosen().augmentation, 2, torch.Generator(), CPU)
     assert [len(b.targets) for b in shown.batches()] == [3]
 
 
 def test_alternating_mirrors_show_every_image_both_ways(split: sl.ImageSplit) -> None:
-    shown = _Shown(
+    shown = _Epochs(
         split,
         torch.zeros(1),
         torch.ones(1),
@@ -235,7 +235,7 @@ def test_alternating_mirrors_show_every_image_both_ways(split: sl.ImageSplit) ->
     assert one != two
 
 
-def _pixels(shown: _Shown) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _pixels(shown: _Epochs) -> np.ndarray[Any, np.dtype[np.int64]]:
     (batch,) = shown.batches()
     return (batch.images[:, 0] * 255).round().long().numpy()
 
@@ -287,24 +287,26 @@ def test_stopped_after_any_epoch_it_ends_with_the_same_bits(
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            _fit(split, None, lambda p: save_progress(path, p, "run"), stop, **values)
-        back = load_progress(path, _net(), "run")
+            _fit(split, None, lambda p: save_checkpoint(path, p, "run"), stop, **values)
+        back = load_checkpoint(path, _net(), "run")
         assert bool(back.ema) == (values.get("ema") != 0)
         again, full = _fit(split, back, **values)
         assert _same(again, wanted)
         assert [e.loss for e in full] == [e.loss for e in log]
 
 
-def test_averages_that_are_not_there_are_missed(split: sl.ImageSplit) -> None:
-    states: list[Progress] = []
+def test_a_checkpoint_without_averages_is_refused(split: sl.ImageSplit) -> None:
+    states: list[Checkpoint] = []
     _fit(split, keep=states.append, epochs=2, ema=0)
     with pytest.raises(SettingsError) as caught:
         _fit(split, states[0], epochs=2, ema=0.9)
-    assert str(caught.value) == ("progress: its averaged weights are not those that --ema asks for")
+    assert str(caught.value) == (
+        "checkpoint: its averaged weights are not those that --ema asks for"
+    )
 
 
-def test_the_validation_is_of_the_averages(split: sl.ImageSplit) -> None:
-    """Weights that hardly move away from their start are validated as they started."""
+def test_validation_uses_the_averages(split: sl.ImageSplit) -> None:
+    """The validation accuracy in the log is the averaged weights' accuracy."""
     accuracies: list[float | None] = []
     _fit(split, on_epoch=lambda e: accuracies.append(e.validation_accuracy), ema=0.5)
     state, log = _fit(split, ema=0.5)

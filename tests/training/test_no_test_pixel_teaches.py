@@ -1,4 +1,4 @@
-"""What lies outside every training pixel's patch leaves no trace in what is learned.
+"""Pixels outside the patches of training pixels cannot change a trained network.
 
 Each pixel out there is replaced by a million and, after the check of the input, by NaN; bands,
 weights and running statistics must keep their bits.
@@ -99,7 +99,7 @@ def test_what_lies_outside_the_training_patches_leaves_no_trace(
 @pytest.mark.parametrize("network", ["hybridsn course", "mobilesn 5"])
 @pytest.mark.parametrize("mode", MODES)
 def test_what_lies_inside_them_does_leave_one(mode: str, network: str) -> None:
-    """The check above can fail: one pixel at the edge of one patch is enough."""
+    """The test above can fail: one pixel at the edge of a patch changes the result."""
     scene, split = _scene_and_split()
     known = _learned(np.array(scene.cube, np.float32), split, MODES[mode], network, "train")
     changed = np.array(scene.cube, np.float32)
@@ -113,7 +113,7 @@ def test_what_lies_inside_them_does_leave_one(mode: str, network: str) -> None:
     assert learned["matrix"] == known["matrix"]
 
 
-def test_bands_fitted_on_the_scene_are_what_they_say() -> None:
+def test_bands_fitted_on_the_scene_depend_on_test_pixels() -> None:
     scene, split = _scene_and_split()
     changed = np.array(scene.cube, np.float32)
     changed[_outside(split, 25)] = 7

@@ -1,16 +1,13 @@
-"""Exported folders: what they hold, and how they appear under their name.
+"""Exported folders and their `config.json`.
 
-`config.json` stands beside `model.onnx`, or beside `model.xml` and `model.bin`. It holds what a
-program needs that has only the file: halo and padding spectrum, classes, wavelengths, and from
-which bundle it was made.
+A folder has `model.onnx`, or `model.xml` and `model.bin`. Its `config.json` has everything else
+that a program needs: halo, padding spectrum, classes, wavelengths, and the hash of the bundle that
+was exported.
 """
 
 from __future__ import annotations
 
 import hashlib
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +18,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from spectrolite.bundles.graphs import kept_bands
 from spectrolite.bundles.image_bundle import ImageBundle, ImageConfig
 from spectrolite.bundles.scene_bundle import Bundle, Config
-from spectrolite.errors import RunError
 
 FORMAT = 1
 FILES = {"onnx": ("model.onnx",), "openvino": ("model.xml", "model.bin")}
@@ -30,7 +26,7 @@ REMEDY = "export it again"
 
 
 class ExportConfig(BaseModel):
-    """`config.json` of an exported folder; of `scene` and `images` one is there."""
+    """`config.json` of an exported folder; it has either `scene` or `images`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -42,24 +38,28 @@ class ExportConfig(BaseModel):
     scene: Config | None = None
     images: ImageConfig | None = None
     halo: int = Field(default=0, ge=0)
-    """Pixels around a window that a scene network needs to see."""
+    """Pixels of context that a scene network needs on each side of a window."""
     padding: tuple[float, ...] | None = None
-    """The spectrum of a pixel outside the scene: the mean of those that the bands were fitted on,
-    0 in dropped bands. Its length is the number of bands that the graph takes."""
+    """Spectrum of a pixel outside the scene: the mean of the spectra that band reduction was fitted
+    on, and 0 in dropped bands. Its length is the number of bands that the graph takes."""
     dropped_bands: tuple[int, ...] = ()
-    """Those that the graph takes and does not look at."""
+    """Bands that the graph takes but does not use."""
 
     @model_validator(mode="after")
     def _is_of_one_kind(self) -> ExportConfig:
         if (self.scene is None) == (self.images is None):
-            raise ValueError("wanted one of scene and images")
+            raise ValueError("wanted either scene or images")
         if (self.scene is None) != (self.padding is None):
-            raise ValueError("padding: goes with scene")
+            raise ValueError("padding: wanted with scene, and only with scene")
         if self.scene is not None and self.halo != self.scene.patch // 2:
-            raise ValueError(f"halo: {self.halo}, and the patch is {self.scene.patch}")
+            raise ValueError(
+                f"halo: wanted half the patch of {self.scene.patch}, rounded down, got {self.halo}"
+            )
         inside = set(range(len(self.padding or ())))
         if not set(self.dropped_bands) <= inside or inside == set(self.dropped_bands) != set():
-            raise ValueError("dropped_bands: not some of the bands of the padding spectrum")
+            raise ValueError(
+                "dropped_bands: wanted some of the bands of the padding spectrum, not all"
+            )
         if set(self.files_sha256) != set(FILES[self.exported]):
             raise ValueError(f"files_sha256: wanted {', '.join(FILES[self.exported])}")
         return self
@@ -72,7 +72,7 @@ def write_config(
     dropped: tuple[int, ...] = (),
     precision: str = "float32",
 ) -> None:
-    """Write `config.json` for the graph's files that stand in `folder`."""
+    """Write `config.json` beside the graph's files in `folder`."""
     content: dict[str, Any] = {
         "format": FORMAT,
         "exported": format,
@@ -102,58 +102,7 @@ def _padding(bundle: Bundle, dropped: tuple[int, ...]) -> NDArray[np.float32]:
     return padding
 
 
-@contextmanager
-def new_folder(out: Path, overwrite: bool, kind: str = "exported folder") -> Iterator[Path]:
-    """A hidden folder beside `out` to write to, renamed to it when the block ends.
-
-    A block that fails leaves nothing, and leaves what stood under the name before. A kill at any
-    moment leaves the new folder or the old one, this in `.replaced.NAME`, from where
-    the next call puts it back.
-
-    Args:
-        out: the folder to make.
-        overwrite: replace one of the same kind.
-        kind: `exported folder` or `run`.
-
-    Raises:
-        RunError: something is there that is not to be replaced, or is none of the kind.
-    """
-    place = out.absolute()  # what `.` names moves away when it is replaced
-    part, old = (place.parent / f".{word}.{place.name}" for word in ("part", "replaced"))
-    _put_back(old, place)
-    if place.exists() or place.is_symlink():
-        if not overwrite:
-            raise RunError(f"{out} exists; take another --out, or replace it with --overwrite")
-        if place.is_symlink():
-            raise RunError(f"{out} is a link, so --overwrite leaves it alone; take another --out")
-        if not place.is_dir() or not _ours(place, kind):
-            raise RunError(
-                f"{out} is no {kind}, so --overwrite leaves it alone; take another --out"
-            )
-    for stale in (part, old):
-        shutil.rmtree(stale, ignore_errors=True)
-    try:
-        part.mkdir(parents=True)
-    except OSError as error:
-        raise RunError(f"{out}: cannot be made ({error.strerror}); take another --out") from error
-    try:
-        yield part
-        if place.exists():
-            place.rename(old)
-        part.rename(place)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-        _put_back(old, place)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _put_back(old: Path, place: Path) -> None:
-    if old.is_dir() and not place.exists():
-        old.rename(place)
-
-
-def _ours(folder: Path, kind: str) -> bool:
-    if kind == "run":
-        return (folder / "manifest.json").is_file()
-    ours = {"config.json", "quantization.json", *(name for f in FILES.values() for name in f)}
-    return {path.name for path in folder.iterdir()} <= ours
+def is_exported_folder(folder: Path) -> bool:
+    """Whether a folder holds the files of an exported model, and no others."""
+    known = {"config.json", "quantization.json", *(name for f in FILES.values() for name in f)}
+    return {path.name for path in folder.iterdir()} <= known

@@ -1,4 +1,4 @@
-"""The packages of the extra `deploy`, imported where they are needed, with telemetry off."""
+"""Import packages of the extra `deploy` when they are needed, with telemetry off."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from spectrolite.errors import MissingExtraError
 def need(package: str) -> Any:
     """Import a package of the extra `deploy`.
 
-    NNCF and OpenVINO's tools send usage data through `openvino_telemetry`, unasked. Hidden from
-    them, they do without: this process sends nothing.
+    NNCF and OpenVINO's tools send usage data through `openvino_telemetry` without asking. They
+    work without that module, so it is hidden from them: this process sends nothing.
 
     Raises:
-        MissingExtraError: it is not installed.
+        MissingExtraError: the package is not installed.
     """
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
     try:

@@ -1,12 +1,12 @@
-"""A trained model as one module with everything inside: raw spectra or pixels in, classes out.
+"""A trained model as one torch module to export: from raw spectra or pixels to classes.
 
 Scenes: `(N, bands, rows + 2 * halo, cols + 2 * halo)` float32 in the scene's units ->
 class positions `(N, rows, cols)` int64, confidence `(N, rows, cols)` float32, logits
 `(N, classes, rows, cols)` float32. Images: `(N, channels, H, W)` uint8 -> class indices `(N,)`,
 confidence `(N,)`, logits `(N, classes)`.
 
-Layers stand here in their plainest form, as each runtime has its own fast kernels for those:
-BatchNorm is folded, HybridSN's 3-D convolutions are 3-D convolutions again.
+Layers have their plainest form, because every runtime has fast kernels for it: BatchNorm is
+folded, and HybridSN's 3-D convolutions are 3-D convolutions.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from spectrolite.models.hybridsn import HybridSN
 INPUT = "raw"
 OUTPUTS = ("classes", "confidence", "logits")
 MATRIX = "matrix"  # weight of the convolution that reduces bands
-REDUCTION = "reduction"  # that convolution: never quantized
-NETWORK = "network."  # what the names of the network's own layers begin with
+REDUCTION = "reduction"  # name of that convolution, which is never quantized
+NETWORK = "network."  # prefix of the names of the network's own layers
 
 
 class SceneGraph(nn.Module):
-    """Band choice, reduction and network of a scene.
+    """Band choice, band reduction and network of a scene model.
 
     Args:
         bundle: the trained model.
-        dropped: bands of the input that the model was not trained on, and that it leaves out.
+        dropped: bands of the input that the model was not trained on; the graph leaves them out.
     """
 
     kept: Tensor | None
@@ -52,16 +52,16 @@ class SceneGraph(nn.Module):
         self.register_buffer("matrix", matrix[:, :, None, None])
 
     def forward(self, raw: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Spectra to classes, confidence and logits; shapes as above."""
+        """Classes, confidence and logits of raw spectra; shapes in the module's docstring."""
         if self.kept is not None:
             raw = raw.index_select(1, self.kept)
-        # the mean first: the other order is six times less exact in float32
+        # subtract the mean first: the other order has six times the rounding error in float32
         x = nn.functional.conv2d(raw - self.mean, self.matrix)
         return _outputs(_plain(self.network, x))
 
 
 class ImageGraph(nn.Module):
-    """Normalisation and network of images."""
+    """Normalisation and network of an image model."""
 
     scale: Tensor
     shift: Tensor
@@ -73,7 +73,7 @@ class ImageGraph(nn.Module):
         self.register_buffer("shift", (bundle.mean / bundle.std)[:, None, None])
 
     def forward(self, raw: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Pixels to classes, confidence and logits; shapes as above."""
+        """Classes, confidence and logits of raw pixels; shapes in the module's docstring."""
         return _outputs(self.network(raw.float() * self.scale - self.shift))
 
 
@@ -81,19 +81,19 @@ def graph_of(
     bundle: Bundle | ImageBundle, dropped: tuple[int, ...] = ()
 ) -> SceneGraph | ImageGraph:
     """The module of a trained model, in evaluation mode and without gradients."""
-    made = ImageGraph(bundle) if isinstance(bundle, ImageBundle) else SceneGraph(bundle, dropped)
-    return made.eval().requires_grad_(False)
+    graph = ImageGraph(bundle) if isinstance(bundle, ImageBundle) else SceneGraph(bundle, dropped)
+    return graph.eval().requires_grad_(False)
 
 
 def kept_bands(bands: int, dropped: tuple[int, ...]) -> list[int]:
-    """The bands that are left of so many."""
+    """Numbers of the bands, out of `bands`, that are not in `dropped`."""
     return [band for band in range(bands) if band not in dropped]
 
 
 def _folded(network: nn.Module) -> nn.Module:
-    made = copy.deepcopy(network).cpu().eval().requires_grad_(False)
-    fold(made)
-    return made
+    folded = copy.deepcopy(network).cpu().eval().requires_grad_(False)
+    fold(folded)
+    return folded
 
 
 def _plain(net: nn.Module, x: Tensor) -> Tensor:

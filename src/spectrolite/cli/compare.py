@@ -77,11 +77,11 @@ def compare(
     from spectrolite.data.images import ImageSet
     from spectrolite.data.scene_sets import SceneSet
     from spectrolite.experiments import comparison
-    from spectrolite.experiments.contestants import checked_entry, checked_protocols
+    from spectrolite.experiments.contestants import checked_entry, checked_splits
 
     for text in model:  # before data are read, which may take minutes
         checked_entry(text)
-    checked_protocols(split)
+    checked_splits(split)
     fewer = _fewer(seeds_for or ())
     source = flags_given(flags)
     data = load_data(source)

@@ -238,7 +238,7 @@ def benchmark(
 
     Example: `spectrolite benchmark runs/ip ip-onnx ip-int8`
     """
-    from spectrolite.deploy.benchmarking import benchmark as measure
+    from spectrolite.deploy.benchmark import benchmark as measure
 
     measured = measure(
         models,

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from spectrolite.deploy.measurements import Benchmark
+    from spectrolite.deploy.benchmark_result import Benchmark
     from spectrolite.deploy.prune import Pruning
     from spectrolite.deploy.quantize import Quantization
 

@@ -29,8 +29,8 @@ from spectrolite.errors import RunError
 
 if TYPE_CHECKING:
     from spectrolite.mapping.class_areas import Areas
-    from spectrolite.mapping.geotiff import MapFile
-    from spectrolite.mapping.large_maps import Failed
+    from spectrolite.mapping.map_file import MapFile
+    from spectrolite.mapping.several_maps import Failed
 
 
 @with_options(SCENE_READING)
@@ -100,11 +100,10 @@ def map_(
 
     Example: `spectrolite map runs/ip --scene other.npy --out map.tif`
     """
-    from spectrolite.mapping.large_maps import (
-        MAP_WINDOW,
+    from spectrolite.mapping.large_maps import MAP_WINDOW, map_scene
+    from spectrolite.mapping.several_maps import (
         Failed,
         is_of_several,
-        map_scene,
         map_scenes,
         scenes_named,
     )
@@ -240,10 +239,10 @@ def areas_table(measured: Areas) -> Table:
 
 
 def _as_json(map_file: MapFile, measured: Areas) -> dict[str, Any]:
-    from spectrolite.mapping.geotiff import DOUBTS, MapFiles
+    from spectrolite.mapping.map_file import EXTRA_BANDS, MapFiles
 
     files = MapFiles(map_file.path)
-    optional = {name: files.band(name) for name in DOUBTS} | {"envi": files.envi}
+    optional = {name: files.band(name) for name in EXTRA_BANDS} | {"envi": files.envi}
     return {
         "map": str(map_file.path),
         "picture": str(files.picture),
@@ -279,7 +278,7 @@ def _print_map(map_file: MapFile, as_json: bool) -> None:
 
 def _print_maps(scenes: list[Path], results: list[MapFile | Failed], as_json: bool) -> None:
     from spectrolite.mapping.class_areas import areas as measure
-    from spectrolite.mapping.large_maps import Failed
+    from spectrolite.mapping.several_maps import Failed
 
     maps = {file: m for file, m in zip(scenes, results, strict=True) if not isinstance(m, Failed)}
     failed = [m for m in results if isinstance(m, Failed)]

@@ -15,8 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from spectrolite.datasets.catalog import ImageDataset
-    from spectrolite.datasets.scenes import Dataset
+    from spectrolite.datasets.descriptions import Dataset, ImageDataset
     from spectrolite.evaluation.network_checks import Checkup
     from spectrolite.evaluation.scene_report import Report
     from spectrolite.experiments.repetition import Repetition

@@ -139,7 +139,8 @@ def train(
 
 def _check_settings(given: Mapping[str, Any], source: Mapping[str, Any]) -> None:
     """Refuse a wrong name or value before data are read, which may take minutes."""
-    from spectrolite.datasets.catalog import ImageDataset, dataset
+    from spectrolite.datasets.catalog import dataset
+    from spectrolite.datasets.descriptions import ImageDataset
     from spectrolite.training.defaults import IMAGE_DEFAULT, SCENE_DEFAULT
     from spectrolite.training.settings import settings
 

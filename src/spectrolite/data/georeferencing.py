@@ -1,11 +1,11 @@
-"""From places on Earth to pixels: where a scene's pixels lie, and which of them a shape holds.
+"""From coordinates to pixels: where a scene's pixels are, and which of them a shape holds.
 
 Rules, stated here once:
-- a polygon holds the pixels whose centre lies inside it, not on its edge;
-- a point holds the pixel that it lies in, whose upper and left edges belong to it;
-- pixels that shapes of two classes hold are unlabelled;
-- shapes of one class that hold a pixel in common count as one polygon, whose number is the lowest
-  of theirs: no split may part them.
+- a polygon holds the pixels whose centre is inside it, not on its edge;
+- a point holds the pixel that it is in; a pixel includes its upper and left edges;
+- pixels held by shapes of two classes are unlabelled;
+- shapes of one class that share a pixel count as one polygon, with the lowest of their numbers, so
+  that no split separates them.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from spectrolite.errors import LabelsError
 if TYPE_CHECKING:
     from shapely import Geometry
 
-CENTRES = 1 << 20  # pixel centres that are looked at together
+CENTRES_AT_ONCE = 1 << 20  # pixel centres tested at once, which bounds the memory
 
 Pixels = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Where the pixels of a scene lie.
+    """Where the pixels of a scene are.
 
     Args:
         shape: rows, columns.
         transform: affine transform from (col, row) to coordinates, six numbers.
-        crs: coordinate reference system as WKT or a code, or nothing.
+        crs: coordinate reference system as WKT or a code, or None.
         name: of the scene, for messages.
     """
 
@@ -52,21 +52,22 @@ class Grid:
         return right * a + down * b + x, right * d + down * e + y
 
     def pixels_at(self, x: NDArray[Any], y: NDArray[Any]) -> Pixels:
-        """Flat index of the pixel that each place lies in; -1 outside the scene or at no place."""
+        """Flat index of the pixel at each place; -1 outside the scene or at infinity."""
         rows, cols = self.positions(x, y)
-        with np.errstate(invalid="ignore"):  # a place that the system has not is infinite
+        with np.errstate(invalid="ignore"):  # reprojection gives infinity outside a system
             inside = (rows >= 0) & (rows < self.shape[0]) & (cols >= 0) & (cols < self.shape[1])
         flat = np.full(np.shape(x), -1, np.int64)
         flat[inside] = np.floor(rows[inside]) * self.shape[1] + np.floor(cols[inside])
         return flat
 
     def positions(self, x: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Places as rows and columns with fractions; a whole number is an edge."""
+        """Places as fractional rows and columns; whole numbers are edges of pixels."""
         from rasterio import Affine
 
-        back = ~Affine(*self.transform)
+        inverse = ~Affine(*self.transform)
         with np.errstate(over="ignore", invalid="ignore"):
-            cols, rows = back.a * x + back.b * y + back.c, back.d * x + back.e * y + back.f
+            cols = inverse.a * x + inverse.b * y + inverse.c
+            rows = inverse.d * x + inverse.e * y + inverse.f
         return rows, cols
 
     def bounds(self) -> tuple[float, float, float, float]:
@@ -85,8 +86,8 @@ class Burnt:
     Attributes:
         array: `(rows, cols)` int32 class ids.
         polygons: `(rows, cols)` int32 number of the shape, from 1; 0 where unlabelled.
-        conflicts: pixels that shapes of two classes hold.
-        merged: shapes that share a pixel with another one of their class.
+        conflicts: number of pixels held by shapes of two classes.
+        merged: number of shapes that share a pixel with another shape of their class.
     """
 
     array: NDArray[np.int32]
@@ -96,7 +97,7 @@ class Burnt:
 
 
 def place_of(source: Any) -> tuple[str | None, tuple[float, ...] | None]:
-    """Reference system as WKT and transform of a raster that rasterio opened; nothing for none."""
+    """CRS as WKT and transform of a raster that rasterio opened; None for what it lacks."""
     return (
         source.crs.to_wkt() if source.crs else None,
         None if source.transform.is_identity else tuple(source.transform)[:6],
@@ -107,24 +108,24 @@ def grid_of(scene: AnyScene, labels: str) -> Grid:
     """The grid of a scene, on which `labels` are to be placed.
 
     Raises:
-        LabelsError: the scene does not say where it lies, or nowhere.
+        LabelsError: the scene has no transform, or one that cannot be inverted.
     """
     if scene.transform is None:
         raise LabelsError(
-            f"{labels}: holds places, but {scene.name} does not say where its pixels lie (no "
-            "transform); give the scene its place, or take labels that are a raster on its grid"
+            f"{labels}: holds coordinates, but {scene.name} has no transform, so its pixels have "
+            "none; georeference the scene, or use a raster of labels on its grid"
         )
     a, b, _, d, e, _ = scene.transform
     if a * e == b * d:
         raise LabelsError(
-            f"{labels}: cannot be placed, for the transform of {scene.name} puts all pixels on a "
-            f"line: {tuple(scene.transform)}; give the scene its place"
+            f"{labels}: cannot be placed, because the transform of {scene.name} puts all pixels on "
+            f"a line: {tuple(scene.transform)}; georeference the scene again"
         )
     return Grid(scene.shape[:2], tuple(scene.transform), scene.crs, scene.name)
 
 
 def check_crs(grid: Grid, crs: str | None, labels: str) -> None:
-    """Refuse labels whose reference system is known where the scene's is not, and the reverse.
+    """Refuse labels if only one of labels and scene has a coordinate reference system.
 
     Raises:
         LabelsError: names the one that lacks it.
@@ -133,12 +134,11 @@ def check_crs(grid: Grid, crs: str | None, labels: str) -> None:
         return
     if grid.crs is None:
         raise LabelsError(
-            f"{labels}: has a coordinate reference system, but the scene {grid.name} has none, so "
-            "nobody knows where it lies; give the scene its own (gdal_edit -a_srs EPSG:CODE, or "
-            "Scene(crs=...))"
+            f"{labels}: has a coordinate reference system, but the scene {grid.name} has none; set "
+            "it (gdal_edit -a_srs EPSG:CODE, or Scene(crs=...))"
         )
     raise LabelsError(
-        f"{labels}: has no coordinate reference system, and the scene {grid.name} has one; store "
+        f"{labels}: has no coordinate reference system, but the scene {grid.name} has one; store "
         "it with the labels (in QGIS: Layer > Set Layer CRS, then export)"
     )
 
@@ -146,7 +146,7 @@ def check_crs(grid: Grid, crs: str | None, labels: str) -> None:
 def reproject_places(
     x: NDArray[Any], y: NDArray[Any], source: str, target: str, labels: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Coordinates in another reference system; infinite where they have none there.
+    """Coordinates in another reference system; infinite where it does not cover them.
 
     Raises:
         LabelsError: one of the two systems is not understood.
@@ -157,13 +157,15 @@ def reproject_places(
         return np.asarray(x, np.float64), np.asarray(y, np.float64)
     try:
         xs, ys = warp.transform(source, target, np.asarray(x, float), np.asarray(y, float))
-    except Exception as error:  # rasterio lets GDAL's own through, which are of no public kind
-        raise LabelsError(f"{labels}: cannot be put into the scene's system ({error})") from error
+    except Exception as error:  # rasterio passes on GDAL errors, which have no public class
+        raise LabelsError(
+            f"{labels}: cannot be reprojected to the scene's coordinate reference system ({error})"
+        ) from error
     return np.asarray(xs, np.float64), np.asarray(ys, np.float64)
 
 
 def same_crs(one: str, other: str, labels: str) -> bool:
-    """Whether two reference systems are one.
+    """Whether two coordinate reference systems are the same.
 
     Raises:
         LabelsError: one is not understood.
@@ -191,8 +193,8 @@ def pixels_of(shape: Geometry, grid: Grid) -> Pixels:
 
     if shape.geom_type in ("Point", "MultiPoint"):
         places = shapely.get_coordinates(shape)
-        found = grid.pixels_at(places[:, 0], places[:, 1])
-        return np.unique(found[found >= 0])
+        pixels = grid.pixels_at(places[:, 0], places[:, 1])
+        return np.unique(pixels[pixels >= 0])
     left, low, right, high = shape.bounds
     rows, cols = grid.positions(
         np.array([left, left, right, right]), np.array([low, high, low, high])
@@ -203,40 +205,40 @@ def pixels_of(shape: Geometry, grid: Grid) -> Pixels:
     )
     across = np.arange(*stop)
     shapely.prepare(shape)
-    found_in: list[Pixels] = [np.empty(0, np.int64)]
-    step = max(1, CENTRES // max(1, len(across)))
+    held: list[Pixels] = [np.empty(0, np.int64)]
+    step = max(1, CENTRES_AT_ONCE // max(1, len(across)))
     for row in range(*first, step) if len(across) else ():
         down = np.arange(row, min(row + step, first[1]))[:, None]
         x, y = np.broadcast_arrays(*grid.centres(down, across))
         inside = shapely.contains_xy(shape, x, y)
-        found_in.append((down * grid.shape[1] + across)[inside])
-    return np.concatenate(found_in)
+        held.append((down * grid.shape[1] + across)[inside])
+    return np.concatenate(held)
 
 
 def burn(shape: tuple[int, int], pixels: Sequence[Pixels], classes: Sequence[int]) -> Burnt:
-    """Put shapes on a grid.
+    """Put shapes on a grid, by the rules above.
 
     Args:
         shape: rows, columns.
-        pixels: flat indices that each shape holds, each once.
+        pixels: flat indices of the pixels that each shape holds, without repetition.
         classes: class id of each shape.
     """
     array, polygons = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
     where = np.concatenate([np.empty(0, np.int64), *pixels])
     number = np.repeat(np.arange(len(pixels)), [len(p) for p in pixels])
-    held = np.asarray(classes, np.int32)[number] if len(where) else np.empty(0, np.int32)
+    ids = np.asarray(classes, np.int32)[number] if len(where) else np.empty(0, np.int32)
     order = np.lexsort((number, where))
-    where, number, held = where[order], number[order], held[order]
+    where, number, ids = where[order], number[order], ids[order]
     same = where[1:] == where[:-1]
-    of_two = np.unique(where[1:][same & (held[1:] != held[:-1])])
-    clear = ~np.isin(where, of_two)
-    both = same & clear[1:]
+    conflicting = np.unique(where[1:][same & (ids[1:] != ids[:-1])])
+    clear = ~np.isin(where, conflicting)
+    linked = same & clear[1:]
     links = sparse.coo_array(
-        (np.ones(int(both.sum())), (number[:-1][both], number[1:][both])), [len(pixels)] * 2
+        (np.ones(int(linked.sum())), (number[:-1][linked], number[1:][linked])), [len(pixels)] * 2
     )
     group = sparse.csgraph.connected_components(links, directed=False)[1]
     _, lowest, back = np.unique(group, return_index=True, return_inverse=True)
-    array.flat[where[clear]] = held[clear]
+    array.flat[where[clear]] = ids[clear]
     polygons.flat[where[clear]] = lowest[back][number[clear]] + 1
-    merged = len(np.union1d(number[:-1][both], number[1:][both]))
-    return Burnt(array, polygons, len(of_two), merged)
+    merged = len(np.union1d(number[:-1][linked], number[1:][linked]))
+    return Burnt(array, polygons, len(conflicting), merged)

@@ -3,8 +3,7 @@
 Conventions, stated here once:
 - pixels are `(N, C, H, W)` uint8, 0 to 255, channels red, green, blue where there are three;
 - a target is the index of its class in `class_names`, from 0: no image is unlabelled;
-- means and standard deviations of channels are no part of a set: they are fitted on the images
-  that train.
+- a set has no means and standard deviations of channels: they are fitted on the training images.
 """
 
 from __future__ import annotations
@@ -17,26 +16,27 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from spectrolite.errors import ImagesError
+from spectrolite.data.summaries import as_html, as_text
+from spectrolite.errors import ImagesError, listed
 from spectrolite.hashing import array_sha256
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ImageSet:
     """Images in memory.
 
     Args:
         pixels: `(N, C, H, W)` uint8, at least one of each.
         targets: `(N,)` whole numbers, class index from 0. Kept as int64.
-        class_names: name of each class; a class may have no image.
-        name: what reports call it.
+        class_names: name of each class; a class may have no images.
+        name: used in reports.
         source: how to load it again: `{"data": "cifar10", "part": "train"}` or
             `{"images": ..., "part": ...}`; empty for a set made in memory.
-        skipped: the damaged files that a reader was allowed to leave out, each with what is wrong.
+        skipped: damaged files that the reader left out, each with its fault.
 
     Raises:
-        ImagesError: another number of axes, no image, another type, a target without a class, or
-            class names that cannot be told apart.
+        ImagesError: another number of axes, no images, another type, a target without a class, or
+            two class names that read alike.
     """
 
     pixels: NDArray[np.uint8]
@@ -59,7 +59,7 @@ class ImageSet:
             )
         if targets.shape != pixels.shape[:1] or targets.dtype.kind not in "iu":
             raise ImagesError(
-                f"{self.name}: wanted one whole number a target, shape ({len(pixels)},), "
+                f"{self.name}: wanted one whole number per image, shape ({len(pixels)},), "
                 f"got {targets.dtype} of shape {targets.shape}"
             )
         names = tuple(self.class_names)
@@ -67,14 +67,29 @@ class ImageSet:
         outside = np.flatnonzero((targets < 0) | (targets >= len(names)))
         if len(outside):
             raise ImagesError(
-                f"{self.name}: wanted targets from 0 to {len(names) - 1}, one a class name, got "
-                f"{targets[outside[0]]} at image {outside[0]} and {len(outside)} such in all"
+                f"{self.name}: wanted targets from 0 to {len(names) - 1}, one per class name, got "
+                f"{targets[outside[0]]} at image {outside[0]}; {len(outside)} targets are outside"
             )
         pixels, targets = pixels.view(), targets.astype(np.int64)
         pixels.flags.writeable = targets.flags.writeable = False
         object.__setattr__(self, "pixels", pixels)
         object.__setattr__(self, "targets", targets)
         object.__setattr__(self, "class_names", names)
+
+    def __repr__(self) -> str:
+        return as_text(f"ImageSet {self.name}", self._facts())
+
+    def _repr_html_(self) -> str:
+        return as_html(f"ImageSet {self.name}", self._facts())
+
+    def _facts(self) -> dict[str, str]:
+        classes = [f"{name} ({n:,})" for name, n in self.counts().items()]
+        facts = {
+            "images": f"{len(self):,}",
+            "size": f"{' x '.join(map(str, self.shape))} (channels, height, width), uint8",
+            "classes": f"{len(classes)}: {listed(classes, 5)}",
+        }
+        return facts | ({"skipped": f"{len(self.skipped):,} damaged files"} if self.skipped else {})
 
     def __len__(self) -> int:
         """Number of images."""
@@ -87,23 +102,23 @@ class ImageSet:
         return channels, height, width
 
     def counts(self) -> dict[str, int]:
-        """Images of each class, in the order of the classes; 0 for a class without any."""
+        """Images of each class, in the order of the classes; 0 for a class without images."""
         counts = np.bincount(self.targets, minlength=len(self.class_names))
         return {name: int(n) for name, n in zip(self.class_names, counts, strict=True)}
 
     def take(self, indices: NDArray[np.int64]) -> ImageSet:
-        """The images at `indices`, in that order, as a set of its own without a source.
+        """The images at `indices`, in that order, as a new set without a source.
 
         Args:
             indices: `(n,)` whole numbers from 0 to N - 1, at least one.
 
         Raises:
-            ImagesError: anything else.
+            ImagesError: other indices.
         """
         indices = np.asarray(indices)
         if indices.ndim != 1 or not len(indices) or indices.dtype.kind not in "iu":
             raise ImagesError(
-                f"{self.name}: wanted a list of whole numbers to take, got {indices.dtype} of "
+                f"{self.name}: wanted a list of whole numbers as indices, got {indices.dtype} of "
                 f"shape {indices.shape}"
             )
         low, high = int(indices.min()), int(indices.max())
@@ -117,23 +132,23 @@ class ImageSet:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of shape, pixels and targets: two sets with one hash hold the same numbers."""
+        """Hash of shape, pixels and targets: sets with the same hash hold the same numbers."""
         return array_sha256(self.pixels, self.targets)
 
 
 def check_class_names(names: Iterable[str], where: str) -> None:
-    """Refuse class names that are no text or that cannot be told apart.
+    """Refuse class names that are not valid text or that read alike.
 
-    Two names that differ only in case, or in how an accent is encoded, are one folder on some
-    systems and two on others.
+    Two names that differ only in case, or in how an accent is encoded, are the same folder on some
+    systems and two folders on others.
 
     Raises:
-        ImagesError: no name, one that is empty or no valid text, or two that read alike.
+        ImagesError: no names, an empty name, invalid text, or two names that read alike.
     """
     seen: dict[str, str] = {}
     for name in names:
         if not isinstance(name, str) or not name or any("\ud800" <= c <= "\udfff" for c in name):
-            raise ImagesError(f"{where}: class name {name!r} is no valid text")
+            raise ImagesError(f"{where}: class name {name!r} is not valid text")
         read = unicodedata.normalize("NFC", name).casefold()
         if read in seen:
             raise ImagesError(

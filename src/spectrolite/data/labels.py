@@ -1,6 +1,6 @@
-"""Labels: what is known about a scene's pixels, as a value that checks itself.
+"""Labels: the known classes of a scene's pixels, a frozen value that checks itself.
 
-Label 0 is unlabelled; class ids are positive, may have gaps, and stay as the file has them.
+Label 0 is unlabelled; class ids are positive, may have gaps, and are kept as in the file.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from spectrolite.data.scene import AnyScene, Scene, windows
+from spectrolite.data.summaries import as_html, as_text
 from spectrolite.errors import LabelsError, listed
 from spectrolite.hashing import array_sha256, read_only
 
 Colour = tuple[int, int, int]
 
-# Told apart on white and on black; a class that has no colour of its own takes them in turn.
+# Distinct on white and on black; classes without a colour of their own take them in turn.
 PALETTE: tuple[Colour, ...] = (
     (230, 75, 53),
     (77, 187, 213),
@@ -47,27 +48,27 @@ PALETTE: tuple[Colour, ...] = (
 
 
 MAX_ID = 65535  # the largest class id that a map with a colour table can hold
-LOOKED_AT = 128  # side in pixels of what is read at a time to see where a scene has a spectrum
+WINDOW_SIDE = 128  # pixels, of the windows read to see where a scene has a spectrum
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Labels:
-    """A label map: what is known about a scene's pixels.
+    """A label map: the known classes of a scene's pixels.
 
     Args:
-        array: `(rows, cols)`, whole numbers of any type; 0 is unlabelled, classes are positive and
-            may have gaps. Kept as int32.
-        class_names: id to name; ids without a name are called "class 7".
-        class_colours: id to red, green, blue (0 to 255); ids without one take the palette's.
-        name: what messages call it.
+        array: `(rows, cols)`, whole numbers of any type; 0 is unlabelled, class ids are positive
+            and may have gaps. Kept as int32.
+        class_names: id to name; an id without a name is called "class 7".
+        class_colours: id to red, green, blue (0 to 255); other ids take colours of the palette.
+        name: used in messages.
         source: how to load it again.
-        polygons: `(rows, cols)` number of the polygon that each pixel was drawn with, from 1; 0
-            where unlabelled. A polygon has one class. Kept as int32, or nothing.
-        notes: what reading it had to decide, a sentence each.
+        polygons: `(rows, cols)` number of the polygon that each pixel belongs to, from 1; 0 where
+            unlabelled. A polygon has one class. Kept as int32; None if there are no polygons.
+        notes: decisions that the reader made, a sentence each.
 
     Raises:
-        LabelsError: another number of axes, fractions, negative ids, nothing labelled, polygons
-            that are not those of the labelled pixels.
+        LabelsError: another number of axes, fractions, negative ids, nothing labelled, or polygons
+            that do not match the labelled pixels.
     """
 
     array: NDArray[np.int32] | NDArray[Any]
@@ -91,7 +92,7 @@ class Labels:
         low, high = int(array.min()), int(array.max())
         if low < 0:
             raise LabelsError(
-                f"{self.name}: wanted ids from 0 (unlabelled) up, got {low} at "
+                f"{self.name}: wanted ids of 0 (unlabelled) or more, got {low} at "
                 f"{int((array < 0).sum())} pixels; set them to 0"
             )
         if high == 0:
@@ -103,7 +104,7 @@ class Labels:
             raise LabelsError(f"{self.name}: wanted ids up to {MAX_ID}, got {high}; renumber them")
         for name in self.class_names.values():
             if any("\ud800" <= c <= "\udfff" for c in name):
-                raise LabelsError(f"{self.name}: class name {name!r} is no valid text")
+                raise LabelsError(f"{self.name}: class name {name!r} is not valid text")
         array = read_only(array.astype(np.int32))
         ids = [int(i) for i in np.unique(array) if i != 0]
         extra = [i for i in self.class_names if i not in ids]
@@ -118,6 +119,25 @@ class Labels:
         object.__setattr__(self, "class_names", names)
         object.__setattr__(self, "class_colours", colours)
 
+    def __repr__(self) -> str:
+        return as_text(f"Labels {self.name}", self._facts())
+
+    def _repr_html_(self) -> str:
+        return as_html(f"Labels {self.name}", self._facts())
+
+    def _facts(self) -> dict[str, str]:
+        rows, cols = self.shape
+        counts = self.counts()
+        classes = [f"{i} {self.class_names[i]} ({n:,})" for i, n in counts.items()]
+        facts = {
+            "size": f"{rows:,} rows, {cols:,} cols",
+            "labelled": f"{sum(counts.values()):,} of {rows * cols:,} pixels",
+            "classes": f"{len(counts)}: {listed(classes, 5)}",
+        }
+        if self.polygons is not None:
+            facts["polygons"] = f"{len(np.unique(self.polygons[self.polygons > 0])):,}"
+        return facts | {f"note {n}": note for n, note in enumerate(self.notes, start=1)}
+
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""
@@ -126,12 +146,12 @@ class Labels:
 
     @property
     def shapes(self) -> tuple[tuple[int, int], ...]:
-        """Rows and columns of each scene: here of the one."""
+        """Rows and columns of each scene; here of one."""
         return (self.shape,)
 
     @property
     def parts(self) -> tuple[Labels, ...]:
-        """The labels of each scene: here of the one."""
+        """The labels of each scene; here of one."""
         return (self,)
 
     @cached_property
@@ -140,7 +160,7 @@ class Labels:
         return tuple(int(i) for i in np.unique(self.array) if i != 0)
 
     def counts(self) -> dict[int, int]:
-        """Pixels of each class that has any."""
+        """Number of pixels of each class that has any."""
         ids, counts = np.unique(self.array[self.array > 0], return_counts=True)
         return {int(i): int(n) for i, n in zip(ids, counts, strict=True)}
 
@@ -153,22 +173,22 @@ class Labels:
         fields = np.zeros(self.shape, np.int32)
         count = 0
         for i in self.class_ids:
-            numbered, found = ndimage.label(self.array == i, structure=np.ones((3, 3)))
+            numbered, count_of_class = ndimage.label(self.array == i, structure=np.ones((3, 3)))
             fields[numbered > 0] = numbered[numbered > 0] + count
-            count += found
+            count += count_of_class
         return fields
 
     def on(self, scene: AnyScene) -> Labels:
-        """The labels less those of pixels where the scene has no spectrum: nothing to learn there.
+        """The labels without those of pixels where the scene has no spectrum.
 
-        How many those were stands in the notes, and in the source as `without_spectrum`.
+        The number of dropped labels is in the notes, and in the source as `without_spectrum`.
 
         Raises:
-            LabelsError: not on the scene's grid, or nothing is left.
+            LabelsError: the labels are not on the scene's grid, or none is left.
         """
         check_pair(scene, self)
-        lost = (self.array != 0) & ~_valid(scene, self.array != 0)
-        count = int(lost.sum())
+        dropped = (self.array != 0) & ~_valid(scene, self.array != 0)
+        count = int(dropped.sum())
         if not count:
             return self
         labelled = int((self.array != 0).sum())
@@ -182,15 +202,15 @@ class Labels:
         )
         return replace(
             self,
-            array=np.where(lost, 0, self.array),
-            polygons=None if self.polygons is None else np.where(lost, 0, self.polygons),
+            array=np.where(dropped, 0, self.array),
+            polygons=None if self.polygons is None else np.where(dropped, 0, self.polygons),
             source={**self.source, "without_spectrum": str(count)},
             notes=(*self.notes, note),
         )
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of shape and ids, and of the polygons where there are any."""
+        """Hash of shape and ids, and of the polygons if there are any."""
         return array_sha256(*(a for a in (self.array, self.polygons) if a is not None))
 
 
@@ -204,32 +224,32 @@ def _checked_polygons(
         )
     if not np.array_equal(polygons > 0, array > 0) or int(polygons.min()) < 0:
         raise LabelsError(
-            f"{name}: wanted a polygon number from 1 up at each labelled pixel and 0 elsewhere"
+            f"{name}: wanted a polygon number of 1 or more at each labelled pixel and 0 elsewhere"
         )
     pairs = np.unique(np.stack([polygons[array > 0], array[array > 0]]), axis=1)
     numbers, classes = np.unique(pairs[0], return_counts=True)
     if (classes > 1).any():
-        several = int(numbers[classes > 1][0])
+        mixed = int(numbers[classes > 1][0])
         raise LabelsError(
-            f"{name}: polygon {several} holds pixels of the classes "
-            f"{listed(pairs[1][pairs[0] == several].tolist())}; wanted one class a polygon"
+            f"{name}: polygon {mixed} holds pixels of the classes "
+            f"{listed(pairs[1][pairs[0] == mixed].tolist())}; wanted one class per polygon"
         )
     return read_only(polygons.astype(np.int32))
 
 
 def _valid(scene: AnyScene, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Where the scene has a spectrum, looked up in the windows that hold a wanted pixel."""
+    """Where the scene has a spectrum; only windows that hold a wanted pixel are read."""
     if isinstance(scene, Scene):
         return np.ones(wanted.shape, bool) if scene.valid is None else scene.valid
     valid = np.ones(wanted.shape, bool)
-    for window in windows(wanted.shape[0], wanted.shape[1], LOOKED_AT):
+    for window in windows(wanted.shape[0], wanted.shape[1], WINDOW_SIDE):
         if wanted[window.slices].any():
             valid[window.slices] = scene.read(window)[1]
     return valid
 
 
 def check_pair(scene: AnyScene, labels: Labels) -> None:
-    """Refuse labels that do not lie on the scene's grid.
+    """Refuse labels that are not on the scene's grid.
 
     Raises:
         LabelsError: another number of rows or columns.
@@ -248,12 +268,12 @@ def check_pair(scene: AnyScene, labels: Labels) -> None:
 
 
 def class_name(i: int) -> str:
-    """What a class is called that no one named."""
+    """Name of a class that has none in the file."""
     return f"class {i}"
 
 
 def default_colour(n: int) -> Colour:
-    """Colour of the n-th class: the palette, then evenly turning hues."""
+    """Colour of the n-th class: from the palette, then hues in equal steps."""
     if n < len(PALETTE):
         return PALETTE[n]
     red, green, blue = colorsys.hsv_to_rgb(n * 0.618034 % 1, 0.6, 0.9)

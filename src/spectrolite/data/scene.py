@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spectrolite.data.summaries import as_html, as_text, place_facts
 from spectrolite.errors import SceneError, listed, ranges
 from spectrolite.hashing import array_sha256, read_only
 
-HASHED_BYTES = 64 << 20  # of a scene in a file that are held while its hash is taken
+HASHED_BYTES = 64 << 20  # of a scene in a file, read at a time to take its hash
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Window:
         return slice(self.row_start, self.row_stop), slice(self.col_start, self.col_stop)
 
     def widened(self, by: int, rows: int, cols: int) -> Window:
-        """The window with `by` pixels around it, as far as a scene of that size goes."""
+        """The window with a margin of `by` pixels, cut off at the edges of the scene."""
         return Window(
             max(self.row_start - by, 0),
             min(self.row_stop + by, rows),
@@ -60,7 +61,7 @@ class Window:
 def windows(rows: int, cols: int, side: int) -> Iterator[Window]:
     """Cover `rows` by `cols` pixels with windows of at most `side` pixels, row by row, no overlap.
 
-    They are as few as can be, and as equal: their sides differ by one pixel at most.
+    There are as few windows as possible; their sides differ by one pixel at most.
 
     >>> [w.shape for w in windows(5, 4, 4)]
     [(2, 4), (3, 4)]
@@ -76,23 +77,24 @@ def windows(rows: int, cols: int, side: int) -> Iterator[Window]:
             )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Scene:
     """A hyperspectral scene in memory.
 
     Args:
         cube: `(rows, cols, bands)`, integer or float, at least one of each, finite throughout.
-        name: what reports call it.
-        wavelengths_nm: centre of each band in nanometres, or nothing.
-        crs: coordinate reference system as WKT, or nothing.
+        name: used in reports.
+        wavelengths_nm: centre of each band in nanometres, or None.
+        crs: coordinate reference system as WKT, or None.
         transform: affine transform from (col, row) to coordinates, six numbers in rasterio's
-            order, or nothing.
+            order, or None.
         source: how to load it again: `{"data": "indian_pines"}` or `{"file": ..., "key": ...}`.
-        valid: `(rows, cols)` bool, false where the scene has no spectrum: its values there are 0,
-            it does not teach, and a map has no class there. Nothing where every pixel has one.
+        valid: `(rows, cols)` bool, false where the scene has no spectrum: the values there are 0,
+            training leaves these pixels out, and a map has no class there. None if every pixel has
+            a spectrum.
 
     Raises:
-        SceneError: another number of axes, no pixel, a type that is no number, NaN or infinity.
+        SceneError: another number of axes, no pixels, a type that is not numeric, NaN or infinity.
     """
 
     cube: NDArray[np.generic]
@@ -135,8 +137,14 @@ class Scene:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of type, shape and values: two scenes with one hash hold the same numbers."""
+        """Hash of type, shape and values: scenes with the same hash hold the same numbers."""
         return array_sha256(*(a for a in (self.cube, self.valid) if a is not None))
+
+    def __repr__(self) -> str:
+        return as_text(f"Scene {self.name}", _facts(self))
+
+    def _repr_html_(self) -> str:
+        return as_html(f"Scene {self.name}", _facts(self))
 
     def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         """`(rows, cols, bands)` of a window, and `(rows, cols)` bool: where there is a spectrum."""
@@ -145,19 +153,19 @@ class Scene:
         return cube, valid
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SceneFile:
     """A hyperspectral scene that stays in its file and is read window by window.
 
-    Whatever takes a scene of any size takes this or a `Scene`: both have `shape`, `name`,
+    Functions for scenes of any size take this or a `Scene`: both have `shape`, `name`,
     `wavelengths_nm`, `crs`, `transform`, `source` and `read`.
 
     Args:
-        shape: rows, columns, bands that are read.
-        dtype: of the values that are read.
+        shape: rows, columns, bands.
+        dtype: of the values that `read` returns.
         read: window to `(rows, cols, bands)` finite values and `(rows, cols)` bool, false where
             the file has no spectrum; the values there are 0.
-        name: what reports call it.
+        name: used in reports.
         wavelengths_nm: as of `Scene`.
         crs: as of `Scene`.
         transform: as of `Scene`.
@@ -173,9 +181,15 @@ class SceneFile:
     transform: tuple[float, ...] | None = None
     source: Mapping[str, str] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        return as_text(f"SceneFile {self.name}", _facts(self))
+
+    def _repr_html_(self) -> str:
+        return as_html(f"SceneFile {self.name}", _facts(self))
+
     @cached_property
     def sha256(self) -> str:
-        """That of the same scene in memory; the file is read once, a strip at a time."""
+        """The same hash as of this scene in memory; the file is read once, a strip at a time."""
         rows, cols, bands = self.shape
         dtype = self.dtype.newbyteorder("<")
         digest = hashlib.sha256(f"{dtype.str}{(rows, cols, bands)}".encode())
@@ -194,10 +208,27 @@ class SceneFile:
 AnyScene = Scene | SceneFile
 
 
+def _facts(scene: AnyScene) -> dict[str, str]:
+    rows, cols, bands = scene.shape
+    nm = scene.wavelengths_nm
+    dtype = scene.dtype if isinstance(scene, SceneFile) else scene.cube.dtype
+    facts = {
+        "size": f"{rows:,} rows, {cols:,} cols, {bands:,} bands",
+        "values": dtype.name,
+        "wavelengths": f"{min(nm):g} to {max(nm):g} nm" if nm else "None",
+        **place_facts(scene.crs, scene.transform),
+    }
+    if isinstance(scene, Scene) and scene.valid is not None:
+        facts["without spectrum"] = f"{int((~scene.valid).sum()):,} of {rows * cols:,} pixels"
+    if "file" in scene.source:
+        facts["file"] = scene.source["file"]
+    return facts
+
+
 def without_bands(
     cube: NDArray[np.generic], drop: tuple[int, ...], name: str
 ) -> NDArray[np.generic]:
-    """The cube less the bands numbered in `drop`, counted from 0.
+    """The cube without the bands in `drop`, counted from 0.
 
     Raises:
         SceneError: another number of axes, a band that the cube does not have, or none left.
@@ -207,7 +238,7 @@ def without_bands(
     unknown = sorted(set(drop) - set(range(cube.shape[2])))
     if unknown or len(set(drop)) == cube.shape[2]:
         raise SceneError(
-            f"{name}: --drop-bands wants bands from 0 to {cube.shape[2] - 1} and some left over, "
+            f"{name}: --drop-bands: wanted bands from 0 to {cube.shape[2] - 1}, not all of them, "
             f"got {ranges(sorted(set(drop)))}"
         )
     return np.delete(cube, list(drop), axis=2)

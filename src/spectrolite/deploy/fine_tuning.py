@@ -1,4 +1,4 @@
-"""A pruned network trained on, by the loop and on the training part of its run."""
+"""Fine-tune a pruned network with its run's training loop, on its run's training part."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from spectrolite.bundles.image_bundle import ImageBundle
 from spectrolite.bundles.scene_bundle import Bundle
 from spectrolite.mapping.image_inference import predict
 from spectrolite.mapping.scene_inference import classify
-from spectrolite.runs.resumable_run import EpochListener
+from spectrolite.runs.resumable_run import EpochListener, seeds
 from spectrolite.runs.run_folder import Run
 from spectrolite.training.image_loop import fit_images
 from spectrolite.training.loop import Epoch
@@ -19,64 +19,67 @@ from spectrolite.training.scene_loop import fit_scene
 from spectrolite.training.settings import checked_settings
 
 SHARE = 0.1
-"""Of the run's epochs, and of its learning rate: ours. A full rate would train the network anew."""
+"""Of the run's epochs and learning rate: our choice. The full rate would undo the training."""
 
 
-def tuning_settings(run: Run, epochs: int | None, learning_rate: float | None) -> Any:
-    """The run's settings with other epochs and rate: a tenth of its own where none are given.
+def fine_tuning_settings(run: Run, epochs: int | None, learning_rate: float | None) -> Any:
+    """The run's settings with other epochs and learning rate; default: a tenth of the run's.
 
     Raises:
         SettingsError: a value out of range; the message names the flag.
     """
     stages = run.settings.model_dump()
-    own = stages["training"]
+    trained = stages["training"]
     changed = {
-        "epochs": max(1, round(SHARE * own["epochs"])) if epochs is None else epochs,
-        "learning_rate": SHARE * own["learning_rate"] if learning_rate is None else learning_rate,
+        "epochs": max(1, round(SHARE * trained["epochs"])) if epochs is None else epochs,
+        "learning_rate": SHARE * trained["learning_rate"]
+        if learning_rate is None
+        else learning_rate,
     }
-    return checked_settings({**stages, "training": {**own, **changed}})
+    return checked_settings({**stages, "training": {**trained, **changed}})
 
 
 def fine_tuned(
     bundle: Bundle | ImageBundle,
     data: Any,
     split: Any,
-    chosen: Any,
-    order: int,
-    dropout: int,
+    settings: Any,
+    seed: int,
     on_epoch: EpochListener = lambda _epoch, _all: None,
 ) -> tuple[Bundle | ImageBundle, list[Epoch]]:
-    """A copy of the model, trained on.
+    """Train a copy of the model further, with the loop of `train`.
 
-    The loop is that of `train`: batches, changes of images, averaged weights and early stopping are
-    those of the settings. It sees training and validation part; bands and pixel statistics stay.
+    Batches, augmentation, weight averaging and early stopping follow the settings. The loop sees
+    the training and validation parts only. Band reduction and pixel statistics do not change.
 
     Args:
         bundle: the model; it is not changed.
-        data: of the run, as `with_data` gives them.
-        split: of the run.
-        chosen: settings, as `tuning_settings` gives them.
-        order: seed, as in `fit_images` and `fit_scene`.
-        dropout: the same.
+        data: the run's data, as `with_data` returns them.
+        split: the run's split.
+        settings: as `fine_tuning_settings` returns them.
+        seed: for batch order, augmentation and dropout.
         on_epoch: called after each epoch with its log entry and the number of epochs.
 
     Returns:
-        The model and the log, an entry an epoch.
+        The model, and one log entry for each epoch.
 
     Raises:
         TrainingError: the loss became NaN or infinite.
     """
     net: Any = copy.deepcopy(bundle.network)
-    epochs = chosen.training.epochs
+    epochs = settings.training.epochs
+    _, order, dropout, _ = seeds(seed)
 
-    def listen(epoch: Epoch) -> None:
+    def report_epoch(epoch: Epoch) -> None:
         on_epoch(epoch, epochs)
 
     if isinstance(bundle, ImageBundle):
-        log = fit_images(net, split, bundle.mean, bundle.std, chosen, order, dropout, listen)
+        log = fit_images(
+            net, split, bundle.mean, bundle.std, settings, order, dropout, report_epoch
+        )
     else:
         reduced = bundle.bands.reduce(data[0].cube, data[0].valid)
-        log = fit_scene(net, reduced, split, chosen.training, order, dropout, listen)
+        log = fit_scene(net, reduced, split, settings.training, order, dropout, report_epoch)
     return replace(bundle, network=net.cpu()), log
 
 
@@ -87,18 +90,36 @@ def accuracies(
 
     Args:
         bundle: the model.
-        data: of the run, as `with_data` gives them.
-        split: of the run.
-        parts: `validation`, `test`; none that is empty.
+        data: the run's data, as `with_data` returns them.
+        split: the run's split.
+        parts: `validation`, `test`; none of them empty.
         device: as in the settings.
     """
-    found = []
+    scores = []
     if isinstance(bundle, ImageBundle):
         for part in parts:
             where, images = getattr(split, part), split.tested if part == "test" else split.images
-            said = predict(bundle, images.pixels[where], device).classes
-            found.append(float((said == images.targets[where]).mean()))
+            classes = predict(bundle, images.pixels[where], device).classes
+            scores.append(float((classes == images.targets[where]).mean()))
     elif parts:
-        right = classify(bundle, data[0], device=device).classes == split.labels.array
-        found = [float(right.ravel()[getattr(split, part)].mean()) for part in parts]
-    return found
+        correct = classify(bundle, data[0], device=device).classes == split.labels.array
+        scores = [float(correct.ravel()[getattr(split, part)].mean()) for part in parts]
+    return scores
+
+
+def score_models(
+    models: Sequence[Bundle | ImageBundle], data: Any, split: Any, device: str
+) -> tuple[list[float], list[float]]:
+    """Validation accuracy of each model, and test accuracy of those between first and last.
+
+    The run's report has the test accuracy of the first model, and the pruned run's report that of
+    the last. Arguments as in `accuracies`.
+    """
+    validation, tested = [], []
+    parts = ["validation"] if len(split.validation) else []
+    for model in models:
+        between = model not in (models[0], models[-1])
+        scores = accuracies(model, data, split, [*parts, *(["test"] if between else [])], device)
+        tested += scores[len(parts) :]
+        validation += scores[: len(parts)]
+    return validation, tested

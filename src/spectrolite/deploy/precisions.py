@@ -1,6 +1,6 @@
-"""Graphs in fewer bits, and how far each layer moves.
+"""Quantize graphs, and measure the noise that this adds to each layer's output.
 
-What prepares the input, the reduction of bands or the normalisation, stays float32 throughout.
+The preparation of the input, band reduction or normalisation, always stays float32.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from spectrolite.bundles.extras import need
 from spectrolite.bundles.graphs import INPUT, NETWORK, REDUCTION
 
 LAYERS = ("Conv", "Gemm", "MatMul")
-# All that ONNX Runtime has in int8 between them: activations that stay outside cost a conversion
-# each, and MobileNetV2 is no faster than in float32.
+# All operations between layers that ONNX Runtime has in int8. Each one left in float would need a
+# conversion, and MobileNetV2 would be no faster than in float32.
 QUANTIZED = (*LAYERS, "Add", "Clip", "Relu", "ReduceMean", "Reshape")
-BIASES = "/WithoutBiases"  # what OpenVINO appends to a convolution whose bias it adds apart
+BIASES = "/WithoutBiases"  # OpenVINO's suffix for a convolution whose bias is a separate addition
 
 Batches = Sequence[NDArray[Any]]
 
 
 def layer_names(onnx_content: bytes) -> list[str]:
-    """The layers with weights, from the input on, by their names in torch."""
+    """Names of the layers with weights, as in torch, in order."""
     nodes = need("onnx").load_model_from_string(onnx_content).graph.node
     return [n.name for n in nodes if n.op_type in LAYERS and n.name != REDUCTION]
 
 
 def slow_layers(onnx_content: bytes, backend: str) -> list[str]:
-    """Layers that a backend computes faster in float than in int8.
+    """Layers that a backend computes faster in float32 than in int8.
 
     ONNX Runtime has no fast int8 kernel for a 3-D convolution of one channel: HybridSN's first
-    took 91 ms in stead of 7, and Indian Pines 0.84 s in stead of 0.61 s. OpenVINO gains nothing
-    there, and loses nothing.
+    layer took 91 ms instead of 7, and Indian Pines 0.84 s instead of 0.61 s. For OpenVINO int8
+    makes no difference there.
     """
     if backend != "onnxruntime":
         return []
@@ -53,7 +53,7 @@ def slow_layers(onnx_content: bytes, backend: str) -> list[str]:
 
 
 def float16_weights(onnx_content: bytes) -> bytes:
-    """Store the network's weights as float16; they become float32 again when the file is loaded."""
+    """Store the network's weights as float16; the graph computes in float32."""
     onnx = need("onnx")
     model = onnx.load_model_from_string(onnx_content)
     casts = []
@@ -80,11 +80,11 @@ def int8_onnx(onnx_content: bytes, batches: Batches, kept: Sequence[str], channe
     Args:
         onnx_content: the float32 graph.
         batches: raw inputs of training data.
-        kept: layers that stay float.
-        channel: a scale for each output channel of a weight, not one for all.
+        kept: layers that stay float32.
+        channel: one scale for each output channel of a weight; if false, one for the whole weight.
     """
     need("onnxruntime")
-    # as names, because the imports are heavy and optional
+    # imported here because the packages are large and optional
     quantization = need("onnxruntime.quantization")
     prepare = need("onnxruntime.quantization.shape_inference").quant_pre_process
 
@@ -96,12 +96,12 @@ def int8_onnx(onnx_content: bytes, batches: Batches, kept: Sequence[str], channe
             return next(self.inputs, None)
 
     with tempfile.TemporaryDirectory() as name, _quiet():
-        given, prepared, made = (Path(name) / f"{k}.onnx" for k in ("given", "prepared", "made"))
-        given.write_bytes(onnx_content)
-        prepare(given, prepared, skip_symbolic_shape=True)
+        plain, prepared, int8 = (Path(name) / f"{k}.onnx" for k in ("plain", "prepared", "int8"))
+        plain.write_bytes(onnx_content)
+        prepare(plain, prepared, skip_symbolic_shape=True)
         quantization.quantize_static(
             prepared,
-            made,
+            int8,
             Reader(),
             quant_format=quantization.QuantFormat.QDQ,
             activation_type=quantization.QuantType.QUInt8,
@@ -110,11 +110,11 @@ def int8_onnx(onnx_content: bytes, batches: Batches, kept: Sequence[str], channe
             nodes_to_exclude=[REDUCTION, *kept],
             op_types_to_quantize=list(QUANTIZED),
         )
-        return made.read_bytes()
+        return int8.read_bytes()
 
 
 def int8_openvino(onnx_content: bytes, batches: Batches, kept: Sequence[str], channel: bool) -> Any:
-    """Static int8 by NNCF, as a model of OpenVINO; arguments as `int8_onnx`."""
+    """Static int8 by NNCF, as an OpenVINO model; arguments as `int8_onnx`."""
     nncf = need("nncf")
     model = need("openvino").Core().read_model(onnx_content)
     names = {op.get_friendly_name() for op in model.get_ops()}
@@ -139,7 +139,10 @@ def int8_openvino(onnx_content: bytes, batches: Batches, kept: Sequence[str], ch
 
 
 def sqnr_db(wanted: NDArray[Any], got: NDArray[Any]) -> float:
-    """Signal to quantization noise, `10 log10(sum w^2 / sum (w - g)^2)`, in decibels."""
+    """Signal to quantization noise, `10 log10(sum w^2 / sum (w - g)^2)`, in decibels.
+
+    `w` are the wanted values, `g` the quantized ones; infinite if they are equal.
+    """
     noise = float(np.square(wanted.astype(np.float64) - got).sum())
     signal = float(np.square(wanted.astype(np.float64)).sum())
     return float("inf") if noise == 0 else float(10 * np.log10(max(signal, 1e-300) / noise))
@@ -148,7 +151,7 @@ def sqnr_db(wanted: NDArray[Any], got: NDArray[Any]) -> float:
 def layer_noise(
     plain: dict[str, NDArray[Any]], fewer_bits: dict[str, NDArray[Any]]
 ) -> dict[str, float]:
-    """`sqnr_db` of what each layer gives, those before it in fewer bits too."""
+    """`sqnr_db` of each layer's output, with all layers before it quantized too."""
     return {name: sqnr_db(plain[name], fewer_bits[name]) for name in plain if name in fewer_bits}
 
 
@@ -160,15 +163,15 @@ def onnx_layers(
     models = [onnx.load_model_from_string(content) for content in (plain, fewer_bits)]
     plain_names = {name for node in models[0].graph.node for name in node.output}
     rounded_names = {name for node in models[1].graph.node for name in node.output}
-    # A layer whose activation became part of its rounding gives what that gave, and gives it only
-    # once it is rounded.
+    # Where an activation was merged into the rounding of a layer, the layer's output is that of the
+    # activation, and it exists only rounded.
     watched: dict[str, tuple[str, str]] = {}
     for node in models[1].graph.node:
         name = node.output[0].removesuffix("_QuantizeLinear_Input")
         rounded = f"{name}_DequantizeLinear_Output"
         if node.name in names and name in plain_names:
             watched[node.name] = (name, rounded if rounded in rounded_names else node.output[0])
-    found = []
+    outputs_of = []
     for k, model in enumerate(models):
         outputs = [pair[k] for pair in watched.values()]
         del model.graph.output[:]
@@ -181,15 +184,15 @@ def onnx_layers(
         session = onnxruntime.InferenceSession(
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
-        found.append(dict(zip(watched, session.run(None, {INPUT: inputs}), strict=True)))
-    return layer_noise(*found)
+        outputs_of.append(dict(zip(watched, session.run(None, {INPUT: inputs}), strict=True)))
+    return layer_noise(*outputs_of)
 
 
 def openvino_layers(
     plain: Any, fewer_bits: Any, names: Sequence[str], inputs: NDArray[Any]
 ) -> dict[str, float]:
-    """`layer_noise` of two models of OpenVINO."""
-    found = []
+    """`layer_noise` of two OpenVINO models."""
+    outputs_of = []
     for model in (plain, fewer_bits):
         probe = model.clone()
         layers: dict[str, Any] = {}
@@ -202,14 +205,14 @@ def openvino_layers(
         network = (
             need("openvino").Core().compile_model(probe, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         )
-        made = list(network([inputs]).values())[-len(layers) :]
-        found.append(dict(zip(layers, made, strict=True)))
-    return layer_noise(*found)
+        results = list(network([inputs]).values())[-len(layers) :]
+        outputs_of.append(dict(zip(layers, results, strict=True)))
+    return layer_noise(*outputs_of)
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the advice that the quantizers log; what fails is raised."""
+    """Hide the advice that the quantizers log; failures are raised as usual."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -14,7 +14,7 @@ from sklearn.svm import SVC
 
 from spectrolite.data.scene import windows
 from spectrolite.data.scene_sets import Pixels, scene_by_scene
-from spectrolite.samples.band_reduction import READ_SIDE, Reduced
+from spectrolite.samples.band_reduction import READ_SIDE, Reduced, reduced_array
 from spectrolite.samples.leakage import Leakage
 from spectrolite.samples.split_scene import Split
 
@@ -60,7 +60,7 @@ def measure_baselines(
     """
     fit = _at_most(split.train, FIT_AT_MOST, generator)
     score = _at_most(split.test, SCORE_AT_MOST, generator)
-    parts = [Reduced(reduced)] if isinstance(reduced, np.ndarray) else reduced
+    parts = [reduced_array(reduced)] if isinstance(reduced, np.ndarray) else reduced
     features = _features(parts, split, np.concatenate([fit, score]), leakage.patch)
     fit_on, scored_on = features[: len(fit)], features[len(fit) :]
     classes = split.labels.array.ravel()
@@ -93,7 +93,7 @@ def _features(
     scenes = scene_by_scene(split.labels.shapes, pixels)
     for part, (shape, there, here) in zip(parts, scenes, strict=True):
         rows, cols = np.unravel_index(here, shape)
-        side = max(shape) if part.array is not None else READ_SIDE
+        side = max(shape) if part.in_memory else READ_SIDE
         for window in windows(*shape, side):
             down = (window.row_start <= rows) & (rows < window.row_stop)
             inside = down & (window.col_start <= cols) & (cols < window.col_stop)

@@ -86,7 +86,7 @@ def make_image_report(
     if split.test_images is not None:
         skipped += len(split.test_images.skipped)
     protocol = ImageProtocol(
-        split=str(split),
+        split=split.text,
         train=len(split.train),
         validation=len(split.validation),
         test=len(split.test),

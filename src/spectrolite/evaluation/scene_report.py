@@ -240,7 +240,7 @@ def make_report(
         baselines=BaselineFigures(**asdict(baselines)),
         leakage=LeakageFigures(**asdict(leakage), clean=leakage.clean),
         protocol=Protocol(
-            split=str(split),
+            split=split.text,
             train=len(split.train),
             validation=len(split.validation),
             test=len(split.test),

@@ -1,17 +1,17 @@
-"""Several classifiers on the same splits, drawn again and again: the league.
+"""Compare several classifiers on the same splits, drawn with several seeds: the league.
 
-A cell is one classifier on one split with one seed, which is the split's and the training's. It is
-a file in `DIR/cells`, written whole, whose name holds a hash over all that decides it: data, split,
-settings, seed. What is there is checked and kept, so a comparison that was stopped goes on when it
-is asked for again, and one with more models, splits or seeds adds to what is there. Networks leave
-their runs in `DIR/runs`.
+A cell is one classifier on one split with one seed, which is the seed of the split and of the
+training. It is a file in `DIR/cells`, written whole, whose name ends in a hash over everything that
+decides it: data, split, settings, seed. A cell that exists is checked and kept. So a comparison
+that was stopped goes on when it is repeated, and one with more models, splits or seeds adds to it.
+The runs of networks are in `DIR/runs`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +27,15 @@ from spectrolite.evaluation.tuned_baselines import TUNED, map_with_baseline
 from spectrolite.experiments.contestants import (
     Entry,
     check_enough,
-    checked_protocols,
+    checked_splits,
     entries_of,
     seed_counts,
 )
 from spectrolite.experiments.training_runs import train
-from spectrolite.files import read_json, whole_file
+from spectrolite.files import read_json, whole_file, write_json
 from spectrolite.machine import other_machine, versions_and_machine
 from spectrolite.pages.league_page import league_page
+from spectrolite.part_folders import check_contents, make_folder
 from spectrolite.runs.resumable_run import EpochListener, is_stopped, open_stopped
 from spectrolite.runs.resumable_run import seeds as seeds_of
 from spectrolite.runs.run_folder import Run, open_run
@@ -58,80 +59,68 @@ def compare(
     on_epoch: EpochListener = lambda _epoch, _all: None,
     on_stage: Callable[[str], None] = lambda _: None,
 ) -> League:
-    """Put classifiers side by side: every one on every split, with seeds counted up.
+    """Compare classifiers: each one on every split with every seed.
 
-    Seed k is the split's and the training's, so that the spread is that of both. Differences are
+    Seed k is used for the split and for the training, so the spread includes both. Differences are
     taken pairwise on the same splits.
 
     Args:
         scene: the scene.
         labels: its label map; labels on pixels without a spectrum are left out.
-        models: names of networks or of baselines (`TUNED`), each with settings of its own:
+        models: names of networks or of baselines (`TUNED`), each with its own settings:
             `"hybridsn"`, `"mobilesn,receptive_field=13,epochs=100"`, `"svm_context,side=13"`.
         splits: in the grammar of `--split`, without a seed: `"random,train=0.1"`.
-        seeds: how many seeds each split is drawn with.
-        seeds_for: fewer seeds for some models, by name or by the whole of what `models` says.
-        first_seed: of the seeds, the rest following it.
+        seeds: the number of seeds for each split.
+        seeds_for: fewer seeds for some models, by name or by their whole text in `models`.
+        first_seed: the first seed; the others follow it.
         out: folder of cells, runs, `league.json` and `league.html`.
         on_epoch: as in `train`.
-        on_stage: as in `train`; the words begin with the cell.
+        on_stage: as in `train`; the text begins with the cell.
 
     Returns:
         The league, as `league.json` holds it.
 
     Raises:
-        SettingsError: no such model, a setting out of range, more components than bands, or a
+        SettingsError: an unknown model, a setting out of range, more components than bands, or a
             model named twice.
-        SplitError: a split with a seed, one that cannot be drawn, one that trains too few pixels
+        SplitError: a split with a seed, one that cannot be drawn, one with too few training pixels
             for a model's components, or one named twice.
         LabelsError: not on the scene's grid.
-        SceneError: the scene is smaller than what a network sees.
+        SceneError: the scene is smaller than a network's receptive field.
         RunError: a damaged cell or run, or a folder that holds something else or cannot be made.
     """
     labels = labels.on(scene)
     entries = entries_of(models, scene, labels)
     counts = seed_counts(entries, seeds, seeds_for or {})
-    protocols = checked_protocols(splits)
+    texts = checked_splits(splits)
     if first_seed < 0:
         raise SettingsError(f"--first-seed: wanted 0 or more, got {first_seed}")
     folder = Path(out)
-    if folder.exists() and (not folder.is_dir() or _holds_something_else(folder)):
-        raise RunError(f"{folder}: is there and holds no comparison; take another --out")
+    check_contents(folder, "a comparison", ("cells", "runs", "league.json", "league.html"))
     wanted = [
         (entry, text, first_seed + k)
-        for text in protocols
+        for text in texts
         for k in range(seeds)
         for entry in entries
         if k < counts[entry.text]
     ]
-    drawn: dict[tuple[str, int], Split] = {}
-    for _, text, seed in wanted:  # all of them before the first training: a bad one costs nothing
-        if (text, seed) not in drawn:
-            method, keywords = parse_split(text)
-            drawn[text, seed] = split(labels, method, **keywords, seed=seed)
-    spelled: dict[str, str] = {}
-    for text in protocols:
-        twin = spelled.setdefault(str(drawn[text, first_seed]), text)
-        if twin != text:
-            raise SplitError(f"--split: {text} and {twin} are the same; name it once")
+    splits_of = _drawn(labels, dict.fromkeys((text, seed) for _, text, seed in wanted))
     for entry, text, seed in wanted:
-        check_enough(entry, drawn[text, seed])
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"{out}: cannot be made ({error.strerror}); take another --out") from error
+        check_enough(entry, splits_of[text, seed])
+    make_folder(folder, folder)
     cells = []
     for number, (entry, text, seed) in enumerate(wanted, start=1):
-        words = f"{number}/{len(wanted)} {entry.text} on {text}, seed {seed}"
+        name = f"{number}/{len(wanted)} {entry.text} on {text}, seed {seed}"
 
-        def announce(stage: str, words: str = words) -> None:
-            on_stage(f"{words}: {stage}")
+        def announce(stage: str, name: str = name) -> None:
+            on_stage(f"{name}: {stage}")
 
-        cells.append(_cell(folder, entry, text, seed, scene, drawn[text, seed], on_epoch, announce))
+        one = splits_of[text, seed]
+        cells.append(_cell(folder, entry, text, seed, scene, one, on_epoch, announce))
     league = made_league(
         scene.name,
         {"scene": scene.sha256, "labels": labels.sha256},
-        protocols,
+        texts,
         [entry.text for entry in entries],
         cells,
     )
@@ -142,11 +131,21 @@ def compare(
     return league
 
 
-def _holds_something_else(folder: Path) -> bool:
-    known = {"cells", "runs", "league.json", "league.html"}
-    return any(
-        path.name not in known and not path.name.startswith(".part.") for path in folder.iterdir()
-    )
+def _drawn(labels: Labels, wanted: Iterable[tuple[str, int]]) -> dict[tuple[str, int], Split]:
+    """All splits, drawn before the first training: a bad one costs no time.
+
+    Raises:
+        SplitError: one cannot be drawn, or two texts draw the same.
+    """
+    splits: dict[tuple[str, int], Split] = {}
+    first_text: dict[str, str] = {}
+    for text, seed in wanted:
+        method, keywords = parse_split(text)
+        one = splits[text, seed] = split(labels, method, **keywords, seed=seed)
+        twin = first_text.setdefault(one.text, text)
+        if twin != text:
+            raise SplitError(f"--split: {text} and {twin} are the same; name it once")
+    return splits
 
 
 def _cell(
@@ -155,64 +154,58 @@ def _cell(
     text: str,
     seed: int,
     scene: Scene,
-    drawn: Split,
+    split: Split,
     on_epoch: EpochListener,
     on_stage: Callable[[str], None],
 ) -> Cell:
-    """The cell of that name: read and checked where it is there, else computed and written."""
-    decides: dict[str, Any] = {
+    """A cell: read and checked if it exists, otherwise computed and written."""
+    data = {"scene_sha256": scene.sha256, "labels_sha256": split.labels.sha256}
+    data |= {"split_sha256": split.sha256}
+    decides = {
         "format": FORMAT,
-        "scene_sha256": scene.sha256,
-        "labels_sha256": drawn.labels.sha256,
-        "split_sha256": drawn.sha256,
+        **data,
         "model": entry.name,
         "keywords": dict(entry.keywords),
         "seed": seed,
     }
-    identity = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
-    name = f"{entry.name}-{drawn.method}-seed-{seed}-{identity[:12]}"
+    identity = _sha256(decides)
+    name = f"{entry.name}-{split.method}-seed-{seed}-{identity[:12]}"
     path = folder / "cells" / f"{name}.json"
     if path.exists():
         return _read_cell(path, identity, entry, text)
     if entry.name in TUNED:
         on_stage("tuning and mapping")
-        made = _of_baseline(entry, seed, scene, drawn)
+        figures = _of_baseline(entry, seed, scene, split)
     else:
-        run = _run(folder / "runs" / name, entry, seed, scene, drawn, on_epoch, on_stage)
-        made = _of_run(run)
-    tested = len(drawn.classes_of(drawn.test))
+        run = _trained(folder / "runs" / name, entry, seed, scene, split, data, on_epoch, on_stage)
+        figures = _of_run(run)
     cell = Cell(
         identity=identity,
         model=entry.text,
         split=text,
         seed=seed,
         patch=entry.patch,
-        train=len(drawn.train),
-        test=len(drawn.test),
-        classes_tested=tested,
-        classes=len(drawn.labels.class_ids),
-        split_sha256=drawn.sha256,
-        **made,
+        train=len(split.train),
+        test=len(split.test),
+        classes_tested=len(split.classes_of(split.test)),
+        classes=len(split.labels.class_ids),
+        split_sha256=split.sha256,
+        **figures,
     )
     content = json.loads(cell.model_dump_json())
-    with whole_file(path) as part:
-        part.write_text(
-            json.dumps({"format": FORMAT, "sha256": _sha256(content), "cell": content}, indent=2)
-            + "\n",
-            encoding="utf-8",
-        )
+    write_json(path, {"format": FORMAT, "sha256": _sha256(content), "cell": content})
     return cell
 
 
 def _read_cell(path: Path, identity: str, entry: Entry, text: str) -> Cell:
-    """A cell that an earlier call wrote, under the words that this one has for it."""
+    """A cell of an earlier call, with the texts of this call for its model and split."""
     content = read_json(path, FORMAT, remedy="delete it, and it is computed again")
     cell: Any = content.get("cell")
-    whole = isinstance(cell, dict) and content.get("sha256") == _sha256(cell)
-    if not whole or cell.get("identity") != identity:
+    intact = isinstance(cell, dict) and content.get("sha256") == _sha256(cell)
+    if not intact or cell.get("identity") != identity:
         raise RunError(
-            f"{path}: damaged, or not the cell that its name says (sha256); delete it, and it is "
-            "computed again"
+            f"{path}: damaged, or not the cell of its name (sha256); delete it, and it is computed "
+            "again"
         )
     return Cell.model_validate({**cell, "model": entry.text, "split": text})
 
@@ -221,22 +214,22 @@ def _sha256(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _of_baseline(entry: Entry, seed: int, scene: Scene, drawn: Split) -> dict[str, Any]:
+def _of_baseline(entry: Entry, seed: int, scene: Scene, split: Split) -> dict[str, Any]:
     generator = np.random.default_rng(seeds_of(seed)[0])
-    made = map_with_baseline(entry.name, scene, drawn, generator, **entry.keywords)
-    labels = drawn.labels
-    truth = labels.array.ravel()[drawn.test]
-    confusion = metrics.confusion_matrix(truth, made.classes.ravel()[drawn.test], labels.class_ids)
+    mapped = map_with_baseline(entry.name, scene, split, generator, **entry.keywords)
+    truth = split.labels.array.ravel()[split.test]
+    predicted = mapped.classes.ravel()[split.test]
+    confusion = metrics.confusion_matrix(truth, predicted, split.labels.class_ids)
     return {
         "overall_accuracy": metrics.overall_accuracy(confusion),
         "average_accuracy": metrics.average_accuracy(confusion),
         "kappa": metrics.kappa(confusion),
-        "overlap": None if entry.patch is None else drawn.leakage(entry.patch).overlap,
+        "overlap": None if entry.patch is None else split.leakage(entry.patch).overlap,
         "parameters": None,
         "macs_per_pixel": None,
-        "training_s": made.training_s,
-        "map_s": made.map_s,
-        "chosen": made.chosen,
+        "training_s": mapped.training_s,
+        "map_s": mapped.map_s,
+        "chosen": mapped.chosen,
         "weights_sha256": None,
         "versions": versions_and_machine("cpu")["versions"],
         "threads": torch.get_num_threads(),
@@ -261,28 +254,29 @@ def _of_run(run: Run) -> dict[str, Any]:
     }
 
 
-def _run(
+def _trained(
     path: Path,
     entry: Entry,
     seed: int,
     scene: Scene,
-    drawn: Split,
+    split: Split,
+    data: dict[str, str],
     on_epoch: EpochListener,
     on_stage: Callable[[str], None],
 ) -> Run:
-    """The network's run: one that is there is checked, a stopped one goes on, else it is trained.
+    """The run of a network: checked if it exists, resumed if it was stopped, otherwise trained.
 
-    A stopped one of other versions or another machine is trained anew: to go on would give neither
-    the bits of there nor those of here.
-    Its folder's name holds the hash of all that decides it; the check is for what was moved here.
+    A stopped run of other versions or another machine is trained anew: resuming would give the bits
+    of neither. The folder's name has a hash of everything that decides the run; the check finds
+    runs that were moved here.
     """
     if not path.exists():
         stopped = is_stopped(path)
         resume = stopped and not other_machine(open_stopped(path).manifest)
         return train(
             scene,
-            drawn.labels,
-            drawn,
+            split.labels,
+            split,
             seed=seed,
             out=path,
             resume=resume,
@@ -292,13 +286,7 @@ def _run(
             **entry.keywords,
         )
     run = open_run(path)
-    wanted = {
-        "scene_sha256": scene.sha256,
-        "labels_sha256": drawn.labels.sha256,
-        "split_sha256": drawn.sha256,
-        "seed": seed,
-    }
-    differs = [key for key, value in wanted.items() if run.manifest[key] != value]
+    differs = [k for k, value in {**data, "seed": seed}.items() if run.manifest[k] != value]
     if flat_settings(run.settings) != dict(entry.keywords):
         differs.append("settings")
     if run.report.figures_sha256 != run.manifest["figures_sha256"]:

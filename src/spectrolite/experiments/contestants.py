@@ -1,4 +1,4 @@
-"""What a comparison is of: classifiers, protocols, seeds, checked before the first is computed."""
+"""The classifiers, splits and seeds of a comparison, checked before anything is computed."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Entry:
     """One classifier of a comparison.
 
     Attributes:
-        text: as it was asked for, `svm_context,side=13`.
-        name: of the network or the baseline.
-        keywords: all that decides it: settings of a network, parameters of a baseline.
-        patch: odd side in pixels of what it sees around a pixel; nothing where it sees no spectrum.
+        text: as the user wrote it, `svm_context,side=13`.
+        name: name of the network or the baseline.
+        keywords: all settings of a network, or all parameters of a baseline.
+        patch: odd side in pixels of the patch that it sees; None if it sees no spectrum.
     """
 
     text: str
@@ -42,16 +42,16 @@ def parse_entry(text: str) -> tuple[str, dict[str, Any]]:
     ('mobilesn', {'receptive_field': 13, 'width': 0.5, 'flips': False})
 
     Raises:
-        SettingsError: a word that is no `key=value`, or a key that stands twice.
+        SettingsError: a word that is not `key=value`, or a key that is given twice.
     """
     name, *words = (word.strip() for word in text.split(","))
     keywords: dict[str, Any] = {}
     for word in words:
-        key, equals, value = (part.strip() for part in word.partition("="))
+        key, equals, value = (piece.strip() for piece in word.partition("="))
         if not key or not equals or not value:
             raise SettingsError(f"--model: wanted key=value, got {word!r} in {text!r}")
         if key in keywords:
-            raise SettingsError(f"--model: {key} stands twice in {text!r}")
+            raise SettingsError(f"--model: {key} is given twice in {text!r}")
         keywords[key] = parsed(value)
     return name, keywords
 
@@ -73,12 +73,12 @@ def checked_entry(text: str) -> tuple[str, dict[str, Any]]:
 
 
 def entries_of(models: Sequence[str], scene: Scene, labels: Labels) -> list[Entry]:
-    """The classifiers of a comparison, each once, and none that the scene is too small for.
+    """The classifiers of a comparison, each once, all of which fit the scene.
 
     Raises:
-        SettingsError: none named, no such model, a setting out of range, more components than
+        SettingsError: no model, an unknown model, a setting out of range, more components than
             bands, or a model named twice.
-        SceneError: the scene is smaller than what a network sees.
+        SceneError: the scene is smaller than a network's receptive field.
     """
     if not models:
         raise SettingsError(f"--model: wanted one or more of {', '.join([*SCENE_MODELS, *TUNED])}")
@@ -111,7 +111,7 @@ def _network(text: str, name: str, keywords: dict[str, Any], scene: Scene, label
 
 
 def _check_fits(entry: Entry, scene: Scene) -> None:
-    """Refuse what the scene is too small for, before other cells have taken their hours."""
+    """Refuse a model that the scene is too small for, before other cells take hours."""
     rows, cols, bands = scene.shape
     components = entry.keywords.get("components", 0)
     if components > bands:
@@ -126,32 +126,32 @@ def _check_fits(entry: Entry, scene: Scene) -> None:
         )
 
 
-def check_enough(entry: Entry, drawn: Split) -> None:
-    """Refuse a split whose training pixels give fewer components than are wanted of them.
+def check_enough(entry: Entry, split: Split) -> None:
+    """Refuse a split with too few training pixels for the components of a model.
 
     Raises:
-        SplitError: that.
+        SplitError: too few training pixels.
     """
-    own = entry.keywords
-    components = own.get("components", 0)
-    fitted_on = own.get("bands_from", "patches" if own.get("reduction") == "mnf" else "train")
-    if fitted_on == "train" and len(drawn.train) <= components:
+    keywords = entry.keywords
+    components = keywords.get("components", 0)
+    default = "patches" if keywords.get("reduction") == "mnf" else "train"
+    if keywords.get("bands_from", default) == "train" and len(split.train) <= components:
         raise SplitError(
-            f"--split {drawn}: {len(drawn.train)} training pixels, and the {components} components "
-            f"of {entry.text} need more; raise train or n, or lower components"
+            f"--split {split.text}: {len(split.train)} training pixels, and the {components} "
+            f"components of {entry.text} need more; raise train or n, or lower components"
         )
 
 
 def seed_counts(entries: list[Entry], seeds: int, fewer: Mapping[str, int]) -> dict[str, int]:
-    """How many seeds each entry has, by what was asked for.
+    """The number of seeds of each entry, by its text.
 
     Args:
-        entries: of the comparison.
-        seeds: of those that are not named in `fewer`.
-        fewer: seeds by name or by the whole of what was asked for.
+        entries: the entries of the comparison.
+        seeds: the number for entries that are not in `fewer`.
+        fewer: the number for some entries, by name or by text.
 
     Raises:
-        SettingsError: fewer than one seed, more than `seeds`, or a name that is in no entry.
+        SettingsError: fewer than one seed, more than `seeds`, or a name of no entry.
     """
     if seeds < 1:
         raise SettingsError(f"--seeds: wanted 1 or more, got {seeds}")
@@ -163,11 +163,11 @@ def seed_counts(entries: list[Entry], seeds: int, fewer: Mapping[str, int]) -> d
     return {e.text: fewer.get(e.text, fewer.get(e.name, seeds)) for e in entries}
 
 
-def checked_protocols(splits: Sequence[str]) -> list[str]:
-    """The protocols, each once and without a seed.
+def checked_splits(splits: Sequence[str]) -> list[str]:
+    """The texts of the splits, each once and without a seed.
 
     Raises:
-        SplitError: none, one with a seed, one that cannot be drawn anew, or one named twice.
+        SplitError: no split, one with a seed, a given one, or one named twice.
     """
     if not splits:
         raise SplitError("--split: wanted one or more, as random,train=0.1")
@@ -179,7 +179,7 @@ def checked_protocols(splits: Sequence[str]) -> list[str]:
                 "comparison; leave seed= out"
             )
         if method == "given":
-            raise SplitError(f"--split {text}: a given split cannot be drawn anew; take another")
+            raise SplitError(f"--split {text}: a given split has no seeds to vary; take another")
         if splits.count(text) > 1:
-            raise SplitError(f"--split {text}: stands twice; name it once")
+            raise SplitError(f"--split {text}: is given twice; name it once")
     return list(splits)

@@ -25,7 +25,7 @@ from spectrolite.models.blocks import MIN_SIDE
 from spectrolite.pages import image_page
 from spectrolite.pages.model_card import write_card
 from spectrolite.runs.manifest import hash_of
-from spectrolite.runs.resumable_run import EpochListener, fit_in, growing, seeds
+from spectrolite.runs.resumable_run import EpochListener, fit_resumably, new_run, seeds
 from spectrolite.runs.run_folder import Run, open_run, what_is_known
 from spectrolite.samples.augmentation import channel_statistics
 from spectrolite.samples.split_image_set import ImageSplit
@@ -58,7 +58,7 @@ def train_images(
     build = partial(build_image_model, model, **arguments)
     chosen: ImageSettings = settings(model=model, **flags)
     known = what_is_known(images, test, split, chosen, seed)
-    with growing(Path(out), known, split, overwrite=overwrite, resume=resume) as stopped:
+    with new_run(Path(out), known, split, overwrite=overwrite, resume=resume) as stopped:
         folder = stopped.path
         net = build(
             variant=chosen.model.variant,
@@ -70,7 +70,7 @@ def train_images(
         mean, std = channel_statistics(torch.from_numpy(images.pixels[split.train]))
         on_stage("training")
         fit = partial(fit_images, net, split, mean, std, chosen, order, dropout)
-        log = fit_in(stopped, net, fit, chosen.training.epochs, on_epoch)
+        log = fit_resumably(stopped, net, fit, chosen.training.epochs, on_epoch)
         bundle = ImageBundle(_config(images, chosen, split), mean, std, net.cpu())
         bundle.save(folder / "bundle")
         manifest = {k: v for k, v in stopped.manifest.items() if k != "overwrite"}

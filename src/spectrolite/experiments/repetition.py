@@ -22,6 +22,7 @@ from spectrolite.evaluation.image_report import ImageReport
 from spectrolite.evaluation.scene_report import Report
 from spectrolite.experiments.training_runs import evaluate, train, with_data
 from spectrolite.files import read_json, whole_file
+from spectrolite.part_folders import check_contents
 from spectrolite.records import Number, Part
 from spectrolite.runs.manifest import hash_of, named_data
 from spectrolite.runs.resumable_run import EpochListener, is_stopped
@@ -227,10 +228,8 @@ def _check_folder(folder: Path, first: Run, vary: Vary) -> None:
                 f"{folder}: holds repetitions of another run, or with --vary {content['vary']}; "
                 "take another --out"
             )
-    elif folder.exists() and (
-        not folder.is_dir() or any(not p.name.startswith(".part.") for p in folder.iterdir())
-    ):
-        raise RunError(f"{folder}: is there and holds no repetitions; take another --out")
+    else:
+        check_contents(folder, "a folder of repetitions")
 
 
 def _figures(report: Report | ImageReport) -> dict[str, float]:

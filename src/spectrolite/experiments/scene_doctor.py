@@ -41,6 +41,7 @@ from spectrolite.files import whole_file
 from spectrolite.mapping.scene_inference import WINDOW, classify
 from spectrolite.pages.doctor_page import checkup_page
 from spectrolite.pages.kernel_picture import kernel_picture
+from spectrolite.part_folders import check_free
 from spectrolite.runs.run_folder import Run, check_one_scene, open_run
 from spectrolite.samples.band_reduction import fitted_pixels
 from spectrolite.samples.split_scene import Split
@@ -120,12 +121,7 @@ def _check_picture(
             f"--picture: {bundle.config.model} has no depthwise layers, so it has no kernels to "
             "draw; leave it out"
         )
-    if picture.suffix.lower() != ".png":
-        raise SettingsError(f"--picture: wanted a name that ends in .png, got {picture}")
-    if picture.is_dir():
-        raise RunError(f"{picture} is a folder; take another name")
-    if picture.exists() and not overwrite:
-        raise RunError(f"{picture} exists; take another name, or --overwrite")
+    check_free(picture, overwrite, "--picture", ".png")
 
 
 def _checkup_scene(

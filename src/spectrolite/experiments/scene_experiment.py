@@ -33,7 +33,7 @@ from spectrolite.mapping.scene_map import SceneMap, maps_sha256, read_map
 from spectrolite.models import build_scene_model, costs
 from spectrolite.pages import scene_page
 from spectrolite.pages.model_card import write_card
-from spectrolite.runs.resumable_run import EpochListener, fit_in, growing, seeds
+from spectrolite.runs.resumable_run import EpochListener, fit_resumably, new_run, seeds
 from spectrolite.runs.run_folder import Run, open_run, what_is_known
 from spectrolite.samples.band_reduction import Bands, fit_bands, reduce_scenes
 from spectrolite.samples.leakage import Leakage
@@ -72,7 +72,7 @@ def train_scene(
         raise SplitError("split: drawn from other labels than those given; draw it from these")
     weights, order, dropout, judge = seeds(seed)
     known = what_is_known(scene, labels, split, chosen, seed)
-    with growing(Path(out), known, split, overwrite=overwrite, resume=resume) as stopped:
+    with new_run(Path(out), known, split, overwrite=overwrite, resume=resume) as stopped:
         folder = stopped.path
         on_stage("reducing bands")
         net = build_scene_model(
@@ -101,7 +101,7 @@ def train_scene(
         reduced = reduce_scenes(bands, scene)
         on_stage("training")
         fit = partial(fit_scene, net, reduced, split, chosen.training, order, dropout)
-        log = fit_in(stopped, net, fit, chosen.training.epochs, on_epoch)
+        log = fit_resumably(stopped, net, fit, chosen.training.epochs, on_epoch)
         bundle = Bundle(_config(scene, labels, bands, chosen, patch), bands, net.cpu())
         bundle.save(folder / "bundle")
         on_stage("baselines")

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from spectrolite.datasets.catalog import load
-from spectrolite.errors import RunError
 from spectrolite.experiments.training_runs import train
-from spectrolite.runs.resumable_run import EpochListener
+from spectrolite.part_folders import check_folder
+from spectrolite.runs.resumable_run import EpochListener, is_run
 from spectrolite.runs.run_folder import Run
 from spectrolite.samples.split_grammar import parse_split
 from spectrolite.samples.split_scene import split
@@ -82,9 +82,8 @@ def demo(
     """
     scene, labels = load("indian_pines")
     stops = FULL if full else SHORT
-    existing = [Path(out) / stop.name for stop in stops if (Path(out) / stop.name).exists()]
-    if existing and not overwrite:  # before the first training, which takes its time
-        raise RunError(f"{existing[0]} exists; take another --out, or replace it with --overwrite")
+    for stop in stops:  # before the first training, which takes its time
+        check_folder(Path(out) / stop.name, overwrite, "a run", is_run)
     runs = {}
     for stop in stops:
         method, parameters = parse_split(stop.split)

@@ -1,16 +1,16 @@
-"""How large each class is: as the map has it, and as a sample of reference points corrects it.
+"""The area of each class: counted in the map, and corrected by a sample of reference points.
 
-A map's own areas are biased: pixels that are taken for a class and pixels of it that are missed do
-not cancel. A probability sample of points whose true class is known gives an estimate without that
-bias, and its interval: Olofsson, Foody, Herold, Stehman, Woodcock, Wulder 2014, "Good practices for
-estimating area and assessing accuracy of land change", Remote Sensing of Environment 148, section
-4.2, equations 9 to 11.
+The areas counted in a map are biased: pixels wrongly given to a class and pixels of it that were
+missed do not cancel out. A probability sample of points whose true class is known gives an unbiased
+estimate with an interval: Olofsson, Foody, Herold, Stehman, Woodcock, Wulder 2014, "Good practices
+for estimating area and assessing accuracy of land change", Remote Sensing of Environment 148,
+section 4.2, equations 9 to 11.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from spectrolite.data.georeferencing import Grid
 from spectrolite.errors import ReadError, RunError, SettingsError
-from spectrolite.mapping.geotiff import MapFile, MapHead, open_map
+from spectrolite.mapping.map_file import MapFile, MapHead, open_map
 from spectrolite.readers.labels.reference_points import Sample, read_sample
 from spectrolite.runs.run_folder import Run, check_one_scene, open_run
 
@@ -30,13 +30,13 @@ DESIGNS = ("simple", "by-map-class")
 
 @dataclass(frozen=True)
 class Estimate:
-    """An estimate of a class's share of the map, and its area where the map lies on a plane.
+    """An estimate of a class's share of the map, and of its area if the map is projected.
 
     Attributes:
         share: of the map, 0 to 1.
         share_error: half the width of the 95 % interval of the share.
-        ha: the area in hectares, or nothing.
-        ha_error: half the width of its 95 % interval.
+        ha: the area in hectares, or None.
+        ha_error: half the width of its 95 % interval, or None.
     """
 
     share: float
@@ -50,14 +50,14 @@ class Areas:
     """The areas of a map's classes.
 
     Attributes:
-        class_names: id to name, of map and sample.
-        pixels: of each class of the map.
-        pixel_m2: area of a pixel, or nothing where the map does not say.
-        mapped_ha: pixels of each class times the area of one, or nothing.
+        class_names: id to name, in the map and in the sample.
+        pixels: pixels of each class in the map.
+        pixel_m2: area of a pixel in square metres, or None if the map does not define it.
+        mapped_ha: area of each class in the map in hectares, or None.
         adjusted: with a sample, the error-adjusted estimate of each class.
-        counts: with a sample, its points: truth runs along the rows, the map along the columns,
-            both in the order of `class_names`.
-        notes: what one should know of them.
+        counts: with a sample, its points: true classes along the rows, classes of the map along the
+            columns, both in the order of `class_names`.
+        notes: cautions about the figures.
     """
 
     class_names: Mapping[int, str]
@@ -66,7 +66,7 @@ class Areas:
     mapped_ha: Mapping[int, float] | None
     adjusted: Mapping[int, Estimate] | None = None
     counts: tuple[tuple[int, ...], ...] | None = None
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
 
 def areas(
@@ -80,56 +80,55 @@ def areas(
 
     Args:
         scene_map: a class map, as `map` writes it.
-        sample: CSV of `row,col,class` (from 0) or `x,y,class` (in the map's coordinates), a line a
-            point, the class as id or name: points drawn at random over the map, with the class
-            that stands there in truth.
-        design: how they were drawn: `simple`, at random over the whole map; `by-map-class`, a
-            number in each class of the map. Both take the same estimator; of a simple sample it is
+        sample: CSV with the columns `row,col,class` (from 0) or `x,y,class` (coordinates of the
+            map): one line a point, drawn at random, with its true class as id or name.
+        design: how they were drawn: `simple`, at random from the whole map; `by-map-class`, a fixed
+            number in each class of the map. Both use the same estimator; for a simple sample it is
             the poststratified one.
-        run: the run that made the map; a point on one of its training or validation pixels is
-            refused.
+        run: the run that made the map; points on its training or validation pixels are refused.
 
     Raises:
         ReadError: a map or a sample that cannot be read, points outside the map or twice in it, or
-            a class that the map does not know.
-        SettingsError: a sample without its design, or one that cannot carry an estimate.
-        RunError: points that trained the model, or a run of another scene.
+            a class that the map does not have.
+        SettingsError: a sample without its design, or one too small for an estimate.
+        RunError: points that trained the model, or a run on another scene.
     """
-    made = scene_map if isinstance(scene_map, MapFile) else open_map(scene_map)
-    pixel_m2, notes = pixel_area_m2(made.head)
-    pixels = {i: made.counts.get(i, 0) for i in made.head.class_names}
-    mapped = mapped_ha(pixels, pixel_m2)
+    opened = scene_map if isinstance(scene_map, MapFile) else open_map(scene_map)
+    head = opened.head
+    names = head.class_names
+    pixel_m2, notes = pixel_area_m2(head)
+    pixels = {i: opened.counts.get(i, 0) for i in names}
+    mapped = None
+    if pixel_m2 is not None:
+        mapped = {i: n * pixel_m2 / HECTARE_M2 for i, n in pixels.items()}
     if sample is None:
         if design is not None or run is not None:
             raise SettingsError("--design and --run: go with --sample")
-        return Areas(made.head.class_names, pixels, pixel_m2, mapped, notes=notes)
+        return Areas(names, pixels, pixel_m2, mapped, notes=notes)
     if design not in DESIGNS:
         raise SettingsError(
             f"--design: wanted {' or '.join(DESIGNS)}, how the points of --sample were drawn, got "
-            f"{design or 'nothing'}"
+            f"{design}"
         )
-    read = read_sample(sample)
-    rows, cols = _pixels(read, made.head)
-    truth = _truth(read, made.head.class_names)
+    points = read_sample(sample)
+    rows, cols = _pixels(points, head)
+    truth = _truth(points, names)
     if run is None:
         notes += ("not checked: whether points of the sample trained the model; give --run",)
     else:
-        _check_not_trained(read, rows, cols, made.head, run)
-    mapped_class = made.at(rows, cols)
-    inside = mapped_class > 0
-    if not inside.all():
-        notes += (f"{int((~inside).sum())} points lie where the map has no class; left out",)
-    ids = np.array(list(made.head.class_names))
+        _check_not_trained(points, rows, cols, head, run)
+    in_map = opened.at(rows, cols)
+    has_class = in_map > 0
+    if not has_class.all():
+        notes += (f"{int((~has_class).sum())} points are where the map has no class; left out",)
+    ids = np.array(list(names))
     counts = np.zeros((len(ids), len(ids)), np.int64)
-    np.add.at(
-        counts,
-        (np.searchsorted(ids, truth[inside]), np.searchsorted(ids, mapped_class[inside])),
-        1,
-    )
+    at = np.searchsorted(ids, truth[has_class]), np.searchsorted(ids, in_map[has_class])
+    np.add.at(counts, at, 1)
     total_ha = None if mapped is None else sum(mapped.values())
-    estimates = adjusted(counts, list(pixels.values()), total_ha, made.head.class_names, design)
+    estimates = adjusted(counts, list(pixels.values()), total_ha, names, design)
     return Areas(
-        made.head.class_names,
+        names,
         pixels,
         pixel_m2,
         mapped,
@@ -139,20 +138,13 @@ def areas(
     )
 
 
-def mapped_ha(pixels: Mapping[int, int], pixel_m2: float | None) -> dict[int, float] | None:
-    """Hectares of each class as the map has it, or nothing."""
-    if pixel_m2 is None:
-        return None
-    return {i: n * pixel_m2 / HECTARE_M2 for i, n in pixels.items()}
-
-
 def pixel_area_m2(head: MapHead) -> tuple[float | None, tuple[str, ...]]:
-    """Square metres of a pixel; or nothing, and why in a note."""
+    """Square metres of a pixel, or None and a note that says why."""
     from rasterio.crs import CRS
     from rasterio.errors import CRSError
 
     if head.crs is None or head.transform is None:
-        return None, ("no areas: the map has no reference system and grid; only pixels are known",)
+        return None, ("no areas: the map has no reference system and grid, only pixels",)
     crs = CRS.from_user_input(head.crs)
     try:
         metres = float(crs.linear_units_factor[1]) if crs.is_projected else None
@@ -161,7 +153,7 @@ def pixel_area_m2(head: MapHead) -> tuple[float | None, tuple[str, ...]]:
     if metres is None:
         why = "the map's reference system is not projected"
         if crs.is_geographic:
-            why = "the map lies in degrees, and a pixel's area changes with its latitude"
+            why = "the map is in degrees, so the area of a pixel changes with its latitude"
         return None, (f"no areas: {why}; map a scene in a projected reference system",)
     a, b, _, d, e, _ = head.transform
     notes: tuple[str, ...] = ()
@@ -179,37 +171,35 @@ def adjusted(
 ) -> list[Estimate]:
     """Error-adjusted shares and areas, with the map's classes as strata.
 
-    With W_i the share of map class i, n_i its points and n_ij those of them that are class j in
-    truth: p_j = sum_i W_i n_ij / n_i, with the standard error
+    With W_i the share of map class i, n_i its points and n_ij those of them whose true class is
+    j: p_j = sum_i W_i n_ij / n_i, with the standard error
     sqrt(sum_i W_i^2 (n_ij / n_i) (1 - n_ij / n_i) / (n_i - 1)).
 
     Args:
         counts: `(classes, classes)` points, truth along the rows.
-        pixels: of each class of the map.
-        total_ha: hectares of the map, or nothing.
-        class_names: id to name, in the order of both.
+        pixels: pixels of each class in the map.
+        total_ha: hectares of the map, or None.
+        class_names: id to name, in the same order.
         design: for the message.
 
     Raises:
         SettingsError: a class of the map with fewer than two points.
     """
-    drawn = counts.sum(0)  # points in each class of the map
-    for i, n, there in zip(class_names, drawn, pixels, strict=True):
-        if there and n < 2:
+    points = counts.sum(0)  # in each class of the map
+    remedy = "draw more of it"
+    if design != "by-map-class":
+        remedy = "draw more points, or draw them by-map-class"
+    for i, n, size in zip(class_names, points, pixels, strict=True):
+        if size and n < 2:
             raise SettingsError(
                 f"--sample: wanted at least 2 points in each class of the map, got {n} for "
-                f"{there:,} pixels of {i} {class_names[i]}; "
-                + (
-                    "draw more of it"
-                    if design == "by-map-class"
-                    else "draw more points, or draw them by-map-class"
-                )
+                f"{size:,} pixels of {i} {class_names[i]}; {remedy}"
             )
     weights = np.array(pixels) / sum(pixels)
     used = weights > 0
-    within = counts[:, used] / drawn[used]  # share of each class in truth, by class of the map
+    within = counts[:, used] / points[used]  # share of each true class, by class of the map
     shares = within @ weights[used]
-    variance = (within * (1 - within) / (drawn[used] - 1)) @ weights[used] ** 2
+    variance = (within * (1 - within) / (points[used] - 1)) @ weights[used] ** 2
     errors = Z * np.sqrt(variance)
     return [
         Estimate(
@@ -225,11 +215,11 @@ def adjusted(
 def _pixels(sample: Sample, head: MapHead) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Row and column of each point, all inside the map and no two alike."""
     if sample.in_pixels:
-        whole = sample.places == np.floor(sample.places)
-        if not whole.all():
-            at = int(np.flatnonzero(~whole.all(1))[0])
+        fractions = (sample.places != np.floor(sample.places)).any(1)
+        if fractions.any():
+            line = sample.lines[int(fractions.argmax())]
             raise ReadError(
-                f"{sample.name}, line {sample.lines[at]}: rows and columns are whole numbers from 0"
+                f"{sample.name}, line {line}: rows and columns are whole numbers from 0"
             )
         rows, cols = sample.places.T
     else:
@@ -241,20 +231,20 @@ def _pixels(sample: Sample, head: MapHead) -> tuple[NDArray[np.int64], NDArray[n
         rows, cols = map(np.floor, grid.positions(*sample.places.T))
     outside = ~((rows >= 0) & (rows < head.shape[0]) & (cols >= 0) & (cols < head.shape[1]))
     if outside.any():
-        at = int(np.flatnonzero(outside)[0])
+        line = sample.lines[int(outside.argmax())]
         raise ReadError(
-            f"{sample.name}, line {sample.lines[at]}: {int(outside.sum())} of {len(rows)} points "
-            f"lie outside the map of {head.shape[0]} x {head.shape[1]} pixels"
+            f"{sample.name}, line {line}: {int(outside.sum())} of {len(rows)} points are outside "
+            f"the map of {head.shape[0]} x {head.shape[1]} pixels"
             + ("" if sample.in_pixels else "; are they in its reference system?")
         )
     seen: dict[tuple[int, int], int] = {}
     for row, col, line in zip(rows.astype(int), cols.astype(int), sample.lines, strict=True):
-        if (row, col) in seen:
+        first = seen.setdefault((row, col), line)
+        if first != line:
             raise ReadError(
-                f"{sample.name}: lines {seen[row, col]} and {line} lie in one pixel, row {row}, "
-                f"col {col}; keep one of them"
+                f"{sample.name}: lines {first} and {line} are in one pixel, row {row}, col {col}; "
+                "keep one of them"
             )
-        seen[row, col] = line
     return rows.astype(np.int64), cols.astype(np.int64)
 
 
@@ -263,7 +253,7 @@ def _truth(sample: Sample, class_names: Mapping[int, str]) -> NDArray[np.int64]:
     by_name: dict[str, list[int]] = {}
     for i, name in class_names.items():
         by_name.setdefault(name, []).append(i)
-    found = []
+    truth = []
     for text, line in zip(sample.classes, sample.lines, strict=True):
         ids = by_name.get(text, [])
         if not ids and text.isdecimal() and int(text) in class_names:
@@ -273,8 +263,8 @@ def _truth(sample: Sample, class_names: Mapping[int, str]) -> NDArray[np.int64]:
                 f"{sample.name}, line {line}: wanted a class of the map, by id or name, got "
                 f"{text!r}; it has " + ", ".join(f"{i} {n}" for i, n in class_names.items())
             )
-        found.append(ids[0])
-    return np.array(found)
+        truth.append(ids[0])
+    return np.array(truth)
 
 
 def _check_not_trained(
@@ -287,24 +277,24 @@ def _check_not_trained(
     """Refuse points on pixels that a run trained or validated on.
 
     Raises:
-        RunError: there are some; or the run is of images, or of a scene of another size.
+        RunError: there are such points; or the run is on images, or on a scene of another size.
     """
     opened = run if isinstance(run, Run) else open_run(run)
     if opened.on_images:
-        raise RunError(f"{opened.path}: a run on images made no map; name the one that made it")
+        raise RunError(f"{opened.path}: a run on images makes no map; name the run that made it")
     data: tuple[Any, Any] = opened.data()
     check_one_scene(opened, data, "areas --run")
     split = opened.split(data[1])
     if split.labels.shape != head.shape:
         raise RunError(
             f"{opened.path}: its scene has {split.labels.shape[0]} x {split.labels.shape[1]} "
-            f"pixels, the map {head.shape[0]} x {head.shape[1]}; of another scene none trained: "
-            "leave --run out"
+            f"pixels, the map {head.shape[0]} x {head.shape[1]}; the run was trained on a "
+            "different scene: omit --run"
         )
     trained = np.isin(rows * head.shape[1] + cols, split.seen)
     if trained.any():
         lines = [line for line, bad in zip(sample.lines, trained, strict=True) if bad]
         raise RunError(
-            f"{sample.name}: {len(lines)} of {len(rows)} points lie on pixels that {opened.path} "
-            f"trained on, from line {lines[0]} on; an estimate needs points that it never saw"
+            f"{sample.name}: {len(lines)} of {len(rows)} points are on pixels that {opened.path} "
+            f"trained on, first in line {lines[0]}; an estimate needs points that it never saw"
         )

@@ -1,4 +1,4 @@
-"""From a trained model and images to classes."""
+"""Classify images with a trained model."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
+from spectrolite.bundles.exported_model import Exported, image_model
 from spectrolite.bundles.image_bundle import ImageBundle, ImageConfig
 from spectrolite.bundles.loading import AnyModel
-from spectrolite.bundles.runtimes import Exported, image_model
 from spectrolite.data.images import ImageSet
 from spectrolite.errors import ImagesError, ReadError
 from spectrolite.files import whole_file
@@ -36,8 +36,8 @@ class Predictions:
         probabilities: `(N, classes)` float32, the softmax; not calibrated.
         classes: `(N,)` int64, index of the class with the largest logit.
         class_names: name of each class.
-        images: what each image is called: its file, or its number.
-        notes: what was done to images that were not as the model wants them.
+        images: name of each image: its file, or its number.
+        notes: how images were changed that did not have the model's shape.
     """
 
     probabilities: NDArray[np.float32]
@@ -48,7 +48,7 @@ class Predictions:
 
     @property
     def confidence(self) -> NDArray[np.float32]:
-        """`(N,)` float32: the probability of the class that was chosen."""
+        """`(N,)` float32: the probability of the predicted class."""
         confidence: NDArray[np.float32] = self.probabilities[
             np.arange(len(self.classes)), self.classes
         ]
@@ -60,7 +60,7 @@ class Predictions:
         return array_sha256(self.classes, self.probabilities)
 
     def top(self, k: int = 1) -> list[list[tuple[str, float]]]:
-        """For each image the `k` likeliest classes with their probabilities, likeliest first."""
+        """For each image the `k` most likely classes and their probabilities, in this order."""
         order = np.argsort(-self.probabilities, axis=1, kind="stable")[:, :k]
         return [
             [(self.class_names[c], float(row[c])) for c in best]
@@ -74,15 +74,19 @@ class Predictions:
 
 
 def read_predictions(path: Path, bundle: ImageBundle) -> Predictions:
-    """Read back what `Predictions.save` wrote, with the classes of the model that made it.
+    """Read what `Predictions.save` wrote.
+
+    Args:
+        path: the file.
+        bundle: the model that made the predictions: it has the class names.
 
     Raises:
         ReadError: missing, damaged, or of another model.
     """
     names = bundle.config.class_names
     try:
-        read = load_file(path)
-        classes, probabilities = read["classes"], read["probabilities"]
+        arrays = load_file(path)
+        classes, probabilities = arrays["classes"], arrays["probabilities"]
         if classes.dtype != np.int64 or probabilities.dtype != np.float32:
             raise ValueError(f"{classes.dtype} and {probabilities.dtype}")
         if classes.ndim != 1 or probabilities.shape != (len(classes), len(names)):
@@ -97,20 +101,20 @@ def read_predictions(path: Path, bundle: ImageBundle) -> Predictions:
 def classify_images(
     model: AnyModel | Exported, images: Images, device: str = "auto"
 ) -> Predictions:
-    """Say what images show.
+    """Classify images.
 
     Args:
-        model: a run on images, a bundle of one, an exported model, or the folder of any.
-        images: a set, or image files. Files become what the model was trained on by the rules of
-            `read_images`: colours of 8 bits, or grey where it was trained on grey; another size is
-            resized, the shorter side first, then the centre is cut out.
+        model: a run on images, its bundle, an exported model, or the folder of any.
+        images: a set, or image files. Files are converted as by `read_images`: to 8-bit colours, or
+            to grey if the model was trained on grey; the shorter side is resized to the model's
+            size, then the centre is cut out.
         device: `auto`, `cpu`, `cuda`; an exported model computes on the CPU.
 
     Raises:
-        SettingsError: a model of scenes, or no such device.
-        ImagesError: a set of another shape than the model's, or no image.
+        SettingsError: a model of scenes, or an unknown device.
+        ImagesError: images of another shape than the model's, or no image.
         ReadError: a file that cannot be read.
-        RunError: the folder is no model.
+        RunError: the folder is not a model.
     """
     bundle = image_model(model)
     config = config_of(bundle)
@@ -130,7 +134,7 @@ def classify_images(
 
 
 def config_of(model: ImageBundle | Exported) -> ImageConfig:
-    """What is known of an image model."""
+    """The config of an image model."""
     return cast(ImageConfig, model.config.images if isinstance(model, Exported) else model.config)
 
 
@@ -141,7 +145,7 @@ def predict(
     names: tuple[str, ...] | None = None,
     notes: tuple[str, ...] = (),
 ) -> Predictions:
-    """Predictions of pixels `(N, C, H, W)` that are as the model wants them."""
+    """Predictions for pixels `(N, C, H, W)` of the model's shape."""
     if isinstance(bundle, Exported):
         parts = (pixels[k : k + AT_A_TIME] for k in range(0, len(pixels), AT_A_TIME))
         logits = torch.cat([bundle.logits(torch.from_numpy(part.copy())) for part in parts])
@@ -149,7 +153,7 @@ def predict(
         target = pick_device(device)
         net = bundle.network
         if next(net.parameters()).device.type != target.type:
-            net = copy.deepcopy(net).to(target)  # the caller's own stays where it is
+            net = copy.deepcopy(net).to(target)  # the caller's network stays on its device
         with kept_memory():
             logits = logits_of(net, pixels, bundle.mean, bundle.std, target)
     return Predictions(

@@ -1,4 +1,4 @@
-"""A map as a picture: its colours, and a legend beside it."""
+"""A map as a picture, with a legend."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from spectrolite.data.labels import Colour
 from spectrolite.files import whole_file
 
-PICTURE_SIDE = 1440  # pixels of a map that a picture shows along its longer side: twice its own
+PICTURE_SIDE = 1440  # most pixels of a map along its longer side; the picture itself has half
 
 
 def paint(classes: NDArray[np.integer], colours: Mapping[int, Colour]) -> NDArray[np.uint8]:
@@ -23,8 +23,8 @@ def paint(classes: NDArray[np.integer], colours: Mapping[int, Colour]) -> NDArra
     return painted
 
 
-def thinning(shape: tuple[int, int]) -> int:
-    """Every how many rows and columns of a map of that shape a picture takes."""
+def picture_step(shape: tuple[int, int]) -> int:
+    """The step between the rows and columns of a map of that shape that a picture shows."""
     return -(-max(shape) // PICTURE_SIDE)
 
 
@@ -39,7 +39,7 @@ def write_picture(
 
     Args:
         path: the file.
-        classes: `(rows, cols)` class ids; of a large map, every so many rows and columns.
+        classes: `(rows, cols)` class ids; of a large map, evenly spaced rows and columns.
         class_names: id to name.
         class_colours: id to red, green, blue.
         counts: pixels of each class in the whole map, for the legend.
@@ -72,6 +72,6 @@ def write_picture(
         frameon=False,
     )
     for text in legend.get_texts():
-        text.set_parse_math(False)  # a name may hold dollar signs
+        text.set_parse_math(False)  # a name may contain dollar signs
     with whole_file(path) as part:
         figure.savefig(part, format="png", dpi=120, bbox_inches="tight")

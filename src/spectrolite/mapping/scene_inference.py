@@ -1,9 +1,9 @@
-"""From a trained model and a scene of any size to classes, window by window.
+"""Classify a scene of any size with a trained model, window by window.
 
-A scene is read in strips: neighbouring windows of a row of windows, with their surroundings, as
-many as a fixed amount of memory holds. The next strip is read and reduced in a thread while the
-network works on this one. Strips and windows follow from the sizes alone, so that a window has the
-same bits whichever others were computed before it.
+A scene is read in strips: neighbouring windows of one row of windows, with their surroundings, as
+many as fit in a fixed amount of memory. A thread reads and reduces the next strip while the network
+computes this one. Strips and windows depend on sizes alone, so a window has the same bits whichever
+others were computed before it.
 """
 
 from __future__ import annotations
@@ -17,23 +17,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spectrolite.bundles.exported_model import Exported, scene_model
 from spectrolite.bundles.graphs import kept_bands
 from spectrolite.bundles.loading import AnyModel
-from spectrolite.bundles.runtimes import Exported, scene_model
 from spectrolite.bundles.scene_bundle import Bundle, Config
 from spectrolite.data.scene import AnyScene, Scene, SceneFile, Window, windows
 from spectrolite.data.wavelengths import at_wavelengths, check_wavelengths
 from spectrolite.errors import SceneError, SettingsError
 from spectrolite.machine import kept_memory, pick_device
+from spectrolite.mapping.geotiff import Layers
 from spectrolite.mapping.image_inference import Images, Predictions, classify_images
 from spectrolite.mapping.scene_map import SceneMap
+from spectrolite.samples.padded_window import padded_window
 from spectrolite.samples.scene_batches import orient
 
-WINDOW = 192  # side in pixels; HybridSN holds about 400 MiB for one
-STRIP_MIB = 32  # raw values of one strip; where a single window has more, it is a strip
+WINDOW = 192  # side in pixels; HybridSN needs about 400 MiB for one window
+STRIP_MIB = 32  # raw values of one strip; a larger window is a strip of its own
 
 Numbered = tuple[int, Window]
-Layers = dict[str, NDArray[np.generic]]  # `class`, `confidence` and `entropy` of a window
 
 
 @overload
@@ -57,27 +58,27 @@ def classify(
     flips: bool = False,
     match_wavelengths: bool = False,
 ) -> SceneMap | Predictions:
-    """Label every pixel of a scene, or say what images show.
+    """Classify every pixel of a scene, or images.
 
-    Pixels outside a scene count as the mean spectrum, and so do those without a spectrum, which
-    get class 0 and confidence 0. Of images, the rest is that of `classify_images`, which the verb
-    `classify` calls.
+    Pixels outside a scene and pixels without a spectrum are computed as the mean spectrum; pixels
+    without a spectrum get class 0 and confidence 0. For images see `classify_images`, which the
+    verb `classify` calls.
 
     Args:
         model: a run, a bundle, an exported model, or the folder of any.
         scene: the scene, with the bands that the model was trained on; or images: an ImageSet, or
             image files.
-        window: side in pixels of what is computed at a time.
+        window: side in pixels of the windows that are computed one by one.
         device: `auto`, `cpu`, `cuda`; an exported model computes on the CPU.
-        on_window: called after each window with how many are done, and how many there are.
-        flips: look at each window in its eight orientations and average the softmax, which takes
-            eight times as long.
+        on_window: called after each window with the number done and the number in all.
+        flips: average the softmax of each window's eight orientations, which takes eight times as
+            long.
         match_wavelengths: interpolate a scene of other wavelengths, as `at_wavelengths` does.
 
     Raises:
-        RunError: the folder is no model.
+        RunError: the folder is not a model.
         SceneError: another number of bands, or other wavelengths.
-        SettingsError: no such device, or a window without pixels.
+        SettingsError: an unknown device, or a window without pixels.
     """
     if window < 1:
         raise SettingsError(f"window: wanted a side of 1 pixel or more, got {window}")
@@ -85,20 +86,20 @@ def classify(
         return classify_images(model, scene, device)
     bundle = scene_model(model)
     config = scene_config(bundle)
-    scene = fitting(bundle, scene, match_wavelengths)
+    scene = matching_scene(bundle, scene, match_wavelengths)
     rows, cols, _ = scene.shape
     classes = np.empty((rows, cols), class_type(config))
     confidence = np.empty((rows, cols), np.float32)
-    tiles = windows_of(scene, window)
+    count = len(windows_of(scene, window))
     done = 0
 
-    def keep(_number: int, tile: Window, layers: Layers) -> None:
+    def keep(_number: int, one: Window, layers: Layers) -> None:
         nonlocal done
         done += 1
-        classes[tile.slices], confidence[tile.slices] = layers["class"], layers["confidence"]
-        on_window(done, len(tiles))
+        classes[one.slices], confidence[one.slices] = layers["class"], layers["confidence"]
+        on_window(done, count)
 
-    classify_windows(bundle, scene, range(len(tiles)), keep, window, device, flips)
+    classify_windows(bundle, scene, range(count), keep, window, device, flips)
     return SceneMap(
         classes, confidence, config.class_names, config.class_colours, scene.crs, scene.transform
     )
@@ -110,27 +111,27 @@ def class_type(config: Config) -> np.dtype[np.unsignedinteger]:
 
 
 def scene_config(model: Bundle | Exported) -> Config:
-    """What is known of a model of scenes."""
+    """The config of a scene model."""
     return cast(Config, model.config.scene if isinstance(model, Exported) else model.config)
 
 
-def fitting(model: Bundle | Exported, scene: AnyScene, match_wavelengths: bool) -> AnyScene:
-    """The scene as the model can take it.
+def matching_scene(model: Bundle | Exported, scene: AnyScene, match_wavelengths: bool) -> AnyScene:
+    """The scene with the bands and wavelengths that the model takes.
 
     Raises:
         SceneError: another number of bands, or other wavelengths.
-        SettingsError: wavelengths to match, and an exported model that leaves bands out itself.
+        SettingsError: wavelengths to match, with an exported model that drops bands itself.
     """
     if isinstance(model, Exported):
         wanted: tuple[int, ...] = model.bands
-        if scene.shape[2] == max(wanted) > min(wanted):  # it leaves bands out itself
+        if scene.shape[2] == max(wanted) > min(wanted):  # it drops bands itself
             if match_wavelengths:
                 raise SettingsError(
                     "--match-wavelengths: drop the model's bands first, with --drop-bands"
                 )
             kept = kept_bands(scene.shape[2], model.config.dropped_bands)
-            there_nm = scene.wavelengths_nm and tuple(scene.wavelengths_nm[b] for b in kept)
-            check_wavelengths(scene.name, there_nm, scene_config(model).wavelengths_nm)
+            kept_nm = scene.wavelengths_nm and tuple(scene.wavelengths_nm[b] for b in kept)
+            check_wavelengths(scene.name, kept_nm, scene_config(model).wavelengths_nm)
             return scene
     else:
         wanted = (len(model.bands.mean),)
@@ -142,13 +143,13 @@ def fitting(model: Bundle | Exported, scene: AnyScene, match_wavelengths: bool) 
 
 
 def windows_of(scene: AnyScene, window: int) -> list[Window]:
-    """What is computed at a time, row by row; a window's number is its place in the list."""
+    """The windows of a scene, row by row; a window's number is its place in the list."""
     rows, cols, _ = scene.shape
     return list(windows(rows, cols, window))
 
 
 def strips(scene: AnyScene, window: int, halo: int) -> list[list[Numbered]]:
-    """Windows with their numbers, grouped as they are read: neighbours of one row of windows."""
+    """Windows with their numbers, grouped into strips that are read together."""
     dtype = scene.dtype if isinstance(scene, SceneFile) else scene.cube.dtype
     a_pixel = scene.shape[2] * dtype.itemsize
     grouped: list[list[Numbered]] = []
@@ -181,12 +182,12 @@ def classify_windows(
         bundle: the trained model.
         scene: the scene.
         wanted: numbers of the windows, as `windows_of` counts them.
-        keep: called with number, window and layers of each: `class` ids, `confidence`, and
-            `entropy` where it is asked for; all 0 where there is no spectrum.
+        keep: called with number, window and layers of each window: `class` ids, `confidence`, and
+            `entropy` if asked for; all are 0 for pixels without a spectrum.
         window: as in `classify`.
         device: as in `classify`.
         flips: as in `classify`.
-        entropy: compute it too, as a share of that of an even softmax.
+        entropy: compute the entropy too, divided by the entropy of an even softmax.
     """
     config = scene_config(bundle)
     net: Callable[[Tensor], Tensor]
@@ -198,8 +199,8 @@ def classify_windows(
     ids = np.asarray(config.class_ids, class_type(config))
     halo = config.patch // 2
     tiles = windows_of(scene, window)
-    # all are computed at the size of the largest, one pixel more than the smallest: for each size
-    # the dense form may transform its weights anew
+    # all windows are computed at the size of the largest, which is one pixel more than the
+    # smallest: the dense form may transform its weights anew for each size
     side = max(t.shape[0] for t in tiles), max(t.shape[1] for t in tiles)
     todo = [s for s in strips(scene, window, halo) if any(number in wanted for number, _ in s)]
     with kept_memory(), ThreadPoolExecutor(1) as reader:
@@ -215,7 +216,7 @@ def classify_windows(
                 around = reduced[:, cols.start : cols.start + side[1] + 2 * halo]
                 inputs = torch.from_numpy(np.ascontiguousarray(around.transpose(2, 0, 1)))
                 scores = _scores(net, inputs.to(target), flips, entropy)
-                layers: Layers = {
+                layers = {
                     name: layer[: tile.shape[0], : tile.shape[1]].cpu().numpy()
                     for name, layer in scores.items()
                 }
@@ -229,7 +230,7 @@ def classify_windows(
 def _scores(
     net: Callable[[Tensor], Tensor], inputs: Tensor, flips: bool, entropy: bool
 ) -> dict[str, Tensor]:
-    """Index of the likeliest class, its softmax, and the entropy: each `(rows, cols)`.
+    """Index of the most likely class, its softmax, and the entropy: each `(rows, cols)`.
 
     `inputs` are `(components, rows + 2 * halo, cols + 2 * halo)`.
     """
@@ -240,14 +241,14 @@ def _scores(
         softmax /= 8
     best, index = softmax.max(0)
     scores = {"class": index, "confidence": best}
-    if entropy:  # an even softmax may sum to more by rounding
+    if entropy:  # rounding may give an even softmax slightly more than 1
         spread = torch.special.entr(softmax).sum(0) / np.log(len(softmax))
         scores["entropy"] = spread.clamp(0, 1)
     return scores
 
 
 def _orient_back(image: Tensor, orientation: int) -> Tensor:
-    """What `orient` had turned, as it was: the same turns in the other order."""
+    """Undo `orient`: the same flips and transpose in reverse order."""
     if orientation & 4:
         image = image.transpose(-2, -1)
     return orient(image, orientation & 3)
@@ -262,27 +263,12 @@ def _reduced(
     the mean spectrum outside the scene and where there is none, with room for a last window of the
     rows and columns of `side`; and `(rows, cols)`.
     """
-    halo = scene_config(bundle).patch // 2
-    rows, cols, _ = scene.shape
     first, last = strip[0][1], strip[-1][1]
-    top, left = first.row_start - halo, first.col_start - halo
-    bottom, right = last.row_stop + halo, last.col_stop + halo
-    inside = Window(max(top, 0), min(bottom, rows), max(left, 0), min(right, cols))
-    cube, valid = scene.read(inside)
-    room = last.col_start + side[1] + halo - left
+    window = Window(first.row_start, first.row_stop, first.col_start, last.col_stop)
+    size = side[0], last.col_start + side[1] - first.col_start
+    halo = scene_config(bundle).patch // 2
     if isinstance(bundle, Exported):
-        outside, seen = np.asarray(bundle.config.padding, np.float32), bundle.spectra
-    else:
-        outside = np.zeros(len(bundle.bands.matrix), np.float32)
-        seen = bundle.bands.reduce
-    reduced = np.empty((side[0] + 2 * halo, room, len(outside)), np.float32)
-    reduced[:] = outside
-    here = reduced[
-        inside.row_start - top : inside.row_stop - top,
-        inside.col_start - left : inside.col_stop - left,
-    ]
-    here[:] = seen(cube, valid)
-    known = valid[first.row_start - inside.row_start :, first.col_start - inside.col_start :][
-        : first.row_stop - first.row_start, : last.col_stop - first.col_start
-    ]
-    return reduced, known
+        padding = np.asarray(bundle.config.padding, np.float32)
+        return padded_window(scene, window, halo, padding, bundle.spectra, size)
+    zeros = np.zeros(len(bundle.bands.matrix), np.float32)
+    return padded_window(scene, window, halo, zeros, bundle.bands.reduce, size)

@@ -14,23 +14,24 @@ from spectrolite.data.georeferencing import place_of
 from spectrolite.data.labels import Colour
 from spectrolite.files import whole_file
 from spectrolite.hashing import array_sha256
-from spectrolite.mapping.geotiff import MapFiles, MapHead, geotiff_bytes, readable
-from spectrolite.mapping.picture import thinning, write_picture
+from spectrolite.mapping.geotiff import geotiff_bytes
+from spectrolite.mapping.map_file import MapFiles, MapHead, classes_html, reading, summary
+from spectrolite.mapping.picture import picture_step, write_picture
 from spectrolite.mapping.sidecars import write_names, write_style
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SceneMap:
     """A class for every pixel of a scene.
 
     Attributes:
-        classes: `(rows, cols)` class ids as the labels had them; uint8 where they fit, else uint16.
-            0 where the scene has no spectrum.
-        confidence: `(rows, cols)` float32, the softmax of the class that was chosen, 0 to 1.
+        classes: `(rows, cols)` class ids of the labels, uint8 if they fit, else uint16; 0 where the
+            scene has no spectrum.
+        confidence: `(rows, cols)` float32, the softmax of the class, 0 to 1.
         class_names: id to name.
         class_colours: id to red, green, blue.
-        crs: coordinate reference system as WKT, or nothing.
-        transform: affine transform, six numbers, or nothing.
+        crs: coordinate reference system as WKT, or None.
+        transform: affine transform, six numbers, or None.
     """
 
     classes: NDArray[np.unsignedinteger]
@@ -40,44 +41,54 @@ class SceneMap:
     crs: str | None = None
     transform: tuple[float, ...] | None = None
 
+    def __repr__(self) -> str:
+        """Size and classes, in two lines."""
+        return f"SceneMap: {summary(self._head, self._counts)}"
+
+    def _repr_html_(self) -> str:
+        """The classes with their colours and pixels, for a notebook."""
+        return classes_html(self._head, self._counts)
+
+    @property
+    def _head(self) -> MapHead:
+        rows, cols = self.classes.shape
+        return MapHead((rows, cols), self.class_names, self.class_colours, self.crs, self.transform)
+
+    @property
+    def _counts(self) -> dict[int, int]:
+        """Pixels of each class."""
+        return dict(enumerate(np.bincount(self.classes.ravel()).tolist()))
+
     @property
     def sha256(self) -> str:
         """Hash of classes and confidence."""
         return array_sha256(self.classes, self.confidence)
 
     def write_geotiff(self, path: str | Path) -> None:
-        """Write the classes as a GeoTIFF with colour table and class names, 0 meaning none.
+        """Write the classes as a GeoTIFF with colour table and class names; 0 is no data.
 
-        Beside it stand `NAME.tif.aux.xml`, where GDAL and QGIS look for class names, `NAME.qml`, a
-        style of QGIS, and `NAME_confidence.tif`. Each appears under its name only when complete.
+        Beside it appear `NAME.tif.aux.xml`, where GDAL and QGIS look for class names, `NAME.qml`, a
+        style of QGIS, and `NAME_confidence.tif`. Each has its name only when it is complete.
         """
-        files = MapFiles(Path(path))
-        rows, cols = self.classes.shape
-        head = MapHead((rows, cols), self.class_names, self.class_colours, self.crs, self.transform)
+        files, head = MapFiles(Path(path)), self._head
         with whole_file(files.band("confidence")) as part:
             part.write_bytes(geotiff_bytes(head, "confidence", self.confidence))
         write_names(files.names, head)
         write_style(files.style, head)
-        with whole_file(files.geotiff) as part:  # GDAL closes a file on a full disk without a word
+        # in memory first, for GDAL closes a file on a full disk without an error
+        with whole_file(files.geotiff) as part:
             part.write_bytes(geotiff_bytes(head, "class", self.classes))
 
     def write_png(self, path: str | Path) -> None:
         """Write the map as a picture with a legend of the classes."""
-        rows, cols = self.classes.shape
-        step = thinning((rows, cols))
-        counts = np.bincount(self.classes.ravel())
-        write_picture(
-            Path(path),
-            self.classes[::step, ::step],
-            self.class_names,
-            self.class_colours,
-            {i: int(n) for i, n in enumerate(counts)},
-        )
+        step = picture_step(self._head.shape)
+        shown = self.classes[::step, ::step]
+        write_picture(Path(path), shown, self.class_names, self.class_colours, self._counts)
 
 
 def maps_sha256(maps: Sequence[SceneMap]) -> str:
-    """Hash of the maps of all scenes; of one, its own."""
-    return array_sha256(*(array for made in maps for array in (made.classes, made.confidence)))
+    """Hash of the maps of all scenes; for one scene, the hash of its map."""
+    return array_sha256(*(array for one in maps for array in (one.classes, one.confidence)))
 
 
 def read_map(path: Path, bundle: Bundle) -> SceneMap:
@@ -90,7 +101,7 @@ def read_map(path: Path, bundle: Bundle) -> SceneMap:
 
     bands = []
     for file in (path, MapFiles(path).band("confidence")):
-        with readable(file, "run evaluate"), rasterio.open(file) as source:
+        with reading(file, "run evaluate"), rasterio.open(file) as source:
             bands.append(source.read(1))
             crs, transform = place_of(source)
     config = bundle.config

@@ -1,4 +1,4 @@
-"""Files beside a map: class names, a style for QGIS, ENVI."""
+"""Files beside a map: class names, a style for QGIS, the header of an ENVI classification."""
 
 from __future__ import annotations
 
@@ -7,15 +7,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
 from spectrolite.files import whole_file
-from spectrolite.mapping.geotiff import (
-    MapHead,
-    Rows,
-    _check_same,
-    _no_place_on_earth,
-    _profile,
-    _refused,
-    blocks,
-)
+from spectrolite.mapping.map_file import MapHead
 
 NOT_XML = re.compile("[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
 
@@ -65,30 +57,13 @@ def write_style(path: Path, head: MapHead) -> None:
         )
 
 
-def write_envi(path: Path, head: MapHead, rows: Rows) -> None:
-    """Write the classes as an ENVI classification: `path`, and its header ending in `.hdr`.
-
-    Raises:
-        OSError: it could not be written, or is not what was written.
-    """
-    import rasterio
-
-    ids = range(max(head.class_names) + 1)
-    with _no_place_on_earth(), _refused(path):
-        dtype = next(iter(rows())).dtype
-        profile = {
-            k: v
-            for k, v in _profile(head, "", dtype).items()
-            if k in ("height", "width", "count", "dtype", "crs", "transform")
-        }
-        with rasterio.open(path, "w", driver="ENVI", **profile) as file:
-            for start, block in blocks(rows()):
-                file.write(block, 1, window=((start, start + len(block)), (0, head.shape[1])))
-        _check_same(path, rows)
+def complete_envi(path: Path, head: MapHead) -> None:
+    """Make the ENVI raster `path` a classification: add the classes to its header."""
     Path(f"{path}.aux.xml").unlink(missing_ok=True)
     header = path.with_suffix(".hdr")
     lines = header.read_text(encoding="utf-8").rstrip("\n")
-    # braces and commas end and part the entries of a list
+    ids = range(max(head.class_names) + 1)
+    # braces end a list and commas separate its entries
     names = [re.sub(r"[{},\x00-\x1f]", " ", head.class_names.get(i, "-")).strip() for i in ids]
     colours = (c for i in ids for c in head.class_colours.get(i, (0, 0, 0)))
     with whole_file(header) as part:

@@ -1,13 +1,13 @@
-"""The folder in which a map grows, `NAME.tif.part` beside its place.
+"""The part folder of a map, `NAME.tif.part`, in which its windows are staged.
 
-begin.json     what the map is made from: model, scene, settings, versions
-000042.tile    a finished window: a hash, then classes, confidence, entropy as they lie in memory
+begin.json     what the map is made from: model, scene, settings, versions, machine
+000042.tile    a finished window: a hash, then its layers: classes, confidence, entropy
 lock           held by the process that writes here
-map.tif, ...   the files of the map, while they are composed in one last pass
+map.tif, ...   the files of the map, while they are written in one last pass
 
-The hash is over begin.json, the window's number and the values: a tile of another map, of other
-settings, or one that was cut short is no tile. Whatever ends the process leaves tiles to go on
-from.
+The hash is over what the map is made from, the number of the window and its values. So a window of
+another map or of other settings is not used, nor one that was cut short. Whatever ends the process
+leaves windows that `--resume` can go on from.
 """
 
 from __future__ import annotations
@@ -21,22 +21,34 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from spectrolite.data.scene import Window
+from spectrolite.bundles.exported_model import Exported
+from spectrolite.bundles.scene_bundle import Bundle
+from spectrolite.data.scene import AnyScene, Scene, Window
 from spectrolite.errors import RunError, SettingsError
 from spectrolite.files import read_json, whole_file, write_json
-from spectrolite.machine import other_machine
-from spectrolite.mapping.geotiff import MADE_FROM, MapFiles, open_map
-from spectrolite.mapping.scene_inference import Layers
-from spectrolite.part_folders import BEGIN, LOCK, REMEDY, clear, locked, part_of
+from spectrolite.hashing import array_sha256
+from spectrolite.machine import other_machine, versions_and_machine
+from spectrolite.mapping.geotiff import Layers
+from spectrolite.mapping.map_file import MADE_FROM, MapFiles, open_map
+from spectrolite.part_folders import (
+    BEGIN,
+    START_ANEW,
+    check_free,
+    check_not_both,
+    is_begun,
+    part_of,
+    resumable_folder,
+)
+from spectrolite.readers.scenes.open import files_of
 
 FORMAT = 1
+PROBE = 64  # pixels of a scene's first and last row that are hashed to recognise it
 
 
 class Begun(BaseModel):
-    """`begin.json`: all that decides about the bytes of a map."""
+    """`begin.json`: everything that decides the bytes of a map."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -53,17 +65,16 @@ class StagedMap:
     """The finished windows of a map.
 
     Args:
-        path: the folder.
-        known: what `begin.json` holds.
-        types: name and type of each layer, in the order in which tiles hold them.
+        path: the part folder.
+        begun: the content of `begin.json`.
+        types: name and type of each layer, in the order in which the files hold them.
     """
 
-    def __init__(self, path: Path, known: dict[str, Any], types: dict[str, np.dtype[Any]]) -> None:
-        self.path, self.types = path, types
-        self.known = known
-        self.name = name_of(known)
+    def __init__(self, path: Path, begun: dict[str, Any], types: dict[str, np.dtype[Any]]) -> None:
+        self.path, self.begun, self.types = path, begun, types
+        self.name = name_of(begun)
 
-    def keep(self, number: int, layers: Layers) -> None:
+    def save(self, number: int, layers: Layers) -> None:
         """Stage a finished window."""
         values = b"".join(
             np.ascontiguousarray(layers[k], t).tobytes() for k, t in self.types.items()
@@ -71,118 +82,159 @@ class StagedMap:
         with whole_file(self._file(number)) as part:
             part.write_bytes(self._hash(number, values) + values)
 
-    def kept(self, number: int, window: Window) -> Layers | None:
-        """A staged window; nothing where it is missing or not what was staged."""
+    def read(self, number: int, window: Window) -> Layers | None:
+        """A staged window, or None if it is missing or not as it was staged."""
         try:
-            content = self._file(number).read_bytes()
+            content = memoryview(self._file(number).read_bytes())
         except FileNotFoundError:
             return None
-        values = content[32:]
-        if content[:32] != self._hash(number, values):
+        if content[:32] != self._hash(number, content[32:]):
             return None
-        layers: Layers = {}
-        start, pixels = 0, window.shape[0] * window.shape[1]
+        layers = {}
+        start, pixels = 32, window.shape[0] * window.shape[1]
         for key, dtype in self.types.items():
-            layers[key] = np.frombuffer(values, dtype, pixels, start).reshape(window.shape)
+            layers[key] = np.frombuffer(content, dtype, pixels, start).reshape(window.shape)
             start += pixels * dtype.itemsize
         return layers
 
-    def rows(self, windows: list[Window], layer: str) -> Iterator[NDArray[Any]]:
-        """A layer from top to bottom, a row of windows at a time.
+    def rows(self, windows: list[Window]) -> Iterator[Layers]:
+        """The layers from top to bottom, a row of windows at a time; each window is read once.
 
         Raises:
             RunError: a window is missing or damaged.
         """
-        row: list[NDArray[Any]] = []
+        row: list[Layers] = []
         for number, window in enumerate(windows):
-            layers = self.kept(number, window)
+            layers = self.read(number, window)
             if layers is None:
                 raise RunError(
                     f"{self._file(number)}: missing or damaged; --resume computes it again"
                 )
-            row.append(layers[layer])
+            row.append(layers)
             following = windows[number + 1 : number + 2]
             if not following or following[0].row_start != window.row_start:
-                yield np.concatenate(row, axis=1)
+                yield {key: np.concatenate([one[key] for one in row], axis=1) for key in self.types}
                 row = []
 
     def _file(self, number: int) -> Path:
         return self.path / f"{number:06d}.tile"
 
-    def _hash(self, number: int, values: bytes) -> bytes:
-        return hashlib.sha256(f"{self.name} {number} ".encode() + values).digest()
+    def _hash(self, number: int, values: bytes | memoryview) -> bytes:
+        digest = hashlib.sha256(f"{self.name} {number} ".encode())
+        digest.update(values)
+        return digest.digest()
 
 
-def name_of(known: dict[str, Any]) -> str:
-    """Hash of what a map is made from: model, scene and settings, on whatever machine."""
-    made_from = {key: known[key] for key in ("format", "model", "scene", "settings")}
-    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
+def begun_with(
+    bundle: Bundle | Exported, scene: AnyScene, settings: dict[str, Any]
+) -> dict[str, Any]:
+    """What a map is made from, as `Begun` describes it, without `overwrite`."""
+    return {
+        "format": FORMAT,
+        "model": _model_name(bundle),
+        "scene": _identity(scene),
+        "settings": settings,
+        **versions_and_machine(settings["device"]),
+    }
+
+
+def _model_name(bundle: Bundle | Exported) -> str:
+    """A hash of the weights and the config."""
+    weights = "" if isinstance(bundle, Exported) else bundle.sha256  # an export's config has hashes
+    config = bundle.config.model_dump_json()
+    return hashlib.sha256(f"{weights} {config}".encode()).hexdigest()
+
+
+def _identity(scene: AnyScene) -> dict[str, Any]:
+    """What tells one scene from another, without reading all of a scene in its file."""
+    identity: dict[str, Any] = {
+        "shape": scene.shape,
+        "crs": scene.crs,
+        "transform": scene.transform,
+        "source": dict(scene.source),
+    }
+    file = scene.source.get("file")
+    if file:
+        stats = [one.stat() for one in files_of(Path(file))]
+        identity |= {
+            "bytes": sum(s.st_size for s in stats),
+            "changed_ns": max(s.st_mtime_ns for s in stats),
+        }
+    rows, cols, _ = scene.shape
+    digest = hashlib.sha256()
+    for row in (0, rows - 1):
+        cube, valid = scene.read(Window(row, row + 1, 0, min(cols, PROBE)))
+        digest.update(np.ascontiguousarray(cube).tobytes() + valid.tobytes())
+    identity["values"] = digest.hexdigest()
+    if isinstance(scene, Scene) and not file:
+        identity["values"] = scene.sha256
+        identity["valid"] = None if scene.valid is None else array_sha256(scene.valid)
+    return identity
+
+
+def name_of(begun: dict[str, Any]) -> str:
+    """A hash of what a map is made from: model, scene and settings, on any machine."""
+    decides = {key: begun[key] for key in ("format", "model", "scene", "settings")}
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+
+
+def _progress(part: Path) -> str:
+    return f"after {len(list(part.glob('*.tile')))} windows"
 
 
 @contextmanager
 def staged(
     files: MapFiles,
-    known: dict[str, Any],
+    wanted: dict[str, Any],
     types: dict[str, np.dtype[Any]],
     *,
     overwrite: bool,
     resume: bool,
 ) -> Iterator[StagedMap | None]:
-    """The folder of a map while the block fills it; gone when the block succeeds.
+    """The part folder of a map while the block fills it; removed when the block succeeds.
 
-    A block that fails before anything was staged leaves nothing; otherwise the folder stays.
+    A block that fails before a window is staged leaves nothing; otherwise the part folder stays.
 
     Args:
-        files: where the map will stand.
-        known: what it is made from, as `Begun` describes it.
-        types: as in `StagedMap`.
-        overwrite: replace a map that is there, discard one that was stopped.
-        resume: go on with a stopped one, and leave one alone that is complete.
+        files: the files that the map will have.
+        wanted: what the map is to be made from, as `begun_with` gives it.
+        types: as of `StagedMap`.
+        overwrite: replace a map, discard a stopped one.
+        resume: go on with a stopped map, and leave a complete one as it is.
 
     Yields:
-        The staged map; nothing where `resume` finds it complete.
+        The staged map, or None if `resume` finds it complete.
 
     Raises:
-        RunError: a map or another folder is in the way, or another process is at it.
+        RunError: a map or something else is in the way, or another process writes there.
         SettingsError: the map was begun with something else.
     """
-    if overwrite and resume:
-        raise SettingsError("give --resume or --overwrite, not both")
-    known = json.loads(json.dumps({**known, "overwrite": overwrite}))  # as it will be read again
+    check_not_both(overwrite, resume)
+    begun = json.loads(json.dumps({**wanted, "overwrite": overwrite}))  # as it will be read again
     part = part_of(files.geotiff)
-    there = [path for path in files.all() if path.exists()]
     if resume:
-        known = _as_begun(part, known)
+        begun = _as_begun(part, begun)
         if files.geotiff.exists():
-            complete = open_map(files.geotiff).tags.get(MADE_FROM) == name_of(known)
-            if not complete and not known["overwrite"]:
+            tags = open_map(files.geotiff, counts={}).tags  # without reading the pixels
+            complete = tags.get(MADE_FROM) == name_of(begun)
+            if not complete and not begun["overwrite"]:
                 raise RunError(
                     f"{files.geotiff} exists and was not made from this model and scene with "
-                    "these settings; take another --out, or --overwrite"
+                    "these settings; take another --out, or replace it with --overwrite"
                 )
             if complete:
                 shutil.rmtree(part, ignore_errors=True)
                 yield None
                 return
-    if there and not overwrite and not (resume and (part / BEGIN).is_file()):
-        raise RunError(f"{there[0]} exists; take another --out, or --overwrite")
-    _check_ours(part)
-    try:
-        part.mkdir(parents=True, exist_ok=True)
-    except PermissionError as error:
-        raise RunError(f"{part}: no permission to write there; take another --out") from error
-    except OSError as error:
-        raise RunError(f"{part}: cannot be made ({error.strerror}); take another --out") from error
-    with locked(part):
-        if resume:  # read anew, for another process may have been here before the lock was ours
-            known = _as_begun(part, known)
-        else:
-            _check_begun(part, overwrite)
-            clear(part)
+    if not (resume and is_begun(part)):
+        for path in files.all():
+            check_free(path, overwrite)
+    with resumable_folder(files.geotiff, "map", _progress, overwrite=overwrite, resume=resume):
+        if resume:  # read again: another process may have mapped before the lock was ours
+            begun = _as_begun(part, begun)
         try:
-            write_json(part / BEGIN, known)
-            made = StagedMap(part, known, types)
-            yield made
+            write_json(part / BEGIN, begun)
+            yield StagedMap(part, begun, types)
         except BaseException:
             if not any(part.glob("*.tile")):
                 shutil.rmtree(part, ignore_errors=True)
@@ -190,51 +242,34 @@ def staged(
         shutil.rmtree(part)
 
 
-def _as_begun(part: Path, known: dict[str, Any]) -> dict[str, Any]:
-    """What the map was begun with, where that is what it would be made from now.
+def _as_begun(part: Path, wanted: dict[str, Any]) -> dict[str, Any]:
+    """What a stopped map was begun with, checked against what is wanted now; `wanted` if none was.
 
     Raises:
         SettingsError: another model, scene or setting.
         RunError: damaged, or other versions or another machine, which would give other bits.
     """
-    if not (part / BEGIN).is_file():
-        return known
-    begun = read_json(part / BEGIN, FORMAT, Begun, REMEDY)
-    if begun["model"] != known["model"]:
-        raise SettingsError(f"RUN: not the model that {part} was begun with; {REMEDY}")
-    if begun["scene"] != known["scene"]:
-        differs = [k for k in known["scene"] if known["scene"][k] != begun["scene"].get(k)]
+    if not is_begun(part):
+        return wanted
+    begun = read_json(part / BEGIN, FORMAT, Begun, START_ANEW)
+    if begun["model"] != wanted["model"]:
+        raise SettingsError(f"RUN: not the model that {part} was begun with; {START_ANEW}")
+    if begun["scene"] != wanted["scene"]:
+        differs = [k for k in wanted["scene"] if wanted["scene"][k] != begun["scene"].get(k)]
         raise SettingsError(
-            f"--scene: not the scene that {part} was begun with ({', '.join(differs)}); {REMEDY}"
+            f"--scene: not the scene that {part} was begun with ({', '.join(differs)}); "
+            f"{START_ANEW}"
         )
-    for key, value in known["settings"].items():
+    for key, value in wanted["settings"].items():
         if value != begun["settings"].get(key):
             raise SettingsError(
                 f"--{key}: {value}, but {part} was begun with {begun['settings'].get(key)}; give "
-                f"that, or {REMEDY}"
+                f"that, or {START_ANEW}"
             )
-    differs = other_machine(begun, known["settings"]["device"])
+    differs = other_machine(begun, wanted["settings"]["device"])
     if differs:
         raise RunError(
             f"{part}: going on here would give other bits ({'; '.join(differs)}); go on where it "
-            f"began, or {REMEDY}"
+            f"began, or {START_ANEW}"
         )
     return begun
-
-
-def _check_ours(part: Path) -> None:
-    """Refuse to stage in something that is none of ours."""
-    if part.exists() and not (part / BEGIN).is_file():
-        if part.is_dir() and not {p.name for p in part.iterdir()} - {LOCK, f".part.{BEGIN}"}:
-            return
-        raise RunError(f"{part} is in the way and no stopped map; take another --out")
-
-
-def _check_begun(part: Path, overwrite: bool) -> None:
-    """Refuse to overlook a stopped map."""
-    if (part / BEGIN).is_file() and not overwrite:
-        done = len(list(part.glob("*.tile")))
-        raise RunError(
-            f"{part}: a map that was stopped after {done} windows; go on with --resume, or discard "
-            "it with --overwrite"
-        )

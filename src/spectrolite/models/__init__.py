@@ -1,4 +1,4 @@
-"""The networks, by name. A name that is not in this table is an error, never an import."""
+"""The networks by name. A name that is not in these tables is an error, never an import."""
 
 from __future__ import annotations
 
@@ -30,11 +30,10 @@ def build_model(name: str, **arguments: Any) -> SceneNetwork | ImageNetwork:
 
     Args:
         name: one of `MODELS`.
-        **arguments: those of the network's class: for every scene network `bands`, `classes`,
-            `variant` and `generator`, for `mobilesn` also `width` and `receptive_field`; for every
-            image network `variant`, `width`, `classes`,
-            `activation`, `small_images`, `channels` and `generator`. Those with depthwise layers
-            take `kernels`.
+        **arguments: of the network's class. Scene networks: `bands`, `classes`, `variant`,
+            `generator`; `mobilesn` also `width` and `receptive_field`. Image networks: `variant`,
+            `width`, `classes`, `activation`, `small_images`, `channels`, `generator`;
+            `mobilenet_v2` also `linear_bottleneck`. Networks with depthwise layers: `kernels`.
 
     Returns:
         A scene network, with `.halo`, under the contract
@@ -42,17 +41,16 @@ def build_model(name: str, **arguments: Any) -> SceneNetwork | ImageNetwork:
         network, `(N, channels, H, W) -> (N, classes)`.
 
     Raises:
-        SettingsError: an unknown name, an argument that the network does not have, or one out of
-            range.
+        SettingsError: an unknown name, an unknown argument, or one out of its range.
     """
     return _build(_named(name, MODELS), name, arguments)
 
 
 def build_scene_model(name: str, **arguments: Any) -> SceneNetwork:
-    """`build_model` for what works on scenes.
+    """`build_model` for scene networks.
 
     Raises:
-        SettingsError: as `build_model`, and where the network classifies images.
+        SettingsError: as `build_model`; also the name of an image network.
     """
     if name in IMAGE_MODELS:
         raise SettingsError(
@@ -62,10 +60,10 @@ def build_scene_model(name: str, **arguments: Any) -> SceneNetwork:
 
 
 def build_image_model(name: str, **arguments: Any) -> ImageNetwork:
-    """`build_model` for what works on images.
+    """`build_model` for image networks.
 
     Raises:
-        SettingsError: as `build_model`, and where the network works on scenes.
+        SettingsError: as `build_model`; also the name of a scene network.
     """
     if name in SCENE_MODELS:
         raise SettingsError(
@@ -75,7 +73,7 @@ def build_image_model(name: str, **arguments: Any) -> ImageNetwork:
 
 
 def scene_shape(name: str) -> dict[str, float | int]:
-    """What decides a scene network's shape beside its variant: arguments with their defaults.
+    """Arguments that change a scene network's shape, beside its variant, with their defaults.
 
     >>> scene_shape("mobilesn")
     {'width': 1.0, 'receptive_field': 13}
@@ -105,7 +103,7 @@ def _build(network: type[Network], name: str, arguments: dict[str, Any]) -> Netw
                 f"{did_you_mean(key, known)}"
             )
     try:
-        # a layer draws weights from the global generator before ours replaces them
+        # layers draw weights from the global generator, before `initialise` draws them again
         with torch.random.fork_rng(devices=[], enabled=arguments.get("generator") is not None):
             return network(**arguments)
     except TypeError as error:

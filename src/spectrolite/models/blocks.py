@@ -1,4 +1,4 @@
-"""What several networks share."""
+"""Layers, checks and initial weights that several networks share."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from spectrolite.errors import SettingsError
+from spectrolite.errors import SettingsError, did_you_mean, wanted_one_of
 
 ACTIVATIONS = {"relu6": nn.ReLU6, "relu": nn.ReLU}
 WIDTHS = (0.05, 8.0)
-"""Width multipliers that a network takes; the papers' go from 0.25 to 1.4."""
-MIN_SIDE = 8  # pixels: a smaller image is mostly padding before half of the layers are through
+"""Range of the width multiplier; the papers use 0.25 to 1.4."""
+MIN_SIDE = 8  # pixels: of a smaller image, the later layers see mostly padding
 STDDEV = 0.09  # of the truncated normal in the MobileNets' reference
 Norm = nn.BatchNorm2d | nn.BatchNorm3d
 
@@ -31,8 +31,8 @@ def conv_norm(
 ) -> nn.Sequential:
     """Convolution without bias, BatchNorm, activation: `(N, channels, H, W) -> (N, out, h, w)`.
 
-    Where no padding is given it is half the kernel, so `h` is `H / stride` rounded up. Without an
-    activation the block is linear.
+    The default padding is half the kernel, so `h` is `H / stride` rounded up. With no activation
+    (None), the block is linear.
     """
     around = kernel // 2 if padding is None else padding
     return nn.Sequential(
@@ -45,10 +45,15 @@ def conv_norm(
 def check_network(
     name: str, variants: tuple[str, ...], variant: str, width: float, classes: int
 ) -> None:
-    """Raise a SettingsError where an argument that networks share is out of range."""
+    """Check the arguments that all networks share.
+
+    Raises:
+        SettingsError: one is out of range.
+    """
     if variant not in variants:
         raise SettingsError(
             f"variant: wanted one of {', '.join(variants)} for {name}, got {variant!r}"
+            f"{did_you_mean(variant, variants)}"
         )
     if not WIDTHS[0] <= width <= WIDTHS[1]:  # NaN is in no range
         raise SettingsError(
@@ -67,21 +72,27 @@ def check_image_network(
     activation: str,
     channels: int,
 ) -> None:
-    """Raise a SettingsError where an image network's argument is out of range."""
+    """Check the arguments that image networks share.
+
+    Raises:
+        SettingsError: one is out of range.
+    """
     check_network(name, variants, variant, width, classes)
     if activation not in ACTIVATIONS:
-        raise SettingsError(
-            f"activation: wanted one of {', '.join(ACTIVATIONS)}, got {activation!r}"
-        )
+        raise SettingsError(f"activation: {wanted_one_of(ACTIVATIONS, activation)}")
     if channels < 1:
         raise SettingsError(f"channels: wanted at least 1, got {channels}")
 
 
 def kernels_of(kernels: Sequence[int] | None, full: Sequence[int]) -> tuple[int, ...]:
-    """How many kernels each depthwise layer has: those given, or all that the width gives.
+    """How many kernels each depthwise layer has.
+
+    Args:
+        kernels: a number for each layer of a pruned network; None: `full`.
+        full: the numbers that the network's width gives.
 
     Raises:
-        SettingsError: another number of layers, or a layer with none or more than the width gives.
+        SettingsError: another number of layers, or a number below 1 or above `full`.
     """
     if kernels is None:
         return tuple(full)
@@ -98,7 +109,11 @@ def kernels_of(kernels: Sequence[int] | None, full: Sequence[int]) -> tuple[int,
 
 
 def check_images(x: Tensor, channels: int) -> None:
-    """Raise a SettingsError where `x` is no batch of images that a network of `channels` takes."""
+    """Check that `x` is a batch of images for a network of `channels` channels.
+
+    Raises:
+        SettingsError: another shape, or fewer than `MIN_SIDE` pixels a side.
+    """
     if x.dim() != 4 or x.shape[1] != channels or min(x.shape[2:]) < MIN_SIDE:
         raise SettingsError(
             f"images: wanted (N, {channels}, H, W) with at least {MIN_SIDE} pixels a side, "
@@ -107,7 +122,7 @@ def check_images(x: Tensor, channels: int) -> None:
 
 
 def is_depthwise(layer: nn.Module) -> bool:
-    """Whether each channel has a kernel of its own that sees no other channel."""
+    """Whether the layer is a convolution with one kernel a channel, applied to it alone."""
     return isinstance(layer, nn.Conv2d | nn.Conv3d) and layer.groups == layer.in_channels > 1
 
 
@@ -115,16 +130,15 @@ def parameter_groups(net: nn.Module, weight_decay: float) -> list[dict[str, Any]
     """Groups for an optimiser: weight decay on kernels and matrices, none on the rest.
 
     The rest are depthwise kernels, BatchNorm and biases. A depthwise kernel has nine weights, and
-    decay pulls whole channels to zero: section 3.2 of the MobileNetV1 paper asks for little or none
-    on them, and its reference has none. Decay on BatchNorm and biases shrinks what no later layer
-    makes good.
+    decay pulls whole channels to zero: section 3.2 of the MobileNetV1 paper recommends little or
+    none on them, and its reference has none.
 
     Args:
-        net: any network; parameters that take no gradient are left out.
-        weight_decay: of the first group.
+        net: any network; parameters without gradients are left out.
+        weight_decay: of the first group, 0 or more.
 
     Returns:
-        Two groups, `weight_decay` and 0, as `torch.optim` takes them; every parameter is in one.
+        Two groups for `torch.optim`, with `weight_decay` and with 0; each parameter is in one.
     """
     decayed: list[nn.Parameter] = []
     rest: list[nn.Parameter] = []
@@ -140,7 +154,7 @@ def parameter_groups(net: nn.Module, weight_decay: float) -> list[dict[str, Any]
 
 
 def initialise(net: nn.Module, generator: torch.Generator | None) -> None:
-    """Draw every weight of convolutions and linear layers anew, from `generator` alone.
+    """Draw the weights of all convolutions and linear layers from `generator` alone.
 
     The distribution is PyTorch's default: uniform in +-1/sqrt(fan in) for weights and biases
     (`kaiming_uniform_` with a = sqrt(5)). Normalisation layers keep their ones and zeros.
@@ -154,11 +168,11 @@ def initialise(net: nn.Module, generator: torch.Generator | None) -> None:
 
 
 def initialise_truncated(net: nn.Module, generator: torch.Generator | None) -> None:
-    """Draw every weight as the MobileNets' reference does, from `generator` alone.
+    """Draw all weights as the MobileNets' reference does, from `generator` alone.
 
     Weights come from a normal distribution of standard deviation 0.09, drawn again beyond two
     deviations; biases are zero. Source: `stddev=0.09` of the argument scopes in TensorFlow's
-    `research/slim/nets`; the papers do not say.
+    `research/slim/nets`; the papers give no distribution.
     """
     for layer in net.modules():
         if isinstance(layer, nn.Conv2d | nn.Conv3d | nn.Linear):
@@ -170,16 +184,15 @@ def initialise_truncated(net: nn.Module, generator: torch.Generator | None) -> N
 
 
 def norm_and_activation(layers: list[nn.Module], x: Tensor, feeds: Tensor | None) -> Tensor:
-    """What follows a convolution: BatchNorm, where there is one, and ReLU, ReLU6 or nothing.
+    """The layers after a convolution: BatchNorm, then ReLU or ReLU6; each may be absent.
 
-    In training the statistics are those of the positions that `feeds` marks. What stands elsewhere
-    is of no consequence, since it reaches no logit of which the loss is taken; there the result is
-    only finite.
+    In training, the statistics are taken over the positions that `feeds` marks. The other positions
+    reach no logit of the loss; their results are finite, and otherwise arbitrary.
 
     Args:
-        layers: of the network, after its convolution: BatchNorm, ReLU or ReLU6, both, or none.
+        layers: BatchNorm, ReLU or ReLU6, both, or none.
         x: `(N, C, H, W)` or `(N, C, D, H, W)`, with the channels last in memory.
-        feeds: `(N, 1, H, W)` bool, or nothing where every position counts.
+        feeds: `(N, 1, H, W)` bool; None: all positions count.
     """
     norm = layers[0] if layers else None
     if not (isinstance(norm, Norm) and norm.training):
@@ -204,7 +217,7 @@ def norm_and_activation(layers: list[nn.Module], x: Tensor, feeds: Tensor | None
     )
     with torch.no_grad():
         n = flat.numel() // flat.shape[-1] - len(outside)
-        # conv_norm and HybridSN make norms with running statistics and a momentum, always
+        # conv_norm and HybridSN always make norms with running statistics and a momentum
         momentum = cast(float, norm.momentum)
         cast(Tensor, norm.running_mean).lerp_(mean, momentum)
         cast(Tensor, norm.running_var).lerp_(variance * (n / max(n - 1, 1)), momentum)
@@ -218,10 +231,9 @@ class _NormActivation(torch.autograd.Function):
 
     The ceiling is infinite for ReLU, 6 for ReLU6, and None where no activation follows.
 
-    Source: Ioffe and Szegedy, "Batch Normalization", ICML 2015, algorithm 1, with its sums taken
-    over a part of the positions. On a CPU it takes half the time of the two layers of torch, where
-    the passes, not the arithmetic, are what one waits for: sums are matrix products, and a row of
-    the image is one long vector.
+    Source: Ioffe and Szegedy, "Batch Normalization", ICML 2015, algorithm 1. Our deviation: the
+    sums run over some of the positions. Sums are matrix products and a row of the image is one long
+    vector, because on a CPU the passes over memory take the time, not the arithmetic.
     """
 
     @staticmethod
@@ -247,7 +259,7 @@ class _NormActivation(torch.autograd.Function):
         y = torch.addcmul(bias.repeat(width), centred.view(lines, -1), scale.repeat(width))
         if ceiling is not None:
             y = y.relu_() if math.isinf(ceiling) else y.clamp_(0, ceiling)
-        # a linear result is not looked at again
+        # without an activation, backward does not need the result
         ctx.save_for_backward(
             centred, y if ceiling is not None else y[:0], weight, variance, outside
         )
@@ -264,7 +276,7 @@ class _NormActivation(torch.autograd.Function):
         inverse = (variance + ctx.eps).rsqrt()
         g = grad.reshape(lines, -1).contiguous()
         if ctx.ceiling is None:
-            g = g.clone()  # what follows writes into it
+            g = g.clone()  # the lines below write into it
         elif math.isinf(ctx.ceiling):
             g = torch.ops.aten.threshold_backward(g, y, 0)
         else:

@@ -1,72 +1,34 @@
-"""What a network costs: parameters, multiply-accumulates, bytes, in all and layer by layer.
+"""The cost of a network: parameters, multiply-accumulates (MACs), bytes, in total and by layer.
 
-MACs are those of convolutions and linear layers at batch 1, without BatchNorm and bias; one MAC is
-two floating-point operations. Everything is counted on tensors without memory, so a count takes no
-longer at any size. Totals come from torch's own counter, and `cost` holds its layers against it.
+MACs are those of convolutions and linear layers for one input, without BatchNorm and bias; one MAC
+is two floating-point operations. Everything is counted on tensors without memory, so the time does
+not depend on the input's size. The layers' totals are checked against torch's own counter.
 """
 
 from __future__ import annotations
 
 import copy
 import json
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from spectrolite.errors import SettingsError
 from spectrolite.models import SceneNetwork
-
-MATRIX_PRODUCTS = ("mm", "addmm")
-
-
-@dataclass(frozen=True)
-class LayerCost:
-    """One convolution or linear layer, with the BatchNorm that follows it.
-
-    Attributes:
-        name: of the module that holds its weights.
-        kind: `convolution`, `depthwise` (a kernel a channel), `grouped` (between the two),
-            `pointwise` (1x1), or `linear`: a matrix, or a convolution whose kernel is as large as
-            its input, as HybridSN holds its linear layers.
-        input_shape: without the batch axis.
-        output_shape: without the batch axis.
-        weights: numbers in its kernel or matrix, without bias.
-        parameters: all that is trained: weights, bias, and the BatchNorm after it.
-        macs: multiply-accumulates.
-        activation_bytes: of its output.
-        weight_bytes: of its parameters.
-        ordinary_weights: where it ends a depthwise-separable pair, the weights of the ordinary
-            convolution with the pair's input, output, kernel and stride.
-        ordinary_macs: the same for multiply-accumulates.
-    """
-
-    name: str
-    kind: str
-    input_shape: tuple[int, ...]
-    output_shape: tuple[int, ...]
-    weights: int
-    parameters: int
-    macs: int
-    activation_bytes: int
-    weight_bytes: int
-    ordinary_weights: int | None = None
-    ordinary_macs: int | None = None
+from spectrolite.models.layer_costs import LayerCost, LayerTrace
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Cost:
-    """What one input costs a network, layer by layer in the order of computation.
+    """The cost of one input, layer by layer in the order of computation.
 
     Attributes:
-        network: what was counted.
+        network: the network's name and arguments.
         input_shape: without the batch axis.
-        layers: a row a layer.
+        layers: one entry a layer.
     """
 
     network: str
@@ -75,22 +37,22 @@ class Cost:
 
     @property
     def parameters(self) -> int:
-        """Trained numbers."""
+        """All trained numbers."""
         return sum(layer.parameters for layer in self.layers)
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates."""
+        """Multiply-accumulates for one input."""
         return sum(layer.macs for layer in self.layers)
 
     @property
     def weight_bytes(self) -> int:
-        """Of all parameters."""
+        """Bytes of all parameters."""
         return sum(layer.weight_bytes for layer in self.layers)
 
     @property
     def activation_bytes(self) -> int:
-        """Outputs of all layers: what training holds at the least, for one input."""
+        """Bytes of the outputs of all layers: the least that training keeps, for one input."""
         return sum(layer.activation_bytes for layer in self.layers)
 
     @property
@@ -151,6 +113,22 @@ class Cost:
             }
         )
 
+    def __repr__(self) -> str:
+        size = "x".join(map(str, self.input_shape))
+        rows = [*self.kinds().items(), ("total", (self.parameters, self.macs))]
+        if self.pairs:
+            ordinary = (self.ordinary_parameters, self.ordinary_macs)
+            rows.append(("with ordinary convolutions", ordinary))
+        return "\n".join(
+            [
+                f"{self.network}, input {size}, {len(self.layers)} layers",
+                f"  {'':<28}{'parameters':>14}{'MACs':>18}",
+                *(f"  {name:<28}{p:>14,}{m:>18,}" for name, (p, m) in rows),
+                f"  {'bytes of weights':<28}{self.weight_bytes:>14,}",
+                f"  {'bytes of activations':<28}{self.activation_bytes:>14,}",
+            ]
+        )
+
     def _shares(self, parameters: int, macs: int) -> dict[str, float]:
         return {
             "share_of_parameters": parameters / self.parameters,
@@ -166,15 +144,15 @@ def cost(net: nn.Module, input_shape: Sequence[int]) -> Cost:
         input_shape: of one input, without the batch axis: `(channels, rows, cols)`.
 
     Returns:
-        The cost; its totals equal those of torch's `FlopCounterMode`.
+        The cost; its totals are checked against torch's `FlopCounterMode`.
 
     Raises:
-        SettingsError: a shape that the network does not take, or a network whose cost lies
-            elsewhere than in convolutions and linear layers (attention, transposed convolutions).
+        SettingsError: a shape that the network does not accept, or a network with costs outside of
+            convolutions and linear layers (attention, transposed convolutions).
     """
     shape = tuple(input_shape)
     ghost = copy.deepcopy(net).eval().to("meta")
-    trace = _Trace(ghost)
+    trace = LayerTrace(ghost)
     try:
         with torch.no_grad(), FlopCounterMode(display=False) as counter, trace:
             ghost(torch.empty(1, *shape, device="meta"))
@@ -186,128 +164,20 @@ def cost(net: nn.Module, input_shape: Sequence[int]) -> Cost:
         raise SettingsError(
             f"input {size}: {type(net).__name__} does not take it ({first_line})"
         ) from error
-    made = Cost(type(net).__name__, shape, tuple(trace.layers))
-    counted, there = counter.get_total_flops() // 2, parameters(ghost)
-    if not made.layers or (made.macs, made.parameters) != (counted, there):
+    result = Cost(type(net).__name__, shape, tuple(trace.layers))
+    all_macs, all_parameters = counter.get_total_flops() // 2, parameters(ghost)
+    if not result.layers or (result.macs, result.parameters) != (all_macs, all_parameters):
         raise SettingsError(
-            f"{type(net).__name__}: its convolutions and linear layers hold {made.parameters:,} of "
-            f"{there:,} parameters and {made.macs:,} of {counted:,} MACs; only networks of such "
-            "layers and BatchNorm can be counted layer by layer"
+            f"{type(net).__name__}: its convolutions and linear layers hold "
+            f"{result.parameters:,} of {all_parameters:,} parameters and {result.macs:,} of "
+            f"{all_macs:,} MACs; only networks of such layers and BatchNorm can be counted layer "
+            "by layer"
         )
-    return made
-
-
-class _Trace(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Notes every convolution and matrix product of a network on the meta device.
-
-    A layer is told by the parameter that it computes with, not by the module that was called:
-    HybridSN computes convolutions outside of their modules, with views of the weights.
-    """
-
-    def __init__(self, net: nn.Module) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.layers: list[LayerCost] = []
-        self._names = {id(p): name for name, p in net.named_parameters()}
-        self._counted: set[int] = set()
-
-    def __torch_dispatch__(
-        self,
-        func: Callable[..., Any],
-        types: object,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        out = func(*args, **(kwargs or {}))
-        name = func.__name__.partition(".")[0]
-        if name == "convolution" or name in MATRIX_PRODUCTS:
-            x, weight = args[-2:] if name in MATRIX_PRODUCTS else args[:2]
-            held = self._held(weight)
-            if held is not None:
-                groups = 1 if name in MATRIX_PRODUCTS else args[8]
-                self._note(held, groups, x, out, self._new(args))
-        elif "norm" in name and self.layers:
-            self._add(self._new(args))
-        return out
-
-    def _note(self, held: Tensor, groups: int, x: Tensor, out: Tensor, new: list[Tensor]) -> None:
-        before, after = _shapes(held, x, out)
-        previous = self.layers[-1] if self.layers else None
-        kind = _kind(held, groups, before, previous)
-        weights = held.numel()
-        macs = out.numel() * held[0].numel()
-        ordinary: tuple[int, int] | tuple[None, None] = (None, None)
-        if (
-            kind == "pointwise"
-            and previous is not None
-            and previous.kind == "depthwise"
-            and previous.output_shape == before
-        ):
-            # each output map would have a kernel of its own for every channel of the pair's input
-            kernel = previous.weights // previous.output_shape[0]
-            replaced = kernel * previous.input_shape[0] * after[0]
-            ordinary = (replaced, replaced * math.prod(after[1:]))
-        self.layers.append(
-            LayerCost(
-                self._names[id(held)].removesuffix(".weight"),
-                kind,
-                before,
-                after,
-                weights,
-                0,
-                macs,
-                out.numel() * out.element_size(),
-                0,
-                *ordinary,
-            )
-        )
-        self._add(new)
-
-    def _add(self, new: list[Tensor]) -> None:
-        """Put parameters to the account of the last layer."""
-        last = asdict(self.layers[-1])
-        last["parameters"] += sum(p.numel() for p in new)
-        last["weight_bytes"] += sum(p.numel() * p.element_size() for p in new)
-        self.layers[-1] = LayerCost(**last)
-
-    def _held(self, tensor: Tensor) -> Tensor | None:
-        """The parameter that a tensor is, or is a view of."""
-        base = tensor if id(tensor) in self._names else tensor._base
-        return base if id(base) in self._names else None
-
-    def _new(self, args: tuple[Any, ...]) -> list[Tensor]:
-        """The parameters among the arguments that no layer has counted yet."""
-        held = [self._held(a) for a in args if isinstance(a, Tensor)]
-        new = [p for p in held if p is not None and id(p) not in self._counted]
-        self._counted |= {id(p) for p in new}
-        return new
-
-
-def _shapes(held: Tensor, x: Tensor, out: Tensor) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Shapes of a layer's input and output without the batch axis, as its parameter has them.
-
-    HybridSN computes its 3-D convolution of one channel as 2-D ones, its 2-D one as a 3-D one.
-    """
-    if held.dim() == x.dim():
-        return tuple(x.shape[1:]), tuple(out.shape[1:])
-    if held.dim() < x.dim():  # the depth of the input, all of it under the kernel, is channels
-        return (held.shape[1], *x.shape[-2:]), (out.shape[1], *out.shape[-2:])
-    bands = len(x)  # the bands of the output lie in the batch axis
-    before = (held.shape[1], bands + held.shape[2] - 1, *x.shape[2:])
-    return before, (out.shape[1], bands, *out.shape[2:])
-
-
-def _kind(held: Tensor, groups: int, before: tuple[int, ...], previous: LayerCost | None) -> str:
-    kernel = tuple(held.shape[2:])
-    if groups > 1:
-        return "depthwise" if groups == before[0] else "grouped"
-    follows_linear = previous is not None and previous.kind == "linear"
-    if kernel == before[1:] and (math.prod(kernel) > 1 or not kernel or follows_linear):
-        return "linear"
-    return "pointwise" if math.prod(kernel) == 1 else "convolution"
+    return result
 
 
 def parameters(net: nn.Module) -> int:
-    """Trained numbers; running statistics are not among them."""
+    """All trained numbers; running statistics are not included."""
     return sum(p.numel() for p in net.parameters())
 
 
@@ -326,10 +196,11 @@ def macs_per_patch(net: SceneNetwork, bands: int) -> int:
 
 
 def macs_per_pixel(net: SceneNetwork, bands: int) -> int:
-    """Multiply-accumulates a pixel of a large scene, where each layer visits each position once.
+    """Multiply-accumulates a pixel of a large scene, where each layer computes each position once.
 
-    A layer of cost a, whose output is m pixels wider than the map, costs a * (side + m) ** 2 for a
-    map of `side`. Half the second difference over three sides is the sum of all a, exactly.
+    A layer with a MACs a position, whose output is m pixels wider than the map, has
+    a * (side + m) ** 2 for a map of `side` pixels. Half the second difference over three sides is
+    exactly the sum of all a.
     """
     first = 2 * net.halo + 1
     one, two, three = (macs(net, (bands, side, side)) for side in range(first, first + 3))

@@ -1,11 +1,12 @@
-"""The same network and weights, made for whole scenes.
+"""A faster form of a scene network for whole scenes, with the same results up to rounding.
 
-A scene network is valid-convolutional, so it already runs over a scene as it is. What is left to
-gain without changing its numbers:
-- BatchNorm, a multiplication and an addition a channel once its statistics are fixed, folds into
-  the convolution before it;
-- a convolution with a large kernel, such as HybridSN's first linear layer, costs a twentieth in the
+A scene network is made of valid convolutions, so it runs over a whole scene as it is. Two changes
+make it faster without changing its results:
+- BatchNorm, which multiplies and adds once its statistics are fixed, is folded into the convolution
+  before it;
+- a convolution with a large kernel, such as HybridSN's first linear layer, is computed in the
   frequency domain.
+Times are in `benchmarks/results/scene_map.json`.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from spectrolite.models import SceneNetwork
 
 Network = TypeVar("Network", bound=SceneNetwork)
 NORMS = (nn.BatchNorm2d, nn.BatchNorm3d)
-LARGE_KERNEL = 9  # side from which the frequency domain pays
-SMALL_OUTPUT = 256  # pixels below which it does not
-TILES = range(32, 49)  # sides to choose among: smaller ones repeat more, larger ones read more
+LARGE_KERNEL = 9  # smallest side that is computed in the frequency domain
+SMALL_OUTPUT = 256  # pixels: smaller outputs are computed as an ordinary convolution
+TILES = range(32, 49)  # sides to choose from: small tiles overlap more, large ones need more memory
 AT_A_TIME = 32  # tiles: for memory
 
 
@@ -34,13 +35,13 @@ def dense(net: Network, memory_mib: int = 256) -> Network:
 
     Args:
         net: a scene network, in any mode; it is not changed.
-        memory_mib: what the transformed weights of a large kernel may take; where no tile fits
-            into it, that layer stays an ordinary convolution.
+        memory_mib: memory in MiB for the transformed weights of a large kernel; if no tile fits
+            into it, the layer stays an ordinary convolution.
 
     Returns:
-        A module under the same contract with the same `.halo`; its logits differ from the
-        network's in evaluation mode by rounding only, less than 1e-5 of the largest. Weights are
-        transformed when it first meets a scene of a size, and kept.
+        A module with the same shapes and the same `.halo`; its logits differ from the network's
+        in evaluation mode by rounding only, less than 1e-5 of the largest. Weights are transformed
+        for the first scene of a size, and kept for the next ones.
     """
     folded = copy.deepcopy(net)
     folded.eval().requires_grad_(False)
@@ -87,9 +88,9 @@ class FrequencyConv(nn.Conv2d):
     `(N, in, H, W) -> (N, out, H - kernel + 1, W - kernel + 1)`.
 
     Source: overlap-save as in Oppenheim and Schafer, "Discrete-Time Signal Processing", section
-    8.7.3. The transforms are products with the matrix of the discrete Fourier transform, not fast
-    transforms: at sides of 32 to 64 a matrix product is several times faster on a CPU, takes any
-    side, computes only the outputs that are valid and is at least as exact.
+    8.7.3. Our deviation: the transforms are products with the matrix of the discrete Fourier
+    transform, not fast transforms. For tiles of this size that is efficient on a CPU, works for any
+    side, and computes only the valid outputs.
     """
 
     def __init__(self, conv: nn.Conv2d, memory_mib: int) -> None:
@@ -116,19 +117,19 @@ class FrequencyConv(nn.Conv2d):
             return -(-rows // step) * -(-cols // step) * side * side
 
         best = min(self.sides, key=work)
-        # a function of the size alone: the same scene has the same bits whatever was mapped before
-        known = self.tile is not None and self.tile.weight.device == x.device
-        if self.tile is None or not known or self.tile.side != best:
-            self.tile = None  # its memory first
+        # depends on the size alone: a scene gives the same bits whatever was mapped before it
+        same_device = self.tile is not None and self.tile.weight.device == x.device
+        if self.tile is None or not same_device or self.tile.side != best:
+            self.tile = None  # free its memory first
             self.tile = _Tile(self, best)
         return self.tile.convolve(x)
 
 
 class _Tile:
-    """The matrices and the transformed weights of one side of tile.
+    """The matrices and the transformed weights for tiles of one side.
 
-    A complex number is a pair of real ones on an axis of its own, "part". Axes: u frequencies of
-    the rows, half of them, since the other half is conjugate; v frequencies of the columns.
+    A complex number is two real ones on an axis of its own, "part". Axes: u are the frequencies of
+    the rows, half of them, as the other half are conjugates; v are the frequencies of the columns.
     """
 
     def __init__(self, conv: nn.Conv2d, side: int) -> None:
@@ -181,10 +182,10 @@ class _Tile:
         result = x.new_empty(n * down, step, across, step, channels)
         bias = torch.zeros_like(self.weight[0, 0, 0]) if self.bias is None else self.bias
         for one in range(0, n * down, max(AT_A_TIME // across, 1)):
-            chosen = slice(one, one + max(AT_A_TIME // across, 1))
-            y = self._convolve_tiles(tiles[chosen].flatten(0, 1))  # (row, col, tiles, out)
+            some = slice(one, one + max(AT_A_TIME // across, 1))
+            y = self._convolve_tiles(tiles[some].flatten(0, 1))  # (row, col, tiles, out)
             y = y.view(step, step, -1, across, channels).permute(2, 0, 3, 1, 4)
-            torch.add(y, bias, out=result[chosen])
+            torch.add(y, bias, out=result[some])
         result = result.view(n, down * step, across * step, channels)[:, :rows, :cols]
         return result.permute(0, 3, 1, 2)
 

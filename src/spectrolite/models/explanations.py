@@ -1,7 +1,4 @@
-"""What a network costs, from its name.
-
-Nothing is allocated: networks are built and counted on tensors without memory.
-"""
+"""The cost of a network by its name, counted on tensors without memory."""
 
 from __future__ import annotations
 
@@ -16,9 +13,10 @@ from torch import nn
 
 from spectrolite.errors import SettingsError, wanted_one_of
 from spectrolite.models import IMAGE_MODELS, MODELS, ImageNetwork, build_model
-from spectrolite.models.cost_pictures import draw
+from spectrolite.models.cost_pictures import plot_cost
 from spectrolite.models.costs import Cost, cost
 from spectrolite.models.mobilesn import MobileSN
+from spectrolite.part_folders import check_free
 
 LESSON = "depthwise"
 LARGEST_SIDE = 100_000
@@ -35,57 +33,60 @@ def explain(
     overwrite: bool = False,
     **arguments: Any,
 ) -> Cost:
-    """Count a network layer by layer, and draw the counts where asked.
+    """Count a network layer by layer, and plot the counts on request.
 
     Args:
         name: one of `MODELS`, or `depthwise`: the course's example of a depthwise-separable
             convolution, 3 channels, 4 output maps, 3x3, at one position.
-        input_shape: `(channels, rows, cols)`, or `"3x32x32"`; the channels of a scene network are
-            its bands. 3x32x32, and 30 bands of the receptive field, where none is given.
+        input_shape: `(channels, rows, cols)`, or `"3x32x32"`; for a scene network,
+            `(bands, rows, cols)`. Default: 3x32x32 for image networks; 30 bands and the receptive
+            field for scene networks.
         picture: PNG to write.
-        overwrite: replace a picture that is there.
-        **arguments: those of the network but channels and bands; a scene network has 16 classes
-            where none are given.
+        overwrite: replace an existing picture.
+        **arguments: of the network, without channels or bands; a scene network has 16 classes by
+            default.
 
     Returns:
-        The cost. That of `depthwise` has two layers.
+        The cost.
 
     Raises:
-        SettingsError: an unknown name, a shape or an argument that the network does not take, or a
-            picture in the way.
+        SettingsError: an unknown name, or a shape or an argument that the network does not accept.
+        RunError: a picture that exists.
     """
     if name not in (LESSON, *MODELS):
         raise SettingsError(f"explain: {wanted_one_of([LESSON, *MODELS], name)}")
-    out = None if picture is None else _picture_path(Path(picture), overwrite)
+    out = None if picture is None else Path(picture)
+    if out is not None:
+        check_free(out, overwrite, "--picture", ".png")
     if name == LESSON:
         if input_shape is not None or arguments:
             raise SettingsError(
                 f"explain {LESSON}: a fixed example; it takes no --input and no flags of networks"
             )
-        made = replace(cost(_lesson(), (3, 3, 3)), network="depthwise-separable convolution")
+        result = replace(cost(_lesson(), (3, 3, 3)), network="depthwise-separable convolution")
     else:
-        made = _explain_network(name, input_shape, arguments)
+        result = _explain_network(name, input_shape, arguments)
     if out is not None:
-        draw(made, out)
-    return made
+        plot_cost(result, out)
+    return result
 
 
 def _explain_network(
     name: str, input_shape: str | Sequence[int] | None, arguments: dict[str, Any]
 ) -> Cost:
     images = name in IMAGE_MODELS
-    asked = None if input_shape is None else _shape(input_shape)
-    channels = asked[0] if asked else IMAGE_INPUT[0] if images else SCENE_BANDS
-    first = {"channels": channels} if images else {"bands": channels, "classes": SCENE_CLASSES}
+    given = None if input_shape is None else _shape(input_shape)
+    channels = given[0] if given else IMAGE_INPUT[0] if images else SCENE_BANDS
+    defaults = {"channels": channels} if images else {"bands": channels, "classes": SCENE_CLASSES}
     classes = arguments.get("classes", 2)
     if isinstance(classes, int) and classes > LARGEST_CLASSES:
         raise SettingsError(f"classes: wanted at most {LARGEST_CLASSES:,}, got {classes:,}")
     with torch.device("meta"):
-        net = build_model(name, **{**first, **arguments})
+        net = build_model(name, **{**defaults, **arguments})
     if isinstance(net, ImageNetwork):
-        shape = asked or IMAGE_INPUT
+        shape = given or IMAGE_INPUT
     else:
-        shape = asked or (channels, *[2 * net.halo + 1] * 2)
+        shape = given or (channels, *[2 * net.halo + 1] * 2)
     words = [f"{name} ({net.variant})", f"{net.classes} classes"]
     if isinstance(net, ImageNetwork):
         strides = "small images" if net.small_images else "224 pixels"
@@ -115,11 +116,3 @@ def _shape(text: str | Sequence[int]) -> tuple[int, ...]:
     if not all(1 <= side <= LARGEST_SIDE for side in shape):
         raise SettingsError(f"--input: wanted sizes from 1 to {LARGEST_SIDE:,}, got {shown}")
     return shape
-
-
-def _picture_path(path: Path, overwrite: bool) -> Path:
-    if path.suffix.lower() != ".png":
-        raise SettingsError(f"--picture: wanted a name that ends in .png, got {path}")
-    if path.exists() and not overwrite:
-        raise SettingsError(f"{path} exists; take another --picture, or --overwrite")
-    return path

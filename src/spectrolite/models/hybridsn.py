@@ -5,16 +5,16 @@ Hyperspectral Image Classification", IEEE GRSL 2020, section II and table I.
 
 What is peculiar to it:
 - every convolution is valid and has stride 1, so a 25x25 patch gives one pixel and a whole scene
-  gives its whole map, with the same weights;
-- the spectral axis lives inside the network only: bands become depth, and 18 of 30 are left when
-  channels and depth are folded into 576 channels;
-- the first linear layer sees a flattened 64x17x17 window and holds 92 % of the weights. It is held
-  here as the 17x17 convolution that it is, the other two as 1x1 convolutions.
+  gives its map, with the same weights;
+- the spectral axis exists inside the network only: bands become depth, and of 30 bands 18 are left
+  when channels and depth are folded into 576 channels;
+- the first linear layer takes a flattened 64x17x17 window and has 92 % of the weights. Here it is
+  the equivalent 17x17 convolution; the other two are 1x1 convolutions.
 
 Where we deviate from the paper:
 - `variant="course"` (the default) puts BatchNorm after each convolution, `"paper"` has none;
-- dropout stands before the ReLU of a linear layer, as in the course (the same function: ReLU and a
-  non-negative scaling commute);
+- dropout comes before the ReLU of a linear layer, as in the course (the same function, as ReLU and
+  a non-negative scaling commute);
 - initial weights are PyTorch's defaults for such layers, not Keras' Glorot ones.
 """
 
@@ -27,17 +27,15 @@ from torch import Tensor, nn
 
 from spectrolite.errors import SettingsError
 from spectrolite.models.blocks import initialise, norm_and_activation
-from spectrolite.samples.receptive_field import marked, widened
+from spectrolite.samples.receptive_field import input_mask, pixel_mask
 
 # Layers of table I: channels in and out, kernel as (bands, rows, cols).
 CONV3D = ((1, 8, (7, 3, 3)), (8, 16, (5, 3, 3)), (16, 32, (3, 3, 3)))
 CONV2D_CHANNELS = 64
 LINEAR = (256, 128)
 DROPOUT = 0.4
-WINDOW = 17  # side of what is left of a 25x25 patch when the first linear layer flattens it
-SPECTRAL_LOSS = sum(
-    kernel[0] - 1 for _, _, kernel in CONV3D
-)  # 12 bands are used up by valid kernels
+WINDOW = 17  # side of the window that the first linear layer takes: 25 less 8
+SPECTRAL_LOSS = sum(kernel[0] - 1 for _, _, kernel in CONV3D)  # bands lost to valid kernels: 12
 VARIANTS = ("course", "paper")
 
 
@@ -48,7 +46,7 @@ class HybridSN(nn.Module):
         bands: number of input bands (principal components), at least 13.
         classes: number of classes, at least 2.
         variant: `"course"` (BatchNorm after each convolution) or `"paper"` (none).
-        generator: source of the initial weights; the global one of torch without it.
+        generator: source of the initial weights; None: torch's global one.
 
     Raises:
         SettingsError: too few bands or classes, or an unknown variant.
@@ -106,13 +104,13 @@ class HybridSN(nn.Module):
 
         Args:
             x: the input.
-            feeds: `(N, 1, H - 8, W - 8)` bool, the positions of the result that matter. BatchNorm
-                in training counts only those that they are made of; without it, all.
+            feeds: `(N, 1, H - 8, W - 8)` bool, the positions of the result that are used. In
+                training, BatchNorm counts only the positions that feed them; None: all.
         """
         feeding: list[Tensor | None] = [None] * 4
         if feeds is not None:
             for k in range(3, -1, -1):
-                feeding[k], feeds = feeds, widened(feeds, 1)
+                feeding[k], feeds = feeds, input_mask(feeds, 1)
         conv, *rest = self.conv3d_1
         x = _convolve_one_channel(cast(nn.Conv3d, conv), x)  # (N, 8, bands - 6, H - 2, W - 2)
         x = norm_and_activation(rest, x, feeding[0])
@@ -137,8 +135,8 @@ class HybridSN(nn.Module):
     def at(self, x: Tensor, n: Tensor, rows: Tensor, cols: Tensor) -> Tensor:
         """`forward(x)[n, :, rows, cols]`, computing the linear layers at those pixels only.
 
-        The linear layers cost 87 % of a dense pass, and training needs a logit at labelled pixels
-        alone: of Indian Pines at 10 %, at one pixel in twenty.
+        The linear layers have 87 % of the multiply-accumulates of a large scene, and training needs
+        logits at its training pixels only: on Indian Pines at 10 %, one pixel in twenty.
 
         Args:
             x: `(N, bands, rows + 24, cols + 24)`.
@@ -152,7 +150,7 @@ class HybridSN(nn.Module):
         side = (x.shape[2] - 2 * self.halo, x.shape[3] - 2 * self.halo)
         feeds = None
         if self.training and self.variant == "course" and len(n):
-            feeds = widened(marked(n, rows, cols, (len(x), *side)), WINDOW // 2)
+            feeds = input_mask(pixel_mask(n, rows, cols, (len(x), *side)), WINDOW // 2)
         features = self.trunk(x, feeds).permute(0, 2, 3, 1)  # (N, H, W, 64)
         _, height, width, channels = features.shape
         steps = torch.arange(WINDOW, device=x.device)
@@ -169,9 +167,9 @@ class HybridSN(nn.Module):
 def _convolve_one_channel(conv: nn.Conv3d, x: Tensor) -> Tensor:
     """A 3-D convolution of one channel: `(N, bands, H, W) -> (N, out, bands - 6, H - 2, W - 2)`.
 
-    Each output depth is a 2-D convolution of the bands below its kernel. The numbers are the same,
-    and on a CPU, which has no fast kernel for a 3-D convolution of one channel, it is nine times
-    faster. Channels stand last in memory from here on: the other convolutions take half the time.
+    Each output depth is a 2-D convolution of the bands under its kernel. The results are the same,
+    and faster on a CPU, where torch has no fast 3-D convolution of one channel. From here on
+    channels are last in memory, which is faster for the other convolutions too.
     """
     depth = conv.weight.shape[2]
     n, bands, rows, cols = x.shape
@@ -185,7 +183,7 @@ def _convolve_one_channel(conv: nn.Conv3d, x: Tensor) -> Tensor:
 def _convolve_all_depths(conv: nn.Conv2d, x: Tensor) -> Tensor:
     """A 2-D convolution of channels and depths folded: `(N, 32, D, H, W) -> (N, 64, H - 2, W - 2)`.
 
-    It is a 3-D convolution whose kernel is as deep as its input, and needs no folded copy.
+    Computed as a 3-D convolution whose kernel is as deep as its input, without a folded copy.
     """
     # channels run before depths
     weight = conv.weight.view(len(conv.weight), *x.shape[1:3], *conv.kernel_size)
@@ -195,9 +193,9 @@ def _convolve_all_depths(conv: nn.Conv2d, x: Tensor) -> Tensor:
 def _reshape_flat_linear_layers(
     module: nn.Module, state: dict[str, Tensor], prefix: str, *_: object
 ) -> None:
-    """Let the state dict of the course's class load: its `fc1` to `fc3` are linear layers.
+    """Let the state dict of the course's class load, whose `fc1` to `fc3` are linear layers.
 
-    Its flattening runs channels, rows, columns, which is the order of a convolution's weight.
+    It flattens channels, rows, columns: the order of a convolution's weight.
     """
     for name in ("fc1", "fc2", "fc3"):
         key = f"{prefix}{name}.weight"

@@ -8,25 +8,25 @@ to 3.3 and table 1; widths and initial weights after its reference, TensorFlow's
 What is peculiar to it:
 - a 3x3 convolution is split into a depthwise one, a kernel a channel, and a pointwise one that
   mixes channels; each has its own BatchNorm and ReLU6. The pair costs 1/out + 1/9 of the ordinary
-  convolution: an eighth, and near a ninth where it counts;
-- nothing skips a block: a channel whose depthwise kernel dies stays dead, and weight decay on nine
-  weights kills many (`blocks.parameter_groups` leaves it off);
-- table 1 gives the last depthwise convolution stride 2 and the same 7x7 map before and after it.
-  Its stride is 1, as in the reference.
+  convolution, where out is the number of output channels: between an eighth and a ninth;
+- there are no shortcuts: a channel whose depthwise kernel becomes zero stays dead, and weight decay
+  on nine weights causes this in many channels (`blocks.parameter_groups` has none on them);
+- table 1 gives the last depthwise convolution stride 2 with the same 7x7 map before and after it.
+  Here its stride is 1, as in the reference.
 
 Where we deviate:
 - `small_images=True` (the default) gives the stem stride 1, for 32x32 pixels; the paper's images
-  have 224, and at their strides a 32x32 image is a single position from the twelfth block on;
-- a width multiplier is the reference's `max(int(width * channels), 8)`, which rounds down and knows
-  no multiples of 8; V2 has another rule;
-- initial weights are the reference's truncated normal where `variant="paper"`, and PyTorch's
-  defaults where `"course"`, as each source has them;
+  have 224x224, and with their strides a 32x32 image is a single position from the twelfth block on;
+- widths follow the reference's `max(int(width * channels), 8)`, which rounds down, not to multiples
+  of 8; V2 has another rule;
+- initial weights are the reference's truncated normal with `variant="paper"`, and PyTorch's
+  defaults with `"course"`, as in each source;
 - BatchNorm has PyTorch's epsilon 1e-5 and momentum 0.1 (reference: 1e-3, decay 0.9997), and no
   dropout precedes the linear layer (reference: 0.1 %);
-- the course averages 2x2 positions, which at 32x32 pixels are all there are; here the average runs
-  over all positions at every size. The course's code has ReLU where its text praises ReLU6:
+- the course averages 2x2 positions, which are all positions at 32x32 pixels; here the average runs
+  over all positions at every size. The course's code uses ReLU, though its text recommends ReLU6:
   `activation="relu"`;
-- torchvision has no MobileNetV1, so there is no foreign naming to load.
+- torchvision has no MobileNetV1, so there are no weights of torchvision to load.
 """
 
 from __future__ import annotations
@@ -89,10 +89,10 @@ class MobileNetV1(nn.Module):
         width: multiplier of every layer's channels, 0.05 to 8.
         classes: number of classes, at least 2.
         activation: `"relu6"` or `"relu"`.
-        small_images: strides for 32x32 pixels; without it those for 224.
+        small_images: strides for images of 32x32 pixels; if false, of 224x224.
         channels: of the image, at least 1.
-        generator: source of the initial weights; the global one of torch without it.
-        kernels: how many each depthwise layer has, where some were pruned; all without it.
+        generator: source of the initial weights; None: torch's global one.
+        kernels: number of kernels of each depthwise layer of a pruned network; None: all.
 
     Raises:
         SettingsError: an argument out of range; in `forward`, images of another shape or of fewer
@@ -131,7 +131,7 @@ class MobileNetV1(nn.Module):
         (initialise_truncated if variant == "paper" else initialise)(self, generator)
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(N, channels, H, W) -> (N, classes)`; the shapes beside are those of 3x32x32."""
+        """`(N, channels, H, W) -> (N, classes)`; shapes in comments are for 3x32x32."""
         check_images(x, self.channels)
         x = self.stem(x)  # (N, 32, 32, 32)
         x = self.blocks(x)  # (N, 1024, 2, 2)

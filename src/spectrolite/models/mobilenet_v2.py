@@ -5,21 +5,21 @@ Bottlenecks", 2018, arXiv:1801.04381, section 3.3, tables 1 and 2; widths and in
 its reference, TensorFlow's `research/slim/nets/mobilenet`.
 
 What is peculiar to it:
-- a block widens first: 1x1 to t times the channels, 3x3 depthwise, 1x1 back to few. The shortcut
-  joins the narrow ends, the reverse of a residual block, and only where stride is 1 and both ends
-  have the same number of channels;
-- the last 1x1 has no activation: in few channels ReLU would destroy what it cuts off.
-  `linear_bottleneck=False` puts one there, to see what it costs;
-- where t is 1 there is no expansion layer;
-- the width multiplier spares the last convolution where it is below 1: 1280 channels stay.
+- a block widens first: 1x1 to t times the channels, 3x3 depthwise, 1x1 back to few channels. The
+  shortcut joins the narrow ends, the reverse of a residual block, and exists only if the stride is
+  1 and both ends have the same number of channels;
+- the last 1x1 has no activation: with few channels, ReLU would destroy information.
+  `linear_bottleneck=False` adds one, to measure its effect;
+- if t is 1, there is no expansion layer;
+- a width multiplier below 1 does not apply to the last convolution, which keeps 1280 channels.
 
 Where we deviate:
 - `small_images=True` (the default) gives the stem and the second stage stride 1, for 32x32 pixels;
   the paper's images have 224;
-- `variant="course"` has an expansion layer even where t is 1, and a 1x1 convolution with BatchNorm
-  as shortcut where stride is 1 and the ends differ. Its code has ReLU: `activation="relu"`;
-- initial weights are the reference's truncated normal where `variant="paper"`, and PyTorch's
-  defaults where `"course"`, as each source has them;
+- `variant="course"` has an expansion layer even if t is 1, and a 1x1 convolution with BatchNorm as
+  shortcut if the stride is 1 and the ends differ. The course's code has ReLU: `activation="relu"`;
+- initial weights are the reference's truncated normal with `variant="paper"`, and PyTorch's
+  defaults with `"course"`, as in each source;
 - BatchNorm has PyTorch's epsilon 1e-5 and momentum 0.1 (reference: 1e-3, decay 0.997), and no
   dropout precedes the linear layer (reference and torchvision: 20 %).
 """
@@ -43,8 +43,8 @@ from spectrolite.models.blocks import (
 )
 
 STEM, HEAD = 32, 1280
-# Stages of table 2: expansion t, channels out, blocks, stride of the first block at 224 pixels, and
-# that at 32.
+# Stages of table 2: expansion t, channels out, blocks, stride of the first block at 224 pixels and
+# at 32 pixels.
 STAGES = (
     (1, 16, 1, 1, 1),
     (6, 24, 2, 2, 1),
@@ -66,11 +66,11 @@ class MobileNetV2(nn.Module):
         width: multiplier of the channels, 0.05 to 8.
         classes: number of classes, at least 2.
         activation: `"relu6"` or `"relu"`.
-        small_images: strides for 32x32 pixels; without it those for 224.
+        small_images: strides for images of 32x32 pixels; if false, of 224x224.
         channels: of the image, at least 1.
         linear_bottleneck: no activation after a block's last convolution.
-        generator: source of the initial weights; the global one of torch without it.
-        kernels: how many each depthwise layer has, where some were pruned; all without it.
+        generator: source of the initial weights; None: torch's global one.
+        kernels: number of kernels of each depthwise layer of a pruned network; None: all.
 
     Raises:
         SettingsError: an argument out of range; in `forward`, images of another shape or of fewer
@@ -105,7 +105,7 @@ class MobileNetV2(nn.Module):
                 inputs = out
         counts = kernels_of(kernels, [t * inputs for inputs, _, t, _ in rows])
         stem = rows[0][0]
-        if variant == "paper":  # no expansion: the first kernels are on the stem's own channels
+        if variant == "paper":  # no expansion: the first kernels filter the stem's own channels
             if rows[0][1] == stem != counts[0]:
                 raise SettingsError(
                     f"kernels: wanted {stem} in depthwise layer 0, whose input goes around it too, "
@@ -133,7 +133,7 @@ class MobileNetV2(nn.Module):
         (initialise_truncated if variant == "paper" else initialise)(self, generator)
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(N, channels, H, W) -> (N, classes)`; the shapes beside are those of 3x32x32."""
+        """`(N, channels, H, W) -> (N, classes)`; shapes in comments are for 3x32x32."""
         check_images(x, self.channels)
         x = self.stem(x)  # (N, 32, 32, 32)
         x = self.blocks(x)  # (N, 320, 4, 4)
@@ -142,14 +142,14 @@ class MobileNetV2(nn.Module):
         return logits
 
     def load_torchvision(self, state: Mapping[str, Tensor]) -> None:
-        """Load the state dict of torchvision's `mobilenet_v2`, all of it or nothing.
+        """Load the complete state dict of torchvision's `mobilenet_v2`.
 
         Args:
             state: tensors named `features.0.0.weight` to `classifier.1.bias`.
 
         Raises:
             SettingsError: a key that is missing, unknown or prefixed (`module.`), a tensor of
-                another shape, or a network that torchvision does not have.
+                another shape, or a network that differs from torchvision's; nothing is loaded.
         """
         if (self.variant, self.activation, self.linear_bottleneck) != ("paper", "relu6", True):
             raise SettingsError(
@@ -212,13 +212,13 @@ class InvertedResidual(nn.Module):
 
 
 def scaled(channels: float) -> int:
-    """The nearest multiple of 8, never more than 10 % below `channels`: the reference's rule."""
+    """The nearest multiple of 8, but at most 10 % below `channels`: the reference's rule."""
     near = max(DIVISOR, int(channels + DIVISOR / 2) // DIVISOR * DIVISOR)
     return near if near >= 0.9 * channels else near + DIVISOR
 
 
 def torchvision_keys(net: MobileNetV2) -> dict[str, str]:
-    """Each key of torchvision's state dict, and that of `net` for the same tensor."""
+    """From each key of torchvision's state dict to the key of the same tensor in `net`."""
     modules = dict(_modules(net))
     keys = {}
     for key in net.state_dict():
@@ -228,13 +228,13 @@ def torchvision_keys(net: MobileNetV2) -> dict[str, str]:
 
 
 def _modules(net: MobileNetV2) -> Iterator[tuple[str, str]]:
-    """Our names of modules with weights, and torchvision's: one chain, blocks without names."""
+    """Our names of modules with weights, and torchvision's numbered names for them."""
     chains = [("stem", "features.0"), ("head", f"features.{len(net.blocks) + 1}")]
     for i, block in enumerate(net.blocks):
         theirs = f"features.{i + 1}.conv"
         parts = ["depthwise"] if block.expand is None else ["expand", "depthwise"]
         chains += [(f"blocks.{i}.{part}", f"{theirs}.{n}") for n, part in enumerate(parts)]
-        # the last convolution and its BatchNorm stand in the chain itself
+        # the last convolution and its BatchNorm are not nested any further
         yield f"blocks.{i}.project.0", f"{theirs}.{len(parts)}"
         yield f"blocks.{i}.project.1", f"{theirs}.{len(parts) + 1}"
     for ours, theirs in chains:

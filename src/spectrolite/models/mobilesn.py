@@ -4,15 +4,15 @@ Our own network, in the shape of MobileNetV2: Sandler, Howard, Zhu, Zhmoginov, C
 Inverted Residuals and Linear Bottlenecks", CVPR 2018, section 3.
 
 What is peculiar to it:
-- a spectrum is expanded and mixed by 1x1 convolutions; neighbours are seen by depthwise ones only,
-  a kernel a channel, so a wider field costs few weights;
-- every convolution is valid and has stride 1; a shortcut is cropped by what its block uses up;
-- the receptive field is an argument, depth and width are not touched by it: three blocks share its
-  halo as evenly as it goes, the earlier ones first, and a block without a share has 1x1 kernels.
+- 1x1 convolutions expand and mix a spectrum; only depthwise convolutions, one kernel a channel, see
+  neighbouring pixels, so a wider receptive field costs few weights;
+- every convolution is valid and has stride 1; a shortcut is cropped to its block's output;
+- the receptive field is an argument and leaves depth and width unchanged: the three blocks divide
+  its halo as evenly as possible, earlier blocks first, and a block without a share has 1x1 kernels.
 
-What differs from MobileNetV2: no padding and no stride, an expansion of 2 in the place of 6, one
-width throughout, so that every block has its shortcut, and no pooling and no wide layer before the
-classifier. Weights are PyTorch's defaults for such layers.
+Where we deviate from MobileNetV2: no padding and no stride; an expansion of 2 instead of 6; the
+same width in all blocks, so that each has a shortcut; no pooling and no wide layer before the
+classifier; PyTorch's default initial weights.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from spectrolite.models.blocks import (
     kernels_of,
     norm_and_activation,
 )
-from spectrolite.samples.receptive_field import marked, widened
+from spectrolite.samples.receptive_field import input_mask, pixel_mask
 
 CHANNELS = 48  # at width 1
 EXPANSION = 2
 BLOCKS = 3
-LARGEST_FIELD = 49  # pixels: beyond it depthwise kernels are a large part of the network
+MAX_RECEPTIVE_FIELD = 49  # pixels: larger depthwise kernels would dominate the network
 VARIANTS = ("plain",)
 
 
@@ -48,9 +48,9 @@ class MobileSN(nn.Module):
         classes: number of classes, at least 2.
         variant: `"plain"`, the only one.
         width: multiplier of the channels of every layer, 48 at 1, 0.05 to 8.
-        receptive_field: odd side in pixels of what a logit is made of, 1 to 49.
-        generator: source of the initial weights; the global one of torch without it.
-        kernels: how many each depthwise layer has, where some were pruned; all without it.
+        receptive_field: odd side in pixels of the window that a logit is computed from, 1 to 49.
+        generator: source of the initial weights; None: torch's global one.
+        kernels: number of kernels of each depthwise layer of a pruned network; None: all.
 
     Attributes:
         halo: `receptive_field // 2`.
@@ -75,10 +75,10 @@ class MobileSN(nn.Module):
         self.width, self.receptive_field = width, receptive_field
         self.halo = receptive_field // 2
         channels = max(round(width * CHANNELS), 1)
-        each, more = divmod(self.halo, BLOCKS)
+        reach, rest = divmod(self.halo, BLOCKS)
         self.stem = conv_norm(bands, channels, 1, nn.ReLU6)
         self.blocks = nn.ModuleList(
-            InvertedResidual(channels, each + (k < more), hidden)
+            InvertedResidual(channels, reach + (k < rest), hidden)
             for k, hidden in enumerate(kernels_of(kernels, [EXPANSION * channels] * BLOCKS))
         )
         self.head = nn.Conv2d(channels, classes, 1)
@@ -95,8 +95,8 @@ class MobileSN(nn.Module):
     def at(self, x: Tensor, n: Tensor, rows: Tensor, cols: Tensor) -> Tensor:
         """`forward(x)[n, :, rows, cols]`, with the last kernels applied at those pixels only.
 
-        In training, BatchNorm counts the positions that those pixels are made of, and no others;
-        each pixel is to be listed once.
+        In training, BatchNorm counts only the positions that feed those pixels. Each pixel must be
+        listed once only.
 
         Args:
             x: `(N, bands, rows + 2 * halo, cols + 2 * halo)`.
@@ -111,9 +111,9 @@ class MobileSN(nn.Module):
         reaches = [cast(InvertedResidual, block).reach for block in self.blocks]
         feeds: list[Tensor | None] = [None] * BLOCKS  # of what enters each block
         if self.training and len(n):
-            feeding = marked(n, rows, cols, (len(x), *side))
+            feeding = pixel_mask(n, rows, cols, (len(x), *side))
             for k in range(BLOCKS - 1, -1, -1):
-                feeding = feeds[k] = widened(feeding, reaches[k])
+                feeding = feeds[k] = input_mask(feeding, reaches[k])
         x = _apply(self.stem, x.contiguous(memory_format=torch.channels_last), feeds[0])
         for k, block in enumerate(self.blocks[:-1]):
             x = block(x, feeds[k], feeds[k + 1])
@@ -123,7 +123,7 @@ class MobileSN(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """Expand, look around, project without activation, and add what came in.
+    """Expand, filter each channel, project without activation, and add the input.
 
     `(N, channels, H + 2 * reach, W + 2 * reach) -> (N, channels, H, W)`.
     """
@@ -140,7 +140,7 @@ class InvertedResidual(nn.Module):
     def forward(
         self, x: Tensor, feeds: Tensor | None = None, feeds_next: Tensor | None = None
     ) -> Tensor:
-        """The block; `feeds` marks the positions before it that count, `feeds_next` after it."""
+        """The block; BatchNorm counts `feeds` of its input and `feeds_next` of its output."""
         y = _apply(self.expand, x, feeds)
         y = _apply(self.depthwise, y, feeds_next)
         y = _apply(self.project, y, feeds_next)
@@ -163,18 +163,18 @@ class InvertedResidual(nn.Module):
         windows = y.permute(0, 2, 3, 1).reshape(-1, hidden).index_select(0, where)
         windows = windows.view(len(n), len(window), hidden)
         weight = cast(Tensor, conv.weight).flatten(1).T  # (side ** 2, hidden)
-        seen = (windows * weight).sum(1)  # (P, hidden)
+        filtered = (windows * weight).sum(1)  # (P, hidden)
         if conv.bias is not None:
-            seen = seen + cast(Tensor, conv.bias)
-        y = norm_and_activation(rest, seen[:, :, None, None], None)
+            filtered = filtered + cast(Tensor, conv.bias)
+        y = norm_and_activation(rest, filtered[:, :, None, None], None)
         y = _apply(self.project, y)
         middle = corner + self.reach * (width + 1)
-        came_in = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1]).index_select(0, middle)
-        return y + came_in[:, :, None, None]
+        shortcut = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1]).index_select(0, middle)
+        return y + shortcut[:, :, None, None]
 
 
 def _apply(stage: nn.Module, x: Tensor, feeds: Tensor | None = None) -> Tensor:
-    """A convolution and what follows it; `feeds` marks what BatchNorm counts of its output."""
+    """A convolution, BatchNorm and activation; BatchNorm counts `feeds` of its output."""
     conv, *rest = cast(nn.Sequential, stage)
     return norm_and_activation(rest, conv(x), feeds)
 
@@ -184,8 +184,8 @@ def _check(bands: int, classes: int, variant: str, width: float, receptive_field
     if bands < 1:
         raise SettingsError(f"bands: wanted at least 1, got {bands}")
     whole = isinstance(receptive_field, int) and not isinstance(receptive_field, bool)
-    if not whole or not 1 <= receptive_field <= LARGEST_FIELD or receptive_field % 2 == 0:
+    if not whole or not 1 <= receptive_field <= MAX_RECEPTIVE_FIELD or receptive_field % 2 == 0:
         raise SettingsError(
-            f"receptive_field: wanted an odd side in pixels from 1 to {LARGEST_FIELD} for "
+            f"receptive_field: wanted an odd side in pixels from 1 to {MAX_RECEPTIVE_FIELD} for "
             f"mobilesn, got {receptive_field}"
         )

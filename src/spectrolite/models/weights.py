@@ -1,4 +1,4 @@
-"""Weights from a file into a network: all of them, finite and of their type, or nothing."""
+"""Weights from a file into a network: complete, finite and of the right type, or an error."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from torch import Tensor, nn
 
 
 def network_weights(state: Mapping[str, Tensor], beside: str) -> dict[str, Tensor]:
-    """What a bundle's file holds under `network.`, by the names that the network has for it.
+    """The network's tensors of a bundle's file, without their prefix `network.`.
 
     Args:
-        state: all tensors of the file but those that go before the network.
-        beside: what those are called, as `bands`.
+        state: the file's tensors, without those of the inputs (`bands.` or `images.`).
+        beside: prefix of the inputs' tensors, for the message.
 
     Raises:
-        ValueError: a tensor that is neither.
+        ValueError: a tensor without the prefix.
     """
     strange = [key for key in state if not key.startswith("network.")]
     if strange:
@@ -32,8 +32,8 @@ def load_weights(net: nn.Module, state: Mapping[str, Tensor], beside: Mapping[st
         beside: the file's other tensors, which must be finite too.
 
     Raises:
-        ValueError: a tensor of another type, not finite, or a negative variance; also as a
-            RuntimeError of torch where names or shapes differ.
+        ValueError: a tensor of another type, one that is not finite, or a negative variance.
+        RuntimeError: from torch, if names or shapes differ.
     """
     for key, value in net.state_dict().items():
         if key in state and state[key].dtype.is_floating_point != value.is_floating_point():

@@ -14,7 +14,7 @@ from spectrolite.data.labels import Colour, Labels
 from spectrolite.data.scene import AnyScene, Scene, Window
 from spectrolite.data.scene_sets import AnyScenes, by_scene, scenes_of
 from spectrolite.evaluation.scene_report import LeakageFigures, Report
-from spectrolite.mapping.picture import paint, thinning
+from spectrolite.mapping.picture import paint, picture_step
 from spectrolite.mapping.scene_map import SceneMap
 from spectrolite.pages.charts import APART, INSIDE, OVERLAPPING, distance_histogram, training_curve
 from spectrolite.pages.html import bars, boxes, confusion_table, document, facts_table, percent, png
@@ -161,7 +161,7 @@ def _maps(scene: AnyScenes, split: Split, made: Sequence[SceneMap]) -> list[str]
 def _maps_of(
     scene: AnyScene, split: Split, labels: Labels, picture: NDArray[np.uint8], made: SceneMap
 ) -> str:
-    step = thinning(labels.shape)
+    step = picture_step(labels.shape)
     confidence = colormaps["viridis"](made.confidence[::step, ::step])[:, :, :3]
     truth = paint(labels.array[::step, ::step], split.labels.class_colours)
     pictures = (

@@ -1,8 +1,8 @@
-"""Batches of images, changed at random and scaled: `(N, C, H, W)` in, the same shape out.
+"""Augmentation and scaling of batches of images: `(N, C, H, W)` in, the same shape out.
 
-Each function takes the batch as uint8 or floating point and the generator that it draws from, and
-draws for all images at once: the same generator, the same bits. What is filled in is 0: black
-before `standardise`, the mean after it.
+Each function takes a batch of uint8 or floating point and a generator, and draws for all images at
+once: the same generator state gives the same bits. Pixels are filled with 0: black before
+`standardise`, the mean after it.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from spectrolite.errors import ImagesError, SettingsError
 
 
 def channel_statistics(pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each channel, to be fitted on the images that train.
+    """Mean and standard deviation of each channel, to be computed on training images only.
 
-    Counted value by value, so exact for any number of pixels.
+    From counts of each value, so exact for any number of pixels.
 
     Args:
         pixels: `(N, C, H, W)` uint8.
 
     Returns:
-        Two of shape `(C,)`, float32, in shares of 255.
+        Mean and standard deviation, `(C,)` float32 each, of pixels divided by 255.
 
     Raises:
-        ImagesError: a channel that has one value throughout.
+        ImagesError: a channel with the same value in all pixels.
     """
     counts = torch.stack([torch.bincount(c.flatten(), minlength=256) for c in pixels.unbind(1)])
     values = torch.arange(256, dtype=torch.float64) / 255
@@ -49,11 +49,11 @@ def standardise(pixels: Tensor, mean: Tensor, std: Tensor) -> Tensor:
 
     Args:
         pixels: `(N, C, H, W)` uint8.
-        mean: `(C,)`, as `channel_statistics` gives it.
-        std: the same.
+        mean: `(C,)`, from `channel_statistics`.
+        std: `(C,)`, from the same.
 
     Raises:
-        ImagesError: another number of channels than mean and std have.
+        ImagesError: images with another number of channels than `mean`.
     """
     if pixels.shape[1] != len(mean):
         raise ImagesError(
@@ -66,12 +66,12 @@ def standardise(pixels: Tensor, mean: Tensor, std: Tensor) -> Tensor:
 def pad_crop(
     batch: Tensor, generator: Generator, pad: int = 4, fill: Literal["reflect", "zero"] = "reflect"
 ) -> Tensor:
-    """Pad each side by `pad` pixels and cut the old size out, at a random place for each image.
+    """Pad each side by `pad` pixels, and crop the original size at a random place in each image.
 
-    Draws: `(N, 2)` row and column of the cut in the padded image, each 0 to `2 * pad`.
+    Draws: `(N, 2)` row and column of the crop in the padded image, each 0 to `2 * pad`.
 
     Raises:
-        SettingsError: an unknown fill, or more padding than a reflection can fill.
+        SettingsError: an unknown fill, or `pad` not below the shorter side.
     """
     n, channels, height, width = batch.shape
     if fill not in ("reflect", "zero"):
@@ -85,7 +85,7 @@ def pad_crop(
     rows, cols = (
         torch.arange(side) + places[:, axis : axis + 1] for axis, side in enumerate((height, width))
     )
-    # Nothing is padded: the index of each pixel is reflected instead, and one gather does the rest.
+    # no padded copy: reflected indices and one gather
     from_row, from_col = _reflected(rows, height), _reflected(cols, width)
     index = (from_row[:, :, None] * width + from_col[:, None, :]).reshape(n, 1, -1)
     index = index.expand(n, channels, -1).to(batch.device)
@@ -97,7 +97,7 @@ def pad_crop(
 
 
 def _reflected(index: Tensor, side: int) -> Tensor:
-    """Indices outside `0 .. side - 1` mirrored at the border pixels, which are not repeated."""
+    """Indices outside `0 .. side - 1` reflected at the border pixels, which are not repeated."""
     last = side - 1
     return last - (last - index.abs()).abs()
 
@@ -105,22 +105,22 @@ def _reflected(index: Tensor, side: int) -> Tensor:
 def random_flip(batch: Tensor, generator: Generator) -> Tensor:
     """Mirror half of the images, left to right.
 
-    Draws: `(N,)` uniform numbers; below 0.5 flips.
+    Draws: `(N,)` uniform numbers; an image with one below 0.5 is mirrored.
     """
     return _flipped(batch, torch.rand(len(batch), generator=generator) < 0.5)
 
 
 def alternating_flip(batch: Tensor, first: Tensor, epoch: int) -> Tensor:
-    """Mirror each image in every other epoch: two epochs show both sides of every image.
+    """Mirror each image in every other epoch, so that two epochs show both sides of every image.
 
-    Of random flips, half show an image the way it was shown the epoch before. Jordan, "94% on
-    CIFAR-10 in 3.29 Seconds on a Single GPU", 2024, arXiv:2404.00498. Which images begin flipped is
-    one draw over the training set, before the first epoch:
+    With random flips, half of the images appear as in the epoch before. Source: Jordan, "94% on
+    CIFAR-10 in 3.29 Seconds on a Single GPU", 2024, arXiv:2404.00498. The images that start flipped
+    are drawn once over the training set, before the first epoch:
     `torch.rand(images, generator=generator) < 0.5`.
 
     Args:
         batch: the images.
-        first: `(N,)` bool, those of this batch that are flipped in even epochs.
+        first: `(N,)` bool, the images of this batch that are mirrored in even epochs.
         epoch: number of the epoch.
     """
     return _flipped(batch, first ^ (epoch % 2 == 1))
@@ -131,11 +131,11 @@ def _flipped(batch: Tensor, which: Tensor) -> Tensor:
 
 
 def cutout(batch: Tensor, generator: Generator, side: int = 8) -> Tensor:
-    """Blank a square of `side` pixels in each image, around a random pixel, cut at the border.
+    """Blank a square of `side` pixels around a random pixel of each image, cut at the border.
 
-    DeVries, Taylor, "Improved Regularization of Convolutional Neural Networks with Cutout", 2017.
-    Draws: `(N,)` row, then `(N,)` column of the centre; a square of even side lies one pixel more
-    to the top and left.
+    Source: DeVries, Taylor, "Improved Regularization of Convolutional Neural Networks with Cutout",
+    2017. Draws: `(N,)` row, then `(N,)` column of the centre; a square of even side extends one
+    pixel more to the top and left.
 
     Raises:
         SettingsError: a side below 1.
@@ -154,24 +154,24 @@ def cutout(batch: Tensor, generator: Generator, side: int = 8) -> Tensor:
 def mixup(
     batch: Tensor, targets: Tensor, classes: int, generator: Generator, alpha: float = 0.2
 ) -> tuple[Tensor, Tensor]:
-    """Blend each image with another one of the batch, and their classes in the same shares.
+    """Blend each image with another image of the batch, and their classes in the same shares.
 
-    Zhang, Cisse, Dauphin, Lopez-Paz, "mixup: Beyond Empirical Risk Minimization", 2018. One share
-    for the whole batch, as in the paper's code. Draws: one uniform number, of which the share is
-    the quantile of Beta(alpha, alpha); then a permutation of the batch.
+    Source: Zhang, Cisse, Dauphin, Lopez-Paz, "mixup: Beyond Empirical Risk Minimization", 2018. One
+    share for the whole batch, as in the paper's code. Draws: one uniform number, which the inverse
+    of Beta(alpha, alpha) turns into the share; then a permutation of the batch.
 
     Args:
-        batch: floating point, as `standardise` gives it.
-        targets: `(N,)` class index from 0.
-        classes: how many there are.
-        generator: what the share and the partners are drawn from.
-        alpha: above 0; 1 makes every share equally likely, near 0 hardly anything is mixed.
+        batch: floating point, from `standardise`.
+        targets: `(N,)` int64, class index from 0.
+        classes: number of classes.
+        generator: of the share and the permutation.
+        alpha: above 0; with 1 all shares are equally likely, near 0 images are hardly mixed.
 
     Returns:
-        The images, and `(N, classes)` float32 shares that sum to 1, as cross entropy takes them.
+        The images, and `(N, classes)` float32 shares that sum to 1, for cross entropy.
 
     Raises:
-        SettingsError: alpha out of range, or pixels that are not scaled yet.
+        SettingsError: alpha out of range, or a batch of integers.
     """
     if not alpha > 0:
         raise SettingsError(f"mixup: wanted an alpha above 0, got {alpha}")

@@ -1,7 +1,7 @@
-"""The grammar of splits: methods, their keywords, and what each may be.
+"""The grammar of splits: methods, their keywords, and the values that each accepts.
 
-`blocks,train=0.3,side=20,guard=6,seed=1,allow_missing`: the keywords are those of `split`, a bare
-word is true.
+`blocks,train=0.3,side=20,guard=6,seed=1,allow_missing`: the keywords are those of `split`; a
+keyword without a value is true.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from spectrolite.samples.split_methods import Values
 
 Parameter = int | float | bool | str
 
-# What each method takes beside seed, guard, validation and allow_missing, with its default.
+# The keywords of each method, with their defaults; all methods have those in COMMON too.
 METHODS: dict[str, dict[str, Parameter]] = {
     "random": {"train": 0.1},
     "per_class": {"n": 20},
@@ -39,7 +39,8 @@ def parse_split(text: str) -> tuple[str, dict[str, Any]]:
     ('blocks', {'train': 0.3, 'side': 20, 'allow_missing': True})
 
     Raises:
-        SplitError: an unknown method or keyword, or a keyword given twice or without a value.
+        SplitError: text outside the grammar, an unknown method or keyword, or a keyword that is
+            given twice.
     """
     method, *words = (word.strip() for word in text.split(","))
     if method not in METHODS:
@@ -55,7 +56,7 @@ def parse_split(text: str) -> tuple[str, dict[str, Any]]:
                 f"{did_you_mean(key, KEYWORDS)}"
             )
         if key in parameters:
-            raise SplitError(f"--split: {key} stands twice in {text!r}")
+            raise SplitError(f"--split: {key} is given twice in {text!r}")
         parameters[key] = parsed(value) if equals else True
         if equals and (method, key) == ("scenes", "test"):  # a scene may be called 2024
             parameters[key] = value
@@ -63,23 +64,38 @@ def parse_split(text: str) -> tuple[str, dict[str, Any]]:
 
 
 def checked(method: str, parameters: Mapping[str, object]) -> Values:
-    """The method's keywords, complete and in range."""
-    known = METHODS[method]
-    unknown = sorted(set(parameters) - set(known))
+    """The method's keywords, complete and in range.
+
+    Raises:
+        SplitError: an unknown keyword, or a value out of range.
+    """
+    defaults = METHODS[method]
+    unknown = sorted(set(parameters) - set(defaults))
     if unknown:
+        known = [*defaults, *COMMON]
         raise SplitError(
-            f"{method}: no keyword {', '.join(unknown)}; wanted {', '.join([*known, *COMMON])}"
-            f"{did_you_mean(unknown[0], [*known, *COMMON])}"
+            f"{method}: no keyword {', '.join(unknown)}; wanted {', '.join(known)}"
+            f"{did_you_mean(unknown[0], known)}"
         )
     values: Values = {}
-    for key, default in known.items():
+    for key, default in defaults.items():
         value = parameters.get(key, default)
         values[key] = share_of(key, value, None) if key == "train" else whole_number(key, value, 1)
     return values
 
 
+def written(method: str, parameters: Mapping[str, Parameter]) -> str:
+    """A split in the grammar: what `parse_split` reads.
+
+    >>> written("blocks", {"train": 0.3, "allow_missing": True})
+    'blocks,train=0.3,allow_missing'
+    """
+    words = (k if v is True else f"{k}={v}" for k, v in parameters.items() if v is not False)
+    return ",".join([method, *words])
+
+
 def share_of(key: str, value: object, low: int | None) -> float:
-    """A share below 1 and above 0, or from 0 where `low` is 0."""
+    """A share above 0 and below 1; with `low` 0, 0 too."""
     number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(
         value, bool
     )
@@ -90,7 +106,7 @@ def share_of(key: str, value: object, low: int | None) -> float:
 
 
 def whole_number(key: str, value: object, low: int, high: int | None = None) -> int:
-    """A whole number from `low` to `high`, or from `low` up."""
+    """A whole number from `low` to `high`; any number from `low` up if `high` is None."""
     number = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not number or value < low or (high is not None and value > high):  # type: ignore[operator]
         wanted = f"from {low} up" if high is None else f"from {low} to {high}"

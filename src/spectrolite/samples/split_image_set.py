@@ -1,4 +1,4 @@
-"""Which images train and which are set aside, by the draw that scenes use."""
+"""Which images train, validate and are tested, by the stratified draw that scenes use."""
 
 from __future__ import annotations
 
@@ -14,27 +14,32 @@ from spectrolite.data.images import ImageSet
 from spectrolite.data.labels import Labels
 from spectrolite.errors import ImagesError, SplitError
 from spectrolite.hashing import array_sha256
+from spectrolite.samples.split_grammar import written
 from spectrolite.samples.split_methods import draw_random
 
 Indices = NDArray[np.int64]
-VALIDATION, TEST = 0.1, 0.2  # shares where none are asked for
+VALIDATION, TEST = 0.1, 0.2  # default shares
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ImageSplit:
     """Which images train, which validate and which are tested, as ascending int64 indices.
 
     Attributes:
-        images: what `train` and `validation` point into.
-        test_images: what `test` points into, where a test set is given; without one it points into
-            `images`.
+        images: the set that `train` and `validation` index.
+        test_images: a given test set, which `test` indexes; None: `test` indexes `images`.
         train: images that the model is fitted on.
         validation: images that choices are made on; may be empty.
-        test: images that are scored, and the only ones.
-        method: how they were drawn.
-        parameters: of the draw.
-        raised: always empty: no class is too small for a share, that is an error.
-        dropped: always 0: no image is left out.
+        test: the only images that are scored.
+        method: `"random"`.
+        parameters: its keywords, as `split_images` takes them.
+        raised: always empty, as a class too small for its share is an error.
+        dropped: always 0.
+
+    Raises:
+        ImagesError: test images of other classes or of another shape.
+        SplitError: indices that do not ascend, lie outside their set or in two parts, or an empty
+            training or test part.
     """
 
     images: ImageSet
@@ -63,17 +68,17 @@ class ImageSplit:
                 or (np.diff(part) < 1).any()
                 or (len(part) and not 0 <= part[0] <= part[-1] < most)
             ):
-                raise SplitError(f"split: {name} holds no ascending indices from 0 to {most - 1}")
+                raise SplitError(f"split: {name}: wanted ascending indices from 0 to {most - 1}")
         own = [self.train, self.validation, *([] if self.test_images else [self.test])]
         if len(np.unique(np.concatenate(own))) < sum(map(len, own)):
-            raise SplitError("split: an image stands in two of train, validation and test")
+            raise SplitError("split: an image is in two of train, validation and test")
         for name in ("train", "test"):
             if not len(parts[name]):
                 raise SplitError(f"split: no image in {name}")
 
     @property
     def tested(self) -> ImageSet:
-        """The set that `test` points into."""
+        """The set that `test` indexes."""
         return self.images if self.test_images is None else self.test_images
 
     @property
@@ -88,9 +93,18 @@ class ImageSplit:
         sizes = np.asarray([len(self.images), len(self.tested)], np.int64)
         return array_sha256(sizes, self.train, self.validation, self.test)
 
-    def __str__(self) -> str:
-        words = (f"{key}={value}" for key, value in self.parameters.items())
-        return ",".join([self.method, *words])
+    @property
+    def text(self) -> str:
+        """The split in the grammar of `--split`."""
+        return written(self.method, self.parameters)
+
+    def __repr__(self) -> str:
+        classes = len(self.images.class_names)
+        parts = {"training": self.train, "validation": self.validation, "test": self.test}
+        rows = [f"  {name:<11}{len(images):>9,} images" for name, images in parts.items()]
+        if self.test_images is not None:
+            rows[-1] += f" of {self.test_images.name}"
+        return "\n".join([f"Split {self.text} of {self.images.name}, {classes} classes", *rows])
 
 
 def split_images(
@@ -106,17 +120,18 @@ def split_images(
     """Divide images into training, validation and test, each class in the same shares.
 
     Args:
-        images: those that train and validate, and where no test set is given those tested too.
-        test_images: the test set, as a whole.
+        images: the images that train and validate, and are tested if there is no test set.
+        test_images: a test set, all of which is tested.
         method: `"random"`, the only one.
-        validation: share of what is not tested that validates, 0 to below 1.
-        test: share that is tested, 0.2 without it; only where no test set is given.
-        seed: of both draws.
-        **others: refused; keywords of other kinds of split.
+        validation: share of the images that are not tested which validates, 0 to below 1.
+        test: share of `images` that is tested, above 0 and below 1 (default: 0.2); not with a test
+            set.
+        seed: of both draws, 0 to 4294967295.
+        **others: refused: keywords of other split methods.
 
     Raises:
-        SplitError: a method or a keyword of label maps, a share out of range, a test share beside a
-            test set, or a class too small to have an image on every side.
+        SplitError: a method or a keyword for label maps, a share out of range, a test share with a
+            test set, or a class too small to have an image in every part.
         ImagesError: test images of other classes or of another shape.
     """
     if method != "random" or others:
@@ -137,15 +152,15 @@ def split_images(
         tested = np.arange(len(test_images))
     train, aside = rest, rest[:0]
     if validation != 0:
-        kept, drawn = _draw(images.targets[rest], validation, seed, images)
-        train, aside = rest[kept], rest[drawn]
+        left, set_aside = _draw(images.targets[rest], validation, seed, images)
+        train, aside = rest[left], rest[set_aside]
     return ImageSplit(images, test_images, train, aside, tested, method, parameters)
 
 
 def image_split(
     targets: NDArray[Any], share: float = 0.1, seed: int = 0
 ) -> tuple[Indices, Indices]:
-    """Set a share of every class aside: to validate, or to test where no test set is given.
+    """Set a share of every class aside, for validation or for testing.
 
     The images set aside are exactly those of scikit-learn's `train_test_split(..., test_size=share,
     random_state=seed, stratify=targets)`. The default leaves 45,000 of CIFAR's 50,000 training
@@ -161,10 +176,10 @@ def image_split(
         seed: of the draw, 0 to 4294967295.
 
     Returns:
-        Indices of the images that are left and of those set aside, both ascending.
+        `(rest,)` and `(aside,)` int64 indices of the images left and set aside, both ascending.
 
     Raises:
-        SplitError: a share or a seed out of range, or a class without an image on both sides.
+        SplitError: a share or a seed out of range, or a class without an image in both parts.
     """
     return _draw(targets, share, seed)
 
@@ -172,10 +187,10 @@ def image_split(
 def _draw(
     targets: NDArray[Any], share: float, seed: int, images: ImageSet | None = None
 ) -> tuple[Indices, Indices]:
-    """`image_split`; what is known of the images makes its messages name set and class."""
+    """`image_split`; with `images`, its messages name the set and the class."""
     where = "image_split" if images is None else images.name
 
-    def called(target: int) -> str:
+    def name_of(target: int) -> str:
         return f"{target} (from 0)" if images is None else images.class_names[target]
 
     if not 0 < share < 1:
@@ -186,12 +201,11 @@ def _draw(
     everything = np.arange(len(targets))
     classes, counts = np.unique(targets, return_counts=True)
     if counts.min() < 2:
-        lonely = classes[counts.argmin()]
         raise SplitError(
-            f"{where}: class {called(lonely)} has one image; it takes two to have one on either "
-            "side: add images or drop the class"
+            f"{where}: class {name_of(classes[counts.argmin()])} has one image; it takes two to "
+            "have one on either side: add images or drop the class"
         )
-    row = Labels(targets[None] + 1)  # a map of one row: its draw is the one of label maps
+    row = Labels(targets[None] + 1)  # a map of one row, drawn as label maps are
     try:
         rest = np.sort(draw_random(row, everything, {"train": 1 - share}, seed, len)[0])
     except SplitError as error:
@@ -203,7 +217,7 @@ def _draw(
     without = np.setdiff1d(classes, targets[aside])
     if len(without):
         raise SplitError(
-            f"{where}: a share of {share:g} sets no image of class {called(without[0])} "
+            f"{where}: a share of {share:g} sets no image of class {name_of(without[0])} "
             f"aside, which has {counts[classes == without[0]][0]}; raise the share"
         )
     return rest, aside

@@ -1,8 +1,7 @@
-"""Where a training stands, as one file: tensors as safetensors, all else as JSON in its header.
+"""A checkpoint of a training as one file: tensors as safetensors, all else as JSON in its header.
 
-Whatever the optimiser and the schedule hold is kept as they give it, so another optimiser needs
-nothing here. A hash over the header and every tensor tells a damaged file from a whole one; nothing
-is unpickled.
+The states of optimiser and schedule are stored as torch gives them, so a new optimiser needs no
+code here. A hash over the header and every tensor detects damage; nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -22,43 +21,43 @@ from torch import Tensor, nn
 from spectrolite.errors import RunError
 from spectrolite.files import whole_file
 from spectrolite.hashing import array_sha256
-from spectrolite.training.loop import Epoch, Progress
-from spectrolite.training.optimisers import optimised
+from spectrolite.training.loop import Checkpoint, Epoch
+from spectrolite.training.optimisers import optimiser_groups
 
 FORMAT = 1
 REMEDY = "start anew with --overwrite"
 
 
-def save_progress(path: Path, progress: Progress, run: str) -> None:
-    """Write `progress` as one file, which replaces the one before when it is complete.
+def save_checkpoint(path: Path, checkpoint: Checkpoint, run: str) -> None:
+    """Write a checkpoint as one file, which replaces the last one only when it is complete.
 
     Args:
         path: the file.
-        progress: where the loop stands.
+        checkpoint: the state of the loop.
         run: names the run that it belongs to.
     """
     tensors: dict[str, Tensor] = {}
     content = {
-        field.name: _packed(getattr(progress, field.name), field.name, tensors)
-        for field in dataclasses.fields(progress)
+        field.name: _packed(getattr(checkpoint, field.name), field.name, tensors)
+        for field in dataclasses.fields(checkpoint)
         if field.name != "log"
     }
-    log = [dataclasses.asdict(epoch) for epoch in progress.log]
+    log = [dataclasses.asdict(epoch) for epoch in checkpoint.log]
     text = json.dumps({"format": FORMAT, "run": run, "log": log, "progress": content})
     with whole_file(path) as part:
         part.write_bytes(save(tensors, {"content": text, "sha256": _sha256(text, tensors)}))
 
 
-def load_progress(path: Path, net: nn.Module, run: str) -> Progress:
-    """Read what `save_progress` wrote, and check it against the network that is to go on.
+def load_checkpoint(path: Path, net: nn.Module, run: str) -> Checkpoint:
+    """Read a file of `save_checkpoint`, and check it against the network that is to be trained.
 
     Args:
         path: the file.
-        net: the network; only its names, shapes and types are looked at.
+        net: the network; only its names, shapes and types are compared.
         run: names the run that it must belong to.
 
     Raises:
-        RunError: damaged, of another run or network, or of a newer version.
+        RunError: the file is damaged, or belongs to another run, network or a newer version.
     """
     content = _content(path)
     try:
@@ -66,26 +65,26 @@ def load_progress(path: Path, net: nn.Module, run: str) -> Progress:
             header = file.metadata()
             tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
         if _sha256(header["content"], tensors) != header["sha256"]:
-            raise ValueError("its hash is not that of what it holds")
+            raise ValueError("its content does not match its hash")
         if content["run"] != run:
             raise ValueError("it belongs to another run")
         log = tuple(Epoch(**epoch) for epoch in content["log"])
-        parts = {key: _unpacked(value, tensors) for key, value in content["progress"].items()}
-        progress = Progress(log, **parts)
+        state = {key: _unpacked(value, tensors) for key, value in content["progress"].items()}
+        checkpoint = Checkpoint(log, **state)
         for key, value in tensors.items():
             if value.is_floating_point() and not value.isfinite().all():
                 raise ValueError(f"NaN or infinite values in {key}")
-        _check(progress, net)
+        _check(checkpoint, net)
     except (OSError, SafetensorError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise RunError(f"{path}: cannot go on from it ({error}); {REMEDY}") from error
-    return progress
+        raise RunError(f"{path}: cannot resume from it ({error}); {REMEDY}") from error
+    return checkpoint
 
 
 def epochs_kept(path: Path) -> int:
-    """How many epochs had ended when the file was written.
+    """How many epochs the checkpoint has in its log.
 
     Raises:
-        RunError: damaged, or of a newer version.
+        RunError: the file is damaged, or of a newer version.
     """
     return len(_content(path)["log"])
 
@@ -96,7 +95,7 @@ def _content(path: Path) -> dict[str, Any]:
         with safe_open(path, "pt") as file:
             header = file.metadata() or {}
         if "content" not in header:
-            raise ValueError("it holds no state of a training")
+            raise ValueError("it is not a checkpoint")
         content: dict[str, Any] = json.loads(header["content"])
         newest, _ = int(content["format"]), len(content["log"])
     except (OSError, SafetensorError, ValueError, TypeError, KeyError) as error:
@@ -110,7 +109,7 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 def _packed(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
-    """`value` as JSON; its tensors go to `tensors`, each under the name of its place."""
+    """`value` as JSON; its tensors are put into `tensors`, each named by its path."""
     if isinstance(value, Tensor):
         tensors[name] = value.detach().cpu().contiguous()
         return {"tensor": name}
@@ -143,37 +142,40 @@ def _sha256(text: str, tensors: Mapping[str, Tensor]) -> str:
     return array_sha256(as_bytes, *(tensors[key].numpy() for key in sorted(tensors)))
 
 
-def _check(progress: Progress, net: nn.Module) -> None:
-    """Refuse what the loop cannot go on from.
+def _check(checkpoint: Checkpoint, net: nn.Module) -> None:
+    """Refuse a state from which the loop cannot continue.
 
     Raises:
         ValueError: what is wrong.
     """
-    if [e.epoch for e in progress.log] != list(range(1, len(progress.log) + 1)) or not progress.log:
-        raise ValueError("its log does not count the epochs from 1")
+    if [e.epoch for e in checkpoint.log] != list(
+        range(1, len(checkpoint.log) + 1)
+    ) or not checkpoint.log:
+        raise ValueError("its log does not number the epochs from 1")
     wanted = net.state_dict()
-    for part in ("network", "best", "ema"):
-        held: Mapping[str, Tensor] = getattr(progress, part)
-        lacking = set(wanted) - set(held) if part == "network" or (held and part == "best") else ()
-        strange = sorted({*lacking, *(set(held) - set(wanted))})
+    for name in ("network", "best", "ema"):
+        stored: Mapping[str, Tensor] = getattr(checkpoint, name)
+        complete = name == "network" or (name == "best" and stored)
+        lacking = set(wanted) - set(stored) if complete else set()
+        strange = sorted(lacking | (set(stored) - set(wanted)))
         if strange:
-            raise ValueError(f"{part}: {strange[0]} is not in both the file and the network")
-        for key, value in held.items():
+            raise ValueError(f"{name}: {strange[0]} is not in both the file and the network")
+        for key, value in stored.items():
             if (value.shape, value.dtype) != (wanted[key].shape, wanted[key].dtype):
                 raise ValueError(
-                    f"{part}.{key}: {value.dtype} of shape {tuple(value.shape)}, wanted "
+                    f"{name}.{key}: {value.dtype} of shape {tuple(value.shape)}, wanted "
                     f"{wanted[key].dtype} of {tuple(wanted[key].shape)}"
                 )
-    decay_on = "all" if len(progress.optimiser["param_groups"]) == 1 else "kernels"
-    groups = optimised(net, decay_on, 0)
+    decay_on = "all" if len(checkpoint.optimiser["param_groups"]) == 1 else "kernels"
+    groups = optimiser_groups(net, decay_on, 0)
     shapes = [parameter.shape for group in groups for parameter in group["params"]]
-    for number, kept in progress.optimiser["state"].items():
+    for number, kept in checkpoint.optimiser["state"].items():
         if number not in range(len(shapes)):
             raise ValueError(f"optimiser: no parameter {number} in the network")
         for key, value in kept.items():
-            # true of SGD, of Adam and its kin, and of Muon: a number, or one a weight
+            # SGD, Adam and its variants and Muon keep a number, or one for each weight
             if isinstance(value, Tensor) and value.numel() > 1 and value.shape != shapes[number]:
                 raise ValueError(f"optimiser.state.{number}.{key}: not of its parameter's shape")
-    for name, state in progress.generators.items():
+    for name, state in checkpoint.generators.items():
         if state.dtype != torch.uint8 or state.dim() != 1:
             raise ValueError(f"generators.{name}: not a generator's state")

@@ -1,4 +1,4 @@
-"""Batches of images for the loop of `training`, and what a network says of many images."""
+"""Training on images: batches for the loop, and a network's logits for many images."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from spectrolite.samples.augmentation import (
     standardise,
 )
 from spectrolite.samples.split_image_set import ImageSplit
-from spectrolite.training.loop import Epoch, Progress, fit
+from spectrolite.training.loop import Checkpoint, Epoch, fit
 from spectrolite.training.settings import AugmentationSettings, ImageSettings
 
-AT_A_TIME = 500  # images in one pass that only looks
+AT_A_TIME = 500  # images in one pass without gradients
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,61 +56,61 @@ def fit_images(
     order: int,
     dropout: int,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
-    progress: Progress | None = None,
-    keep: Callable[[Progress], None] = lambda _: None,
+    checkpoint: Checkpoint | None = None,
+    save: Callable[[Checkpoint], None] = lambda _: None,
 ) -> list[Epoch]:
-    """Fit an image network in place, with the channels last in memory.
+    """Train an image network in place, with the channels last in memory.
 
     Every epoch shows each training image once, in batches whose sizes differ by one at most.
 
     Args:
-        net: the network, on any device; it is moved to the one of the settings.
-        split: whose training images give the loss, and whose validation images are watched.
-        mean: `(C,)` of the training images, as `channel_statistics` gives it.
-        std: the same.
+        net: the network, on any device; it is moved to the device of the settings.
+        split: its training images give the loss, its validation images the validation accuracy.
+        mean: `(C,)` mean of the training images, from `channel_statistics`.
+        std: `(C,)` standard deviation, from the same.
         settings: of augmentation and loop.
-        order: seed of the order of the images and of how they are changed.
+        order: seed of the order of the images and of their augmentation.
         dropout: seed of torch's global generator while the loop runs.
         on_epoch: called after every epoch.
-        progress: where an earlier call stood, to go on from there to the same bits.
-        keep: called with where the loop stands, as in `fit`.
+        checkpoint: from an earlier call, to continue to the same bits.
+        save: called with checkpoints, as in `fit`.
 
     Returns:
         The log, an entry an epoch.
     """
-    chosen = settings.training
-    device = pick_device(chosen.device)
+    loop = settings.training
+    device = pick_device(loop.device)
     net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     generator = torch.Generator().manual_seed(order)
-    shown = _Shown(split, mean, std, settings.augmentation, chosen.batch, generator, device)
-    if progress is not None:
-        shown.epoch = len(progress.log)
-    held = split.images.pixels[split.validation]
+    epochs = _Epochs(split, mean, std, settings.augmentation, loop.batch, generator, device)
+    if checkpoint is not None:
+        epochs.epoch = len(checkpoint.log)
+    validation = split.images.pixels[split.validation]
     truth = split.images.targets[split.validation]
 
     def validate() -> float:
-        said = logits_of(net, held, mean, std, device).argmax(1).numpy()
-        return float((said == truth).mean())
+        predicted = logits_of(net, validation, mean, std, device).argmax(1).numpy()
+        return float((predicted == truth).mean())
 
     devices = [device] if device.type == "cuda" else []
     with kept_memory(), torch.random.fork_rng(devices=devices):
         torch.manual_seed(dropout)
         return fit(
             net,
-            shown.batches,
-            shown.steps,
-            torch.bincount(shown.targets, minlength=shown.classes),
-            chosen,
-            validate if len(held) else None,
+            epochs.batches,
+            epochs.steps,
+            torch.bincount(epochs.targets, minlength=epochs.classes),
+            loop,
+            validate if len(validation) else None,
             on_epoch,
             generator,
-            progress,
-            keep,
+            checkpoint,
+            save,
         )
 
 
-class _Shown:
-    """The training images, as each epoch shows them."""
+class _Epochs:
+    """The training images: shuffled and augmented anew for each epoch."""
 
     def __init__(
         self,
@@ -128,27 +128,28 @@ class _Shown:
         self.mean, self.std = mean.to(device), std.to(device)
         self.changes, self.generator, self.device = changes, generator, device
         n = len(self.targets)
-        # BatchNorm wants two images or more in each of the batches
+        # BatchNorm needs at least two images in each batch
         self.steps = max(1, min(-(-n // batch), n // 2))
         self.mirrored = torch.rand(n, generator=generator) < 0.5
         self.epoch = 0
 
     def batches(self) -> Iterator[ImageBatch]:
-        """Each image once, in random order, changed at random."""
+        """Each image once, in random order, augmented at random."""
         self.epoch += 1
         order = torch.randperm(len(self.targets), generator=self.generator)
-        for chosen in torch.tensor_split(order, self.steps):
-            yield self._batch(chosen)
+        for indices in torch.tensor_split(order, self.steps):
+            yield self._batch(indices)
 
-    def _batch(self, chosen: Tensor) -> ImageBatch:
+    def _batch(self, indices: Tensor) -> ImageBatch:
         changes, generator = self.changes, self.generator
-        images, targets = self.pixels[chosen].to(self.device), self.targets[chosen].to(self.device)
+        images = self.pixels[indices].to(self.device)
+        targets = self.targets[indices].to(self.device)
         if changes.pad:
             images = pad_crop(images, generator, changes.pad, changes.fill)
         if changes.mirror == "random":
             images = random_flip(images, generator)
         elif changes.mirror == "alternating":
-            images = alternating_flip(images, self.mirrored[chosen], self.epoch)
+            images = alternating_flip(images, self.mirrored[indices], self.epoch)
         images = standardise(images, self.mean, self.std)
         if changes.cutout:
             images = cutout(images, generator, changes.cutout)
@@ -166,19 +167,19 @@ def logits_of(
     device: torch.device,
     at_a_time: int = AT_A_TIME,
 ) -> Tensor:
-    """`(N, classes)` float32 on the CPU: what a network says of images as they are.
+    """`(N, classes)` float32 on the CPU: a network's logits for images without augmentation.
 
     Args:
-        net: the network, on `device`, in the mode that it is to be asked in.
+        net: the network, on `device`, in training or evaluation mode.
         pixels: `(N, C, H, W)` uint8.
-        mean: `(C,)` of the images that trained.
-        std: the same.
+        mean: `(C,)` mean of the training images, from `channel_statistics`.
+        std: `(C,)` standard deviation, from the same.
         device: where to compute.
-        at_a_time: images in one pass. In evaluation mode it is a matter of speed alone.
+        at_a_time: images in one pass. In evaluation mode it matters for speed only.
     """
-    said = []
+    logits = []
     for start in range(0, len(pixels), at_a_time):
         images = torch.from_numpy(pixels[start : start + at_a_time].copy()).to(device)
         images = standardise(images, mean.to(device), std.to(device))
-        said.append(net(images.contiguous(memory_format=torch.channels_last)).float().cpu())
-    return torch.cat(said)
+        logits.append(net(images.contiguous(memory_format=torch.channels_last)).float().cpu())
+    return torch.cat(logits)

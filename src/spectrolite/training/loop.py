@@ -1,6 +1,6 @@
-"""One loop, read top to bottom. `fit` knows batches; `fit_scene` makes them of a scene.
+"""The training loop, read top to bottom: `fit` takes batches of any kind.
 
-Those of images are made by `image_training`.
+`scene_loop` makes them of a scene, `image_loop` of images.
 """
 
 from __future__ import annotations
@@ -16,11 +16,17 @@ import torch
 from torch import Tensor, nn
 
 from spectrolite.errors import SettingsError, TrainingError
-from spectrolite.training.optimisers import average, copied, holding, make_optimiser, make_schedule
+from spectrolite.training.optimisers import (
+    copy_weights,
+    make_optimiser,
+    make_schedule,
+    temporary_weights,
+    update_averages,
+)
 from spectrolite.training.settings import LoopSettings
 
 KEEP_EVERY_S = 20.0
-"""Seconds between two states that the loop hands out. One of HybridSN takes 0.2 s to write."""
+"""Seconds between two checkpoints: writing one takes a small part of that."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +35,12 @@ class Epoch:
 
     Attributes:
         epoch: number, from 1.
-        loss: mean over the epoch's training pixels or images, smoothing and weights included.
-        training_accuracy: over the same as they were seen, dropout and augmentation live; of a
-            blend, the class with the larger share counts.
-        validation_accuracy: in evaluation mode, of the averaged weights where some are kept, 0 to
-            1; nothing without a validation part.
+        loss: mean over the epoch's training pixels or images, with label smoothing and class
+            weights.
+        training_accuracy: over the same pixels or images, with dropout and augmentation active, 0
+            to 1; of a blended image, the class with the larger share counts.
+        validation_accuracy: in evaluation mode, of the averaged weights if there are any, 0 to 1;
+            None without a validation part.
         learning_rate: after the epoch's last step.
         elapsed_s: seconds since the loop began.
     """
@@ -52,8 +59,8 @@ def best_epoch(log: Sequence[Epoch]) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class Progress:
-    """Where the loop stands after an epoch: all that the next one depends on.
+class Checkpoint:
+    """The state of a training after an epoch: all that the next epoch depends on.
 
     The tensors are the loop's own and change with its next step: write or copy them at once.
 
@@ -64,9 +71,9 @@ class Progress:
         schedule: its `state_dict()`.
         generators: states, uint8: `order`, `torch`, and the device's own where it has one.
         best_epoch: the one with the best validation accuracy; 0 without `patience`.
-        best_accuracy: that accuracy; -1 without `patience`.
+        best_accuracy: its validation accuracy; -1 without `patience`.
         best: its weights and running statistics; empty without `patience`.
-        ema: averaged weights, by name; empty where none are kept.
+        ema: averaged weights, by name; empty if none are averaged.
     """
 
     log: tuple[Epoch, ...]
@@ -80,8 +87,72 @@ class Progress:
     ema: Mapping[str, Tensor] = field(default_factory=dict)
 
 
+@dataclass(eq=False)
+class TrainingState:
+    """Everything that changes while a network trains; attributes as those of `Checkpoint`."""
+
+    net: nn.Module
+    optimiser: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    generator: torch.Generator | None
+    ema: dict[str, Tensor]
+    log: list[Epoch] = field(default_factory=list)
+    best_epoch: int = 0
+    best_accuracy: float = -1.0
+    best: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network's weights are."""
+        return next(self.net.parameters()).device
+
+    def checkpoint(self) -> Checkpoint:
+        """The state as values."""
+        return Checkpoint(
+            tuple(self.log),
+            self.net.state_dict(),
+            self.optimiser.state_dict(),
+            self.schedule.state_dict(),
+            _generators(self.device, self.generator),
+            self.best_epoch,
+            self.best_accuracy,
+            self.best,
+            self.ema,
+        )
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Continue from a checkpoint, to the bits of a training that was never interrupted.
+
+        Raises:
+            SettingsError: a checkpoint without the averages that the settings ask for.
+        """
+        if set(checkpoint.ema) != set(self.ema):
+            raise SettingsError(
+                "checkpoint: its averaged weights are not those that --ema asks for"
+            )
+        self.log = list(checkpoint.log)
+        self.best_epoch, self.best_accuracy = checkpoint.best_epoch, checkpoint.best_accuracy
+        self.best = dict(checkpoint.best)
+        self.net.load_state_dict(dict(checkpoint.network))
+        for key, value in self.ema.items():
+            value.copy_(checkpoint.ema[key])  # in place: another memory layout may round otherwise
+        _load_optimiser(self.optimiser, checkpoint.optimiser)
+        self.schedule.load_state_dict(dict(checkpoint.schedule))
+        _set_generators(checkpoint.generators, self.device, self.generator)
+
+    def validate(self, accuracy_of_net: Callable[[], float], keep_best: bool) -> float:
+        """Validation accuracy with the averaged weights; the best weights are copied on request."""
+        self.net.eval()
+        with temporary_weights(self.net, self.ema):
+            accuracy = accuracy_of_net()
+            if keep_best and accuracy > self.best_accuracy:
+                self.best_accuracy, self.best_epoch = accuracy, len(self.log) + 1
+                self.best = copy.deepcopy(self.net.state_dict())
+        return accuracy
+
+
 class LoopBatch(Protocol):
-    """What the loop asks of a batch; `tiles.Batch` is one of scenes."""
+    """What the loop asks of a batch: `scene_batches.Batch` or `image_loop.ImageBatch`."""
 
     @property
     def targets(self) -> Tensor:
@@ -89,7 +160,7 @@ class LoopBatch(Protocol):
         ...
 
     def logits(self, net: Any, device: torch.device) -> Tensor:
-        """`(P, classes)`: what the network, on that device, says."""
+        """`(P, classes)`: the network's outputs, computed on that device."""
         ...
 
 
@@ -102,10 +173,10 @@ def fit(
     validate: Callable[[], float] | None = None,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
     generator: torch.Generator | None = None,
-    progress: Progress | None = None,
-    keep: Callable[[Progress], None] = lambda _: None,
+    checkpoint: Checkpoint | None = None,
+    save: Callable[[Checkpoint], None] = lambda _: None,
 ) -> list[Epoch]:
-    """Fit `net` in place; it ends in evaluation mode.
+    """Train `net` in place; it ends in evaluation mode.
 
     Dropout draws from torch's global generator, which the caller seeds: its layers take no other.
 
@@ -115,68 +186,40 @@ def fit(
         steps: batches an epoch.
         class_counts: `(classes,)` training pixels or images a class; 0 where a class has none.
         settings: the loop's settings.
-        validate: accuracy of the net on the validation part, in evaluation mode.
+        validate: accuracy of the net on the validation part, in evaluation mode, 0 to 1.
         on_epoch: called after every epoch.
-        generator: the one that `epoch_batches` draws from, to be kept with the rest.
-        progress: where an earlier call with the same arguments stood; the loop goes on from there
-            and ends with the bits of one that never stopped.
-        keep: called with where the loop stands after the first epoch, after the last, and about
-            every `KEEP_EVERY_S` seconds between them.
+        generator: the one that `epoch_batches` draws from; its state goes into checkpoints.
+        checkpoint: from an earlier call with the same arguments; the loop continues from there and
+            ends with the bits of a training that was never interrupted.
+        save: called with a checkpoint after the first epoch, after the last, and about every
+            `KEEP_EVERY_S` seconds between them.
 
     Returns:
         The log, an entry an epoch.
 
     Raises:
-        SettingsError: early stopping without a validation part, or progress without the averages
-            that the settings ask for.
-        TrainingError: the loss became NaN or infinite.
+        SettingsError: early stopping without a validation part, or a checkpoint without the
+            averages that the settings ask for.
+        TrainingError: the loss or a weight became NaN or infinite.
     """
     if settings.patience and validate is None:
         raise SettingsError(
             "--patience: early stopping needs a validation part; add validation=0.1 to --split"
         )
-    device = next(net.parameters()).device
-    epochs = settings.epochs
-    optimiser = make_optimiser(net, settings)
+    epochs, optimiser = settings.epochs, make_optimiser(net, settings)
     schedule = make_schedule(optimiser, settings, epochs * steps)
+    averages = copy_weights(net.state_dict()) if settings.ema else {}
+    state = TrainingState(net, optimiser, schedule, generator, averages)
+    if checkpoint is not None:
+        state.restore(checkpoint)
+    device, saved_epoch, saved_s = state.device, len(state.log), -math.inf
     criterion = nn.CrossEntropyLoss(
         weight=_class_weights(class_counts, settings.class_weights).to(device),
         label_smoothing=settings.label_smoothing,
     )
-    log: list[Epoch] = []
-    best_accuracy, best_epoch, best_state = -1.0, 0, net.state_dict()
-    averaged = copied(net.state_dict()) if settings.ema else {}
-    kept_epoch, kept_s = 0, -math.inf
-    if progress is not None:
-        log, kept_epoch = list(progress.log), len(progress.log)
-        best_accuracy, best_epoch = progress.best_accuracy, progress.best_epoch
-        best_state = dict(progress.best)
-        net.load_state_dict(dict(progress.network))
-        if set(progress.ema) != set(averaged):
-            raise SettingsError("progress: its averaged weights are not those that --ema asks for")
-        for key, value in averaged.items():
-            value.copy_(progress.ema[key])  # in place, for another layout may round otherwise
-        _load_optimiser(optimiser, progress.optimiser)
-        schedule.load_state_dict(dict(progress.schedule))
-        _set_generators(progress.generators, device, generator)
-
-    def stands() -> Progress:
-        best = best_state if settings.patience else {}
-        return Progress(
-            tuple(log),
-            net.state_dict(),
-            optimiser.state_dict(),
-            schedule.state_dict(),
-            _generators(device, generator),
-            best_epoch,
-            best_accuracy,
-            best,
-            averaged,
-        )
-
-    start = time.perf_counter() - (log[-1].elapsed_s if log else 0.0)
-    for epoch in range(len(log) + 1, epochs + 1):
-        if settings.patience and len(log) - best_epoch >= settings.patience:
+    start = time.perf_counter() - (state.log[-1].elapsed_s if state.log else 0.0)
+    for epoch in range(len(state.log) + 1, epochs + 1):
+        if settings.patience and len(state.log) - state.best_epoch >= settings.patience:
             break
         net.train()
         loss_sum, right, seen = 0.0, 0, 0
@@ -188,7 +231,7 @@ def fit(
             loss.backward()
             optimiser.step()
             schedule.step()
-            average(averaged, net, settings.ema, step)
+            update_averages(state.ema, net, settings.ema, step)
             loss_sum += loss.item() * len(targets)
             truth = targets if targets.dim() == 1 else targets.argmax(1)
             right += int((logits.argmax(1) == truth).sum())
@@ -198,38 +241,31 @@ def fit(
                 f"the loss became {loss_sum} in epoch {epoch} of {epochs}; "
                 f"lower --learning-rate (now {settings.learning_rate})"
             )
-        accuracy = None
-        if validate is not None:
-            net.eval()
-            with holding(net, averaged):
-                accuracy = validate()
-                if settings.patience and accuracy > best_accuracy:
-                    best_accuracy, best_epoch = accuracy, epoch
-                    best_state = copy.deepcopy(net.state_dict())
+        accuracy = state.validate(validate, bool(settings.patience)) if validate else None
         rate = float(optimiser.param_groups[0]["lr"])
         elapsed = time.perf_counter() - start
-        log.append(Epoch(epoch, loss_sum / seen, right / seen, accuracy, rate, elapsed))
-        if time.perf_counter() - kept_s >= KEEP_EVERY_S:
-            keep(stands())
-            kept_epoch, kept_s = epoch, time.perf_counter()
-        on_epoch(log[-1])
-    if kept_epoch < len(log):
-        keep(stands())
-    net.load_state_dict(best_state if settings.patience else {**net.state_dict(), **averaged})
+        state.log.append(Epoch(epoch, loss_sum / seen, right / seen, accuracy, rate, elapsed))
+        if time.perf_counter() - saved_s >= KEEP_EVERY_S:
+            save(state.checkpoint())
+            saved_epoch, saved_s = epoch, time.perf_counter()
+        on_epoch(state.log[-1])
+    if saved_epoch < len(state.log):
+        save(state.checkpoint())
+    net.load_state_dict(state.best or {**net.state_dict(), **state.ema})
     net.eval()
     if not all(bool(p.isfinite().all()) for p in net.parameters()):
         raise TrainingError(
             f"weights became NaN or infinite in the last step of {epochs} epochs; "
             f"lower --learning-rate (now {settings.learning_rate})"
         )
-    return log
+    return state.log
 
 
 def _load_optimiser(optimiser: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
     optimiser.load_state_dict(dict(state))
     for parameter, kept in optimiser.state.items():
         for key, value in kept.items():
-            # laid out as the parameter is, for another layout may round in another order
+            # in the memory layout of the parameter: another one may round in another order
             if isinstance(value, Tensor) and value.shape == parameter.shape:
                 kept[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
@@ -259,8 +295,8 @@ def _set_generators(
 
 def _class_weights(counts: Tensor, kind: str) -> Tensor:
     """`(classes,)` float32: ones, or inverse counts scaled to a mean of 1 over training pixels."""
-    there = counts > 0
+    trains = counts > 0
     if kind == "none":
         return torch.ones(len(counts))
-    weights = torch.where(there, counts.sum() / (there.sum() * counts.clamp(min=1)), 0.0)
+    weights = torch.where(trains, counts.sum() / (trains.sum() * counts.clamp(min=1)), 0.0)
     return weights.float()

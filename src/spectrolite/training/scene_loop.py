@@ -1,4 +1,4 @@
-"""The training loop on scenes: whole windows with the loss at training pixels only."""
+"""Training on scenes: windows or patches, with the loss at training pixels only."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from spectrolite.data.scene import Window
 from spectrolite.data.scene_sets import Pixels, by_scene
 from spectrolite.machine import kept_memory, pick_device
 from spectrolite.models import SceneNetwork
-from spectrolite.samples.band_reduction import Reduced
+from spectrolite.samples.band_reduction import Reduced, reduced_array
 from spectrolite.samples.scene_batches import Batch, TrainingScene, dense_epoch, patch_epoch
 from spectrolite.samples.split_scene import Split
-from spectrolite.training.loop import Epoch, Progress, fit
+from spectrolite.training.loop import Checkpoint, Epoch, fit
 from spectrolite.training.settings import TrainingSettings
 
 
@@ -29,31 +29,31 @@ def fit_scene(
     order: int,
     dropout: int,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
-    progress: Progress | None = None,
-    keep: Callable[[Progress], None] = lambda _: None,
+    checkpoint: Checkpoint | None = None,
+    save: Callable[[Checkpoint], None] = lambda _: None,
 ) -> list[Epoch]:
-    """Fit a scene network in place, in the mode that was chosen.
+    """Train a scene network in place, in the mode of the settings.
 
     Args:
-        net: the network, on any device; it is moved to the one of the settings.
-        reduced: `(rows, cols, components)` the scene as the network sees it; or each of several.
-            Of those that stay in their files, windows are read that hold a training or a validation
-            pixel, and held until the end.
-        split: whose training pixels give the loss, and whose validation pixels are watched.
+        net: the network, on any device; it is moved to the device of the settings.
+        reduced: `(rows, cols, components)` float32, the scene as the network's input; or each of
+            several. From scenes that stay in their files, the windows with a training or validation
+            pixel are read once and kept in memory.
+        split: its training pixels give the loss, its validation pixels the validation accuracy.
         settings: the loop's settings.
         order: seed of the order and the orientations of windows or patches.
-        dropout: seed of dropout.
+        dropout: seed of torch's global generator while the loop runs, for dropout.
         on_epoch: called after every epoch.
-        progress: where an earlier call stood, to go on from there to the same bits.
-        keep: called with where the loop stands, as in `fit`.
+        checkpoint: from an earlier call, to continue to the same bits.
+        save: called with checkpoints, as in `fit`.
 
     Returns:
         The log, an entry an epoch.
     """
     labels = split.labels
-    parts = [Reduced(reduced)] if isinstance(reduced, np.ndarray) else reduced
-    scenes = _training_scenes(parts, split, split.train, net.halo, settings.window)
-    watched = _training_scenes(parts, split, split.validation, net.halo, settings.window)
+    inputs = [reduced_array(reduced)] if isinstance(reduced, np.ndarray) else reduced
+    scenes = _training_scenes(inputs, split, split.train, net.halo, settings.window)
+    validation = _training_scenes(inputs, split, split.validation, net.halo, settings.window)
     device = pick_device(settings.device)
     net.to(device)
     windows = [
@@ -70,21 +70,21 @@ def fit_scene(
 
     dense = settings.mode == "dense"
     steps = len(windows) if dense else -(-len(split.train) // settings.batch)
-    taught = np.searchsorted(labels.class_ids, labels.array.ravel()[split.train])
-    counts = torch.bincount(torch.from_numpy(taught), minlength=len(labels.class_ids))
+    classes = np.searchsorted(labels.class_ids, labels.array.ravel()[split.train])
+    counts = torch.bincount(torch.from_numpy(classes), minlength=len(labels.class_ids))
 
     @torch.inference_mode()
     def validate() -> float:
         """Accuracy at the validation pixels, a thousand at a time."""
         right = 0
-        for scene in watched:
+        for scene in validation:
             for window, block in scene.blocks:
-                inputs, targets = block[None].to(device), scene.targets[window.slices]
+                image, targets = block[None].to(device), scene.targets[window.slices]
                 rows, cols = (targets >= 0).nonzero(as_tuple=True)
-                for part in torch.split(torch.arange(len(rows)), 1000):
-                    where = (torch.zeros_like(part), rows[part], cols[part])
-                    logits = net.at(inputs, *(w.to(device) for w in where))
-                    truth = targets[rows[part], cols[part]]
+                for some in torch.split(torch.arange(len(rows)), 1000):
+                    pixels = (torch.zeros_like(some), rows[some], cols[some])
+                    logits = net.at(image, *(p.to(device) for p in pixels))
+                    truth = targets[rows[some], cols[some]]
                     right += int((logits.argmax(1).cpu() == truth).sum())
         return right / len(split.validation)
 
@@ -100,33 +100,28 @@ def fit_scene(
             validate if len(split.validation) else None,
             on_epoch,
             generator,
-            progress,
-            keep,
+            checkpoint,
+            save,
         )
 
 
 def _training_scenes(
-    parts: Sequence[Reduced], split: Split, pixels: Pixels, halo: int, side: int
+    inputs: Sequence[Reduced], split: Split, pixels: Pixels, halo: int, side: int
 ) -> list[TrainingScene]:
-    """Each scene with the targets of these pixels."""
+    """Each scene with targets at some pixels."""
     labels = split.labels
     index = np.full(labels.array.size, -1, np.int64)
     index[pixels] = np.searchsorted(labels.class_ids, labels.array.ravel()[pixels])
-    made = []
+    scenes = []
     of_each = by_scene(labels.shapes, index)
-    for part, shape, here in zip(parts, labels.shapes, of_each, strict=True):
-        targets = torch.from_numpy(here).view(shape)
-        if part.array is None:
-            made.append(TrainingScene(partial(_window, part), targets, halo, side))
-        else:
-            made.append(TrainingScene(_image(part.array), targets, halo, max(shape)))
-    return made
+    for reduced, shape, targets in zip(inputs, labels.shapes, of_each, strict=True):
+        read = partial(_read, reduced)
+        whole = Window(0, shape[0], 0, shape[1])
+        image = read(whole) if reduced.in_memory else read
+        scenes.append(TrainingScene(image, torch.from_numpy(targets).view(shape), halo, side))
+    return scenes
 
 
-def _window(part: Reduced, window: Window) -> Tensor:
-    return _image(part.read(window))
-
-
-def _image(array: NDArray[np.float32]) -> Tensor:
-    """`(rows, cols, components)` to `(components, rows, cols)`."""
-    return torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))
+def _read(reduced: Reduced, window: Window) -> Tensor:
+    """`(components, rows, cols)` of a window."""
+    return torch.from_numpy(np.ascontiguousarray(reduced.read(window).transpose(2, 0, 1)))

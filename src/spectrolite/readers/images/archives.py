@@ -1,10 +1,10 @@
-"""Files of a folder, of a `.tar`, a `.tar.gz` or a `.zip`, by paths that stay inside it.
+"""Files of a folder, a `.tar`, a `.tar.gz` or a `.zip`, by paths that stay inside it.
 
-Nothing is unpacked to disk. First `listing` looks at names and declared sizes alone, then
-`contents` reads one file at a time, never more of it than was declared.
+Nothing is unpacked to disk. `listing` reads only names and declared sizes; then `contents` reads
+one file at a time, never more of it than was declared.
 
-What systems leave behind is not listed: names that begin with a dot (`.DS_Store`, `._photo.jpg`),
-`__MACOSX`, `Thumbs.db` and `desktop.ini`.
+Files that operating systems create are not listed: names that begin with a dot (`.DS_Store`,
+`._photo.jpg`), `__MACOSX`, `Thumbs.db` and `desktop.ini`.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from spectrolite.errors import ReadError
 
 ENDINGS = (".tar", ".tar.gz", ".tgz", ".zip")
 
-MOST_FILES = 2**21  # ImageNet has 1.3 million
-MOST_BYTES = 2**36  # 64 GiB over all files, as declared
-MOST_READ = 2**28  # 256 MiB at once: tarfile reads a header's extension whole, however long
+MAX_FILES = 2**21  # ImageNet has 1.3 million
+MAX_BYTES = 2**36  # 64 GiB over all files, as declared
+MAX_READ = 2**28  # 256 MiB at once: tarfile reads extended headers of any length in one piece
 
-LEFT_BEHIND = ("__MACOSX", "Thumbs.db", "desktop.ini")
+SYSTEM_FILES = ("__MACOSX", "Thumbs.db", "desktop.ini")
 TAR_BLOCK = 512
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What a folder or an archive says it holds.
+    """Contents that a folder or an archive declares.
 
     Attributes:
         files: path inside, with `/` between its parts, to declared size in bytes; in the order of
             the archive, sorted for a folder.
-        folders: paths of the folders inside, those without a file too.
+        folders: paths of the folders inside, including empty ones.
     """
 
     files: dict[str, int] = field(default_factory=dict)
@@ -51,9 +51,8 @@ def listing(path: Path) -> Listing:
     """Names and sizes, without reading a file.
 
     Raises:
-        ReadError: nothing there, another ending, a damaged archive, a path or a link that leads
-            out, a name that is no text or stands twice, something that is no ordinary file, or too
-            much.
+        ReadError: no such file, another ending, a damaged archive, a path or a link that leads
+            outside, a name that is not text or appears twice, a special file, or too many files.
     """
     if path.is_dir():
         return _checked(path, _walk(path))
@@ -70,7 +69,7 @@ def contents(path: Path, files: Mapping[str, int]) -> Iterator[tuple[str, bytes]
 
     Args:
         path: the folder or archive.
-        files: some of what `listing` found.
+        files: some of the files of `listing`.
 
     Raises:
         ReadError: a file that cannot be read.
@@ -99,24 +98,24 @@ def contents(path: Path, files: Mapping[str, int]) -> Iterator[tuple[str, bytes]
 
 
 def _checked(path: Path, found: Iterator[tuple[str, int | None]]) -> Listing:
-    """Collect names and sizes while they stay within the limits; a folder has no size."""
+    """Collect names and sizes while they are within the limits; a folder has no size."""
     listed, total = Listing(), 0
     for count, (name, size) in enumerate(found, start=1):
         total += size or 0
-        # Before the next header is looked for: what lies between is unpacked to get there.
-        if count > MOST_FILES or total > MOST_BYTES:
+        # Check before the next header: finding it means unpacking what is before it.
+        if count > MAX_FILES or total > MAX_BYTES:
             raise ReadError(
-                f"{path}: more than {MOST_FILES:,} files or {MOST_BYTES / 2**30:.0f} GiB as "
-                f"declared, up to {name}; take a part of it"
+                f"{path}: more than {MAX_FILES:,} files or {MAX_BYTES / 2**30:.0f} GiB as "
+                f"declared, up to {name}; use a part of it"
             )
         if any(unicodedata.category(c) in ("Cc", "Cs") for c in name):
-            raise ReadError(f"{path}: the name {name!r} is no printable text; rename it")
-        if any(part.startswith(".") or part in LEFT_BEHIND for part in name.split("/")):
+            raise ReadError(f"{path}: the name {name!r} is not printable text; rename it")
+        if any(part.startswith(".") or part in SYSTEM_FILES for part in name.split("/")):
             continue
         if size is None:
             listed.folders.add(name)
         elif name in listed.files:
-            raise ReadError(f"{path}: {name} stands in it twice; pack it anew")
+            raise ReadError(f"{path}: {name} appears twice; pack it again")
         else:
             listed.files[name] = size
     return listed
@@ -127,8 +126,8 @@ def _walk(root: Path) -> Iterator[tuple[str, int | None]]:
         raise ReadError(f"{error.filename}: cannot be read ({error.strerror})") from error
 
     for folder, below, names in os.walk(root, onerror=unreadable):
-        # Pruned in place: what is not listed is not entered either.
-        below[:] = sorted(n for n in below if not n.startswith(".") and n not in LEFT_BEHIND)
+        # In place: `os.walk` does not enter what is removed here.
+        below[:] = sorted(n for n in below if not n.startswith(".") and n not in SYSTEM_FILES)
         for name in [*below, *sorted(names)]:
             file = Path(folder, name)
             inside = file.relative_to(root).as_posix()
@@ -139,19 +138,19 @@ def _walk(root: Path) -> Iterator[tuple[str, int | None]]:
             elif stat.S_ISREG((status := file.stat()).st_mode):
                 yield inside, status.st_size
             else:
-                raise ReadError(f"{file}: no ordinary file; remove it")
+                raise ReadError(f"{file}: not a regular file; remove it")
 
 
 def _check_link(root: Path, file: Path) -> None:
-    """A link may lead to a file inside `root`, nowhere else."""
+    """A link may only lead to a file inside `root`."""
     try:
         target = file.resolve(strict=True)
     except (OSError, RuntimeError) as error:
         raise ReadError(f"{file}: a link that leads nowhere; remove it") from error
     if not target.is_relative_to(root.resolve()):
-        raise ReadError(f"{file}: a link out of {root}, to {target}; copy what it leads to")
+        raise ReadError(f"{file}: a link out of {root}, to {target}; replace it with a copy")
     if target.is_dir():
-        raise ReadError(f"{file}: a link to a folder; copy what it leads to")
+        raise ReadError(f"{file}: a link to a folder; replace it with a copy")
 
 
 def _zip_members(path: Path) -> Iterator[tuple[str, int | None]]:
@@ -175,7 +174,7 @@ def _tar_members(path: Path) -> Iterator[tuple[str, int | None]]:
                 raise ReadError(f"{path}: {name} is a link or a device; pack the file itself")
             if name:
                 yield name, None if member.isdir() else member.size
-        # A tar ends with blocks of zeros; without them it was cut, if only between two files.
+        # A tar ends with blocks of zeros; without them it was cut off, perhaps between two files.
         stream.seek(tar.offset)
         if stream.read(TAR_BLOCK) != bytes(TAR_BLOCK):
             raise ReadError(f"{path}: cut off: the end mark of a tar is missing; copy it again")
@@ -186,7 +185,7 @@ def _inside(path: Path, name: str) -> str:
     parts = name.split("/")
     if name.startswith("/") or ".." in parts or "\\" in name or ":" in parts[0] or "\0" in name:
         raise ReadError(
-            f"{path}: the name {name!r} leads out of the archive; pack it anew, with names like "
+            f"{path}: the name {name!r} leads out of the archive; pack it again, with names like "
             "class/image.png"
         )
     return "/".join(part for part in parts if part not in ("", "."))
@@ -195,7 +194,7 @@ def _inside(path: Path, name: str) -> str:
 def _whole(path: Path, name: str, size: int, content: bytes) -> bytes:
     if len(content) != size:
         raise ReadError(
-            f"{path}/{name}: {size:,} bytes declared, {len(content):,} there; pack it anew"
+            f"{path}/{name}: {size:,} bytes declared, {len(content):,} found; pack it again"
         )
     return content
 
@@ -205,7 +204,7 @@ def _is_zip(path: Path) -> bool:
 
 
 class _Bounded:
-    """A stream that never hands out more than `MOST_READ` bytes at once."""
+    """A stream that never returns more than `MAX_READ` bytes at once."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -213,8 +212,8 @@ class _Bounded:
 
     def read(self, size: int = -1) -> bytes:
         """At most `size` bytes."""
-        if not 0 <= size <= MOST_READ:
-            raise tarfile.ReadError(f"{size} bytes in one piece, more than {MOST_READ}")
+        if not 0 <= size <= MAX_READ:
+            raise tarfile.ReadError(f"{size} bytes in one piece, more than {MAX_READ}")
         return self._stream.read(size)
 
 
@@ -235,12 +234,12 @@ def _opened_zip(path: Path) -> Iterator[zipfile.ZipFile]:
 
 @contextmanager
 def _damage(path: Path) -> Iterator[None]:
-    """What the library says of a damaged archive, as one kind of error."""
+    """Errors of the libraries for a damaged archive, as ReadError."""
     try:
         yield
     except ReadError:
         raise
-    except Exception as error:  # tarfile and zipfile let many kinds through
+    except Exception as error:  # tarfile and zipfile raise many kinds of errors
         raise ReadError(
             f"{path}: a damaged archive ({type(error).__name__}: {error}); copy or pack it again"
         ) from error

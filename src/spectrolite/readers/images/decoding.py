@@ -2,8 +2,8 @@
 
 Rules, stated here once:
 - EXIF rotation is applied;
-- grey becomes three equal channels; a palette is looked up; of 16 bits the high byte is kept;
-- what is transparent is laid over white;
+- grey becomes three equal channels; palettes become colours; of 16 bits the high byte is kept;
+- transparent pixels are blended with white;
 - CMYK becomes RGB as (255 - ink) (255 - black) / 255, without the colour profile;
 - anything else (32-bit, Lab, several frames) is refused. A phone's `MPO` counts as one image: its
   further frames are previews and depth maps.
@@ -35,8 +35,8 @@ ENDINGS = (
     ".webp",
 )
 
-MOST_PIXELS = 2**26  # before and after resizing; a camera's image has 2**24 to 2**26
-MOST_BYTES = 2**26  # of one file
+MAX_PIXELS = 2**26  # before and after resizing; cameras have 2**24 to 2**26
+MAX_BYTES = 2**26  # of one file
 
 PLAIN = ("1", "L", "P", "RGB", "CMYK")
 TRANSPARENT = ("1", "L", "P", "RGB", "LA", "PA", "RGBA")
@@ -47,23 +47,23 @@ def read_picture(content: bytes, where: str, size: int | None = None) -> NDArray
 
     Args:
         content: the file's bytes.
-        where: what messages call it.
+        where: its name in messages.
         size: side in pixels of the square that it becomes: its shorter side is resized to `size`
-            (bicubic, with antialiasing), the longer one in proportion, then the centre is cut out.
-            Without it the image keeps its size.
+            (bicubic, with antialiasing), the longer one in proportion, then the centre is cropped.
+            None keeps the size.
 
     Returns:
         `(3, H, W)` uint8.
 
     Raises:
-        ReadError: an empty, truncated or damaged file, one that is no image, too many pixels,
-            several frames, or a kind of pixel that no rule above names.
+        ReadError: an empty, truncated or damaged file, not an image, too many pixels, several
+            frames, or pixels that no rule above covers.
     """
     if not content:
         raise ReadError(f"{where}: an empty file, 0 bytes")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of what is refused below, or is mended
+            warnings.simplefilter("ignore")  # Pillow warns of what is refused or corrected below
             with Image.open(io.BytesIO(content), formats=FORMATS) as image:
                 _check_header(image, where)
                 upright = ImageOps.exif_transpose(image)
@@ -73,12 +73,12 @@ def read_picture(content: bytes, where: str, size: int | None = None) -> NDArray
         raise
     except UnidentifiedImageError as error:
         raise ReadError(
-            f"{where}: no image of a known format ({', '.join(FORMATS)}); "
+            f"{where}: not an image of a supported format ({', '.join(FORMATS)}); "
             f"it begins with {content[:8]!r}"
         ) from error
     except Image.DecompressionBombError as error:
         raise ReadError(f"{where}: {error}; make it smaller") from error
-    except Exception as error:  # Pillow lets many kinds through for a damaged file
+    except Exception as error:  # Pillow raises many kinds of errors for a damaged file
         raise ReadError(f"{where}: a damaged image ({type(error).__name__}: {error})") from error
 
 
@@ -89,15 +89,15 @@ def grey(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _check_header(image: Image.Image, where: str) -> None:
-    """Before a pixel is decoded."""
+    """Check the size before pixels are decoded."""
     width, height = image.size
-    if width * height > MOST_PIXELS:
+    if width * height > MAX_PIXELS:
         raise ReadError(
-            f"{where}: {width} x {height} pixels, more than {MOST_PIXELS:,}; make it smaller"
+            f"{where}: {width} x {height} pixels, more than {MAX_PIXELS:,}; make it smaller"
         )
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":
-        raise ReadError(f"{where}: {frames} frames; wanted one image a file")
+        raise ReadError(f"{where}: {frames} frames; wanted one image per file")
 
 
 def _rgb(image: Image.Image, where: str) -> Image.Image:
@@ -119,7 +119,7 @@ def _rgb(image: Image.Image, where: str) -> Image.Image:
 def _resized(image: Image.Image, size: int, where: str) -> Image.Image:
     scale = size / min(image.size)
     width, height = (max(size, round(side * scale)) for side in image.size)
-    if width * height > MOST_PIXELS:
+    if width * height > MAX_PIXELS:
         raise ReadError(
             f"{where}: {image.width} x {image.height} pixels are too long and narrow to be resized "
             f"to {size}; crop it"

@@ -1,12 +1,12 @@
-"""A folder a class, or an archive of such folders, as images of one size.
+"""One folder per class, or an archive of such folders, as images of one size.
 
     flowers/daisy/1.jpg                  one set; a split divides it later
-    flowers/train/daisy/1.jpg            two sets, where `train` and `test` both stand there,
-    flowers/test/daisy/7.jpg             with the same classes
+    flowers/train/daisy/1.jpg            two sets, if `train` and `test` are both there, with the
+    flowers/test/daisy/7.jpg             same classes
 
-Folders around it that hold nothing else are stepped into. Classes are the folders' names in the
-order of their characters' codes, images the files' names in that order too. Files beside the class
-folders are left alone unless they look like images.
+Outer folders that hold only one folder are skipped. Classes are sorted by folder name, images by
+file name, both by character code. Files beside the class folders are ignored unless they look like
+images.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from spectrolite.data.images import ImageSet, check_class_names
 from spectrolite.errors import ReadError, SettingsError
 from spectrolite.files import naming
 from spectrolite.readers.images.archives import Listing, contents, listing
-from spectrolite.readers.images.decoding import ENDINGS, MOST_BYTES, grey, read_picture
+from spectrolite.readers.images.decoding import ENDINGS, MAX_BYTES, grey, read_picture
 from spectrolite.readers.scenes.arrays import ArrayShape, check_fits_memory
 
-MOST_SIZE = 4096  # pixels, the largest side to resize to
+MAX_SIZE = 4096  # pixels, largest side to resize to
 
 Classes = dict[str, list[str]]  # class name to the paths of its images
 
@@ -32,27 +32,27 @@ Classes = dict[str, list[str]]  # class name to the paths of its images
 def read_images(
     path: str | Path, image_size: int | None = None, skip_damaged: bool = False
 ) -> tuple[ImageSet, ImageSet | None]:
-    """Read images from a folder a class, or from a `.tar`, `.tar.gz` or `.zip` of it.
+    """Read images from one folder per class, or from a `.tar`, `.tar.gz` or `.zip` of them.
 
     Args:
         path: the folder or the archive.
-        image_size: side in pixels that every image is resized and cropped to: shorter side first,
-            bicubic with antialiasing, then the centre. Without it all must have one size.
-        skip_damaged: leave damaged files out and list them in `skipped` instead of refusing them
-            all. Damage of the archive itself is never skipped.
+        image_size: side in pixels; every image is resized (shorter side, bicubic with
+            antialiasing) and its centre cropped. Default: no resizing, all must have one size.
+        skip_damaged: skip damaged files and list them in `skipped`. Damage of the archive itself is
+            never skipped.
 
     Returns:
-        The training and the test images; or all images and nothing, where they are not divided.
+        Training and test images; or all images and None, if they are not divided.
 
     Raises:
-        ReadError: nothing there, another layout, an empty class folder, a damaged or dangerous
+        ReadError: no such folder, another layout, an empty class folder, a damaged or dangerous
             file, images of several sizes, or more than half of the memory.
         ImagesError: class names that differ only in case.
         SettingsError: a size out of range.
     """
     path = Path(path)
-    if image_size is not None and image_size not in range(1, MOST_SIZE + 1):
-        raise SettingsError(f"--image-size: wanted 1 to {MOST_SIZE} pixels, got {image_size!r}")
+    if image_size is not None and image_size not in range(1, MAX_SIZE + 1):
+        raise SettingsError(f"--image-size: wanted 1 to {MAX_SIZE} pixels, got {image_size!r}")
     listed = listing(path)
     parts = _parts(path, listed)
     wanted = [name for part in parts.values() for files in part.values() for name in files]
@@ -89,7 +89,7 @@ def read_images(
 def _read(
     path: Path, listed: Listing, wanted: list[str], size: int | None, skip_damaged: bool
 ) -> tuple[NDArray[np.uint8], dict[str, str]]:
-    """Pixels of the wanted files in their order, and what is wrong with those left out."""
+    """Pixels of the wanted files in their order, and the faults of the skipped ones."""
     damaged: dict[str, str] = {}
 
     def refuse(name: str, error: ReadError) -> None:
@@ -98,13 +98,12 @@ def _read(
         damaged[name] = str(error)
 
     for name in wanted:
-        if listed.files[name] > MOST_BYTES:
+        if listed.files[name] > MAX_BYTES:
             refuse(
                 name,
                 ReadError(
-                    f"{path}/{name}: {listed.files[name]:,} bytes, more than {MOST_BYTES:,}; "
-                    f"make it "
-                    "smaller"
+                    f"{path}/{name}: {listed.files[name]:,} bytes, more than {MAX_BYTES:,}; "
+                    "make it smaller"
                 ),
             )
     place = {name: i for i, name in enumerate(wanted)}
@@ -119,7 +118,7 @@ def _read(
         if not first:
             shape = (len(wanted), *picture.shape)
             images = ArrayShape("images", shape, "uint8", 1, True)
-            check_fits_memory(path, images, remedy="take fewer, or a smaller --image-size")
+            check_fits_memory(path, images, remedy="use fewer, or a smaller --image-size")
             pixels, first = np.empty(shape, np.uint8), name
         if picture.shape != pixels.shape[1:]:
             (_, h, w), (height, width) = picture.shape, pixels.shape[2:]
@@ -148,8 +147,8 @@ def _parts(path: Path, listed: Listing) -> dict[str, Classes]:
     if len(inner) > 2:
         others = ", ".join(sorted(set(inner) - {"train", "test"}))
         raise ReadError(
-            f"{path}: beside train and test there is {others}; move it into train, which sets a "
-            "validation part aside by itself, or elsewhere"
+            f"{path}: wanted only the folders train and test, got also {others}; move its images "
+            "into train, from which a validation part is taken, or move the folder elsewhere"
         )
     parts = {p: _classes(path, files, folders, f"{top}{p}/") for p in ("train", "test")}
     for one, other in (("train", "test"), ("test", "train")):
@@ -167,7 +166,7 @@ def _classes(path: Path, files: list[str], folders: set[str], top: str) -> Class
     names = _below(folders, top)
     if not names:
         raise ReadError(
-            f"{where}: no class folder in it; wanted a folder a class with its images, as "
+            f"{where}: no class folder in it; wanted one folder per class with its images, such as "
             "daisy/1.jpg"
         )
     check_class_names(names, where)
@@ -183,8 +182,8 @@ def _classes(path: Path, files: list[str], folders: set[str], top: str) -> Class
     for name, images in classes.items():
         if inner := _below(folders, f"{top}{name}/"):
             raise ReadError(
-                f"{path}/{top}{name}/{inner[0]}: a folder inside a class folder; wanted a folder a "
-                "class with its images, as daisy/1.jpg"
+                f"{path}/{top}{name}/{inner[0]}: a folder inside a class folder; wanted one "
+                "folder per class with its images, such as daisy/1.jpg"
             )
         if not images:
             raise ReadError(f"{path}/{top}{name}: a class folder without an image; remove it")
@@ -192,7 +191,7 @@ def _classes(path: Path, files: list[str], folders: set[str], top: str) -> Class
 
 
 def _below(folders: set[str], top: str) -> list[str]:
-    """Names of the folders that stand directly below `top`, sorted."""
+    """Names of the folders directly below `top`, sorted."""
     below = (f.removeprefix(top) for f in folders if f.startswith(top))
     return sorted(name for name in below if name and "/" not in name)
 
@@ -200,18 +199,18 @@ def _below(folders: set[str], top: str) -> list[str]:
 def read_image_files(
     paths: Sequence[str | Path], shape: tuple[int, int, int]
 ) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
-    """Read single image files as a model of `shape` wants them.
+    """Read single image files for a model of input `shape`.
 
     Args:
         paths: the files.
         shape: channels, height and width.
 
     Returns:
-        Pixels `(N, C, H, W)`, and a note on what was changed, where anything was.
+        Pixels `(N, C, H, W)`, and notes on what was changed.
 
     Raises:
-        ReadError: no such file, a damaged one, or a model that takes neither grey nor colour images
-            of equal sides.
+        ReadError: no such file, a damaged file, or a model that takes neither grey nor colour
+            images, or images that are not square.
     """
     channels, height, width = shape
     pixels = np.empty((len(paths), *shape), np.uint8)
@@ -220,15 +219,15 @@ def read_image_files(
         path = Path(name)
         if not path.is_file():
             raise ReadError(f"{path}: no such file")
-        if (size := path.stat().st_size) > MOST_BYTES:
-            raise ReadError(f"{path}: {size:,} bytes, more than {MOST_BYTES:,}; make it smaller")
+        if (size := path.stat().st_size) > MAX_BYTES:
+            raise ReadError(f"{path}: {size:,} bytes, more than {MAX_BYTES:,}; make it smaller")
         with naming(path):
             content = path.read_bytes()
         picture = read_picture(content, str(path))
         if picture.shape[1:] != (height, width):
             if height != width:
                 raise ReadError(
-                    f"{path}: {picture.shape[2]} x {picture.shape[1]} pixels, and the model takes "
+                    f"{path}: {picture.shape[2]} x {picture.shape[1]} pixels, but the model takes "
                     f"{width} x {height}; resize it"
                 )
             picture = read_picture(content, str(path), height)
@@ -237,16 +236,16 @@ def read_image_files(
             picture = grey(picture)
         elif channels != 3:
             raise ReadError(
-                f"{path}: 3 channels, and the model was trained on {channels}; give it as an "
-                "ImageSet"
+                f"{path}: 3 channels, but the model was trained on {channels}; pass the pixels as "
+                "an ImageSet"
             )
         pixels[n] = picture
     notes = []
     if resized:
         notes.append(
-            f"{resized} of {len(paths)} images resized to {width} x {height}: the shorter side "
-            "first, then the centre cut out"
+            f"{resized} of {len(paths)} images were resized to {width} x {height}: the shorter "
+            "side was resized, then the centre cropped"
         )
     if channels == 1:
-        notes.append("colours made grey, as the model was trained on grey images")
+        notes.append("colours were converted to grey, because the model was trained on grey images")
     return pixels, tuple(notes)

@@ -1,8 +1,8 @@
 """ENVI's regions of interest as text: what ENVI Classic writes as "Output ROIs to ASCII".
 
-A header names the regions with colour and number of points; below it stand the points of one
-region after the other, in columns that the header's last line names: `ID X Y ...`. X and Y count
-pixels from 1. Regions of one name are one class; each region is one polygon.
+A header lists the regions with name, colour and number of points; the points follow, region by
+region, in columns named by the header's last line: `ID X Y ...`. X and Y count pixels from 1.
+Regions of the same name are one class; each region is one polygon.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from spectrolite.data.labels import Colour, Labels
 from spectrolite.data.scene import AnyScene
 from spectrolite.errors import LabelsError, ReadError
-from spectrolite.readers.labels.rasterised import labels_of
+from spectrolite.readers.labels.from_shapes import labels_from_shapes
 
 ENDINGS = (".txt", ".roi")
 START = "; ENVI Output of ROIs"
@@ -25,7 +25,7 @@ START = "; ENVI Output of ROIs"
 
 @dataclass
 class Region:
-    """What the header says of a region."""
+    """A region, as described in the header."""
 
     name: str
     colour: Colour | None = None
@@ -39,35 +39,35 @@ def read(path: Path, scene: AnyScene) -> Labels:
 
     Args:
         path: of the text.
-        scene: whose pixels X and Y count.
+        scene: the scene whose pixels X and Y count.
 
     Raises:
-        ReadError: not such a text, or one that was cut off.
+        ReadError: not such a text, or a text that was cut off.
         LabelsError: drawn on an image of another size, or without X and Y.
     """
     regions, columns, rows, dimension = _parts(path)
     if dimension is not None and dimension != (scene.shape[1], scene.shape[0]):
         raise LabelsError(
             f"{path}: drawn on an image of {dimension[0]} x {dimension[1]} (columns x rows), but "
-            f"{scene.name} has {scene.shape[1]} x {scene.shape[0]}; take the scene that it was "
+            f"{scene.name} has {scene.shape[1]} x {scene.shape[0]}; use the scene that it was "
             "drawn on, or export the regions as a Shapefile"
         )
     if not {"X", "Y"} <= set(columns):
         raise LabelsError(
             f"{path}: its points have no columns X and Y ({' '.join(columns) or 'no heading'}); "
-            "write them again with pixel locations"
+            "export them again with pixel locations"
         )
-    promised = sum(region.points for region in regions)
-    if promised != len(rows):
+    expected = sum(region.points for region in regions)
+    if expected != len(rows):
         raise ReadError(
-            f"{path}: its header promises {promised} points, the file holds {len(rows)}; it was "
-            "cut off, or edited"
+            f"{path}: its header says {expected} points, the file has {len(rows)}; it was "
+            "cut off or edited"
         )
     cols, lines = (_pixels(path, rows, columns.index(name)) for name in ("X", "Y"))
     inside = (cols < scene.shape[1]) & (lines < scene.shape[0])
     if not inside.all():
         raise LabelsError(
-            f"{path}: {int((~inside).sum())} of its points lie outside {scene.name}; take the "
+            f"{path}: {int((~inside).sum())} of its points are outside {scene.name}; use the "
             "scene that it was drawn on"
         )
     names = dict(enumerate(dict.fromkeys(r.name for r in regions), start=1))
@@ -75,7 +75,7 @@ def read(path: Path, scene: AnyScene) -> Labels:
     ends = np.cumsum([region.points for region in regions])[:-1]
     held = [np.unique(p) for p in np.split(lines * scene.shape[1] + cols, ends)]
     colours = {numbers[r.name]: r.colour for r in reversed(regions) if r.colour is not None}
-    return labels_of(
+    return labels_from_shapes(
         path,
         scene,
         held,
@@ -91,7 +91,7 @@ def read(path: Path, scene: AnyScene) -> Labels:
 def _parts(
     path: Path,
 ) -> tuple[list[Region], list[str], list[tuple[int, list[str]]], tuple[int, int] | None]:
-    """Regions, titles of the columns, rows of points with their lines, and the image's size."""
+    """Regions, names of the columns, rows of points with their line numbers, and the image size."""
     regions: list[Region] = []
     columns: list[str] = []
     rows: list[tuple[int, list[str]]] = []
@@ -100,7 +100,7 @@ def _parts(
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ReadError(
-            f"{path}: no text ({error}); of ENVI's regions the text is read: export them with "
+            f"{path}: not a text ({error}); export ENVI's regions as text with "
             "Output ROIs to ASCII, or as a Shapefile"
         ) from error
     if not text.startswith(START):
@@ -115,19 +115,19 @@ def _parts(
             continue
         key, _, value = line[1:].partition(":")
         key, value = key.strip().lower(), value.strip()
-        found = [int(n) for n in re.findall(r"\d+", value)]
+        numbers = [int(n) for n in re.findall(r"\d+", value)]
         if key == "roi name":
             regions.append(Region(value))
-        elif key == "file dimension" and len(found) == 2:
-            dimension = (found[0], found[1])
-        elif key == "roi rgb value" and regions and len(found) == 3 and max(found) < 256:
-            regions[-1].colour = (found[0], found[1], found[2])
-        elif key == "roi npts" and regions and len(found) == 1:
-            regions[-1].points = found[0]
+        elif key == "file dimension" and len(numbers) == 2:
+            dimension = (numbers[0], numbers[1])
+        elif key == "roi rgb value" and regions and len(numbers) == 3 and max(numbers) < 256:
+            regions[-1].colour = (numbers[0], numbers[1], numbers[2])
+        elif key == "roi npts" and regions and len(numbers) == 1:
+            regions[-1].points = numbers[0]
         elif {"X", "Y"} <= set(line[1:].split()) or line[1:].split()[:1] in (["ID"], ["B1"]):
             columns = re.sub(r"\bMap [XY]\b", "Map", line[1:]).split()
     if not regions:
-        raise ReadError(f"{path}: no region of interest in it")
+        raise ReadError(f"{path}: no region of interest")
     return regions, columns, rows, dimension
 
 
@@ -138,7 +138,7 @@ def _pixels(path: Path, rows: list[tuple[int, list[str]]], column: int) -> NDArr
         cell = cells[column] if len(cells) > column else ""
         if not re.fullmatch(r"0*[1-9]\d{0,8}", cell, re.ASCII):
             raise ReadError(
-                f"{path}: line {line}: wanted a pixel number from 1 up, got {' '.join(cells)!r}"
+                f"{path}: line {line}: wanted a pixel number of 1 or more, got {' '.join(cells)!r}"
             )
         numbers[n] = int(cell)
     return numbers - 1

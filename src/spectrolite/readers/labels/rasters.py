@@ -1,7 +1,7 @@
-"""Class maps as rasters: GeoTIFF, ENVI classification and what else rasterio opens.
+"""Class maps as rasters: GeoTIFF, ENVI classification and other formats of rasterio.
 
-Names of classes are those of GDAL (category names or attribute table in `NAME.aux.xml`), of our own
-maps (`CLASS_7` among the band's tags) and of ENVI headers; colours are those of the colour table.
+Names of classes come from GDAL (category names or attribute table in `NAME.aux.xml`), from our own
+maps (tags of the band such as `CLASS_7`) and from ENVI headers; colours from the colour table.
 """
 
 from __future__ import annotations
@@ -24,38 +24,38 @@ from spectrolite.readers.scenes.geotiff import opened
 
 ENDINGS = (".tif", ".tiff", ".vrt", ".png", ".asc", ".hdr", *DATA_ENDINGS)
 
-SAME_PLACE = 0.01  # pixels that corners may be apart on one grid: rounding of written transforms
+SAME_GRID = 0.01  # pixels between corners of equal grids: transforms are rounded when written
 
-# What the columns of an attribute table are for, by GDAL's numbers.
+# Uses of the columns of an attribute table, by GDAL's numbers.
 NAME = 2
-REDS = (6, 7, 8)  # and greens and blues
-VALUES = (5, 3)  # the one value of a row, or its lowest
+REDS = (6, 7, 8)  # and green and blue
+VALUES = (5, 3)  # the value of a row, or its lowest
 
 
 def read(path: Path, scene: AnyScene | None, key: str | None = None) -> Labels:
-    """The class map of one band, put on the scene's grid where it lies on another.
+    """The class map of one band, resampled if it is on another grid than the scene.
 
-    Another grid or reference system is resampled to the nearest pixel: each pixel of the scene
-    takes the class of the map's pixel that its centre lies in. The notes tell what is lost.
+    Each pixel of the scene takes the class of the map's pixel that its centre is in (nearest
+    neighbour). The notes say what is lost.
 
     Args:
         path: of the raster, or of its ENVI header.
-        scene: whose grid is wanted; without it the raster is taken as it is.
-        key: number of the band, from 1, where there are several.
+        scene: put the map on its grid; None keeps the raster's grid.
+        key: number of the band, from 1; needed if there are several.
 
     Raises:
-        ReadError: a damaged file, no such band, or several and none named.
-        LabelsError: no label map, one that cannot be placed, or one that lies outside the scene.
+        ReadError: a damaged file, no such band, or several bands and no `key`.
+        LabelsError: not a label map, one that cannot be placed, or one outside the scene.
     """
     if path.suffix.lower() == ".hdr":
         path = pair(path)[1]
     with opened(path) as source:
         band = _band(path, key, source.count)
-        kind = source.dtypes[band - 1]
-        if "complex" in kind:
-            raise ReadError(f"{path}: wanted class numbers, got {kind}")
-        held = ArrayShape(str(band), source.shape, kind, max(4, np.dtype(kind).itemsize), True)
-        check_fits_memory(path, held, remedy="cut the labels to the scene")
+        dtype = source.dtypes[band - 1]
+        if "complex" in dtype:
+            raise ReadError(f"{path}: wanted class numbers, got {dtype}")
+        size = ArrayShape(str(band), source.shape, dtype, max(4, np.dtype(dtype).itemsize), True)
+        check_fits_memory(path, size, remedy="cut the labels to the scene")
         array = np.where(source.read_masks(band) == 0, 0, source.read(band))
         crs, transform = place_of(source)
         names = {**_envi_names(source), **_aux_names(path, band), **_own_names(source, band)}
@@ -67,7 +67,7 @@ def read(path: Path, scene: AnyScene | None, key: str | None = None) -> Labels:
         source={"file": str(path.resolve()), "key": str(band)},
     )
     wanted = {i: colours[i] for i in labels.class_names if i in colours}
-    if any(any(colour) for colour in wanted.values()):  # else the table is a row of blacks
+    if any(any(colour) for colour in wanted.values()):  # else all colours are black
         labels = _with(labels, labels.array, class_colours=wanted)
     if scene is None:
         return labels
@@ -86,34 +86,37 @@ def _on_grid(
         if crs is None and scene.crs is None:
             return labels
         lacking = "the labels have" if crs is None else "the scene has"
-        note = f"{lacking} no coordinate reference system: taken pixel by pixel, being of one shape"
+        note = (
+            f"{lacking} no coordinate reference system: both have the same shape, so pixels are "
+            "matched one to one"
+        )
         return _with(labels, labels.array, notes=(note,))
     if crs is None and scene.crs is None:
-        return labels  # of another shape, which `on` refuses
+        return labels  # `on` refuses another shape
     grid = grid_of(scene, str(path))
     check_crs(grid, crs, str(path))
     if crs is None or grid.crs is None or transform is None:
-        raise LabelsError(f"{path}: does not say where its pixels lie (no transform)")
+        raise LabelsError(f"{path}: has no transform, so its pixels have no coordinates")
     own = Grid(labels.shape, transform, crs, path.name)
-    if same_crs(crs, grid.crs, str(path)) and same_shape and _corners_apart(own, grid) < SAME_PLACE:
+    if same_crs(crs, grid.crs, str(path)) and same_shape and _corners_apart(own, grid) < SAME_GRID:
         return labels
-    taken = _resampled(path, labels.array, transform, crs, grid.shape, grid.transform, grid.crs)
+    resampled = _resampled(path, labels.array, transform, crs, grid.shape, grid.transform, grid.crs)
     ones = np.ones(grid.shape, np.uint8)
     inside = _resampled(path, ones, grid.transform, grid.crs, labels.shape, transform, crs) > 0
     count = int((labels.array > 0).sum())
     kept = int(((labels.array > 0) & inside).sum())
-    if not taken.any():
+    if not resampled.any():
         raise LabelsError(
             f"{path}: none of its {count:,} labelled pixels labels a pixel of {scene.name}; they "
-            "lie elsewhere, or are smaller than its pixels: check both reference systems"
+            "are outside it, or smaller than its pixels: check both reference systems"
         )
     lost = count - kept
     note = (
-        f"another grid than the scene's, taken to the nearest pixel: {kept:,} of {count:,} "
-        f"labelled pixels ({kept / count:.1%}) lie in the scene, {lost:,} ({lost / count:.1%}) "
-        f"outside are lost; {int((taken > 0).sum()):,} pixels of the scene are labelled"
+        f"resampled to the scene's grid (nearest neighbour): {kept:,} of {count:,} labelled pixels "
+        f"({kept / count:.1%}) are inside the scene, {lost:,} ({lost / count:.1%}) outside are "
+        f"lost; {int((resampled > 0).sum()):,} pixels of the scene are labelled"
     )
-    return _with(labels, taken, notes=(note,))
+    return _with(labels, resampled, notes=(note,))
 
 
 def _with(labels: Labels, array: NDArray[Any], **others: Any) -> Labels:
@@ -139,11 +142,11 @@ def _resampled(
     import rasterio
     from rasterio.warp import Resampling, reproject
 
-    made = np.zeros(shape, array.dtype)
+    resampled = np.zeros(shape, array.dtype)
     try:
         reproject(
             np.ascontiguousarray(array),
-            made,
+            resampled,
             src_transform=rasterio.Affine(*transform),
             src_crs=crs,
             dst_transform=rasterio.Affine(*to),
@@ -151,22 +154,24 @@ def _resampled(
             resampling=Resampling.nearest,
             tolerance=0,
         )
-    except Exception as error:  # rasterio lets GDAL's own through, which are of no public kind
-        raise LabelsError(f"{path}: cannot be put on the scene's grid ({error})") from error
-    return made
+    except Exception as error:  # rasterio passes on GDAL errors, which have no public class
+        raise LabelsError(f"{path}: cannot be resampled to the scene's grid ({error})") from error
+    return resampled
 
 
 def _corners_apart(one: Grid, other: Grid) -> float:
-    """How far apart the corners of two grids of one shape lie, in pixels of the second."""
+    """Largest distance between corners of two grids of the same shape, in pixels of the second."""
     rows, cols = (np.array(n) for n in ([0, 0, one.shape[0]] * 2, [0, one.shape[1]] * 3))
-    there = other.positions(*one.centres(rows - 0.5, cols - 0.5))
-    return float(max(np.abs(there[0] - rows).max(), np.abs(there[1] - cols).max()))
+    placed = other.positions(*one.centres(rows - 0.5, cols - 0.5))
+    return float(max(np.abs(placed[0] - rows).max(), np.abs(placed[1] - cols).max()))
 
 
 def _band(path: Path, key: str | None, count: int) -> int:
     if key is None:
         if count != 1:
-            raise ReadError(f"{path}: {count} bands; choose the one of the classes: --labels-key 1")
+            raise ReadError(
+                f"{path}: {count} bands; choose the band with the classes: --labels-key 1"
+            )
         return 1
     if not key.isdecimal() or not 1 <= int(key) <= count:
         raise ReadError(f"{path}: --labels-key: wanted a band from 1 to {count}, got {key!r}")
@@ -179,7 +184,7 @@ def _own_names(source: Any, band: int) -> dict[int, str]:
 
 
 def _envi_names(source: Any) -> dict[int, str]:
-    """Names of the header, `{Unclassified, wheat}`: the n-th is that of class n."""
+    """Names in the header, `{Unclassified, wheat}`: the n-th, from 0, belongs to class n."""
     listed = source.tags(ns="ENVI").get("class_names", "").strip().strip("{}")
     return {n: name.strip() for n, name in enumerate(listed.split(",")) if listed}
 
@@ -187,33 +192,33 @@ def _envi_names(source: Any) -> dict[int, str]:
 def _colour_table(source: Any, band: int) -> dict[int, Colour]:
     try:
         table = source.colormap(band)
-    except ValueError:  # rasterio's word for there being none
+    except ValueError:  # rasterio raises this if there is no colour table
         return {}
     return {i: (red, green, blue) for i, (red, green, blue, _) in table.items()}
 
 
 def _aux_names(path: Path, band: int) -> dict[int, str]:
-    found = _aux(path, band)
-    if found is None:
+    metadata = _aux(path, band)
+    if metadata is None:
         return {}
-    listed = [c.text or "" for c in found.findall("CategoryNames/Category")]
-    rows = _table(path, found)
+    listed = [c.text or "" for c in metadata.findall("CategoryNames/Category")]
+    rows = _table(path, metadata)
     return {**dict(enumerate(listed)), **{i: row[NAME] for i, row in rows if NAME in row}}
 
 
 def _aux_colours(path: Path, band: int) -> dict[int, Colour]:
-    found = _aux(path, band)
-    if found is None:
+    metadata = _aux(path, band)
+    if metadata is None:
         return {}
     return {
         i: (int(row[6]), int(row[7]), int(row[8]))
-        for i, row in _table(path, found)
+        for i, row in _table(path, metadata)
         if all(use in row and row[use].strip().isdecimal() for use in REDS)
     }
 
 
 def _aux(path: Path, band: int) -> ElementTree.Element | None:
-    """What GDAL keeps of a band beside the file."""
+    """GDAL's metadata of a band, in the file `NAME.aux.xml` beside the raster."""
     beside = path.with_name(f"{path.name}.aux.xml")
     if not beside.is_file():
         return None
@@ -221,14 +226,14 @@ def _aux(path: Path, band: int) -> ElementTree.Element | None:
         root = ElementTree.fromstring(beside.read_bytes())
     except (ElementTree.ParseError, ValueError) as error:
         raise ReadError(
-            f"{beside}: damaged ({error}); remove it, and the classes have numbers only"
+            f"{beside}: damaged ({error}); remove it, and classes are called by their ids"
         ) from error
     return root.find(f"PAMRasterBand[@band='{band}']")
 
 
-def _table(path: Path, found: ElementTree.Element) -> list[tuple[int, dict[int, str]]]:
-    """Rows of the attribute table: class id, and the cells by what their column is for."""
-    table = found.find("GDALRasterAttributeTable")
+def _table(path: Path, metadata: ElementTree.Element) -> list[tuple[int, dict[int, str]]]:
+    """Rows of the attribute table: class id, and the cells by the use of their column."""
+    table = metadata.find("GDALRasterAttributeTable")
     if table is None:
         return []
     uses, titles, rows = [], [], []

@@ -17,15 +17,15 @@ MAX_BYTES = 256 << 20
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Points with what stands there in truth.
+    """Reference points with their true classes.
 
     Attributes:
         name: its file.
-        in_pixels: whether places are rows and columns, counted from 0; otherwise coordinates of
-            the map's reference system.
+        in_pixels: whether places are rows and columns, counted from 0; otherwise they are
+            coordinates in the map's reference system.
         places: `(N, 2)` float64: row and column, or x and y.
-        classes: the class of each, as the file has it: an id or a name.
-        lines: line of the file that each stands on.
+        classes: true class of each point, as in the file: an id or a name.
+        lines: line number of each point in the file.
     """
 
     name: str
@@ -36,28 +36,31 @@ class Sample:
 
 
 def read_sample(path: str | Path) -> Sample:
-    """Read a sample from a table whose first line names the columns; others are left alone.
+    """Read a sample from a table whose first line names the columns; other columns are ignored.
 
     Raises:
-        ReadError: missing, no text, no such columns, a place that is no number, or no point.
+        ReadError: no such file, not a text, no such columns, a coordinate that is not a number, or
+            no points.
     """
     path = Path(path)
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise ReadError(f"{path}: larger than {MAX_BYTES >> 20} MiB; is it a sample?")
+            raise ReadError(
+                f"{path}: larger than {MAX_BYTES >> 20} MiB; is this a sample of points?"
+            )
         header, lines, rows = read_rows(path)
     except OSError as error:
         raise ReadError(f"{path}: cannot be read ({error.strerror})") from error
-    found = [pair for pair in (PIXELS, COORDINATES) if {*pair, "class"} <= set(header)]
-    if len(found) != 1:
+    pairs = [pair for pair in (PIXELS, COORDINATES) if {*pair, "class"} <= set(header)]
+    if len(pairs) != 1:
         raise ReadError(
             f"{path}: wanted the columns row,col,class or x,y,class, got {','.join(header)}"
         )
     columns = {name: [row[n] for row in rows] for n, name in enumerate(header)}
-    places = [numbers(path, name, columns[name], lines) for name in found[0]]
+    places = [numbers(path, name, columns[name], lines) for name in pairs[0]]
     classes = columns["class"]
     if "" in classes:
         raise ReadError(f"{path}: line {lines[classes.index('')]}: no class")
     return Sample(
-        str(path), found[0] == PIXELS, np.column_stack(places), tuple(classes), tuple(lines)
+        str(path), pairs[0] == PIXELS, np.column_stack(places), tuple(classes), tuple(lines)
     )

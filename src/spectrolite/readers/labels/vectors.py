@@ -1,6 +1,6 @@
 """Polygons and points: GeoPackage, GeoJSON, Shapefile and FlatGeobuf, through pyogrio and shapely.
 
-The corners are put into the scene's reference system and joined by straight lines there.
+Vertices are reprojected to the scene's reference system and joined by straight lines there.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from spectrolite.data.labels import Labels
 from spectrolite.data.scene import AnyScene
 from spectrolite.errors import LabelsError, MissingExtraError, ReadError, listed
 from spectrolite.readers.labels.class_columns import numbered_classes
-from spectrolite.readers.labels.rasterised import labels_of
+from spectrolite.readers.labels.from_shapes import labels_from_shapes
 
 ENDINGS = (".gpkg", ".geojson", ".json", ".shp", ".fgb")
-READ = ("Polygon", "MultiPolygon", "Point", "MultiPoint")
+SUPPORTED = ("Polygon", "MultiPolygon", "Point", "MultiPoint")
 POINTS = {0, 4}  # shapely's type numbers of the last two
 
 
@@ -29,18 +29,18 @@ def read(
 ) -> Labels:
     """Labels of the polygons and points of one layer, on the scene's grid.
 
-    Their numbers in `Labels.polygons` are those of the features in the file's order, from 1.
+    `Labels.polygons` numbers the features in the file's order, from 1.
 
     Args:
         path: of the file.
-        scene: on whose grid they are put.
-        layer: name of the layer, where there are several.
-        class_field: field of whole numbers or words that says the class.
+        scene: the scene whose grid the labels are put on.
+        layer: name of the layer; needed if there are several.
+        class_field: attribute of whole numbers or words that holds the class.
 
     Raises:
-        ReadError: a damaged file, no such layer, or several and none named.
-        LabelsError: no such field, reference systems or shapes that cannot be placed, values that
-            are no classes, nothing in the scene.
+        ReadError: a damaged file, no such layer, or several layers and no `layer`.
+        LabelsError: no such attribute, shapes that cannot be placed, values that are not classes,
+            or nothing in the scene.
         MissingExtraError: pyogrio or shapely is not installed.
     """
     try:
@@ -49,19 +49,21 @@ def read(
         from pyogrio import errors
     except ImportError as error:
         raise MissingExtraError(
-            f"{path}: polygons and points are read with pyogrio and shapely: "
-            "pip install 'spectrolite[geo]'"
+            f"{path}: reading polygons and points needs pyogrio and shapely, which are not "
+            "installed; install them with: pip install 'spectrolite[geo]'"
         ) from error
     grid = grid_of(scene, str(path))
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # GDAL's, of what concerns neither shapes nor classes
+            warnings.simplefilter("ignore")  # GDAL warns of what affects neither shapes nor classes
             layer = _layer(path, layer, pyogrio.list_layers(path))
-            field = _field(path, class_field, list(pyogrio.read_info(path, layer=layer)["fields"]))
-            meta, _, shapes, columns = pyogrio.raw.read(
-                path, layer=layer, columns=[field], force_2d=True
+            attribute = _attribute(
+                path, class_field, list(pyogrio.read_info(path, layer=layer)["fields"])
             )
-        drawn = shapely.from_wkb(shapes)
+            meta, _, shapes, columns = pyogrio.raw.read(
+                path, layer=layer, columns=[attribute], force_2d=True
+            )
+        features = shapely.from_wkb(shapes)
     except (
         errors.DataSourceError,
         errors.DataLayerError,
@@ -71,44 +73,44 @@ def read(
         shapely.errors.ShapelyError,
         UnicodeDecodeError,
     ) as error:
-        said = " ".join(str(error).split())
-        raise ReadError(f"{path}: not a readable file of polygons or points ({said})") from error
-    if not len(drawn):
+        why = " ".join(str(error).split())
+        raise ReadError(f"{path}: not a readable file of polygons or points ({why})") from error
+    if not len(features):
         raise LabelsError(f"{path}: layer {layer} is empty; draw polygons in it, or name another")
     check_crs(grid, meta["crs"], str(path))
-    where = f"{path}: field {field}"
+    where = f"{path}: attribute {attribute}"
     if columns[0].dtype.kind not in "iufO":
         raise LabelsError(f"{where}: wanted whole numbers or words, got {columns[0].dtype}")
     classes, names = numbered_classes(columns[0].tolist(), where, lambda n: f"feature {n + 1}")
-    shapeless = shapely.is_missing(drawn) | shapely.is_empty(drawn)
-    _check_kinds(path, drawn[~shapeless])
-    points = set(shapely.get_type_id(drawn[~shapeless]).tolist()) <= POINTS
+    shapeless = shapely.is_missing(features) | shapely.is_empty(features)
+    _check_kinds(path, features[~shapeless])
+    points = set(shapely.get_type_id(features[~shapeless]).tolist()) <= POINTS
     what = "points" if points else "polygons"
-    placed, repaired = _placed(path, drawn, meta["crs"], grid)
+    placed, repaired = _placed(path, features, meta["crs"], grid)
     frame = shapely.box(*grid.bounds())
     outside = ~shapeless & ~shapely.intersects(placed, frame)
     beyond = ~shapeless & ~outside & ~shapely.covers(frame, placed)
     if (outside | shapeless).all():
         raise LabelsError(
-            f"{path}: none of the {len(drawn)} {what} of layer {layer} lies in {grid.name}: they "
-            f"reach {_reach(shapely.total_bounds(placed))}, the scene {_reach(grid.bounds())}; "
+            f"{path}: none of the {len(features)} {what} of layer {layer} is in {grid.name}: they "
+            f"extend {_extent(shapely.total_bounds(placed))}, the scene {_extent(grid.bounds())}; "
             "check both reference systems"
         )
     notes = [
-        f"{int(found.sum()):,} of {len(drawn):,} {what} {said}"
-        for found, said in (
-            (shapeless, "have no shape and are left out"),
-            (repaired, "cross themselves and were repaired"),
-            (outside, "lie outside the scene and are left out"),
-            (beyond, "reach beyond the scene's edge, and lose what lies there"),
+        f"{int(mask.sum()):,} of {len(features):,} {what} {fate}"
+        for mask, fate in (
+            (shapeless, "have no geometry and are dropped"),
+            (repaired, "intersect themselves and were repaired"),
+            (outside, "are outside the scene and are dropped"),
+            (beyond, "extend beyond the scene and lose that part"),
         )
-        if found.any()
+        if mask.any()
     ]
     pixels = [
         np.empty(0, np.int64) if gone else pixels_of(shape, grid)
         for shape, gone in zip(placed, outside | shapeless, strict=True)
     ]
-    return labels_of(
+    return labels_from_shapes(
         path,
         scene,
         pixels,
@@ -117,54 +119,56 @@ def read(
         what=what,
         absent=outside | shapeless,
         notes=notes,
-        source={"layer": layer, "class_field": field},
+        source={"layer": layer, "class_field": attribute},
     )
 
 
-def _layer(path: Path, layer: str | None, found: NDArray[Any]) -> str:
-    """The layer of that name, or the only one with shapes."""
-    every = [str(name) for name, _ in found]
-    drawn = [str(name) for name, kind in found if kind is not None]  # QGIS keeps styles as a table
+def _layer(path: Path, layer: str | None, layers: NDArray[Any]) -> str:
+    """The layer of that name, or the only one with geometry."""
+    every = [str(name) for name, _ in layers]
+    features = [
+        str(name) for name, kind in layers if kind is not None
+    ]  # QGIS stores styles in a table
     if layer is not None:
         if layer not in every:
-            raise ReadError(f"{path}: no layer {layer!r} in it, only {listed(every)}")
+            raise ReadError(f"{path}: no layer {layer!r}, only {listed(every)}")
         return layer
-    if not drawn:
-        raise ReadError(f"{path}: no layer with shapes in it, only {listed(every) or 'nothing'}")
-    if len(drawn) > 1:
-        raise ReadError(f"{path}: several layers: {listed(drawn)}; choose one with --layer")
-    return drawn[0]
+    if not features:
+        raise ReadError(f"{path}: no layer with geometry, only {listed(every) or 'nothing'}")
+    if len(features) > 1:
+        raise ReadError(f"{path}: several layers: {listed(features)}; choose one with --layer")
+    return features[0]
 
 
-def _field(path: Path, name: str | None, fields: list[str]) -> str:
+def _attribute(path: Path, name: str | None, attributes: list[str]) -> str:
     if name is None:
         raise LabelsError(
-            f"{path}: which field says the class? Choose one with --class-field: "
-            f"{listed(fields) or 'there is none'}"
+            f"{path}: name the attribute that holds the class with --class-field; the file has: "
+            f"{listed(attributes) or 'none'}"
         )
-    if name not in fields:
+    if name not in attributes:
         raise LabelsError(
-            f"{path}: --class-field: no field {name!r} in it, only {listed(fields) or 'none'}"
+            f"{path}: --class-field: no attribute {name!r}, only {listed(attributes) or 'none'}"
         )
     return name
 
 
-def _check_kinds(path: Path, drawn: NDArray[Any]) -> None:
-    other = sorted({shape.geom_type for shape in drawn} - set(READ))
+def _check_kinds(path: Path, features: NDArray[Any]) -> None:
+    other = sorted({shape.geom_type for shape in features} - set(SUPPORTED))
     if other:
         raise LabelsError(
-            f"{path}: wanted polygons and points, got {listed(other)}; a line holds no pixel: draw "
-            "polygons around it, or export a layer without"
+            f"{path}: wanted polygons and points, got {listed(other)}; a line holds no pixels: "
+            "draw polygons around it, or export a layer without lines"
         )
 
 
 def _placed(
-    path: Path, drawn: NDArray[Any], crs: str | None, grid: Grid
+    path: Path, features: NDArray[Any], crs: str | None, grid: Grid
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Shapes in the grid's coordinates, empty where they have no place there; which were mended."""
+    """Shapes in the grid's coordinates, empty if they have none there; and which were repaired."""
     import shapely
 
-    placed = drawn.copy()
+    placed = features.copy()
     if crs is not None and grid.crs is not None:
         at = shapely.get_coordinates(placed)
         x, y = reproject_places(at[:, 0], at[:, 1], crs, grid.crs, str(path))
@@ -174,10 +178,10 @@ def _placed(
     broken = ~shapely.is_valid(placed)
     for n in np.flatnonzero(broken):
         parts = shapely.get_parts(shapely.make_valid(placed[n]))
-        placed[n] = shapely.union_all([p for p in parts if p.geom_type in READ])
+        placed[n] = shapely.union_all([p for p in parts if p.geom_type in SUPPORTED])
     return placed, broken
 
 
-def _reach(bounds: Any) -> str:
+def _extent(bounds: Any) -> str:
     left, low, right, high = (f"{value:.8g}" for value in bounds)
     return f"from ({left}, {low}) to ({right}, {high})"

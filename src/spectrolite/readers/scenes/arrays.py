@@ -1,4 +1,4 @@
-"""What a file says of an array before it is read."""
+"""Which array of a file is read, and whether it fits into memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spectrolite.errors import ReadError
 
 @dataclass(frozen=True)
 class ArrayShape:
-    """Name, shape, type and size of an array in a file."""
+    """An array in a file, before it is read."""
 
     key: str
     shape: tuple[int, ...]
@@ -22,7 +22,7 @@ class ArrayShape:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the array takes in memory."""
+        """Size in memory, bytes."""
         return math.prod(self.shape) * self.itemsize
 
     def __str__(self) -> str:
@@ -30,10 +30,10 @@ class ArrayShape:
 
 
 def check_fits_memory(path: Path, array: ArrayShape, remedy: str) -> None:
-    """Refuse an array before its memory is taken.
+    """Refuse an array that takes more than half of this machine's memory, before it is read.
 
     Raises:
-        ReadError: it takes more than half of this machine's memory.
+        ReadError: it does.
     """
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if array.nbytes > memory // 2:
@@ -46,26 +46,26 @@ def check_fits_memory(path: Path, array: ArrayShape, remedy: str) -> None:
 def choose(
     path: Path, arrays: list[ArrayShape], key: str | None, axes: int, wanted: str, flag: str
 ) -> ArrayShape:
-    """The array of that name, or the only one that fits.
+    """The array named `key`, or the only one that fits.
 
     Args:
         path: the file, for messages.
-        arrays: all that it holds.
-        key: name of the one to take; found by its axes where only one fits.
-        axes: how many axes fit.
-        wanted: what they are, in words.
-        flag: where the user can name one.
+        arrays: all arrays of the file.
+        key: name of the array; None if only one has that many axes.
+        axes: number of axes.
+        wanted: what the axes are, in words.
+        flag: the option that names an array.
 
     Raises:
-        ReadError: none or several that fit, none of that name, or one that does not fit.
+        ReadError: no array or several that fit, none of that name, or one that does not fit.
     """
     if key is None:
         return _only_fit(path, arrays, axes, wanted, flag)
     named = [a for a in arrays if a.key == key]
     if not named:
-        raise ReadError(f"{path}: no array {key!r} in it, only {_listed(arrays)}")
+        raise ReadError(f"{path}: no array {key!r}, only {_listed(arrays)}")
     if not named[0].numeric:
-        raise ReadError(f"{path}: {named[0]} holds no numbers; wanted {wanted}")
+        raise ReadError(f"{path}: {named[0]} is not numeric; wanted {wanted}")
     if not _fits(named[0], axes):
         raise ReadError(f"{path}: wanted {wanted}, got {named[0]}")
     return named[0]
@@ -75,10 +75,10 @@ def _only_fit(
     path: Path, arrays: list[ArrayShape], axes: int, wanted: str, flag: str
 ) -> ArrayShape:
     fits = [a for a in arrays if _fits(a, axes)]
-    if axes == 2:  # MATLAB keeps numbers and texts as matrices of one row: no maps
+    if axes == 2:  # MATLAB stores numbers and texts as matrices of one row
         fits = [a for a in fits if min(a.shape) > 1] or fits
     if not fits:
-        raise ReadError(f"{path}: wanted {wanted}, found only {_listed(arrays)}")
+        raise ReadError(f"{path}: wanted {wanted}, got {_listed(arrays)}")
     if len(fits) > 1:
         raise ReadError(f"{path}: several arrays fit: {_listed(fits)}; choose one with {flag}")
     return fits[0]
@@ -89,4 +89,4 @@ def _fits(array: ArrayShape, axes: int) -> bool:
 
 
 def _listed(arrays: list[ArrayShape]) -> str:
-    return ", ".join(str(a) for a in arrays) or "nothing"
+    return ", ".join(str(a) for a in arrays) or "no arrays"

@@ -1,7 +1,7 @@
-"""One look at the values of a cube: where there is a spectrum, and which bands say little.
+"""Statistics of a cube's values: which pixels have a spectrum, which bands are constant or noisy.
 
-A pixel has no spectrum where any band is NaN, infinite or the value that stands for none. Where
-that value is 0, every band must be 0: a single 0 is what dark water gives.
+A pixel has no spectrum if any band is NaN, infinite or nodata. If the nodata value is 0, every band
+must be 0: dark water may give a single 0.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from spectrolite.data.scene import Window, windows
 from spectrolite.readers.scenes.cube import Numbers
 
 NOISY = 0.5
-"""A band is called noisy from here on: where half of its variance lies between neighbours.
+"""Roughness from which a band is called noisy: half of its variance is between neighbours.
 
-The measure is von Neumann's: half the mean squared difference of pixels side by side, over the
-variance; 1 where pixels know nothing of their neighbours, near 0 where the band is a smooth image.
+Roughness is von Neumann's ratio: half the mean squared difference of adjacent pixels, divided by
+the variance; 1 if neighbours are independent, near 0 if the band is a smooth image.
 """
 
-VALUES = 1 << 21  # looked at in one go: 16 MiB as float64, of which there are a few copies
+VALUES_AT_ONCE = 1 << 21  # 16 MiB as float64, of which there are a few copies
 
 
 @dataclass(frozen=True, eq=False)
-class Survey:
-    """What was found in some windows of a cube.
+class BandStatistics:
+    """Statistics of the values in some windows of a cube.
 
     Attributes:
-        pixels: how many were looked at.
+        pixels: number of pixels in the windows.
         without: how many of them have no spectrum.
-        missing: `(bands,)`, how many values are NaN, infinite or stand for none.
-        low: `(bands,)`, the lowest of the other values; NaN where there is none.
-        high: `(bands,)`, the highest.
-        roughness: `(bands,)`, see `NOISY`; NaN where the band is constant.
+        missing: `(bands,)` number of values that are NaN, infinite or nodata.
+        low: `(bands,)` lowest of the other values; NaN if there are none.
+        high: `(bands,)` highest of them.
+        roughness: `(bands,)`, see `NOISY`; NaN if the band is constant.
     """
 
     pixels: int
@@ -48,30 +48,30 @@ class Survey:
 
     @property
     def constant(self) -> tuple[int, ...]:
-        """Bands that have one value throughout, or none."""
+        """Bands with a single value, or none."""
         return tuple(int(b) for b in np.flatnonzero(~(self.low < self.high)))
 
     @property
     def noisy(self) -> tuple[int, ...]:
-        """Bands whose pixels hardly know their neighbours."""
+        """Bands of a roughness of `NOISY` or more."""
         return tuple(int(b) for b in np.flatnonzero(self.roughness >= NOISY))
 
 
 def missing_values(values: NDArray[np.generic], nodata: Numbers | None) -> NDArray[np.bool_]:
-    """Where `(..., bands)` values are NaN, infinite or the value that stands for none."""
+    """Where `(..., bands)` values are NaN, infinite or nodata."""
     missing = np.zeros(values.shape, bool)
     if values.dtype.kind == "f":
         np.logical_not(np.isfinite(values), out=missing)
     if nodata is not None:
-        # as the file's own type has it: -3.4e38 is written in float64 and stored in float32
+        # rounded to the file's type: -3.4e38 is stated in float64 and stored in float32
         kind: Any = values.dtype.type
-        none = nodata.astype(kind) if values.dtype.kind == "f" else nodata
-        np.logical_or(missing, values == none, out=missing)
+        typed = nodata.astype(kind) if values.dtype.kind == "f" else nodata
+        np.logical_or(missing, values == typed, out=missing)
     return missing
 
 
 def has_spectrum(values: NDArray[np.generic], nodata: Numbers | None) -> NDArray[np.bool_]:
-    """`(rows, cols)` bool of `(rows, cols, bands)` values: the rule of this module."""
+    """`(rows, cols)` bool of `(rows, cols, bands)` values, by the rule of this module."""
     if nodata is None or not (nodata == 0).any():
         return np.asarray(~missing_values(values, nodata).any(-1))
     zero = nodata == 0
@@ -80,20 +80,22 @@ def has_spectrum(values: NDArray[np.generic], nodata: Numbers | None) -> NDArray
     return np.asarray(~filled & ~missing_values(values, other).any(-1))
 
 
-def survey(
-    read: Callable[[Window], NDArray[np.generic]], parts: Iterable[Window], nodata: Numbers | None
-) -> Survey:
-    """Look at the values in some windows.
+def band_statistics(
+    read: Callable[[Window], NDArray[np.generic]],
+    windows_read: Iterable[Window],
+    nodata: Numbers | None,
+) -> BandStatistics:
+    """Statistics of the values in some windows.
 
     Args:
         read: window to stored values.
-        parts: the windows; `pieces` makes small ones.
-        nodata: as of `Cube`.
+        windows_read: the windows, small ones of `sample_windows`.
+        nodata: as in `Cube`.
     """
     pixels = without = 0
     columns: list[Any] = []
-    for part in parts:
-        values = read(part)
+    for window in windows_read:
+        values = read(window)
         missing = missing_values(values, nodata)
         holes = bool(missing.any())
         numbers = values.astype(np.float64)
@@ -101,7 +103,7 @@ def survey(
             numbers[missing] = np.nan
         if not columns:
             bands = numbers.shape[-1]
-            # a value near all others is taken off, so that squares keep their digits
+            # a typical value is subtracted, so that squares keep their digits
             near = np.nan_to_num(numbers.reshape(-1, bands)[0])
             columns = [
                 np.zeros(bands, np.int64),
@@ -110,48 +112,50 @@ def survey(
                 *(np.zeros(bands) for _ in range(5)),
             ]
         numbers -= near
-        there = ~missing
+        present = ~missing
         pixels += missing.shape[0] * missing.shape[1]
         without += int((~has_spectrum(values, nodata)).sum()) if holes else 0
         columns[0] += missing.sum((0, 1))
-        columns[1] = np.minimum(columns[1], numbers.min((0, 1), initial=np.inf, where=there))
-        columns[2] = np.maximum(columns[2], numbers.max((0, 1), initial=-np.inf, where=there))
+        columns[1] = np.minimum(columns[1], numbers.min((0, 1), initial=np.inf, where=present))
+        columns[2] = np.maximum(columns[2], numbers.max((0, 1), initial=-np.inf, where=present))
         if holes:
             numbers[missing] = 0
         steps = np.diff(numbers, axis=1)
-        both = there[:, 1:] & there[:, :-1]
+        both = present[:, 1:] & present[:, :-1]
         if holes:
             steps[~both] = 0
         squares, jumps = (np.einsum("ijk,ijk->k", a, a) for a in (numbers, steps))
-        found = (there.sum((0, 1)), numbers.sum((0, 1)), squares, both.sum((0, 1)), jumps)
-        for i, more in enumerate(found, start=3):
+        sums = (present.sum((0, 1)), numbers.sum((0, 1)), squares, both.sum((0, 1)), jumps)
+        for i, more in enumerate(sums, start=3):
             columns[i] += more
-    gone, low, high, n, total, squares, pairs, jumps = columns
+    missing_count, low, high, n, total, squares, pairs, jumps = columns
     with np.errstate(divide="ignore", invalid="ignore"):
         variance = squares / n - (total / n) ** 2
         roughness = np.where(high > low, jumps / pairs / 2 / variance, np.nan)
     low, high = (np.where(n > 0, end + near, np.nan) for end in (low, high))
-    return Survey(pixels, without, gone, low, high, roughness)
+    return BandStatistics(pixels, without, missing_count, low, high, roughness)
 
 
-def pieces(rows: int, cols: int, bands: int, itemsize: int, budget: int) -> Iterator[Window]:
-    """Small windows over the whole scene, evenly spaced where all would be too much.
+def sample_windows(
+    rows: int, cols: int, bands: int, itemsize: int, budget: int
+) -> Iterator[Window]:
+    """Small windows of a scene: all of them, or evenly spaced ones up to a budget.
 
     Args:
         rows: of the scene.
         cols: of the scene.
         bands: of the scene.
-        itemsize: bytes a value in the file.
-        budget: bytes that may be read; 0 where all shall be.
+        itemsize: bytes per value in the file.
+        budget: bytes that may be read; 0 for no limit.
     """
-    side = max(1, int((VALUES / bands) ** 0.5))
+    side = max(1, int((VALUES_AT_ONCE / bands) ** 0.5))
     down, across = -(-rows // side), -(-cols // side)
     largest = bands * itemsize * -(-rows // down) * -(-cols // across)
     most = max(1, budget // largest) if budget else down * across
     if most >= down * across:
         yield from windows(rows, cols, side)
         return
-    for n in range(most):  # as `windows` has them, of which a huge file would have a huge list
+    for n in range(most):  # the windows of `windows`, whose list would be long for a huge file
         i, j = divmod(n * (down * across - 1) // max(most - 1, 1), across)
         yield Window(
             i * rows // down,

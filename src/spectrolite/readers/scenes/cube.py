@@ -1,4 +1,4 @@
-"""What a file says of the cube in it, before any pixel is read: one value for every format."""
+"""Cube: what a file says of the cube in it, before any pixel is read; and units of wavelengths."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spectrolite.data.scene import Window
 
 Numbers = NDArray[np.float64]
 
-# Kind, raw numbers a nanometre, and words of the wild, all in lower case.
+# Unit to nanometres per unit, and its spellings in files, in lower case.
 UNITS: dict[str, tuple[float, tuple[str, ...]]] = {
     "nanometres": (1.0, ("nm", "nms", "nanometer", "nanometers", "nanometre", "nanometres")),
     "micrometres": (
@@ -39,8 +39,8 @@ UNITS: dict[str, tuple[float, tuple[str, ...]]] = {
 }
 NO_UNIT = ("", "unknown", "none", "n/a")
 
-NM = (100.0, 100_000.0)  # from the far ultraviolet to the thermal infrared
-MICROMETRES = 100.0  # a number below it is taken for micrometres, where no unit is given
+PLAUSIBLE_NM = (100.0, 100_000.0)  # from the far ultraviolet to the thermal infrared
+MICROMETRES = 100.0  # without a unit, numbers below this are taken as micrometres
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,21 +48,19 @@ class Cube:
     """A cube in a file.
 
     Attributes:
-        format: what the file is, for people.
-        key: name of the array in the file; empty where the format has no names.
+        format: name of the format, for people.
+        key: name of the array in the file; empty if the format has no names.
         shape: rows, columns, bands.
         dtype: of the stored values.
         read: window to `(rows, cols, bands)`, the stored values.
-        wavelengths_nm: centre of each band, or nothing.
-        unit: of the wavelengths in the file, as the file spells it, or nothing.
-        bad_bands: bands that the file itself marks as bad, from 0.
-        nodata: `(bands,)`, the value that stands for none, NaN where there is no such value; or
-            nothing.
-        scale: `(bands,)`, what a stored value is multiplied by to get its physical unit, or
-            nothing.
-        offset: `(bands,)`, what is added then, or nothing.
-        crs: as WKT, or nothing.
-        transform: six numbers in rasterio's order, or nothing.
+        wavelengths_nm: centre of each band, or None.
+        unit: of the wavelengths, as the file spells it, or None.
+        bad_bands: bands that the file marks as bad, from 0.
+        nodata: `(bands,)` nodata value, NaN for bands without one; None if no band has one.
+        scale: `(bands,)` factor from stored values to physical ones, or None.
+        offset: `(bands,)` added after that, or None.
+        crs: as WKT, or None.
+        transform: six numbers in rasterio's order, or None.
         notes: what is odd about the file, a sentence each.
     """
 
@@ -85,10 +83,10 @@ class Cube:
 def in_nm(
     values: Sequence[float], unit: str | None, bands: int
 ) -> tuple[tuple[float, ...] | None, tuple[str, ...]]:
-    """Wavelengths in nanometres, and what is odd about them; nothing where they make no sense.
+    """Wavelengths in nanometres, or None if they make no sense; and notes on what is odd.
 
-    A unit that is missing is taken from the size of the numbers, and told. Numbers that contradict
-    their unit, or that are of two units, are not used: a guess would be wrong in silence.
+    A missing unit is inferred from the size of the numbers, with a note. Numbers that contradict
+    their unit, or mix two units, are not used: a guess could be wrong without notice.
 
     >>> in_nm([0.45, 0.55], "Micrometers", 2)
     ((450.0, 550.0), ())
@@ -96,37 +94,37 @@ def in_nm(
     ('wavelengths: mixed units, from 0.55 to 450 (nm); they are not used',)
 
     Args:
-        values: as the file has them.
-        unit: its word for the unit.
-        bands: how many there should be.
+        values: as in the file.
+        unit: as the file spells it, or None.
+        bands: number of bands.
     """
     array = np.asarray(values, np.float64)
-    said = "no unit" if unit is None or unit.strip().lower() in NO_UNIT else unit.strip()
+    shown_unit = "no unit" if unit is None or unit.strip().lower() in NO_UNIT else unit.strip()
     not_used = "they are not used"
     if len(array) != bands:
         return None, (f"wavelengths: {len(array)} for {bands} bands; {not_used}",)
     if not np.isfinite(array).all() or array.min() <= 0:
-        return None, (f"wavelengths: some are no positive numbers; {not_used}",)
+        return None, (f"wavelengths: some are not positive numbers; {not_used}",)
     low, high = float(array.min()), float(array.max())
-    seen = f"from {low:g} to {high:g} ({said})"
+    span = f"from {low:g} to {high:g} ({shown_unit})"
     if high > 2 * MICROMETRES and low < MICROMETRES / 5:
-        return None, (f"wavelengths: mixed units, {seen}; {not_used}",)
-    if said == "no unit":
+        return None, (f"wavelengths: mixed units, {span}; {not_used}",)
+    if shown_unit == "no unit":
         factor, word = (1e3, "micrometres") if high < MICROMETRES else (1.0, "nanometres")
-        notes: tuple[str, ...] = (f"wavelengths: {seen}; taken as {word}, by their size",)
+        notes: tuple[str, ...] = (f"wavelengths: {span}; taken as {word}, judging by their size",)
     else:
-        known = [f for f, words in UNITS.values() if said.lower() in words]
-        if not known:
-            return None, (f"wavelengths: a unit that is not understood, {seen}; {not_used}",)
-        factor, notes = known[0], ()
-    if low * factor < NM[0] or high * factor > NM[1]:
-        return None, (f"wavelengths: {seen} cannot be right; {not_used}",)
-    # 0.55 * 1000 is 550.0000000000001: the digits of the file are kept, no others
+        factors = [f for f, words in UNITS.values() if shown_unit.lower() in words]
+        if not factors:
+            return None, (f"wavelengths: unknown unit, {span}; {not_used}",)
+        factor, notes = factors[0], ()
+    if low * factor < PLAUSIBLE_NM[0] or high * factor > PLAUSIBLE_NM[1]:
+        return None, (f"wavelengths: {span} cannot be right; {not_used}",)
+    # 0.55 * 1000 is 550.0000000000001: keep only the digits of the file
     return tuple(float(f"{v * factor:.12g}") for v in array.tolist()), notes
 
 
 def per_band(value: object, bands: int) -> Numbers | None:
-    """One number, or one a band, as `(bands,)`; nothing where it is neither."""
+    """One number, or one per band, as `(bands,)`; None if it is neither."""
     try:
         array = np.asarray(value, np.float64).ravel()
     except (TypeError, ValueError):
@@ -135,5 +133,5 @@ def per_band(value: object, bands: int) -> Numbers | None:
 
 
 def unless_trivial(scale: Numbers | None, trivial: float) -> Numbers | None:
-    """Nothing where every number is the trivial one, as a scale of 1."""
+    """None if every number is trivial, such as a scale of 1."""
     return None if scale is None or (scale == trivial).all() else scale

@@ -1,14 +1,13 @@
 """ENVI: a text header beside a file of plain numbers.
 
-The header is read here and the numbers by `raw`; rasterio is asked only where the scene lies. The
-meaning of the fields is that of L3Harris, "ENVI Header Files".
+The header is read here and the numbers by `raw`; rasterio only georeferences the scene. The keys of
+the header mean what L3Harris, "ENVI Header Files", says.
 """
 
 from __future__ import annotations
 
 import math
 import re
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from spectrolite.data.georeferencing import place_of
 from spectrolite.data.scene import Window
 from spectrolite.errors import ReadError
 from spectrolite.readers.scenes.cube import Cube, in_nm, per_band, unless_trivial
+from spectrolite.readers.scenes.geotiff import opened
 from spectrolite.readers.scenes.raw import read_box
 
 FIELD = re.compile(r"^[ \t]*([^=;{}\n]+?)[ \t]*=[ \t]*(\{[^}]*\}?|[^\n]*)", re.MULTILINE)
@@ -35,22 +35,22 @@ TYPES = {
 }
 COMPLEX = (6, 9)
 
-# Axes of the file, as positions among rows, cols, bands.
+# Axes of the file, as positions in rows, cols, bands.
 ORDERS = {"bsq": (2, 0, 1), "bil": (0, 2, 1), "bip": (0, 1, 2)}
 
 DATA_ENDINGS = ("", ".img", ".dat", ".bsq", ".bil", ".bip", ".raw", ".bin", ".envi", ".rfl")
-MOST_HEADER = 16 << 20  # bytes; a header of ten thousand bands has half a MiB
+MAX_HEADER = 16 << 20  # bytes; a header with ten thousand bands has half a MiB
 
 
 def cube(path: Path, key: str | None) -> Cube:
-    """The cube of a pair of files, found from either of the two.
+    """The cube of a header and its data file, given either of the two.
 
     Raises:
-        ReadError: one of the two is missing, the header is damaged, or it promises more than the
-            data file holds.
+        ReadError: one of the two is missing, the header is damaged, or the data file is shorter
+            than the header says.
     """
     if key is not None:
-        raise ReadError(f"{path}: an ENVI file holds one cube and has no keys; leave out {key!r}")
+        raise ReadError(f"{path}: an ENVI file holds one cube and has no keys; omit {key!r}")
     header, data = pair(path)
     fields = read_header(header)
     rows, cols, bands = (_whole(header, fields, name, 1) for name in ("lines", "samples", "bands"))
@@ -61,14 +61,14 @@ def cube(path: Path, key: str | None) -> Cube:
         raise ReadError(f"{header}: interleave: wanted bsq, bil or bip, got {interleave}")
     for name in ("major frame offsets", "minor frame offsets", "file compression"):
         if any(re.findall("[1-9]", fields.get(name, ""))):
-            raise ReadError(f"{header}: {name} are not read; save the scene again without them")
-    promised = offset + rows * cols * bands * dtype.itemsize
-    there = data.stat().st_size
-    if promised > there:
+            raise ReadError(f"{header}: {name}: not supported; save the scene again without")
+    expected = offset + rows * cols * bands * dtype.itemsize
+    actual = data.stat().st_size
+    if expected > actual:
         raise ReadError(
-            f"{data}: its header promises {promised:,} bytes ({rows} lines x {cols} samples x "
-            f"{bands} bands of {dtype.name}, header offset {offset}), the file holds {there:,}; "
-            "it was cut off, or the header is another file's"
+            f"{data}: its header says {expected:,} bytes ({rows} lines x {cols} samples x "
+            f"{bands} bands of {dtype.name}, header offset {offset}), the file has {actual:,}; "
+            "it was cut off, or the header belongs to another file"
         )
     order = ORDERS[interleave]
     back = tuple(int(i) for i in np.argsort(order))
@@ -80,11 +80,11 @@ def cube(path: Path, key: str | None) -> Cube:
         first, second, third = (box[i] for i in order)
         return read_box(data, dtype, offset, (a, b, c), (first, second, third)).transpose(back)
 
-    notes = [f"the data file is {there - promised:,} bytes longer than its header says"]
-    if promised == there:
+    notes = [f"the data file is {actual - expected:,} bytes longer than its header says"]
+    if expected == actual:
         notes = []
     if dtype.itemsize > 1 and "byte order" not in fields:
-        notes.append("the header has no byte order; taken as 0, the least significant byte first")
+        notes.append("the header has no byte order; taken as 0, least significant byte first")
     kind = fields.get("file type", "").lower()
     if "classification" in kind:
         notes.append("the header calls it a classification: a label map, not a scene")
@@ -94,7 +94,7 @@ def cube(path: Path, key: str | None) -> Cube:
         numbers = per_band(listed, len(listed))
         unit = fields.get("wavelength units")
         if numbers is None:
-            notes.append("wavelengths: some are no numbers; they are not used")
+            notes.append("wavelengths: some are not numbers; they are not used")
         else:
             wavelengths_nm, odd = in_nm(numbers.tolist(), unit, bands)
             notes.extend(odd)
@@ -126,13 +126,13 @@ def cube(path: Path, key: str | None) -> Cube:
 
 
 def read_header(path: Path) -> dict[str, str]:
-    """Fields of a header, names in lower case with single blanks, values without braces around.
+    """Keys in lower case with single spaces, and values without their braces.
 
     Raises:
-        ReadError: not a header, or one with a brace that is never closed.
+        ReadError: not a header, or a brace that is never closed.
     """
     with path.open("rb") as file:
-        text = file.read(MOST_HEADER).decode("utf-8", "replace").lstrip("\ufeff")
+        text = file.read(MAX_HEADER).decode("utf-8", "replace").lstrip("\ufeff")
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if text.split("\n", 1)[0].strip().upper() != "ENVI":
         raise ReadError(f"{path}: not an ENVI header: its first line is not ENVI")
@@ -148,30 +148,30 @@ def read_header(path: Path) -> dict[str, str]:
 
 
 def pair(path: Path) -> tuple[Path, Path]:
-    """Header and data file, by either of the two.
+    """Header and data file, given either of the two.
 
     Raises:
         ReadError: the other is missing, or several data files could be the header's.
     """
-    near = {p.name.lower(): p for p in sorted(path.parent.iterdir()) if p.is_file()}
+    files = {p.name.lower(): p for p in sorted(path.parent.iterdir()) if p.is_file()}
     name = path.name.lower()
     if name.endswith(".hdr"):
         stem = name.removesuffix(".hdr")
-        found = [near[stem + end] for end in DATA_ENDINGS if stem + end in near]
-        if not found:
+        data = [files[stem + end] for end in DATA_ENDINGS if stem + end in files]
+        if not data:
             raise ReadError(
                 f"{path}: no data file beside it; wanted {path.stem} with one of the endings "
                 f"{', '.join(filter(None, DATA_ENDINGS))}, or with none"
             )
-        if len(found) > 1:
+        if len(data) > 1:
             raise ReadError(
-                f"{path}: several data files beside it: {', '.join(p.name for p in found)}; "
+                f"{path}: several data files beside it: {', '.join(p.name for p in data)}; "
                 "name the data file itself"
             )
-        return path, found[0]
+        return path, data[0]
     for header in (f"{name}.hdr", f"{Path(name).stem}.hdr"):
-        if header in near:
-            return near[header], path
+        if header in files:
+            return files[header], path
     raise ReadError(f"{path}: no ENVI header beside it; wanted {path.name}.hdr or {path.stem}.hdr")
 
 
@@ -182,7 +182,9 @@ def _whole(
         return default
     value = fields.get(name, "nothing")
     if not (value.isascii() and value.isdecimal() and len(value) < 19) or int(value) < low:
-        raise ReadError(f"{header}: {name}: wanted a whole number from {low} up, got {value[:60]}")
+        raise ReadError(
+            f"{header}: {name}: wanted a whole number of {low} or more, got {value[:60]}"
+        )
     return int(value)
 
 
@@ -210,7 +212,7 @@ def _list(header: Path, fields: dict[str, str], name: str) -> list[str] | None:
 def _bad_bands(
     header: Path, fields: dict[str, str], bands: int, notes: list[str]
 ) -> tuple[int, ...]:
-    """Bands that the list of bad bands calls bad, which it does by a 0."""
+    """Bands that have a 0 in `bbl`, the list of bad bands."""
     listed = _list(header, fields, "bbl")
     if listed is None:
         return ()
@@ -224,40 +226,35 @@ def _bad_bands(
 def _scale(
     header: Path, fields: dict[str, str], bands: int, notes: list[str]
 ) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
-    """What turns stored values into physical ones."""
+    """Factor and offset from stored values to physical ones."""
     if "reflectance scale factor" in fields:
         factor = per_band(fields["reflectance scale factor"], bands)
         if factor is None or not np.isfinite(factor).all() or not factor.all():
-            notes.append("reflectance scale factor: no number but 0; it is not used")
+            notes.append("reflectance scale factor: wanted a number other than 0; it is not used")
             return None, None
         return unless_trivial(1 / factor, 1.0), None
     numbers = []
     for name, trivial in (("data gain values", 1.0), ("data offset values", 0.0)):
-        found = per_band(_list(header, fields, name), bands) if name in fields else None
-        if name in fields and found is None:
-            notes.append(f"{name}: wanted one number a band; they are not used")
-        numbers.append(unless_trivial(found, trivial))
+        values = per_band(_list(header, fields, name), bands) if name in fields else None
+        if name in fields and values is None:
+            notes.append(f"{name}: wanted one number per band; they are not used")
+        numbers.append(unless_trivial(values, trivial))
     return numbers[0], numbers[1]
 
 
 def _place(
     data: Path, fields: dict[str, str], notes: list[str]
 ) -> tuple[str | None, tuple[float, ...] | None]:
-    """Coordinate reference system and transform, which GDAL knows how to make of a header."""
+    """Coordinate reference system and transform, as GDAL reads them from the header."""
     if "map info" not in fields and "coordinate system string" not in fields:
         return None, None
-    import rasterio
-    from rasterio.errors import NotGeoreferencedWarning
-
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(data, driver="ENVI") as source:
-                crs, transform = place_of(source)
-    except rasterio.RasterioIOError as error:
-        notes.append(f"where the scene lies is not understood ({' '.join(str(error).split())})")
+        with opened(data, driver="ENVI") as source:
+            crs, transform = place_of(source)
+    except ReadError as error:
+        notes.append(f"no georeference: {error}")
         return None, None
     if transform is not None and not all(math.isfinite(v) for v in transform):
-        notes.append("map info: no finite numbers; it is not used")
+        notes.append("map info: some numbers are not finite; it is not used")
         return crs, None
     return crs, transform

@@ -17,7 +17,7 @@ from spectrolite.data.scene import Window
 from spectrolite.errors import ReadError
 from spectrolite.readers.scenes.cube import UNITS, Cube, in_nm, unless_trivial
 
-GDAL_CACHE = 64 << 20  # bytes of its blocks; its own default is a twentieth of the memory
+GDAL_CACHE = 64 << 20  # bytes; GDAL's default is 5 % of the memory
 
 _WORDS = "|".join(re.escape(w) for _, words in UNITS.values() for w in words if len(w) > 1)
 IN_WORDS = re.compile(rf"(\d+(?:\.\d+)?)\s*({_WORDS})\b", re.IGNORECASE)
@@ -27,38 +27,38 @@ NUMBER = re.compile(r"\d+(?:\.\d+)?")
 def cube(path: Path, key: str | None) -> Cube:
     """The bands of the file as a cube.
 
-    Wavelengths are those of the bands' metadata (`wavelength` with `wavelength_units`, or GDAL's
-    `CENTRAL_WAVELENGTH_UM`), or those that stand in their descriptions with a unit or alone.
+    Wavelengths come from the bands' metadata (`wavelength` with `wavelength_units`, or GDAL's
+    `CENTRAL_WAVELENGTH_UM`), or from their descriptions, with or without a unit.
 
     Raises:
         ReadError: a damaged file, or complex numbers.
     """
     if key is not None:
-        raise ReadError(f"{path}: a raster holds one cube and has no keys; leave out {key!r}")
+        raise ReadError(f"{path}: a raster holds one cube and has no keys; omit {key!r}")
     with opened(path) as source:
         dtypes = [np.dtype(d) for d in source.dtypes if "complex" not in d]
         if len(dtypes) != source.count or not dtypes:
-            kinds = ", ".join(sorted(set(source.dtypes))) or "none"
-            raise ReadError(f"{path}: wanted bands of real numbers, got {kinds}")
+            types = ", ".join(sorted(set(source.dtypes))) or "none"
+            raise ReadError(f"{path}: wanted bands of real numbers, got {types}")
         dtype = np.result_type(*dtypes)
         notes = []
         if len(set(dtypes)) > 1:
             notes.append(f"its bands are of several types; all are read as {dtype.name}")
         wavelengths_nm, unit = None, None
-        named = _wavelengths(source)
-        if named is not None:
-            unit = named[1]
-            wavelengths_nm, odd = in_nm(named[0], unit, source.count)
+        listed = _wavelengths(source)
+        if listed is not None:
+            unit = listed[1]
+            wavelengths_nm, odd = in_nm(listed[0], unit, source.count)
             notes.extend(odd)
         crs, transform = place_of(source)
         if transform is None and source.gcps[0]:
             notes.append("ground control points are not read; warp the scene to a grid")
         nodata = np.array([np.nan if n is None else n for n in source.nodatavals], np.float64)
-        described = "GeoTIFF" if source.driver == "GTiff" else str(source.driver)
+        form = "GeoTIFF" if source.driver == "GTiff" else str(source.driver)
         if source.tags(ns="IMAGE_STRUCTURE").get("LAYOUT") == "COG":
-            described = "cloud-optimised GeoTIFF"
+            form = "cloud-optimised GeoTIFF"
         return Cube(
-            described,
+            form,
             "",
             (source.height, source.width, source.count),
             dtype,
@@ -86,11 +86,15 @@ def _read(path: Path, dtype: np.dtype[Any], window: Window) -> NDArray[np.generi
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Any]:
-    """The raster, while the block runs; opened anew each time, for GDAL's handles know one thread.
+def opened(path: Path, driver: str | None = None) -> Iterator[Any]:
+    """The raster, open while the block runs: each time anew, as GDAL handles belong to one thread.
+
+    Args:
+        path: of the raster.
+        driver: GDAL's name of the format; None for any.
 
     Raises:
-        ReadError: it is damaged, or no raster.
+        ReadError: it is damaged, or not a raster.
     """
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning, RasterioError
@@ -98,15 +102,18 @@ def opened(path: Path) -> Iterator[Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE), rasterio.open(path) as source:
+            with (
+                rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE),
+                rasterio.open(path, driver=driver) as source,
+            ):
                 yield source
     except RasterioError as error:
-        said = " ".join(str(error).split())
-        raise ReadError(f"{path}: cannot be read as a raster ({said})") from error
+        why = " ".join(str(error).split())
+        raise ReadError(f"{path}: cannot be read as a raster ({why})") from error
 
 
 def _wavelengths(source: Any) -> tuple[list[float], str | None] | None:
-    """Numbers and their unit, where every band has one and all units are one."""
+    """Numbers and their unit, if every band has one and all units are the same."""
     found: list[tuple[str, str | None]] = []
     for band, description in enumerate(source.descriptions, start=1):
         tags = {k.lower(): v for k, v in source.tags(band).items()}

@@ -1,4 +1,4 @@
-"""HDF5 and what is HDF5 inside, NetCDF 4 and MATLAB 7.3, through h5py."""
+"""HDF5, and the formats built on it, NetCDF 4 and MATLAB 7.3, through h5py."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ NO_VARIABLE = b"This is a netCDF dimension but not a netCDF variable"
 
 
 def cube(path: Path, key: str | None) -> Cube:
-    """The cube of the file, as `cf` finds it.
+    """The cube of the file, found by the rules of `cf`.
 
     Raises:
-        ReadError: a damaged file, HDF4, no cube in it or several.
+        ReadError: a damaged file, HDF4, no cube or several.
     """
     with path.open("rb") as file:
         if file.read(4) == HDF4:
-            raise ReadError(f"{path}: this is HDF4, which is not read; convert it to HDF5 or ENVI")
+            raise ReadError(
+                f"{path}: this is HDF4, which is not supported; convert it to HDF5 or ENVI"
+            )
     form = "NetCDF 4" if path.suffix.lower().startswith((".nc", ".cdf")) else "HDF5"
     return cube_among(path, form, variables(path), key)
 
@@ -40,27 +42,27 @@ def variables(path: Path) -> list[Variable]:
     """
     import h5py
 
-    found: list[Variable] = []
+    arrays: list[Variable] = []
 
     def visit(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset) and item.shape is not None:
             if _attribute(item, "NAME", b"").startswith(NO_VARIABLE):
-                return  # it only lends its name to an axis
+                return  # only the name of an axis
             dims = tuple(_dim(item, axis) for axis in range(item.ndim))
             attrs = {k: _attribute(item, k) for k in item.attrs}
             read = partial(read_part, path, name)
-            found.append(Variable(name, item.shape, item.dtype, dims, attrs, read))
+            arrays.append(Variable(name, item.shape, item.dtype, dims, attrs, read))
 
     with opened(path) as file:
         file.visititems(visit)
-    return found
+    return arrays
 
 
 def read_part(path: Path, key: str, part: tuple[slice, ...]) -> NDArray[np.generic]:
     """A part of an array.
 
     Raises:
-        ReadError: a damaged file, or a compression that this build of HDF5 does not know.
+        ReadError: a damaged file, or a compression that this build of HDF5 does not support.
     """
     with opened(path) as file:
         values: NDArray[np.generic] = file[key][part]
@@ -69,7 +71,7 @@ def read_part(path: Path, key: str, part: tuple[slice, ...]) -> NDArray[np.gener
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """The opened file; opened anew each time, so that nothing is left open."""
+    """The file, open while the block runs: each time anew, so that nothing stays open."""
     import h5py
 
     try:
@@ -85,12 +87,12 @@ def opened(path: Path) -> Iterator[Any]:
 def _attribute(item: Any, name: str, default: Any = None) -> Any:
     try:
         return item.attrs.get(name, default)
-    except (OSError, RuntimeError, TypeError):  # a type that h5py has no word for
+    except (OSError, RuntimeError, TypeError):  # a type that h5py does not support
         return default
 
 
 def _dim(item: Any, axis: int) -> str:
-    """Key of an axis' dimension scale, or its label."""
+    """Key of the dimension scale of an axis, or its label."""
     scales = item.dims[axis]
     if len(scales):
         return str(scales[0].name).strip("/")

@@ -1,4 +1,4 @@
-"""What a scene's file is, and what is odd about it."""
+"""What a scene's file holds, and what is odd about it: `spectrolite info`."""
 
 from __future__ import annotations
 
@@ -9,45 +9,49 @@ from typing import Any
 
 import numpy as np
 
+from spectrolite.data.summaries import as_html, as_text, crs_name
 from spectrolite.errors import listed, ranges
-from spectrolite.readers.scenes.band_statistics import Survey, pieces, survey
+from spectrolite.readers.scenes.band_statistics import (
+    BandStatistics,
+    band_statistics,
+    sample_windows,
+)
 from spectrolite.readers.scenes.cube import Cube
 from spectrolite.readers.scenes.open import open_cube
 
-BUDGET = 64 << 20  # bytes of a file that are looked at; of a larger one, windows all over it
+BUDGET = 64 << 20  # bytes read of a file; of a larger one, evenly spaced windows
 SMALLEST = 25  # pixels, the patch of HybridSN
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SceneInfo:
-    """What a scene's file is.
+    """What a scene's file holds.
 
     Attributes:
         file: its path.
-        format: what it is, and how its values are ordered.
-        key: name of the array; empty where the format has no names.
+        format: name of the format, and the order of the values.
+        key: name of the array; empty if the format has no names.
         rows: pixels from north to south.
         cols: pixels from west to east.
         bands: spectral bands.
         dtype: type of the stored values.
         mib: size in memory, MiB.
-        wavelengths_nm: lowest and highest band centre in nanometres, or nothing.
-        wavelength_unit: how the file spells their unit, or nothing.
-        steps_back: bands whose wavelength is not above that of the band before.
-        crs: `EPSG:n` where it is one, else the name, or nothing.
-        pixel_size: width and height of a pixel, or nothing.
-        pixel_unit: of these two, in words, or nothing.
-        nodata: values that stand for none, as the file states them; more than one where bands
-            differ.
-        looked_at: share of the pixels that the figures below are from, 0 to 1; 1 is all.
-        nodata_share: share of these that have no spectrum.
-        low: lowest stored value that is not nodata, or nothing.
+        wavelengths_nm: lowest and highest band centre in nanometres, or None.
+        wavelength_unit: their unit as the file spells it, or None.
+        steps_back: number of bands whose wavelength is not above the one before.
+        crs: `EPSG:n` if it has a code, else its name, or None.
+        pixel_size: width and height of a pixel, or None.
+        pixel_unit: of these two, in words, or None.
+        nodata: nodata values that the file states; more than one if bands differ.
+        looked_at: share of the pixels that the figures below come from, 0 to 1.
+        nodata_share: share of these pixels that have no spectrum.
+        low: lowest stored value that is not nodata, or None.
         high: highest one.
         bad_bands: bands that the file marks as bad, from 0.
-        constant_bands: bands with one value, or none, at all these pixels.
-        noisy_bands: bands whose pixels hardly know their neighbours.
-        scale: factors of the stored values that the file states, least and largest, or nothing.
-        offset: what is added then.
+        constant_bands: bands with a single value, or none, at these pixels.
+        noisy_bands: bands whose pixels hardly correlate with their neighbours.
+        scale: lowest and highest factor of stored values that the file states, or None.
+        offset: the same of what is added after that.
         warnings: what is odd, a sentence each.
     """
 
@@ -78,35 +82,54 @@ class SceneInfo:
     warnings: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """The same as plain JSON values."""
+        """All attributes as plain JSON values."""
         return asdict(self)
+
+    def __repr__(self) -> str:
+        return as_text(f"SceneInfo {self.file}", self._facts())
+
+    def _repr_html_(self) -> str:
+        return as_html(f"SceneInfo {self.file}", self._facts())
+
+    def _facts(self) -> dict[str, str]:
+        nm, size = self.wavelengths_nm, self.pixel_size
+        facts = {
+            "format": self.format,
+            "size": f"{self.rows:,} rows, {self.cols:,} cols, {self.bands:,} bands",
+            "values": self.dtype,
+            "wavelengths": "None" if nm is None else f"{nm[0]:g} to {nm[1]:g} nm",
+            "CRS": str(self.crs),
+        }
+        if size is not None:
+            facts["pixel size"] = f"{size[0]:g} x {size[1]:g} {self.pixel_unit or ''}".strip()
+        return facts | {f"warning {n}": w for n, w in enumerate(self.warnings, start=1)}
 
 
 def scene_info(path: str | Path, key: str | None = None) -> SceneInfo:
-    """Look at a scene's file: what it says, and windows all over it, never more at a time.
+    """Describe a scene's file: what its header says, and statistics of its values.
 
-    Files of up to 64 MiB are looked at whole; of larger ones, so many bytes in small windows that
-    are evenly spread. `looked_at` says what share that was.
+    Files of up to 64 MiB are read completely; of larger ones, 64 MiB in small, evenly spaced
+    windows. `looked_at` is the share of the pixels that were read.
 
     Args:
-        path: as of `open_scene`.
-        key: as of `open_scene`.
+        path: as in `open_scene`.
+        key: as in `open_scene`.
 
     Raises:
-        ReadError: as of `open_scene`.
+        ReadError: as in `open_scene`.
     """
     path = Path(path)
     cube = open_cube(path, key)
     rows, cols, bands = cube.shape
-    parts = pieces(*cube.shape, cube.dtype.itemsize, BUDGET)
-    found = survey(cube.read, parts, cube.nodata)
+    parts = sample_windows(*cube.shape, cube.dtype.itemsize, BUDGET)
+    statistics = band_statistics(cube.read, parts, cube.nodata)
     waves = cube.wavelengths_nm
     crs, unit, odd_crs = _crs(cube)
     back = 0 if waves is None else int((np.diff(waves) <= 0).sum())
-    there = np.isfinite(found.low)
-    six, size = cube.transform, None
-    if six is not None:
-        size = (math.hypot(six[0], six[3]), math.hypot(six[1], six[4]))
+    has_values = np.isfinite(statistics.low)
+    affine, size = cube.transform, None
+    if affine is not None:
+        size = (math.hypot(affine[0], affine[3]), math.hypot(affine[1], affine[4]))
     nodata = () if cube.nodata is None else np.unique(cube.nodata[~np.isnan(cube.nodata)]).tolist()
     return SceneInfo(
         file=str(path),
@@ -122,20 +145,20 @@ def scene_info(path: str | Path, key: str | None = None) -> SceneInfo:
         steps_back=back,
         crs=crs,
         pixel_size=size,
-        pixel_unit=None if six is None else unit,
+        pixel_unit=None if affine is None else unit,
         nodata=tuple(nodata),
-        looked_at=found.pixels / (rows * cols),
-        nodata_share=found.without / found.pixels,
-        low=float(found.low[there].min()) if there.any() else None,
-        high=float(found.high[there].max()) if there.any() else None,
+        looked_at=statistics.pixels / (rows * cols),
+        nodata_share=statistics.without / statistics.pixels,
+        low=float(statistics.low[has_values].min()) if has_values.any() else None,
+        high=float(statistics.high[has_values].max()) if has_values.any() else None,
         bad_bands=cube.bad_bands,
-        constant_bands=found.constant,
-        noisy_bands=found.noisy,
+        constant_bands=statistics.constant,
+        noisy_bands=statistics.noisy,
         scale=None if cube.scale is None else (float(cube.scale.min()), float(cube.scale.max())),
         offset=(
             None if cube.offset is None else (float(cube.offset.min()), float(cube.offset.max()))
         ),
-        warnings=(*cube.notes, *odd_crs, *_warnings(cube, found, back)),
+        warnings=(*cube.notes, *odd_crs, *_warnings(cube, statistics, back)),
     )
 
 
@@ -148,59 +171,62 @@ def _crs(cube: Cube) -> tuple[str | None, str | None, tuple[str, ...]]:
 
     try:
         crs = CRS.from_user_input(cube.crs)
-        code = crs.to_epsg()
         unit = "degrees" if crs.is_geographic else str(crs.linear_units)
-        name = f"EPSG:{code}" if code else str(crs.to_wkt()).split('"')[1]
+        name = crs_name(cube.crs)
     except (CRSError, IndexError) as error:
-        return None, None, (f"its CRS is not understood ({' '.join(str(error).split())[:80]})",)
+        return None, None, (f"its CRS cannot be read ({' '.join(str(error).split())[:80]})",)
     return name, unit, ()
 
 
-def _warnings(cube: Cube, found: Survey, back: int) -> list[str]:
-    """What is odd about the numbers and the place, a sentence each."""
+def _warnings(cube: Cube, statistics: BandStatistics, back: int) -> list[str]:
+    """What is odd about the values and the georeference, a sentence each."""
     rows, cols, bands = cube.shape
-    said = []
+    warnings = []
     if cube.wavelengths_nm is None and not any(n.startswith("wavelengths") for n in cube.notes):
-        said.append("no wavelengths: whether a model's bands are these cannot be checked")
+        warnings.append("no wavelengths: the bands cannot be compared with a model's")
     if back and cube.wavelengths_nm is not None:
         first = int(np.flatnonzero(np.diff(cube.wavelengths_nm) <= 0)[0]) + 1
-        said.append(
+        warnings.append(
             f"wavelengths do not ascend: {back} of {bands} are not above the one before, the first "
-            f"is band {first}, from 0; spectrometers that overlap do that"
+            f"is band {first}, from 0; this is normal for overlapping spectrometers"
         )
     if cube.crs is None:
-        said.append("no CRS: a map of it has no place on Earth")
+        warnings.append("no CRS: maps will not be georeferenced")
     if cube.transform is None:
-        said.append("no transform: the size of its pixels is not known")
+        warnings.append("no transform: the pixel size is unknown")
     elif cube.transform[1] or cube.transform[3]:
-        said.append("its grid is rotated: rows do not run from west to east")
+        warnings.append("its grid is rotated: rows do not run from west to east")
     elif cube.transform[4] > 0:
-        said.append("its rows run from south to north: maps will be upside down in a viewer")
-    for what, named, remedy in (
-        ("marked as bad by the file", cube.bad_bands, "--drop-bands bad leaves them out"),
-        ("of one value, or none", found.constant, "--drop-bands constant leaves them out"),
-        ("noisy", found.noisy, "--drop-bands noisy leaves them out"),
+        warnings.append("its rows run from south to north: maps will appear upside down")
+    for fault, bands_named, remedy in (
+        ("marked as bad by the file", cube.bad_bands, "--drop-bands bad drops them"),
+        ("constant or without values", statistics.constant, "--drop-bands constant drops them"),
+        ("noisy", statistics.noisy, "--drop-bands noisy drops them"),
     ):
-        if named:
-            verb = "is" if len(named) == 1 else "are"
-            said.append(f"{_bands(named)} {verb} {what}; {remedy}")
-    holes = np.flatnonzero((found.missing > 0) & (found.missing > found.missing.min())).tolist()
+        if bands_named:
+            verb = "is" if len(bands_named) == 1 else "are"
+            warnings.append(f"{_bands(bands_named)} {verb} {fault}; {remedy}")
+    holes = np.flatnonzero(
+        (statistics.missing > 0) & (statistics.missing > statistics.missing.min())
+    ).tolist()
     if holes:
-        said.append(
-            f"{_bands(tuple(holes))} without a value at pixels where other bands have one: "
-            "such pixels have no spectrum"
+        warnings.append(
+            f"{_bands(tuple(holes))} without values at pixels where other bands have values: "
+            "these pixels have no spectrum"
         )
-    if found.without == found.pixels:
-        said.append("no pixel that was looked at has a spectrum")
+    if statistics.without == statistics.pixels:
+        warnings.append("none of the pixels read has a spectrum")
     if cube.scale is not None or cube.offset is not None:
-        said.append("a scale factor is stated: values are read as stored, --scale applies it")
-    if bands == 1:
-        said.append("one band: there is no spectrum to classify by")
-    if min(rows, cols) < SMALLEST:
-        said.append(
-            f"smaller than the {SMALLEST} x {SMALLEST} patch of hybridsn: no training on it"
+        warnings.append(
+            "the file states a scale factor: values are read as stored unless --scale is given"
         )
-    return said
+    if bands == 1:
+        warnings.append("one band: there is no spectrum to classify")
+    if min(rows, cols) < SMALLEST:
+        warnings.append(
+            f"smaller than the {SMALLEST} x {SMALLEST} patch of hybridsn: too small to train on"
+        )
+    return warnings
 
 
 def _bands(named: tuple[int, ...]) -> str:

@@ -1,4 +1,4 @@
-"""MATLAB files: up to version 7 through SciPy, version 7.3, which is HDF5, through h5py."""
+"""MATLAB files: up to version 7 through SciPy; version 7.3, which is HDF5, through h5py."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from spectrolite.readers.scenes.arrays import ArrayShape, check_fits_memory, cho
 from spectrolite.readers.scenes.cube import Cube
 from spectrolite.readers.scenes.hdf5 import read_part, variables
 
-# MATLAB's class names, and the bytes that SciPy takes for an element.
+# MATLAB's class names, and the bytes per element in SciPy.
 NUMBERS = {
     "int8": 1,
     "uint8": 1,
@@ -44,7 +44,7 @@ def shapes(path: Path) -> list[ArrayShape]:
         return list(_variables(path))
     try:
         whos = io.whosmat(path)
-    except Exception as error:  # SciPy lets many kinds through for a damaged file
+    except Exception as error:  # SciPy raises many kinds of errors for a damaged file
         raise _damaged(path, error) from error
     return [
         ArrayShape(name, tuple(shape), kind, NUMBERS.get(kind, 1), kind in NUMBERS)
@@ -64,7 +64,7 @@ def read(path: Path, key: str) -> NDArray[np.generic]:
     try:
         return np.asarray(io.loadmat(path, variable_names=[key])[key])
     except OSError as error:
-        if error.errno is None:  # SciPy's own word for a file that ends too early
+        if error.errno is None:  # how SciPy reports a file that ends too early
             raise _damaged(path, error) from error
         raise
     except Exception as error:
@@ -75,29 +75,29 @@ def cube(path: Path, key: str | None) -> Cube:
     """The cube of the file.
 
     Version 7.3 is read window by window. Earlier versions compress an array as one stream, so the
-    first window reads it whole, and it is kept.
+    first window reads the whole array, which then stays in memory.
 
     Raises:
-        ReadError: a damaged file, no cube in it or several, or one of an earlier version that does
-            not fit into memory.
+        ReadError: a damaged file, no cube or several, or a cube of an earlier version that does not
+            fit into memory.
     """
-    found = choose(path, shapes(path), key, 3, "a cube of rows, cols, bands", "--scene-key")
-    rows, cols, bands = found.shape
+    chosen = choose(path, shapes(path), key, 3, "a cube of rows, cols, bands", "--scene-key")
+    rows, cols, bands = chosen.shape
     if is_hdf5(path):
-        dtype = _variables(path)[found]
+        dtype = _variables(path)[chosen]
         return Cube(
             "MATLAB 7.3",
-            found.key,
+            chosen.key,
             (rows, cols, bands),
             dtype,
-            partial(_read_window, path, found.key, bands),
+            partial(_read_window, path, chosen.key, bands),
         )
-    check_fits_memory(path, found, remedy="cut the scene into parts, or save it with -v7.3")
-    whole: Callable[[], NDArray[np.generic]] = cache(partial(read, path, found.key))
-    dtype = np.dtype(NUMPY.get(found.dtype, found.dtype))
+    check_fits_memory(path, chosen, remedy="cut the scene into parts, or save it with -v7.3")
+    whole: Callable[[], NDArray[np.generic]] = cache(partial(read, path, chosen.key))
+    dtype = np.dtype(NUMPY.get(chosen.dtype, chosen.dtype))
     return Cube(
         "MATLAB, up to 7",
-        found.key,
+        chosen.key,
         (rows, cols, bands),
         dtype,
         lambda window: whole()[window.slices],
@@ -112,16 +112,16 @@ def is_hdf5(path: Path) -> bool:
 
 
 def _variables(path: Path) -> dict[ArrayShape, np.dtype[Any]]:
-    """Variables of version 7.3 with the types of their values; their axes run backwards there."""
-    found = {}
+    """Variables of version 7.3 with their types; the file stores their axes in reverse order."""
+    types = {}
     for v in variables(path):
-        if v.key.startswith("#"):  # where cells keep what they point to
+        if v.key.startswith("#"):  # what cells refer to
             continue
         kind = v.text("MATLAB_class") or v.dtype.name
         numeric = kind in NUMBERS and v.dtype.kind in "iuf" and "MATLAB_empty" not in v.attrs
         shape = ArrayShape(v.key, v.shape[::-1], kind, v.dtype.itemsize, numeric)
-        found[shape] = v.dtype
-    return found
+        types[shape] = v.dtype
+    return types
 
 
 def _read_window(path: Path, key: str, bands: int, window: Window) -> NDArray[np.generic]:

@@ -1,4 +1,4 @@
-"""NetCDF: version 4 is HDF5 inside; the classic one is read by SciPy."""
+"""NetCDF: version 4 is HDF5; the classic format is read by SciPy."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from spectrolite.readers.scenes.hdf5 import cube as hdf5
 
 
 def cube(path: Path, key: str | None) -> Cube:
-    """The cube of the file, as `cf` finds it.
+    """The cube of the file, found by the rules of `cf`.
 
     Raises:
-        ReadError: a damaged file, no cube in it or several.
+        ReadError: a damaged file, no cube or several.
     """
     with path.open("rb") as file:
         head = file.read(4)
@@ -30,22 +30,22 @@ def cube(path: Path, key: str | None) -> Cube:
         return hdf5(path, key)
     if head[3:] not in (b"\x01", b"\x02"):
         raise ReadError(
-            f"{path}: NetCDF version {head[3:].hex()} is not read; convert it to NetCDF 4: "
+            f"{path}: NetCDF version {head[3:].hex()} is not supported; convert it to NetCDF 4: "
             "nccopy -k nc4 OLD NEW"
         )
     return cube_among(path, "NetCDF 3", _variables(path), key)
 
 
 def _variables(path: Path) -> list[Variable]:
-    found = []
+    variables = []
     with _opened(path) as file:
         for name, item in file.variables.items():
             dtype = np.dtype(item.data.dtype)
             read = partial(_read_part, path, name)
             attrs = dict(item._attributes)
-            found.append(Variable(name, item.shape, dtype, tuple(item.dimensions), attrs, read))
-            del item  # SciPy unmaps the file only when nothing points into it
-    return found
+            variables.append(Variable(name, item.shape, dtype, tuple(item.dimensions), attrs, read))
+            del item  # SciPy unmaps the file only when nothing refers to it
+    return variables
 
 
 def _read_part(path: Path, name: str, part: tuple[slice, ...]) -> NDArray[np.generic]:
@@ -55,11 +55,11 @@ def _read_part(path: Path, name: str, part: tuple[slice, ...]) -> NDArray[np.gen
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """The mapped file; mapped anew each time, for what was touched counts as memory of ours."""
+    """The mapped file: each time anew, as the pages that were read count as our memory."""
     try:
         with io.netcdf_file(path, "r", mmap=True, maskandscale=False) as file:
             yield file
-    except Exception as error:  # SciPy lets many kinds through for a damaged file
+    except Exception as error:  # SciPy raises many kinds of errors for a damaged file
         if isinstance(error, OSError) and error.errno:
             raise
         why = f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -41,11 +41,11 @@ def read(path: Path, key: str) -> NDArray[np.generic]:
     del key
     mapped = _open(path)
     array = np.empty_like(mapped, subok=False)  # in the file's own order of axes
-    with path.open("rb") as file:  # where a disk fails, reading a mapped file kills the process
+    with path.open("rb") as file:  # if a disk fails, reading a mapped file kills the process
         file.seek(mapped.offset)
         read = file.readinto(array.reshape(-1, order="A").view(np.uint8).data)
     if read < array.nbytes:
-        raise ReadError(f"{path}: {array.nbytes - read} bytes have gone since it was opened")
+        raise ReadError(f"{path}: {array.nbytes - read} bytes shorter than when it was opened")
     return array
 
 
@@ -53,7 +53,7 @@ def cube(path: Path, key: str | None) -> Cube:
     """The cube of the file, in either order of axes.
 
     Raises:
-        ReadError: as `shapes`, or an array that is no cube.
+        ReadError: as for `shapes`, or an array that is not a cube.
     """
     chosen = choose(path, shapes(path), key, 3, "a cube of rows, cols, bands", "--scene-key")
     array = _open(path)
@@ -71,12 +71,12 @@ def cube(path: Path, key: str | None) -> Cube:
 
 
 def _open(path: Path) -> Memmap:
-    # Memory-mapped, so that a header which promises more than the file holds costs nothing.
+    # Memory-mapped, so that a header that states more than the file holds costs nothing.
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # NumPy warns of sizes that overflow before it refuses
+            warnings.simplefilter("ignore")  # NumPy warns of sizes that overflow before it raises
             array = np.lib.format.open_memmap(path, mode="r")
-    except Exception as error:  # NumPy lets many kinds through for a damaged header
+    except Exception as error:  # NumPy raises many kinds of errors for a damaged header
         raise ReadError(
             f"{path}: not a readable .npy file of numbers ({type(error).__name__}: {error}); "
             "write it again with numpy.save(path, array, allow_pickle=False)"

@@ -1,12 +1,12 @@
-"""Scenes in files: which format reads which file, and one rule for what a pixel and a value are.
+"""Open and read scenes: which module reads which ending, and the same rules for all formats.
 
-- Values stay as they are stored. A scale factor that the file states (ENVI's reflectance scale
-  factor or gains, GDAL's scale and offset, CF's scale_factor and add_offset) is applied only where
-  it is asked for: small integers stay small, and a classifier standardises anyway.
-- Where a pixel has no spectrum is decided by the bands that are read (`survey.has_spectrum`).
-- Bands are dropped only where they are named: by number, or by a word. `bad` are those that the
-  file marks as bad, `constant` those that have one value, or none, at all pixels, `noisy` those
-  whose pixels hardly know their neighbours (`survey.NOISY`).
+- Values are kept as stored. A scale factor that the file states (ENVI's reflectance scale factor or
+  gains, GDAL's scale and offset, CF's scale_factor and add_offset) is applied only on request:
+  small integers stay small, and a classifier standardises anyway.
+- Whether a pixel has a spectrum depends on the bands that are read (`band_statistics`).
+- Bands are dropped only on request, by number or by word: `bad` are those that the file marks as
+  bad, `constant` those with a single value or none, `noisy` those whose pixels hardly correlate
+  with their neighbours (`band_statistics.NOISY`).
 """
 
 from __future__ import annotations
@@ -19,14 +19,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.data.scene import Scene, SceneFile, Window, without_bands
-from spectrolite.errors import ReadError, SceneError, SettingsError, listed, ranges
+from spectrolite.errors import ReadError, SceneError, SettingsError, did_you_mean, listed, ranges
 from spectrolite.files import naming
 from spectrolite.readers.scenes.arrays import ArrayShape, check_fits_memory
-from spectrolite.readers.scenes.band_statistics import has_spectrum, pieces, survey
+from spectrolite.readers.scenes.band_statistics import (
+    BandStatistics,
+    band_statistics,
+    has_spectrum,
+    sample_windows,
+)
 from spectrolite.readers.scenes.cube import Cube, Numbers
 from spectrolite.readers.scenes.envi import DATA_ENDINGS, pair
 from spectrolite.readers.scenes.envi import cube as envi
-from spectrolite.readers.scenes.geotiff import cube as rasters
+from spectrolite.readers.scenes.geotiff import cube as geotiff
 from spectrolite.readers.scenes.hdf5 import cube as hdf5
 from spectrolite.readers.scenes.matlab import cube as matlab
 from spectrolite.readers.scenes.netcdf import cube as netcdf
@@ -35,7 +40,7 @@ from spectrolite.readers.scenes.zarr_stores import cube as zarr
 
 FORMATS = {
     envi: (".hdr", *DATA_ENDINGS),
-    rasters: (".tif", ".tiff", ".vrt"),
+    geotiff: (".tif", ".tiff", ".vrt"),
     npy: (".npy",),
     matlab: (".mat",),
     hdf5: (".h5", ".hdf5", ".he5", ".hdf"),
@@ -45,18 +50,18 @@ FORMATS = {
 BY_ENDING = {ending: reader for reader, endings in FORMATS.items() for ending in endings}
 
 WORDS = ("bad", "constant", "noisy")
-STRIP = 64 << 20  # bytes of a scene that are read at a time
+STRIP = 64 << 20  # bytes read at a time
 
 
 def open_cube(path: str | Path, key: str | None = None) -> Cube:
-    """What a file says of the cube in it; nothing of it is read.
+    """What a file says of the cube in it; its values are not read.
 
     Args:
-        path: as of `open_scene`.
-        key: as of `open_scene`.
+        path: as in `open_scene`.
+        key: as in `open_scene`.
 
     Raises:
-        ReadError: as of `open_scene`.
+        ReadError: as in `open_scene`.
     """
     path = Path(path)
     reader = _reader(path)
@@ -70,7 +75,7 @@ def open_cube(path: str | Path, key: str | None = None) -> Cube:
 
 
 def files_of(path: Path) -> list[Path]:
-    """All files of a scene, by the one that names it: the pair of ENVI, what is in a folder."""
+    """All files of a scene: both of an ENVI scene, all in a folder, else the one."""
     if path.is_dir():
         return [file for file in path.rglob("*") if file.is_file()]
     return list(pair(path)) if _reader(path) is envi else [path]
@@ -79,7 +84,7 @@ def files_of(path: Path) -> list[Path]:
 def _reader(path: Path) -> Callable[[Path, str | None], Cube] | None:
     if path.suffix.lower() in BY_ENDING:
         return BY_ENDING[path.suffix.lower()]
-    # such a name may have dots of its own: f970619t01p02_r02_sc03.a.rfl
+    # names of ENVI data files may contain dots: f970619t01p02_r02_sc03.a.rfl
     return envi if path.is_file() and path.with_name(f"{path.name}.hdr").is_file() else None
 
 
@@ -92,20 +97,21 @@ def open_scene(
 ) -> SceneFile:
     """Open a scene that stays in its file and is read window by window.
 
-    `.mat` up to version 7 is the exception: it is compressed as one stream, so the first window
+    The exception is `.mat` up to version 7: it is compressed as one stream, so the first window
     reads all of it.
 
     Args:
         path: ENVI (either file of the pair), GeoTIFF or VRT, `.npy`, `.mat`, HDF5, NetCDF, Zarr.
-        key: name of the array in the file; found by its three axes where only one has them.
-        drop_bands: bands to leave out, counted from 0, or the words `bad`, `constant`, `noisy`,
-            the last two of which take a look at the whole file.
-        scale: multiply and add what the file says, to get reflectance or another physical unit.
+        key: name of the array in the file; default: the only one with three axes.
+        drop_bands: bands to drop, counted from 0, or the words `bad`, `constant`, `noisy`; the
+            last two read the whole file once.
+        scale: apply the file's scale factor and offset, to get reflectance or another physical
+            unit.
 
     Raises:
-        ReadError: no such file, another format, no array or several that fit, a damaged file, a
-            scale asked of a file that has none.
-        SceneError: no numbers, or bands that the file does not have.
+        ReadError: no such file, another format, no array or several that fit, a damaged file, or
+            `scale` for a file without a scale factor.
+        SceneError: values that are not real numbers, or bands that the file does not have.
     """
     path = Path(path)
     cube = open_cube(path, key)
@@ -124,23 +130,22 @@ def open_scene(
     if scale:
         if cube.scale is None and cube.offset is None:
             raise ReadError(
-                f"{path}: it states no scale factor, and --scale, or a model that was trained "
-                "with it, needs one"
+                f"{path}: has no scale factor, which --scale needs, and a model trained with it"
             )
         ones = np.ones(cube.shape[2])
         factor = ones if cube.scale is None else cube.scale
-        added = 0 * ones if cube.offset is None else cube.offset
-        scales = factor[kept], added[kept]
+        offset = 0 * ones if cube.offset is None else cube.offset
+        scales = factor[kept], offset[kept]
         dtype = np.result_type(dtype, np.float32)
         source["scale"] = "true"
     nodata = None if cube.nodata is None else cube.nodata[kept]
-    waves = cube.wavelengths_nm
+    nm = cube.wavelengths_nm
     return SceneFile(
         (*cube.shape[:2], len(kept)),
         dtype,
         partial(_read_window, path, cube, kept, nodata, scales, dtype),
         path.name,
-        None if waves is None else tuple(waves[b] for b in kept),
+        None if nm is None else tuple(nm[b] for b in kept),
         cube.crs,
         cube.transform,
         source,
@@ -157,14 +162,14 @@ def read_scene(
     """Read a whole scene from a file into memory.
 
     Args:
-        path: as of `open_scene`.
-        key: as of `open_scene`.
-        drop_bands: as of `open_scene`.
-        scale: as of `open_scene`.
+        path: as in `open_scene`.
+        key: as in `open_scene`.
+        drop_bands: as in `open_scene`.
+        scale: as in `open_scene`.
 
     Raises:
-        ReadError: as of `open_scene`, or it takes more than half of this machine's memory.
-        SceneError: as of `open_scene`, or no pixel has a spectrum.
+        ReadError: as in `open_scene`, or it takes more than half of this machine's memory.
+        SceneError: as in `open_scene`, or no pixel has a spectrum.
     """
     path = Path(path)
     opened = open_scene(path, key, drop_bands, scale=scale)
@@ -184,7 +189,7 @@ def read_scene(
         window = Window(start, min(start + strip, rows), 0, cols)
         cube[window.slices], valid[window.slices] = opened.read(window)
     if not valid.any():
-        raise _nothing(opened)
+        raise _no_spectrum(opened)
     return Scene(
         cube,
         opened.name,
@@ -205,7 +210,7 @@ def _read_window(
     dtype: np.dtype[np.generic],
     window: Window,
 ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
-    """Values and whether there are any, as `SceneFile.read` gives them."""
+    """Values, and where there is a spectrum, as `SceneFile.read` returns them."""
     rows, cols, bands = cube.shape
     if min(window.row_start, window.col_start) < 0 or not (
         window.row_stop <= rows and window.col_stop <= cols
@@ -224,39 +229,45 @@ def _read_window(
 
 
 def _dropped(path: Path, cube: Cube, drop_bands: Sequence[int | str]) -> tuple[int, ...]:
-    """Numbers of the bands to leave out, ascending."""
+    """Bands to drop, ascending."""
     words = {b for b in drop_bands if isinstance(b, str)}
     unknown = sorted(words - set(WORDS))
     if unknown:
         raise SettingsError(
             f"--drop-bands: wanted numbers, ranges or one of {', '.join(WORDS)}, got {unknown[0]!r}"
+            f"{did_you_mean(unknown[0], WORDS)}"
         )
     bands = {int(b) for b in drop_bands if not isinstance(b, str)}
     if "bad" in words:
         bands |= set(cube.bad_bands)
     if words & {"constant", "noisy"}:
-        parts = pieces(*cube.shape, cube.dtype.itemsize, budget=0)
-        found = survey(cube.read, parts, cube.nodata)
-        bands |= set(found.constant) if "constant" in words else set()
-        bands |= set(found.noisy) if "noisy" in words else set()
-    if bands:  # the check that a scene in memory has
+        statistics = _statistics(cube)
+        bands |= set(statistics.constant) if "constant" in words else set()
+        bands |= set(statistics.noisy) if "noisy" in words else set()
+    if bands:  # the same check as for a scene in memory
         without_bands(np.empty((0, 0, cube.shape[2])), tuple(sorted(bands)), path.name)
     return tuple(sorted(bands))
 
 
-def _nothing(opened: SceneFile) -> SceneError:
-    """The error for a scene without any spectrum, which names the bands to blame."""
+def _no_spectrum(opened: SceneFile) -> SceneError:
+    """The error for a scene without any spectrum, naming the bands that cause it."""
     rows, cols, bands = opened.shape
     dropped = [int(b) for b in opened.source.get("drop_bands", "").split(",") if b]
     cube = open_cube(opened.source["file"], opened.source.get("key"))
-    found = survey(cube.read, pieces(*cube.shape, cube.dtype.itemsize, budget=0), cube.nodata)
-    gone = [int(b) for b in np.flatnonzero(found.missing == found.pixels) if b not in dropped]
-    some = [int(b) for b in np.flatnonzero(found.missing) if b not in dropped]
-    if len(gone) == bands:
+    statistics = _statistics(cube)
+    missing, pixels = statistics.missing, statistics.pixels
+    empty = [int(b) for b in np.flatnonzero(missing == pixels) if b not in dropped]
+    some = [int(b) for b in np.flatnonzero(missing) if b not in dropped]
+    if len(empty) == bands:
         return SceneError(f"{opened.name}: all {rows} x {cols} pixels are NaN, infinite or nodata")
-    named = gone or some
+    blamed = empty or some
     return SceneError(
         f"{opened.name}: no pixel has a value in every band: NaN, infinite or nodata in "
-        f"{len(named)} of {bands} bands, from 0: {listed(named)}; drop them "
-        f"(--drop-bands {ranges(named)}) or fill them"
+        f"{len(blamed)} of {bands} bands, from 0: {listed(blamed)}; drop them "
+        f"(--drop-bands {ranges(blamed)}) or fill them"
     )
+
+
+def _statistics(cube: Cube) -> BandStatistics:
+    parts = sample_windows(*cube.shape, cube.dtype.itemsize, budget=0)
+    return band_statistics(cube.read, parts, cube.nodata)

@@ -1,7 +1,7 @@
 """Boxes of a plain array in a file, without reading or mapping the rest.
 
-Mapped files would be simpler, but a failing disk kills a process that has one, and the system
-maps 64 KiB around each byte that is touched, which counts as memory of ours.
+Mapped files would be simpler, but a failing disk kills a process that reads one, and the system
+maps 64 KiB around each byte that is read, which counts as our memory.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from spectrolite.files import naming
 
 Box = tuple[slice, slice, slice]
 
-GAP = 16 << 10  # bytes: gaps up to it are read too, which is faster than to read run after run
+GAP = 16 << 10  # bytes: gaps up to this size are read too, which is faster than many short reads
 
 
 def read_box(
     path: Path, dtype: np.dtype[Any], offset: int, shape: tuple[int, int, int], box: Box
 ) -> NDArray[np.generic]:
-    """Part of an array of three axes that lies in a file in C order.
+    """Part of an array of three axes, stored in a file in C order.
 
     Args:
         path: the file.
         dtype: of the values, with its byte order.
         offset: bytes before the array.
         shape: of the whole array.
-        box: a start and a stop along each axis, inside the shape.
+        box: start and stop along each axis, inside the shape.
 
     Raises:
-        ReadError: the file has become shorter.
+        ReadError: the file is shorter than it was.
         OSError: the disk fails.
     """
     (_, b, c), wanted = _collapsed(shape, box)
@@ -58,7 +58,7 @@ def read_box(
 
 
 def _collapsed(shape: tuple[int, int, int], box: Box) -> tuple[tuple[int, int, int], Box]:
-    """The same bytes with the axes joined that are read from end to end: fewer, longer runs."""
+    """The same bytes, with axes joined that are read from end to end: fewer, longer runs."""
     a, b, c = shape
     first, second, third = box
     if third != slice(0, c):
@@ -74,11 +74,11 @@ def _bytes_of(array: NDArray[np.generic]) -> memoryview:
 
 
 def _fill(file: FileIO, path: Path, start: int, buffer: memoryview) -> None:
-    """Read so many bytes from a place in the file."""
+    """Fill the buffer from a place in the file."""
     file.seek(start)
     read = file.readinto(buffer)
     while read < len(buffer):
         more = file.readinto(buffer[read:])
         if not more:
-            raise ReadError(f"{path}: {len(buffer) - read} bytes have gone since it was opened")
+            raise ReadError(f"{path}: {len(buffer) - read} bytes shorter than when it was opened")
         read += more

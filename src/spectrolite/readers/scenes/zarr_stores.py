@@ -1,4 +1,4 @@
-"""Zarr, version 2 and 3, a folder each, through zarr."""
+"""Zarr stores of version 2 and 3, as folders, through zarr."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from spectrolite.readers.scenes.cube import Cube
 
 
 def cube(path: Path, key: str | None) -> Cube:
-    """The cube of the store, as `cf` finds it; a store that is one array has the key `array`.
+    """The cube of the store, found by the rules of `cf`; a store of one array has the key `array`.
 
     Raises:
-        ReadError: not a store, a damaged one, no cube in it or several.
+        ReadError: not a store, a damaged one, no cube or several.
         MissingExtraError: zarr is not installed.
     """
     try:
         import zarr
     except ImportError as error:
         raise MissingExtraError(
-            f"{path}: to read Zarr the package zarr is needed, which is not installed; "
+            f"{path}: reading Zarr needs the package zarr, which is not installed; "
             "install it with: pip install 'spectrolite[geo]'"
         ) from error
     try:
         root = zarr.open(path, mode="r")
         arrays = {"array": root} if isinstance(root, zarr.Array) else _arrays(root)
-    except Exception as error:  # zarr lets many kinds through for what is no store
+    except Exception as error:  # zarr raises many kinds of errors for other files
         raise _damaged(path, error) from error
     return cube_among(path, "Zarr", [_variable(path, k, a) for k, a in arrays.items()], key)
 
@@ -45,7 +45,9 @@ def _arrays(root: Any) -> dict[str, Any]:
 def _variable(path: Path, key: str, array: Any) -> Variable:
     attrs = dict(array.attrs)
     of_xarray = array.metadata.zarr_format == 2 and "_ARRAY_DIMENSIONS" in attrs
-    if of_xarray and array.fill_value is not None:  # there it stands for the attribute
+    if (
+        of_xarray and array.fill_value is not None
+    ):  # xarray stores it there instead of in the attribute
         attrs.setdefault("_FillValue", array.fill_value)
     dims = getattr(array.metadata, "dimension_names", None) or attrs.get("_ARRAY_DIMENSIONS") or ()
     named = tuple(str(d or "") for d in dims)
@@ -60,7 +62,7 @@ def _read_part(path: Path, array: Any, part: tuple[slice, ...]) -> NDArray[np.ge
         return np.asarray(array[part])
     except OSError:
         raise
-    except Exception as error:  # of a damaged chunk, each codec has its own
+    except Exception as error:  # each codec has its own error for a damaged chunk
         raise _damaged(path, error) from error
 
 

@@ -1,0 +1,62 @@
+"""What `print` and a notebook show of a value: a title and a few facts, never its arrays."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+
+Facts = Mapping[str, str]
+
+
+def as_text(title: str, facts: Facts) -> str:
+    """The title, and a line for each fact.
+
+    >>> print(as_text("Scene field", {"size": "2 rows, 3 cols, 4 bands", "values": "uint16"}))
+    Scene field
+      size    2 rows, 3 cols, 4 bands
+      values  uint16
+    """
+    width = max(map(len, facts))
+    return "\n".join([title, *(f"  {name:<{width}}  {value}" for name, value in facts.items())])
+
+
+def as_html(title: str, facts: Facts) -> str:
+    """The same as a small table; names from files are escaped."""
+    rows = "".join(
+        f"<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>"
+        for name, value in facts.items()
+    )
+    return f"<table><caption>{html.escape(title)}</caption>{rows}</table>"
+
+
+def crs_name(crs: str) -> str:
+    """`EPSG:32632` where a coordinate reference system has a code, else its name.
+
+    Args:
+        crs: WKT or a code.
+
+    Raises:
+        rasterio.errors.CRSError: it is not understood.
+    """
+    from rasterio.crs import CRS
+
+    parsed = CRS.from_user_input(crs)
+    code = parsed.to_epsg()
+    return f"EPSG:{code}" if code else str(parsed.to_wkt()).split('"')[1]
+
+
+def place_facts(crs: str | None, transform: tuple[float, ...] | None) -> dict[str, str]:
+    """The coordinate reference system and the pixel size of a scene, where it has them."""
+    facts = {"CRS": "None"}
+    if crs is not None:
+        from rasterio.errors import CRSError
+
+        try:
+            facts["CRS"] = crs_name(crs)
+        except CRSError:
+            facts["CRS"] = "not understood"
+    if transform is not None:
+        a, b, _, d, e, _ = transform
+        width, height = (a * a + d * d) ** 0.5, (b * b + e * e) ** 0.5
+        facts["pixel size"] = f"{width:g} x {height:g}, in units of the CRS"
+    return facts

@@ -1,0 +1,244 @@
+"""A class map in its GeoTIFF: the files beside it, what it holds, and reading it by rows.
+
+Nothing here holds more than a few rows of a map in memory, unless all of it is asked for.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectrolite.data.georeferencing import place_of
+from spectrolite.data.labels import Colour, default_colour
+from spectrolite.errors import ReadError, listed
+
+BLOCK = 256  # rows and columns of a tile of the GeoTIFF
+EXTRA_BANDS = ("confidence", "entropy")
+"""Bands that may be written beside the classes, float32, 0 to 1: the softmax of the class, and the
+entropy of the softmax divided by the logarithm of the number of classes."""
+MADE_FROM = "SPECTROLITE_MADE_FROM"  # tag: the hash of model, scene and settings
+
+
+@dataclass(frozen=True, eq=False)
+class MapHead:
+    """What a map's files hold beside its pixels.
+
+    Attributes:
+        shape: rows and columns.
+        class_names: id to name.
+        class_colours: id to red, green, blue.
+        crs: coordinate reference system as WKT, or None.
+        transform: affine transform, six numbers, or None.
+    """
+
+    shape: tuple[int, int]
+    class_names: Mapping[int, str]
+    class_colours: Mapping[int, Colour]
+    crs: str | None = None
+    transform: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class MapFiles:
+    """The paths of a map's files, by the path of its GeoTIFF."""
+
+    geotiff: Path
+
+    @property
+    def names(self) -> Path:
+        """Class names, where GDAL and QGIS look for them."""
+        return self.geotiff.with_name(f"{self.geotiff.name}.aux.xml")
+
+    @property
+    def style(self) -> Path:
+        """The style with which QGIS opens the map."""
+        return self.geotiff.with_suffix(".qml")
+
+    @property
+    def picture(self) -> Path:
+        """The picture with a legend."""
+        return self.geotiff.with_suffix(".png")
+
+    @property
+    def envi(self) -> Path:
+        """The ENVI classification; its header ends in `.hdr`. A scene's pair has other names."""
+        return self.geotiff.with_name(f"{self.geotiff.stem}_classes.dat")
+
+    def band(self, name: str) -> Path:
+        """One of `EXTRA_BANDS`."""
+        return self.geotiff.with_name(f"{self.geotiff.stem}_{name}.tif")
+
+    def all(self, bands: Iterable[str] = EXTRA_BANDS, envi: bool = True) -> tuple[Path, ...]:
+        """Every file of the map; the GeoTIFF last: where it is, all are complete."""
+        pair = (self.envi.with_suffix(".hdr"), self.envi) if envi else ()
+        return (*map(self.band, bands), *pair, self.names, self.style, self.picture, self.geotiff)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MapFile:
+    """A map in its file.
+
+    Attributes:
+        path: the GeoTIFF.
+        head: what it holds beside its pixels.
+        counts: pixels of each class, ascending by id; 0 is no data.
+        tags: further tags of the file.
+    """
+
+    path: Path
+    head: MapHead
+    counts: Mapping[int, int]
+    tags: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        """Path, size and classes, in two lines."""
+        return f"MapFile {self.path}: {summary(self.head, self.counts)}"
+
+    def _repr_html_(self) -> str:
+        """The classes with their colours and pixels, for a notebook."""
+        return classes_html(self.head, self.counts)
+
+    @property
+    def classes(self) -> NDArray[np.unsignedinteger]:
+        """`(rows, cols)` class ids, all of them in memory."""
+        return np.concatenate([block for _, block in read_rows(self.path)])
+
+    def thinned(self, step: int) -> NDArray[np.unsignedinteger]:
+        """Every `step`-th row and column of the classes."""
+        return np.concatenate(
+            [block[-start % step :: step, ::step] for start, block in read_rows(self.path)]
+        )
+
+    def at(self, rows: NDArray[np.int64], cols: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Class ids at some pixels, all of them inside the map."""
+        ids = np.zeros(len(rows), np.int64)
+        for start, block in read_rows(self.path):
+            here = (rows >= start) & (rows < start + len(block))
+            ids[here] = block[rows[here] - start, cols[here]]
+        return ids
+
+
+def summary(head: MapHead, counts: Mapping[int, int]) -> str:
+    """Size, reference system and classes of a map, for people."""
+    rows, cols = head.shape
+    crs = re.search(r'^\w+\["([^"]*)"', head.crs or "")
+    where = f", {crs[1]}" if crs else ", not georeferenced"
+    classes = [f"{i} {name} {counts.get(i, 0):,}" for i, name in head.class_names.items()]
+    empty = [f"no data {counts[0]:,}"] if counts.get(0) else []
+    return f"{rows} x {cols} pixels{where}\n  {listed([*empty, *classes])}"
+
+
+CLASSES_HTML = """<table><caption>{{ rows }} x {{ cols }} pixels</caption>
+{% for id, name, colour, pixels in classes -%}
+<tr><td style="background: {{ colour }}">&emsp;</td>
+<td>{{ id }}</td><td>{{ name }}</td><td>{{ "{:,}".format(pixels) }}</td></tr>
+{% endfor %}</table>"""
+
+
+def classes_html(head: MapHead, counts: Mapping[int, int]) -> str:
+    """A table of the classes of a map: colour, id, name and pixels."""
+    from jinja2 import Environment
+
+    ids = {**({0: "no data"} if counts.get(0) else {}), **head.class_names}
+    colours = {0: "#000000", **{i: f"#{bytes(c).hex()}" for i, c in head.class_colours.items()}}
+    rows, cols = head.shape
+    classes = [(i, name, colours[i], counts.get(i, 0)) for i, name in ids.items()]
+    template = Environment(autoescape=True).from_string(CLASSES_HTML)
+    return template.render(rows=rows, cols=cols, classes=classes)
+
+
+def open_map(path: str | Path, counts: Mapping[int, int] | None = None) -> MapFile:
+    """Open a class map: one that `map` wrote, or any GeoTIFF of whole numbers whose 0 is no data.
+
+    Args:
+        path: the GeoTIFF.
+        counts: pixels of each class; default: counted by reading the map.
+
+    Raises:
+        ReadError: missing, damaged, or not a class map.
+    """
+    import rasterio
+
+    path = Path(path)
+    with reading(path, "is it a GeoTIFF?"), rasterio.open(path) as file:
+        if file.count != 1 or np.dtype(file.dtypes[0]).kind not in "iu":
+            raise ReadError(
+                f"{path}: wanted one band of whole numbers, got {file.count} of {file.dtypes[0]}; "
+                "name the map that holds the classes"
+            )
+        crs, transform = place_of(file)
+        names = {int(k[6:]): v for k, v in file.tags(1).items() if re.fullmatch(r"CLASS_\d+", k)}
+        try:
+            colours = {i: c[:3] for i, c in file.colormap(1).items()}
+        except ValueError:  # it has none
+            colours = {}
+        shape, tags = file.shape, file.tags()
+    if counts is None:
+        counts = _counted(path)
+    ids = sorted({*names, *counts} - {0})
+    head = MapHead(
+        shape,
+        {i: names.get(i, f"class {i}") for i in ids},
+        {i: colours.get(i, default_colour(n)) for n, i in enumerate(ids)},
+        crs,
+        transform,
+    )
+    return MapFile(path, head, dict(sorted(counts.items())), tags)
+
+
+def _counted(path: Path) -> dict[int, int]:
+    counts: dict[int, int] = {}
+    for _, block in read_rows(path):
+        for i, n in zip(*np.unique(block, return_counts=True), strict=True):
+            counts[int(i)] = counts.get(int(i), 0) + int(n)
+    if min(counts) < 0:
+        raise ReadError(f"{path}: wanted class ids from 0 (no data) up, got {min(counts)}")
+    return counts
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, NDArray[Any]]]:
+    """The band of a GeoTIFF from top to bottom, some whole rows at a time, each with its row.
+
+    Raises:
+        ReadError: missing or damaged.
+    """
+    import rasterio
+
+    with reading(path, "is it a GeoTIFF?"):
+        file = rasterio.open(path)
+    with file:
+        for start in range(0, file.height, BLOCK):
+            stop = min(start + BLOCK, file.height)
+            with reading(path, "map the scene again"):
+                block = file.read(1, window=((start, stop), (0, file.width)))
+            yield start, block
+
+
+@contextmanager
+def reading(path: Path, remedy: str) -> Iterator[None]:
+    """Turn GDAL's errors while a file is read into ours, and allow maps without georeference."""
+    from rasterio.errors import RasterioIOError
+
+    try:
+        with no_georeference_allowed():
+            yield
+    except RasterioIOError as error:
+        raise ReadError(f"{path}: cannot be read ({error}); {remedy}") from error
+
+
+@contextmanager
+def no_georeference_allowed() -> Iterator[None]:
+    """Silence rasterio's warning about files without georeference."""
+    from rasterio.errors import NotGeoreferencedWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        yield

@@ -1,0 +1,95 @@
+"""Read labels: which module reads which ending, and the options that go with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from spectrolite.data.labels import Labels
+from spectrolite.data.scene import AnyScene
+from spectrolite.errors import LabelsError, ReadError
+from spectrolite.files import naming
+from spectrolite.readers.labels import envi_rois, rasters, tables, vectors
+from spectrolite.readers.scenes import matlab, npy
+from spectrolite.readers.scenes.arrays import check_fits_memory, choose
+
+FORMATS = {".npy": npy, ".mat": matlab}
+LABEL_ENDINGS = (*FORMATS, *rasters.ENDINGS, *vectors.ENDINGS, *tables.ENDINGS, *envi_rois.ENDINGS)
+
+
+def read_labels(
+    path: str | Path,
+    key: str | None = None,
+    class_names: dict[int, str] | None = None,
+    *,
+    scene: AnyScene | None = None,
+    layer: str | None = None,
+    class_field: str | None = None,
+) -> Labels:
+    """Read labels from a file, and put them on a scene's grid.
+
+    Args:
+        path: `.npy`, `.mat`; a raster (GeoTIFF, ENVI classification, what rasterio
+            opens); polygons or points (`.gpkg`, `.geojson`, `.shp`, `.fgb`); `.csv` of x, y, class;
+            `.txt` or `.roi` with ENVI's regions of interest as text.
+        key: name of the array in the file; default: the only one with two axes. For a raster, the
+            number of the band.
+        class_names: id to name; overrides the names in the file.
+        scene: put the labels on its grid, and drop those of pixels without a spectrum. Required
+            for polygons, points and tables; without a scene a raster keeps its own grid.
+        layer: of a file of polygons that has several.
+        class_field: attribute of polygons and points, or column of a table, that holds the class.
+
+    Raises:
+        ReadError: no such file, another format, no array, band or layer, or several that fit, a
+            damaged file.
+        LabelsError: not a label map, no such attribute, values that are not classes, or nothing
+            that can be put on the scene's grid.
+        MissingExtraError: polygons, and pyogrio or shapely is not installed.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ReadError(f"{path}: no such file")
+    ending = path.suffix.lower()
+    on_grid = (*vectors.ENDINGS, *tables.ENDINGS, *envi_rois.ENDINGS)
+    for flag, value, wanted in (
+        ("layer", layer, vectors.ENDINGS),
+        ("class-field", class_field, (*vectors.ENDINGS, *tables.ENDINGS)),
+        ("labels-key", key, (*FORMATS, *rasters.ENDINGS)),
+    ):
+        if value is not None and ending not in wanted and ending in LABEL_ENDINGS:
+            raise LabelsError(f"{path}: --{flag} {value} does not apply to {ending} files")
+    if ending in on_grid and scene is None:
+        raise LabelsError(
+            f"{path}: holds coordinates and needs the scene's grid: read_labels(path, "
+            "scene=scene); or use a raster"
+        )
+    with naming(path):
+        if ending in rasters.ENDINGS:
+            labels = rasters.read(path, scene, key)
+        elif ending in on_grid and scene is not None:
+            if ending in vectors.ENDINGS:
+                labels = vectors.read(path, scene, layer, class_field)
+            elif ending in tables.ENDINGS:
+                labels = tables.read(path, scene, class_field)
+            else:
+                labels = envi_rois.read(path, scene)
+        else:
+            labels = _read_array(path, key, class_names or {})
+            if scene is not None and labels.shape == scene.shape[:2]:
+                labels = labels.on(scene)
+    if ending not in FORMATS and class_names:
+        labels = replace(labels, class_names={**labels.class_names, **class_names})
+    return labels
+
+
+def _read_array(path: Path, key: str | None, names: dict[int, str]) -> Labels:
+    reader = FORMATS.get(path.suffix.lower())
+    if reader is None:
+        wanted = ", ".join(sorted(filter(None, LABEL_ENDINGS)))
+        raise ReadError(f"{path}: wanted one of {wanted}, got {path.suffix or 'no ending'}")
+    chosen = choose(path, reader.shapes(path), key, 2, "a map of rows, cols", "--labels-key")
+    check_fits_memory(path, chosen, remedy="cut the scene into parts")
+    source = {"file": str(path.resolve()), "key": chosen.key}
+    array = reader.read(path, chosen.key)
+    return Labels(array, class_names=names, name=path.name, source=source)

@@ -1,0 +1,81 @@
+"""Which pixels have a spectrum and which bands are constant or noisy.
+
+References: naive loops; von Neumann's ratio by hand.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spectrolite.errors import SceneError, SettingsError
+from spectrolite.readers import open_cube, read_scene
+from spectrolite.readers.scenes.band_statistics import band_statistics, has_spectrum, sample_windows
+
+
+@settings(deadline=None, max_examples=100, derandomize=True)
+@given(
+    values=st.lists(st.sampled_from([0.0, 1.0, 7.0, np.nan, np.inf]), min_size=12, max_size=12),
+    nodata=st.sampled_from([None, (0.0,) * 3, (7.0,) * 3, (0.0, 7.0, np.nan)]),
+)
+def test_where_a_spectrum_is_against_a_loop(
+    values: list[float], nodata: tuple[float, ...] | None
+) -> None:
+    cube = np.array(values, np.float32).reshape(2, 2, 3)
+    found = has_spectrum(cube, None if nodata is None else np.array(nodata))
+    for r, c in np.ndindex(2, 2):
+        spectrum = cube[r, c].tolist()
+        zeros = [v == 0 for v, n in zip(spectrum, nodata or (1,) * 3, strict=True) if n == 0]
+        wrong = any(
+            not np.isfinite(v) or (n is not None and n != 0 and v == n)
+            for v, n in zip(spectrum, nodata or (None,) * 3, strict=True)
+        )
+        assert found[r, c] == (not wrong and not (zeros and all(zeros)))
+
+
+def test_a_survey_against_numpy_and_the_words_it_gives(tmp_path: Path) -> None:
+    generator = np.random.default_rng(3)
+    cube = np.empty((40, 50, 5), np.float32)
+    cube[..., 0] = np.add.outer(np.arange(40), np.arange(50)) + 1000  # smooth
+    cube[..., 1] = generator.normal(size=(40, 50))  # noise
+    cube[..., 2], cube[..., 3], cube[..., 4] = 5, np.nan, cube[..., 0] ** 2
+    cube[3, 4:9, 0] = np.nan
+    np.save(tmp_path / "s.npy", cube)
+    opened = open_cube(tmp_path / "s.npy")
+    found = band_statistics(opened.read, sample_windows(*opened.shape, 4, 0), None)
+    lows = [np.nanmin(cube[..., b]) for b in (0, 1, 2)]
+    np.testing.assert_array_equal(found.low, [*lows, np.nan, cube[..., 4].min()])
+    np.testing.assert_array_equal(found.missing, [5, 0, 0, 2000, 0])
+    assert (found.pixels, found.without) == (2000, 2000)
+    noise = cube[..., 1].astype(float)
+    ratio = (np.diff(noise, axis=1) ** 2).mean() / 2 / noise.var()
+    assert found.roughness[1] == pytest.approx(ratio, rel=1e-9)
+    assert found.constant == (2, 3)
+    assert found.noisy == (1,)
+    scene = read_scene(tmp_path / "s.npy", drop_bands=("constant", "noisy"))
+    assert scene.source["drop_bands"] == "1,2,3"
+    assert scene.valid is not None
+    assert int((~scene.valid).sum()) == 5
+    with pytest.raises(SceneError) as caught:
+        read_scene(tmp_path / "s.npy")
+    assert str(caught.value) == (
+        "s.npy: no pixel has a value in every band: NaN, infinite or nodata in 1 of 5 bands, "
+        "from 0: 3; drop them (--drop-bands 3) or fill them"
+    )
+    with pytest.raises(SettingsError) as unknown:
+        read_scene(tmp_path / "s.npy", drop_bands=("worst",))
+    assert str(unknown.value) == (
+        "--drop-bands: wanted numbers, ranges or one of bad, constant, noisy, got 'worst'"
+    )
+
+
+def test_pieces_of_a_large_scene_are_few_and_all_over_it() -> None:
+    parts = list(sample_windows(5000, 4000, 200, 2, 64 << 20))
+    assert sum(w.shape[0] * w.shape[1] for w in parts) * 400 <= 64 << 20
+    assert min(w.row_start for w in parts) == 0
+    assert max(w.row_stop for w in parts) == 5000
+    assert len(set(parts)) == len(parts) > 8

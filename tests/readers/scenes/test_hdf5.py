@@ -1,0 +1,32 @@
+"""HDF5 files without the cube that was wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+Typed = Callable[..., tuple[int, str, str]]
+
+
+def test_no_cube_in_an_hdf5_file_and_a_wrong_key(tmp_path: Path, typed: Typed) -> None:
+    path = tmp_path / "s.h5"
+    with h5py.File(path, "w") as file:
+        file["site/gt"] = np.zeros((2, 3), np.uint8)
+        file["name"] = "x"
+    said = f"{path}: wanted a cube of rows, cols, bands, got "
+    code, _, err = typed("info", path)
+    assert code == 2
+    assert err.startswith(f"error: {said}")
+    assert err.endswith("site/gt (2 x 3 uint8)")
+    mat = tmp_path / "s.mat"
+    with h5py.File(mat, "w") as file:
+        file["cube"] = np.zeros((2, 3, 4))
+        file["cube"].attrs["MATLAB_class"] = np.bytes_("double")
+    assert typed("info", mat, "--key", "paviaU") == (
+        2,
+        "",
+        f"error: {mat}: no array 'paviaU', only cube (4 x 3 x 2 double)",
+    )

@@ -1,0 +1,129 @@
+"""MATLAB files of both kinds.
+
+References: the array that was written; the sizes of the arrays that SciPy loads.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import io, sparse
+
+from spectrolite.errors import ReadError
+from spectrolite.readers import read_labels, read_scene
+from spectrolite.readers.scenes import matlab
+from written_scenes import mat_73
+
+CUBE = np.arange(2 * 3 * 4, dtype=np.int16).reshape(2, 3, 4)
+
+
+MAP = np.array([[0, 1, 1], [2, 0, 7]], np.uint8)
+
+
+def test_the_one_cube_of_a_mat_file_is_found_among_other_things(tmp_path: Path) -> None:
+    path = tmp_path / "scene.mat"
+    io.savemat(path, {"title": "a field", "scale": 2.0, "gt": MAP, "cube": CUBE})
+    scene, labels = read_scene(path), read_labels(path)
+    np.testing.assert_array_equal(scene.cube, CUBE)
+    np.testing.assert_array_equal(labels.array, MAP)
+    assert scene.source["key"] == "cube"
+    assert labels.source["key"] == "gt"
+
+
+@pytest.mark.parametrize(
+    "dtype", ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8", "bool"]
+)
+def test_a_mat_header_states_the_size_that_scipy_loads(tmp_path: Path, dtype: str) -> None:
+    path = tmp_path / "cube.mat"
+    io.savemat(path, {"cube": CUBE.astype(dtype)})
+    (promised,) = matlab.shapes(path)
+    loaded: NDArray[np.generic] = io.loadmat(path)["cube"]
+    assert promised.numeric
+    assert promised.shape == CUBE.shape
+    assert promised.nbytes == loaded.nbytes
+    np.testing.assert_array_equal(matlab.read(path, "cube"), CUBE.astype(dtype))
+
+
+@pytest.mark.parametrize("read", [read_scene, read_labels])
+def test_a_mat_without_such_an_array(tmp_path: Path, read: Any) -> None:
+    path = tmp_path / "odd.mat"
+    cells = np.empty((2, 2), object)
+    cells[:] = "x"
+    io.savemat(path, {"s": sparse.csc_matrix(np.eye(3)), "c": cells, "t": np.ones((2, 2, 2, 2))})
+    with pytest.raises(ReadError) as caught:
+        read(path)
+    wanted = "a cube of rows, cols, bands" if read is read_scene else "a map of rows, cols"
+    assert str(caught.value) == (
+        f"{path}: wanted {wanted}, got s (3 x 3 sparse), c (2 x 2 cell), t (2 x 2 x 2 x 2 double)"
+    )
+
+
+def test_an_empty_mat(tmp_path: Path) -> None:
+    io.savemat(tmp_path / "empty.mat", {})
+    with pytest.raises(ReadError) as caught:
+        read_labels(tmp_path / "empty.mat")
+    assert str(caught.value) == (
+        f"{tmp_path / 'empty.mat'}: wanted a map of rows, cols, got no arrays"
+    )
+
+
+@pytest.mark.parametrize("head", [b"MATLAB 7.3 MAT-file, Platform: GLNXA64", b"\x89HDF\r\n\x1a\n"])
+def test_a_head_of_matlab_7_3_without_a_body(tmp_path: Path, head: bytes) -> None:
+    path = tmp_path / "cube.mat"
+    path.write_bytes(head.ljust(512))
+    for read in (read_scene, read_labels):
+        with pytest.raises(ReadError) as caught:
+            read(path)
+        assert re.fullmatch(
+            re.escape(f"{path}: not a readable HDF5 file (") + ".+" + re.escape(")"),
+            str(caught.value),
+        )
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "MatReadError: Mat file appears to be truncated"),
+        (b"MATLAB 5.0 MAT-file", "MatReadError: Mat file appears to be truncated"),
+        (b"hello" * 100, "ValueError: Unknown mat file type, version 111, 104"),
+        (bytes(200), "MatReadError: Mat file appears to be corrupt (first 20 bytes == 0)"),
+    ],
+)
+def test_a_mat_without_a_readable_header(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "cube.mat"
+    path.write_bytes(content)
+    with pytest.raises(ReadError) as caught:
+        read_scene(path)
+    assert str(caught.value) == f"{path}: not a readable MATLAB file ({said})"
+
+
+def test_a_mat_cut_off_inside_its_array(tmp_path: Path) -> None:
+    path = tmp_path / "cube.mat"
+    io.savemat(path, {"cube": np.arange(4000.0).reshape(10, 20, 20)})
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(ReadError) as caught:
+        read_scene(path)
+    assert re.fullmatch(
+        re.escape(f"{path}: not a readable MATLAB file (") + r"\w+: .+\)", str(caught.value)
+    )
+
+
+def test_a_mat_with_damaged_compression(tmp_path: Path) -> None:
+    path = tmp_path / "cube.mat"
+    io.savemat(path, {"cube": CUBE}, do_compression=True)
+    content = bytearray(path.read_bytes())
+    content[140:160] = b"\xff" * 20
+    path.write_bytes(content)
+    with pytest.raises(ReadError, match=r"cube\.mat: not a readable MATLAB file \(error: "):
+        read_scene(path)
+
+
+def test_labels_of_matlab_7_3(tmp_path: Path) -> None:
+    labels = read_labels(mat_73(tmp_path, CUBE))
+    np.testing.assert_array_equal(labels.array, CUBE[:, :, 0])
+    assert labels.source["key"] == "gt"
