@@ -105,7 +105,9 @@ def test_a_keyword_that_is_given_twice(text: str, key: str) -> None:
     assert str(caught.value) == f"--split: {key} is given twice in {text!r}"
 
 
-@pytest.mark.parametrize(("text", "word"), [("random,", ""), ("random,=3", "=3"), ("random,b=", "b=")])
+@pytest.mark.parametrize(
+    ("text", "word"), [("random,", ""), ("random,=3", "=3"), ("random,b=", "b=")]
+)
 def test_broken_grammar(text: str, word: str) -> None:
     with pytest.raises(SplitError) as caught:
         parse_split(text)
