@@ -19,11 +19,11 @@ from .deploy.prune import prune as prune
 from .deploy.quantize import Quantization as Quantization
 from .deploy.quantize import quantize as quantize
 from .errors import SpectroliteError as SpectroliteError
+from .evaluation.checkup import Checkup as Checkup
 from .evaluation.image_report import ImageReport as ImageReport
 from .evaluation.league_table import League as League
-from .evaluation.network_checks import Checkup as Checkup
 from .evaluation.network_checks import check_network as check_network
-from .evaluation.scene_report import Report as Report
+from .evaluation.reports import Report as Report
 from .experiments.comparison import compare as compare
 from .experiments.repetition import Repetition as Repetition
 from .experiments.repetition import repeat as repeat

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -34,6 +35,18 @@ def versions_and_machine(device: str) -> dict[str, Any]:
             "device": str(pick_device(device)),
         },
     }
+
+
+def int8_path() -> str:
+    """The processor's instructions for int8: `avx512_vnni`, `avx_vnni`, `avx512f` or `avx2`.
+
+    Without `vnni`, products are added in 16 bits. On other processors and systems, the kind of
+    processor, such as `arm64`.
+    """
+    cpuinfo = Path("/proc/cpuinfo")
+    flags = set(cpuinfo.read_text(encoding="utf-8").split()) if cpuinfo.is_file() else set()
+    paths = ("avx512_vnni", "avx_vnni", "avx512f", "avx2")
+    return next((path for path in paths if path in flags), platform.machine())
 
 
 def other_machine(manifest: dict[str, Any], device: str | None = None) -> list[str]:

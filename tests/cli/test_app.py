@@ -169,7 +169,7 @@ def test_verify_repeat_and_flips(
     )
     flipped = typed("evaluate", out, "--flips")
     assert flipped.code == 0
-    assert "eight orientations averaged" in flipped.out
+    assert "eight orientations: overall accuracy" in flipped.out
     report = sl.open_run(out).report
     assert report.flips is not None
     page = (out / "report.html").read_text(encoding="utf-8")
@@ -220,7 +220,7 @@ def test_a_repetition_that_is_stopped_says_how_it_goes_on(
 def test_demo_trains_two_networks_and_tells_the_splits_apart(typed: Type, tmp_path: Path) -> None:
     done = typed("demo", "--epochs", 1, "--out", tmp_path / "demo")
     assert done.code == 0, done.err
-    assert done.out.count("Accuracy in %") == 4  # a table a run, then one of all
+    assert done.out.count("Scored on the test pixels") == 4  # a table a run, then one of all
     names = ("mobilesn-random", "mobilesn-blocks", "hybridsn-random")
     parameters = (32_008, 32_008, 5_122_416)
     clean = (False, True, False)

@@ -75,7 +75,7 @@ def test_a_folder_with_a_damaged_file(typed: Type, folder: Path, tmp_path: Path)
     code, out, err = typed(*command, "--skip-damaged")
     assert code == 0
     assert f"left out: {folder}/dark/broken.png: not an image of a supported format" in err
-    assert "19 / 3 / 6" in out
+    assert "19, 3, 6" in out
     assert "- Damaged files left out, as --skip-damaged allows: 1." in out
 
 
@@ -121,7 +121,7 @@ def test_a_recipe_and_flags_that_override_it(typed: Type, tmp_path: Path) -> Non
         (("--scene", "x"), "give --data NAME, or --scene FILE and --labels FILE, or --images DIR"),
         (
             ("--data", "digits", "--root", "x"),
-            "--root: digits comes with an installed package; leave it out",
+            "--root: digits comes with an installed package; omit --root",
         ),
         (
             ("--data", "digits", "--train", 0.1),
@@ -180,7 +180,7 @@ def test_the_verbs_of_a_run(typed: Type, digits_run: sl.Run, tmp_path: Path) -> 
     shutil.copytree(digits_run.path, run)
     code, out, _ = typed("evaluate", run, "--train-mode")
     assert code == 0
-    assert "wrongly scored, without eval(): shuffled, in order" in out
+    assert "wrongly scored, without eval(): shuffled" in out
     code, out, _ = typed("verify", run)
     assert code == 0
     assert out.split()[-2:] == ["same", "bits"]

@@ -72,12 +72,16 @@ def test_the_table_shows_runs_side_by_side(tiny_run: sl.Run) -> None:
         if row.count("│") == 4
     }
     report = tiny_run.report
-    assert [v.strip() for v in lines["hybridsn: overall accuracy"]] == [
-        f"{100 * report.overall_accuracy:.2f}"
+    assert [v.strip() for v in lines["overall accuracy"]] == [
+        f"{100 * report.overall_accuracy:.2f} %"
     ] * 2
     assert lines["clean split"][0].strip() == "no"
-    assert lines["test pixels seen in training"][0].strip() == "100.0%"
+    assert lines["test pixels seen in training"][0].strip() == "100.00 %"
     assert lines["classes tested"][0].strip() == "3 of 3"
+    interval = report.interval_fields
+    values = lines["95 % interval (fields)"]
+    assert values[0].strip() == f"{100 * interval.low:.2f} to {100 * interval.high:.2f} %"
+    assert lines["parameters"][1].strip() == f"{report.parameters:,}"
 
 
 def test_the_tables_of_data_sets_count_their_pixels() -> None:

@@ -29,7 +29,7 @@ from spectrolite.evaluation.depthwise_kernels import (
     depthwise_kernels,
     depthwise_layers,
 )
-from spectrolite.evaluation.network_checks import difference
+from spectrolite.evaluation.network_outputs import difference
 from spectrolite.models import build_model, costs
 
 

@@ -17,12 +17,15 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from numpy.typing import NDArray
 
 import spectrolite as sl
+from spectrolite.bundles.extras import need
 from spectrolite.deploy import precisions
 from spectrolite.deploy import quantize as quantizing
 from spectrolite.deploy.precisions import sqnr_db
 from spectrolite.errors import RunError, SettingsError
+from spectrolite.machine import int8_path
 
 BACKENDS = ("onnxruntime", "openvino")
 
@@ -108,6 +111,51 @@ def test_weights_are_signed_bytes_with_one_scale_a_channel(
         assert np.array_equal(weights[untouched], before[untouched])
     first = next(n for n in model.graph.node if "raw" in n.input)
     assert first.op_type == "Cast"  # the pixels are not rounded before they are normalised
+
+
+def _pair_sums(weights: NDArray[np.int8]) -> NDArray[np.int64]:
+    """Sums of two products at the largest activation: what a processor without VNNI adds first."""
+    flat = weights.reshape(len(weights), -1).astype(np.int64)
+    flat = np.pad(flat, ((0, 0), (0, flat.shape[1] % 2)))
+    return 255 * (flat[:, ::2] + flat[:, 1::2])
+
+
+def test_no_sum_of_two_products_overflows_16_bits(
+    int8: dict[str, tuple[sl.Quantization, Path]],
+) -> None:
+    """On every processor the kernels compute the graph: no sum is cut off at 32,767."""
+    model = onnx.load_model_from_string((int8["onnxruntime"][1] / "model.onnx").read_bytes())
+    weights = [onnx.numpy_helper.to_array(w) for w in model.graph.initializer]
+    weights = [w for w in weights if w.dtype == np.int8 and w.ndim > 1]
+    assert len(weights) == 1 + 2 * 9 + 1
+    assert max(int(np.abs(w.astype(int)).max()) for w in weights) == 64
+    assert all(np.abs(_pair_sums(w)).max() <= 32_767 for w in weights)
+    doubled = [np.clip(2 * w.astype(int), -127, 127).astype(np.int8) for w in weights]
+    assert any(np.abs(_pair_sums(w)).max() > 32_767 for w in doubled)  # 8 bits would overflow
+
+
+def test_openvino_keeps_half_the_range_of_every_weight(
+    int8: dict[str, tuple[sl.Quantization, Path]],
+) -> None:
+    openvino = need("openvino")
+    model = openvino.Core().read_model(int8["openvino"][1] / "model.xml")
+    weights = [
+        op.data
+        for op in model.get_ops()
+        if op.get_type_name() == "Constant" and op.data.dtype == np.int8 and op.data.ndim > 1
+    ]
+    assert len(weights) == 1 + 9 + 1  # depthwise kernels are stored in float32, rounded when read
+    assert max(int(np.abs(w.astype(int)).max()) for w in weights) <= 64
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_range_of_the_weights_and_the_processor_are_stated(
+    int8: dict[str, tuple[sl.Quantization, Path]], digits_onnx: sl.Export, backend: str
+) -> None:
+    result, folder = int8[backend]
+    assert json.loads((folder / "config.json").read_text())["weight_bits"] == 7
+    assert "weight_bits" not in json.loads((digits_onnx.model.path / "config.json").read_text())
+    assert result.processor == int8_path()
 
 
 def test_one_scale_for_a_whole_tensor_adds_more_noise(

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 import spectrolite as sl
 from depthwise_networks import NETWORKS, network_without_dead_kernels
 from spectrolite.errors import RunError, SettingsError
+from spectrolite.evaluation.checkup import Checkup
 from spectrolite.evaluation.depthwise_kernels import (
     CONSTANT,
     LayerKernels,
@@ -35,7 +36,6 @@ from spectrolite.evaluation.depthwise_kernels import (
     through,
     unbounded,
 )
-from spectrolite.evaluation.network_checks import Checkup
 from spectrolite.models import build_model
 from spectrolite.pages.doctor_page import kernel_sentence
 from spectrolite.pages.kernel_picture import DEAD, WEAK, kernel_picture

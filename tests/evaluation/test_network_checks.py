@@ -17,14 +17,10 @@ from torch import Tensor, nn
 
 import spectrolite as sl
 from spectrolite.errors import SettingsError
-from spectrolite.evaluation.network_checks import (
-    Check,
-    batch_invariance,
-    determinism,
-    difference,
-    live_modules,
-    normalisation_drift,
-)
+from spectrolite.evaluation.checkup import Check
+from spectrolite.evaluation.network_checks import batch_invariance, determinism
+from spectrolite.evaluation.network_outputs import difference, modules_in_training_mode
+from spectrolite.evaluation.normalisation import normalisation_drift
 
 NAMES = ["evaluation mode", "batch size", "same bits twice", "normalisation"]
 
@@ -199,10 +195,10 @@ def test_no_running_statistics_is_said() -> None:
     )
 
 
-def test_live_modules_are_named(net: nn.Sequential) -> None:
-    assert live_modules(net) == []
+def test_modules_in_training_mode_are_named(net: nn.Sequential) -> None:
+    assert modules_in_training_mode(net) == []
     net[6].train()
-    assert live_modules(net) == ["6"]
+    assert modules_in_training_mode(net) == ["6"]
 
 
 def test_the_difference_is_relative_to_the_first() -> None:

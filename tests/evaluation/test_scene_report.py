@@ -13,7 +13,8 @@ import pytest
 
 import spectrolite as sl
 from spectrolite.evaluation.baselines import Baselines
-from spectrolite.evaluation.scene_report import Report, make_report
+from spectrolite.evaluation.reports import Report
+from spectrolite.evaluation.scene_report import make_report
 from spectrolite.samples.band_reduction import Bands
 from spectrolite.training.settings import settings
 

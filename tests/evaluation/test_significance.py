@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from spectrolite.errors import SettingsError
-from spectrolite.evaluation.league_table import corrected_t_test
+from spectrolite.evaluation.significance import corrected_t_test
 
 
 def test_a_computation_by_hand() -> None:
@@ -39,10 +39,8 @@ def test_a_computation_by_hand() -> None:
     assert found.p == pytest.approx(by_hand)
 
 
-@given(st.lists(st.floats(-50, 50), min_size=3, max_size=12))
+@given(st.lists(st.floats(-50, 50), min_size=3, max_size=12).filter(lambda v: np.std(v) >= 1e-6))
 def test_without_the_correction_it_is_the_paired_t_test(values: list[float]) -> None:
-    if np.std(values) < 1e-6:
-        return
     found = corrected_t_test(values, 0.0)
     wanted = stats.ttest_1samp(values, 0)
     assert found.statistic == pytest.approx(wanted.statistic)

@@ -24,8 +24,8 @@ from spectrolite.evaluation import tuned_baselines
 from spectrolite.evaluation.baselines import patch_mean
 from spectrolite.evaluation.tuned_baselines import (
     checked_baseline,
-    field_of,
     map_with_baseline,
+    receptive_field_of,
     tuning_folds,
 )
 from spectrolite.samples.band_reduction import fit_bands
@@ -237,7 +237,7 @@ def test_noise_comes_from_the_field_that_the_table_names(
 ) -> None:
     """What lies outside the patches of the training pixels changes no class inside them."""
     mnf: dict[str, Any] = {"components": 4, "reduction": "mnf", **own}
-    assert field_of(name, checked_baseline(name, mnf)) == field
+    assert receptive_field_of(name, checked_baseline(name, mnf)) == field
     drawn = drawn_from(tiny)
     left = drawn.train[drawn.train % 30 < 8]  # columns
     corner = sl.Split(tiny[1], left, left[:0], drawn.test, "random")

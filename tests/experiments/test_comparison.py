@@ -26,12 +26,12 @@ import spectrolite as sl
 from spectrolite.cli.league_tables import league_tables
 from spectrolite.errors import InputError, RunError, SceneError, SettingsError, SplitError
 from spectrolite.evaluation import tuned_baselines
-from spectrolite.evaluation.league_table import Spread
 from spectrolite.evaluation.tuned_baselines import map_with_baseline
 from spectrolite.experiments import comparison
 from spectrolite.experiments.comparison import compare
 from spectrolite.experiments.contestants import parse_entry
 from spectrolite.pages.league_page import in_words, plus_minus
+from spectrolite.records import Spread
 from spectrolite.runs.resumable_run import seeds as seeds_of
 
 SMALL = "mobilesn,components=5,epochs=4,width=0.25,receptive_field=3"

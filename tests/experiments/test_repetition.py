@@ -16,7 +16,7 @@ import pytest
 
 import spectrolite as sl
 from spectrolite.errors import RunError, SettingsError, SplitError
-from spectrolite.evaluation.scene_report import Report
+from spectrolite.evaluation.reports import Report
 from spectrolite.experiments import repetition
 from spectrolite.training import loop
 

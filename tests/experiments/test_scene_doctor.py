@@ -6,6 +6,7 @@ can find it. References: the map that the run wrote, and the numbers that were p
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shutil
@@ -224,7 +225,7 @@ def test_the_page_shows_what_was_found(copied: sl.Run) -> None:
     assert re.findall(r'src="(data:image/svg\+xml;base64,)', page) == ["data:image/svg+xml;base64,"]
     assert "http" not in re.sub(r"base64,[^\"]+", "", page)
     for check in checkup.checks:
-        assert check.meaning in page
+        assert check.meaning in html.unescape(page)
     assert checkup.calibration is not None
     for b in checkup.calibration.bins:
         assert not b.count or f'<td class="n">{b.count:,}</td>' in page

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 import spectrolite as sl
 from spectrolite.bundles.loading import load_bundle
 from spectrolite.errors import RunError, SettingsError, VerifyError
-from spectrolite.evaluation.scene_report import Report
+from spectrolite.evaluation.reports import Report
 from spectrolite.experiments import verification
 from spectrolite.experiments.verification import Verification
 from spectrolite.mapping.scene_map import read_map
@@ -73,7 +73,7 @@ def test_an_honest_run_is_the_same_to_the_bit(short: sl.Run) -> None:
         for name in ("scene", "labels", "split", "weights", "map", "figures")
     }
     assert found.figures["overall accuracy"] == (100 * short.report.overall_accuracy,) * 2
-    assert "eight orientations averaged" in found.figures
+    assert "eight orientations: overall accuracy" in found.figures
     assert found.training_s > 0
     assert before == {p: p.read_bytes() for p in short.path.rglob("*") if p.is_file()}
 
@@ -205,6 +205,6 @@ def test_what_cannot_be_verified(tiny: tuple[sl.Scene, sl.Labels], tmp_path: Pat
     assert isinstance(found, Verification)
     assert found.verdict == "same bits"
     assert isinstance(run.report, Report)
-    assert "eight orientations averaged" not in found.figures
+    assert "eight orientations: overall accuracy" not in found.figures
     with pytest.raises(VerifyError, match=r"scene: scene\.npy has other numbers than scene_sha256"):
         sl.verify(run, _swap(tiny[0]), tiny[1])

@@ -23,10 +23,22 @@ def page(digits_run: sl.Run) -> str:
 
 def test_it_holds_the_figures_and_needs_no_other_file(page: str, digits_run: sl.Run) -> None:
     report = digits_run.report
-    for value in (report.overall_accuracy, report.kappa, report.per_class[3].recall):
-        assert f"{100 * value:.2f} %" in page
-    assert f"{report.macs:,} an image" in page
-    assert "optimiser=sgd" in page
+    boxes = re.findall(r'<div class="figure">([^<]+)<b>([^<]+)</b>', page)
+    assert boxes == [
+        ("overall accuracy", f"{100 * report.overall_accuracy:.2f} %"),
+        ("average accuracy", f"{100 * report.average_accuracy:.2f} %"),
+        ("kappa x 100", f"{100 * report.kappa:.2f}"),
+        ("calibration error", f"{100 * report.calibration_error:.2f} %"),
+    ]
+    rows = re.findall(r"<tr><td>(\d \d)</td>(.*)</tr>", page)
+    cells = {name: re.findall(r'<td class="n">([^<]+)</td>', row) for name, row in rows}
+    for c in report.per_class:
+        figures = [f"{100 * value:.2f} %" for value in (c.precision, c.recall, c.f1)]
+        assert cells[f"{c.id} {c.name}"] == [f"{c.train:,}", f"{c.test:,}", *figures]
+    facts = dict(re.findall(r"<tr><td>([^<]+)</td><td>([^<]*)</td></tr>", page))
+    assert facts["MACs an image"] == f"{report.macs:,}"
+    assert facts["parameters"] == f"{report.parameters:,}"
+    assert "optimiser=sgd" in facts["training"]
     assert "1,297 training, 145 validation, 355 test images" in page
     assert re.findall(r"(?:src|href)=\"(?!data:)", page) == []
     assert "http" not in page.replace("http://www.w3.org", "")

@@ -39,7 +39,10 @@ def test_a_run_on_a_scene_has_its_card(tiny_run: sl.Run) -> None:
         report.average_accuracy,
     ]
     assert f"| overall accuracy | {100 * report.overall_accuracy:.2f} % |" in text
-    assert f"| test pixels inside a training pixel's patch | {report.leakage.overlap:.1%} |" in text
+    assert f"| kappa x 100 | {100 * report.kappa:.2f} |" in text
+    assert f"| test pixels seen in training | {100 * report.leakage.overlap:.2f} % |" in text
+    assert f"| position alone | {100 * report.baselines.position:.2f} % |" in text
+    assert "seconds" not in text
     assert f"| seed | {report.seed} |" in text
     assert f"sha256 `{tiny_run.manifest['weights_sha256']}`" in text
     for c in report.per_class:

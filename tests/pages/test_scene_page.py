@@ -7,18 +7,21 @@ and with the heights of the drawn bars, the pictures with what the browser could
 from __future__ import annotations
 
 import base64
+import html
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
 import spectrolite as sl
-from spectrolite.evaluation.scene_report import LeakageFigures
+from spectrolite.evaluation.reports import LeakageFigures
+from spectrolite.experiments.scene_experiment import read_maps
 from spectrolite.pages.charts import APART, INSIDE, OVERLAPPING, distance_histogram
 from spectrolite.pages.html import percent
-from spectrolite.pages.scene_page import false_colour
+from spectrolite.pages.scene_page import false_colour, report_page
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -58,24 +61,59 @@ def test_the_page_is_one_well_formed_file(page: str) -> None:
 
 def test_the_page_shows_the_figures_of_the_report(page: str, tiny_run: sl.Run) -> None:
     report = tiny_run.report
-    text = re.sub(r"<[^>]+>", " ", page)
-    for value in (
-        percent(report.overall_accuracy),
-        percent(report.average_accuracy),
-        percent(report.kappa),
-        percent(report.baselines.svm_context),
-        percent(report.interval_fields.low),
-        f"{report.parameters:,}",
-        f"{report.macs_per_pixel:,}",
-        report.protocol.split,
-        "&lt;Woods&gt;" if "&lt;Woods&gt;" in page else "class 7",
-        "fitted on train",
-        report.versions["torch"],
-    ):
-        assert value in text, value
-    for row in report.confusion:
-        for n in row:
-            assert n == 0 or f">{n}</td>" in page
+    baselines = report.baselines
+    boxes = re.findall(r'<div class="figure">([^<]+)<b>([^<]+)</b>', page)
+    assert boxes == [
+        ("overall accuracy", f"{100 * report.overall_accuracy:.2f} %"),
+        ("average accuracy", f"{100 * report.average_accuracy:.2f} %"),
+        ("kappa x 100", f"{100 * report.kappa:.2f}"),
+        ("position alone", f"{100 * baselines.position:.2f} %"),
+    ]
+    low, high = (100 * value for value in report.interval_fields.model_dump().values())
+    assert f"95 % interval {low:.2f} to {high:.2f} %, by resampling fields" in page
+    bars = re.findall(
+        r'<span>([^<]+)</span><div class="bar"><i[^>]* style="width:([^%]+)%"></i></div>'
+        r'<span class="value">([^<]+)</span>',
+        page,
+    )
+    assert bars == [
+        (label, f"{100 * value:.1f}", f"{100 * value:.2f} %")
+        for label, value in (
+            ("hybridsn", report.overall_accuracy),
+            ("SVM, pixel and patch mean", baselines.svm_context),
+            ("SVM, pixel", baselines.svm),
+            ("position alone", baselines.position),
+            ("majority class", baselines.majority),
+        )
+    ]
+    facts = dict(re.findall(r"<tr><td>([^<]+)</td><td>([^<]*)</td></tr>", page))
+    assert facts["parameters"] == f"{report.parameters:,}"
+    assert facts["MACs a pixel"] == f"{report.macs_per_pixel:,}"
+    assert facts["split"] == report.protocol.split
+    assert "fitted on train" in facts["bands"]
+    assert f"torch={report.versions['torch']}" in facts["versions"]
+    cells = re.findall(r'<td style="background:[^"]*" title="[^"]*">(\d*)</td>', page)
+    assert cells == [str(n or "") for row in report.confusion for n in row]
+
+
+def test_a_class_name_is_escaped(tiny_run: sl.Run) -> None:
+    """The map's legend, the table of classes and the confusion matrix show the names."""
+    names = {2: "<script>alert(1)</script>", 3: 'Oats & "rye"', 7: "class 7"}
+    report = tiny_run.report
+    renamed = tuple(c.model_copy(update={"name": names[c.id]}) for c in report.per_class)
+    scene, labels = tiny_run.data()
+    mapped = [replace(one, class_names=names) for one in read_maps(tiny_run)]
+    page = report_page(
+        report.model_copy(update={"per_class": renamed, "data": "<i>data</i>"}),
+        scene,
+        tiny_run.split(scene, labels),
+        mapped,
+        tiny_run.log(),
+    )
+    assert "<script" not in page
+    assert "<i>data" not in page
+    assert page.count("&lt;script&gt;") >= 5
+    assert "Oats &amp; &#34;rye&#34;" in page
 
 
 def distances(report: sl.Report, labels: sl.Labels) -> list[int]:
@@ -98,7 +136,7 @@ def test_the_histogram_counts_each_distance(page: str, tiny_run: sl.Run) -> None
     assert sum(counts) == len(found)
     assert (
         f"{len(found):,} (100.00 %) inside a training pixel's patch (at most 12 pixels away)"
-        in page
+        in html.unescape(page)
     )
     assert "0 (0.00 %) with a patch that overlaps one (at most 24)" in page
     assert "0 (0.00 %) farther away" in page

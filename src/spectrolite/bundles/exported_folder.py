@@ -44,6 +44,9 @@ class ExportConfig(BaseModel):
     on, and 0 in dropped bands. Its length is the number of bands that the graph takes."""
     dropped_bands: tuple[int, ...] = ()
     """Bands that the graph takes but does not use."""
+    weight_bits: Literal[7] | None = Field(default=None, exclude_if=lambda value: value is None)
+    """7 in an int8 model: weights of -64 to 64, exact on every processor. None in an int8 model of
+    version 0.1.0: its 8 bits lose accuracy on processors without VNNI."""
 
     @model_validator(mode="after")
     def _is_of_one_kind(self) -> ExportConfig:
@@ -71,12 +74,14 @@ def write_config(
     folder: Path,
     dropped: tuple[int, ...] = (),
     precision: str = "float32",
+    weight_bits: int | None = None,
 ) -> None:
     """Write `config.json` beside the graph's files in `folder`."""
     content: dict[str, Any] = {
         "format": FORMAT,
         "exported": format,
         "precision": precision,
+        "weight_bits": weight_bits,
         "bundle_sha256": bundle.sha256,
         "files_sha256": {
             name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES[format]

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 def quantization_table(made: Quantization) -> Table:
     """Before beside after: accuracy, size, speed."""
-    table = Table(title=f"{made.backend}, the run's own protocol", title_justify="left")
+    table = Table(
+        title=f"{made.backend} on {made.processor}, the run's own data and split",
+        title_justify="left",
+    )
     per = f" per {made.per}" if made.per else ""
     for title in ("", "float32", f"{made.precision}{per}", "change"):
         table.add_column(title, justify="right" if title else "left")
@@ -78,7 +81,9 @@ def pruning_table(made: Pruning) -> Table:
 def benchmark_table(made: Benchmark) -> Table:
     """A row a model: size, loading, latency, throughput, memory."""
     table = Table(
-        title=f"{made.threads} thread(s), {made.repeats} calls each, in turns", title_justify="left"
+        title=f"{made.threads} thread(s), {made.repeats} calls each, in turns; int8 on "
+        f"{made.machine['int8']}",
+        title_justify="left",
     )
     for title in ("model", "network", "backend", "precision"):
         table.add_column(title, no_wrap=True)

@@ -13,7 +13,6 @@ import typer
 from rich.console import Console
 from typer.models import OptionInfo
 
-from spectrolite.cli.image_tables import image_report_table
 from spectrolite.cli.tables import report_table
 
 console = Console(highlight=False)
@@ -121,8 +120,7 @@ def print_report(folder: Path, as_json: bool) -> None:
     if as_json:
         print_json({"run": str(folder), **json.loads(report.model_dump_json())})
         return
-    table = image_report_table if run.on_images else report_table
-    console.print(table({folder.name: report}))
+    console.print(report_table({folder.name: report}))
     for note in report.notes:
         console.print(f"- {note}", soft_wrap=True, markup=False)
     console.print(f"{folder}/report.html", markup=False)

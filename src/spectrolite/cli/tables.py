@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -14,10 +13,13 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from spectrolite.evaluation.figures import Group
+
 if TYPE_CHECKING:
     from spectrolite.datasets.descriptions import Dataset, ImageDataset
-    from spectrolite.evaluation.network_checks import Checkup
-    from spectrolite.evaluation.scene_report import Report
+    from spectrolite.evaluation.checkup import Checkup
+    from spectrolite.evaluation.image_report import ImageReport
+    from spectrolite.evaluation.reports import Report
     from spectrolite.experiments.repetition import Repetition
     from spectrolite.experiments.verification import Verification
     from spectrolite.models.costs import Cost
@@ -82,82 +84,28 @@ def percent(value: float) -> str:
     return f"{100 * value:.2f}"
 
 
-def side_by_side(title: str, names: Iterable[str]) -> tuple[Table, Callable[..., None]]:
-    """A table with a column a name, and what adds a row: title, cells, whether a line follows."""
-    table = Table(title=title, title_justify="left")
+def report_table(reports: Mapping[str, Report | ImageReport]) -> Table:
+    """Runs side by side: each figure and fact of their reports in a row."""
+    samples = next(iter(reports.values())).samples
+    table = Table(title=f"Scored on the test {samples}", title_justify="left")
     table.add_column("")
-    for name in names:
-        table.add_column(name, justify="right")
-
-    def row(title: str, cells: list[str], end: bool = False) -> None:
-        table.add_row(title, *cells, end_section=end)
-
-    return table, row
-
-
-def report_table(reports: dict[str, Report]) -> Table:
-    """Runs side by side, each with its baselines and its leakage."""
-    table, row = side_by_side("Accuracy in % on the test pixels", reports)
-    all_ = list(reports.values())
-    row("split", [r.protocol.split.replace(",", "\n") for r in all_], end=True)
-    row(
-        f"{all_[0].model}: overall accuracy", [f"[bold]{percent(r.overall_accuracy)}" for r in all_]
-    )
-    row(
-        "  95 % interval (fields)",
-        [f"{percent(r.interval_fields.low)} to {percent(r.interval_fields.high)}" for r in all_],
-    )
-    row("  average accuracy", [percent(r.average_accuracy) for r in all_])
-    several = dict.fromkeys(s.name for r in all_ for s in r.scenes if s.test)
-    row(
-        "  kappa x 100",
-        [percent(r.kappa) for r in all_],
-        end=not several and not any(r.flips for r in all_),
-    )
-    for n, name in enumerate(several, start=1):
-        there = [{s.name: s for s in r.scenes}.get(name) for r in all_]
-        row(
-            f"  {escape(name)}: overall accuracy; test pixels",
-            [f"{percent(s.overall_accuracy)}; {s.test:,}" if s else "" for s in there],
-            end=n == len(several) and not any(r.flips for r in all_),
-        )
-    if any(r.flips for r in all_):
-        row(
-            "  eight orientations averaged: overall, average, kappa x 100; seconds",
-            [
-                f"{percent(f.overall_accuracy)}, {percent(f.average_accuracy)}, "
-                f"{percent(f.kappa)}; "
-                f"{f.seconds:.2f}"
-                if (f := r.flips)
-                else ""
-                for r in all_
-            ],
-            end=True,
-        )
-    row("SVM, pixel and patch mean", [percent(r.baselines.svm_context) for r in all_])
-    row("SVM, pixel", [percent(r.baselines.svm) for r in all_])
-    row("position alone, no image", [percent(r.baselines.position) for r in all_])
-    row("majority class", [percent(r.baselines.majority) for r in all_], end=True)
-    row("test pixels seen in training", [f"{r.leakage.overlap:.1%}" for r in all_])
-    row(
-        "median distance, pixels",
-        [
-            "other scene"
-            if math.isnan(r.leakage.median_distance)
-            else f"{r.leakage.median_distance:g}"
-            for r in all_
-        ],
-    )
-    row("clean split", ["yes" if r.leakage.clean else "[red]no" for r in all_], end=True)
-    row("training / test pixels", [f"{r.protocol.train:,} / {r.protocol.test:,}" for r in all_])
-    row(
-        "classes tested",
-        [f"{sum(c.test > 0 for c in r.per_class)} of {len(r.per_class)}" for r in all_],
-    )
-    row(
-        "seconds: training, map",
-        [f"{r.times_s['training']:.0f}, {r.times_s['map']:.2f}" for r in all_],
-    )
+    for name in reports:
+        table.add_column(escape(name), justify="right")
+    facts = [report.facts for report in reports.values()]
+    for name in dict.fromkeys(name for one in facts for name in one):
+        cells = [escape(one.get(name, "")) for one in facts]
+        if name == "split":
+            cells = [cell.replace(",", "\n") for cell in cells]
+        table.add_row(name, *cells)
+    table.add_section()
+    columns = [{f.label: f for f in report.figure_list} for report in reports.values()]
+    labels = {label: figure.group for column in columns for label, figure in column.items()}
+    for group in (g for g in get_args(Group) if g != "class" and g in labels.values()):
+        for label in (label for label, of in labels.items() if of == group):
+            cells = [str(column.get(label, "")) for column in columns]
+            bold = "[bold]" if label == "overall accuracy" else ""
+            table.add_row(escape(label), *(f"{bold}{cell}" for cell in cells))
+        table.add_section()
     return table
 
 

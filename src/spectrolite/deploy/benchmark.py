@@ -31,6 +31,7 @@ from spectrolite.deploy.benchmark_result import BATCH, Benchmark, Measured, Timi
 from spectrolite.deploy.timing import seconds_in_turns
 from spectrolite.errors import RunError, SettingsError
 from spectrolite.files import whole_file
+from spectrolite.machine import int8_path
 from spectrolite.mapping.image_inference import config_of, predict
 from spectrolite.mapping.scene_inference import classify
 from spectrolite.part_folders import check_free
@@ -226,5 +227,6 @@ def _machine() -> dict[str, str]:
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "int8": int8_path(),
         **versions,
     }

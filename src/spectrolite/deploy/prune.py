@@ -31,7 +31,8 @@ from spectrolite.evaluation.depthwise_kernels import (
     depthwise_kernels,
     depthwise_layers,
 )
-from spectrolite.evaluation.network_checks import ROUNDING, difference, logits_of
+from spectrolite.evaluation.network_checks import ROUNDING
+from spectrolite.evaluation.network_outputs import difference, logits_of
 from spectrolite.evaluation.training_inputs import pixel_range, some_images, some_patches
 from spectrolite.experiments.training_runs import evaluate, with_data
 from spectrolite.files import write_json

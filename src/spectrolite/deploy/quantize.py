@@ -23,6 +23,7 @@ from spectrolite.deploy.timing import seconds_in_turns
 from spectrolite.errors import SettingsError, VerifyError, wanted_one_of
 from spectrolite.experiments.training_runs import with_data
 from spectrolite.files import write_json
+from spectrolite.machine import int8_path
 from spectrolite.part_folders import new_folder
 from spectrolite.runs.run_folder import check_one_scene
 
@@ -42,6 +43,7 @@ class Quantization:
     Attributes:
         precision: `int8` or `float16`.
         backend: the backend that computed both.
+        processor: instructions for int8 on this machine, as `machine.int8_path` names them.
         computes: the type in which the layers multiply; float16 is for storage only.
         per: int8 has one scale for each `channel` of a weight, or one for the whole `tensor`; None
             for float16.
@@ -56,6 +58,7 @@ class Quantization:
 
     precision: str
     backend: str
+    processor: str
     computes: str
     per: str | None
     kept: tuple[str, ...]
@@ -162,7 +165,8 @@ def quantize(
         else:
             quantized = precisions.int8_onnx if kind == "onnx" else precisions.int8_openvino
             write_graph(quantized(content, batches, kept, per == "channel"), kind, part)
-        write_config(run.bundle, kind, part, dropped, to)
+        bits = precisions.WEIGHT_BITS if to == "int8" else None
+        write_config(run.bundle, kind, part, dropped, to, bits)
         models = (plain, open_exported(part))
         before, after = (own_data.classes(model) for model in models)
         inputs = own_data.timed_input(plain)
@@ -171,6 +175,7 @@ def quantize(
         result = Quantization(
             precision=to,
             backend=backend,
+            processor=int8_path(),
             computes="int8" if to == "int8" else "float32",
             per=per if to == "int8" else None,
             kept=tuple(kept),

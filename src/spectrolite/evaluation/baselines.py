@@ -1,4 +1,4 @@
-"""What scikit-learn and position alone reach on the same split."""
+"""Baselines on the same split: two SVMs, position alone, and the majority class."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Baselines:
     """Overall accuracies on the split's test pixels, 0 to 1.
 
     Attributes:
-        majority: every pixel called the commonest training class.
-        position: class of the nearest training pixel; never sees the image.
+        majority: every pixel gets the commonest training class.
+        position: every pixel gets the class of the nearest training pixel; no spectrum is used.
         svm: RBF SVM (C = 100, gamma "scale") on the reduced spectrum of the pixel.
         svm_context: the same on the spectrum and the mean spectrum of the pixel's patch.
-        fitted_pixels: training pixels that the SVMs saw, at most 5,000 drawn at random.
-        scored_pixels: test pixels that the SVMs were scored on, at most 100,000 drawn at random.
+        fitted_pixels: training pixels the SVMs were fitted on, at most 5,000 drawn at random.
+        scored_pixels: test pixels the SVMs were scored on, at most 100,000 drawn at random.
     """
 
     majority: float
@@ -52,11 +52,11 @@ def measure_baselines(
     """Fit and score the baselines.
 
     Args:
-        reduced: `(rows, cols, components)` the scene as the network sees it; or each of several.
-            Of those that stay in their files, windows are read that hold a pixel that is drawn.
-        split: the split; the SVMs are fitted on its training pixels alone.
-        leakage: of the same split, with the patch of the network.
-        generator: draws pixels where there are more than the limits.
+        reduced: `(rows, cols, components)` the reduced scene, or one per scene. From scenes that
+            stay in their files, only windows with a needed pixel are read.
+        split: the SVMs are fitted on its training pixels only.
+        leakage: of the same split, for the network's patch.
+        generator: draws pixels if there are more than the limits.
     """
     fit = _at_most(split.train, FIT_AT_MOST, generator)
     score = _at_most(split.test, SCORE_AT_MOST, generator)

@@ -11,20 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.errors import SettingsError
-from spectrolite.records import Number, Part
+from spectrolite.records import Number, Record
 
 BINS = 15  # Guo's number
 
 
-class Bin(Part):
+class Bin(Record):
     """Pixels whose confidence lies above `low` and at most at `high`.
 
     Attributes:
-        low: lower edge, outside.
-        high: upper edge, inside.
+        low: lower edge, excluded.
+        high: upper edge, included.
         count: pixels.
-        accuracy: share of them that is right, NaN of none.
-        confidence: their mean confidence, NaN of none.
+        accuracy: share of them classified correctly; NaN if there are none.
+        confidence: their mean confidence; NaN if there are none.
     """
 
     low: float
@@ -34,15 +34,15 @@ class Bin(Part):
     confidence: Number
 
 
-class Calibration(Part):
+class Calibration(Record):
     """A reliability curve.
 
     Attributes:
         bins: of equal width, ascending.
         error: the expected calibration error, 0 to 1: the mean distance of accuracy and
-            confidence over the bins, each weighed by its pixels.
+            confidence over the bins, each weighted by its number of pixels.
         confidence: mean over all pixels.
-        accuracy: share of all pixels that is right.
+        accuracy: share of all pixels classified correctly.
     """
 
     bins: tuple[Bin, ...]
@@ -62,9 +62,9 @@ def reliability(
     """The reliability curve of some pixels.
 
     Args:
-        confidence: `(n,)` softmax of the class that was chosen, 0 to 1.
-        right: `(n,)` whether that class was the true one.
-        bins: how many of equal width.
+        confidence: `(n,)` softmax of the predicted class, 0 to 1.
+        right: `(n,)` whether the predicted class is the true one.
+        bins: number of bins of equal width.
 
     Raises:
         SettingsError: no pixel, unequal lengths, no bin, or a confidence outside 0 to 1.

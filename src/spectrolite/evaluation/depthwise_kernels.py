@@ -1,20 +1,20 @@
 """Depthwise kernels: which are dead, by proof, and which are weak, by measurement.
 
-A depthwise layer has one kernel a channel, and no other kernel can do the work of one that died.
+A depthwise layer has one kernel per channel, so no other kernel can replace a dead one.
 
-- **Dead**: what the kernel gives after its activation is one constant, at every position, borders
-  included, for every input. Proved by interval arithmetic: BatchNorm is folded into the kernel, and
-  bounds of what comes in become bounds of what goes out. Nothing is measured, so no input can wake
-  a dead kernel. A kernel that the bounds are too wide for is not called dead.
-- **Weak**: what the kernel gives on real data varies by no more than a hundredth of what a channel
-  of its layer does on average. Its share of the layer's variance is its importance, so that weak
-  kernels have less than a hundredth of it, all together.
+- **Dead**: the output after the activation is one constant, at every position, borders included,
+  for every input. Proved by interval arithmetic: BatchNorm is folded into the kernel, and
+  bounds of what comes in become bounds of what goes out. No data are involved, so no input
+  can revive a dead kernel. If the bounds are too loose to prove a constant, it is not called dead.
+- **Weak**: the variance of the output on real data is at most a hundredth of the mean over the
+  layer's channels. A kernel's share of the layer's variance is its importance, so all weak kernels
+  together have less than a hundredth of it.
 
 Sources: Moore, "Interval Analysis", 1966, chapter 3, for the bounds. Polyak and Wolf,
 "Channel-level acceleration of deep face representations", IEEE Access 3, 2015, remove the channels
 whose activations vary least. Ye, Lu, Lin and Wang, "Rethinking the smaller-norm-less-informative
 assumption in channel pruning of convolution layers", ICLR 2018, remove constant ones and hand the
-constant on. The threshold is ours: theirs are numbers of channels, which no doctor knows.
+constant on. The threshold is ours: theirs are numbers of channels to remove.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from spectrolite.models import ImageNetwork, SceneNetwork
 from spectrolite.models.hybridsn import HybridSN
 from spectrolite.models.mobilenet_v1 import MobileNetV1
-from spectrolite.records import Part
+from spectrolite.records import Record
 
 WEAK = 0.01
 """Largest variance of a weak kernel's output, as a share of the mean over its layer's channels."""
@@ -42,13 +42,13 @@ AT_A_TIME = 64  # inputs in one pass, for memory
 
 
 class Range(NamedTuple):
-    """Bounds of what each channel can be, `(C,)` float64 both; infinite where nothing is known."""
+    """Bounds of each channel, `(C,)` float64 both; infinite if unknown."""
 
     low: Tensor
     high: Tensor
 
 
-class LayerKernels(Part):
+class LayerKernels(Record):
     """The kernels of one depthwise layer.
 
     Attributes:
@@ -122,7 +122,7 @@ def depthwise_layers(
     first = cast(nn.Conv2d, net.stem[0])
     x = unbounded(first.in_channels) if inputs is None else inputs
     before, x = net.stem, through(net.stem, x)
-    found = []
+    layers = []
     for k, block in enumerate(cast(Any, net.blocks)):
         if isinstance(net, MobileNetV1):
             expand, after, shared = None, block.pointwise, False
@@ -134,13 +134,13 @@ def depthwise_layers(
         wide = x if expand is None else through(expand, x)
         if expand is not None:
             before = expand
-        found.append(
+        layers.append(
             DepthwiseLayer(f"blocks.{k}.depthwise.0", before, block.depthwise, after, shared, wide)
         )
         y = through(after, through(block.depthwise, wide))
         x = y if around is None else Range(y.low + around.low, y.high + around.high)
         before = after
-    return found
+    return layers
 
 
 def _around(block: Any, x: Range) -> Range | None:
@@ -152,7 +152,7 @@ def _around(block: Any, x: Range) -> Range | None:
 
 
 def unbounded(channels: int) -> Range:
-    """The range of which nothing is known."""
+    """A range without any bound."""
     infinite = torch.full((channels,), torch.inf, dtype=torch.float64)
     return Range(-infinite, infinite)
 
@@ -197,13 +197,12 @@ def _times(weight: Tensor, end: Tensor) -> Tensor:
 def depthwise_kernels(
     net: SceneNetwork | ImageNetwork, data: Tensor, inputs: Range | None = None
 ) -> tuple[LayerKernels, ...]:
-    """Find the dead and the weak kernels of a network.
+    """Find the dead and the weak depthwise kernels of a network.
 
     Args:
-        net: in any mode; looked at in evaluation mode, and not changed.
-        data: `(N, ...)` ready for the network, from what it was trained on: weak kernels are weak
-            on these.
-        inputs: what the network's input can be, where it is known.
+        net: in any mode; it is run in evaluation mode and not changed.
+        data: `(N, ...)` training inputs, ready for the network: weak kernels are weak on these.
+        inputs: bounds of the network's input; default: unbounded.
 
     Returns:
         The depthwise layers, in order; none of HybridSN.
@@ -211,16 +210,16 @@ def depthwise_kernels(
     layers = depthwise_layers(net, inputs)
     moments = _moments(net, [layer.name for layer in layers], data)
     return tuple(
-        _judged(layer, mean, variance)
+        _layer_kernels(layer, mean, variance)
         for layer, (mean, variance) in zip(layers, moments, strict=True)
     )
 
 
-def _judged(layer: DepthwiseLayer, mean: Tensor, variance: Tensor) -> LayerKernels:
+def _layer_kernels(layer: DepthwiseLayer, mean: Tensor, variance: Tensor) -> LayerKernels:
     low, high = through(layer.depthwise, layer.inputs)
     dead = (high - low <= CONSTANT).nonzero().flatten()
     total = float(variance.sum())
-    found = LayerKernels(
+    kernels = LayerKernels(
         name=layer.name,
         kernels=len(mean),
         dead=tuple(dead.tolist()),
@@ -229,12 +228,12 @@ def _judged(layer: DepthwiseLayer, mean: Tensor, variance: Tensor) -> LayerKerne
         shares=tuple((variance / total if total else variance).tolist()),
         means=tuple(mean.tolist()),
     )
-    return found.model_copy(update={"weak": found.weaker_than(WEAK)})
+    return kernels.model_copy(update={"weak": kernels.weaker_than(WEAK)})
 
 
 def _moments(net: nn.Module, names: list[str], data: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """`(C,)` mean and variance of what each layer gives after its activation, float64."""
-    copied = copy.deepcopy(net).eval()
+    """`(C,)` mean and variance of each layer's output after its activation, float64."""
+    network_copy = copy.deepcopy(net).eval()
     sums: dict[str, Tensor] = {}
 
     def listen(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
@@ -254,12 +253,12 @@ def _moments(net: nn.Module, names: list[str], data: Tensor) -> list[tuple[Tenso
         return add
 
     for name in names:
-        stage = cast(nn.Sequential, copied.get_submodule(name.rpartition(".")[0]))
+        stage = cast(nn.Sequential, network_copy.get_submodule(name.rpartition(".")[0]))
         # MobileSN calls a stage's layers one by one, so the last of them is listened to
         stage[-1].register_forward_hook(listen(name))
     with torch.inference_mode():
         for part in torch.split(data, AT_A_TIME) if names else ():
-            copied(part)
+            network_copy(part)
     moments = []
     for name in names:
         count, total, squares, about = sums[name]

@@ -1,4 +1,4 @@
-"""What a run on images came to: figures with what is needed to believe them."""
+"""The figures of a run on images, scored on its test images."""
 
 from __future__ import annotations
 
@@ -9,33 +9,30 @@ from numpy.typing import NDArray
 
 from spectrolite.evaluation import metrics
 from spectrolite.evaluation.calibration import BINS, reliability
-from spectrolite.evaluation.scene_report import Figures, Interval, PerClass
-from spectrolite.records import Part
+from spectrolite.evaluation.figures import Figure
+from spectrolite.evaluation.reports import Counts, Figures, Interval, PerClass
+from spectrolite.records import Record
 from spectrolite.samples.split_image_set import ImageSplit
 from spectrolite.training.settings import ImageSettings
 
 
-class ImageBaselines(Part):
-    """What needs no network, on the same test images."""
+class ImageBaselines(Record):
+    """Overall accuracy without a network, on the same test images."""
 
     majority: float
 
 
-class ImageProtocol(Part):
-    """How the images were divided, and what the training saw."""
+class ImageProtocol(Counts):
+    """How the images were divided, and which epoch's weights were kept."""
 
-    split: str
-    train: int
-    validation: int
-    test: int
     test_given: bool
     skipped: int
     epochs: int
     best_epoch: int | None
 
 
-class TrainModeFigures(Part):
-    """What a script without `eval()` would print: BatchNorm by the batch, 128 test images each."""
+class TrainModeFigures(Record):
+    """What a script without `eval()` would print: BatchNorm uses each batch of test images."""
 
     overall_accuracy: float
     overall_accuracy_shuffled: float
@@ -44,6 +41,8 @@ class TrainModeFigures(Part):
 
 class ImageReport(Figures):
     """`report.json` of a run on images."""
+
+    samples = "images"
 
     interval: Interval
     calibration_error: float
@@ -54,6 +53,39 @@ class ImageReport(Figures):
     macs: int
     settings: ImageSettings
     train_mode: TrainModeFigures | None = None
+
+    @property
+    def figure_list(self) -> tuple[Figure, ...]:
+        """The figures of every report, and those only of images."""
+        overall, *accuracies, parameters, training = super().figure_list
+        low, high = 100 * self.interval.low, 100 * self.interval.high
+        error, majority = 100 * self.calibration_error, 100 * self.baselines.majority
+        return (
+            overall,
+            Figure("95 % interval (Wilson)", "accuracy", low, high=high),
+            *accuracies,
+            Figure("calibration error", "calibration", error),
+            *self._without_eval(),
+            Figure("majority class", "baseline", majority),
+            parameters,
+            Figure("MACs an image", "size", self.macs, "", 0),
+            training,
+            Figure("seconds of the test", "time", self.times_s["test"], "s"),
+        )
+
+    def _without_eval(self) -> list[Figure]:
+        """Overall accuracies of a network left in training mode, where a run has measured them."""
+        if self.train_mode is None:
+            return []
+        prefix = "wrongly scored, without eval(): "
+        shuffled, in_order = (
+            100 * self.train_mode.overall_accuracy_shuffled,
+            100 * self.train_mode.overall_accuracy,
+        )
+        return [
+            Figure(f"{prefix}shuffled", "train mode", shuffled),
+            Figure(f"{prefix}in order", "train mode", in_order),
+        ]
 
 
 def make_image_report(
@@ -69,10 +101,10 @@ def make_image_report(
     Args:
         classes: `(T,)` predicted class index of each test image.
         confidence: `(T,)` the probability of that class.
-        split: whose test images were predicted.
+        split: the split whose test images were predicted.
         settings: of the training.
-        best_epoch: whose weights were kept, where the training stopped early.
-        **facts: the report's fields that are known already: `data`, `seed`, `input_shape`,
+        best_epoch: the epoch whose weights were kept; None without early stopping.
+        **facts: the other keys of the report: `data`, `seed`, `input_shape`,
             `parameters`, `macs`, `times_s`, `versions`, `machine`, `train_mode`.
     """
     names = split.images.class_names
@@ -130,7 +162,7 @@ def _notes(
     split: ImageSplit,
     settings: ImageSettings,
 ) -> list[str]:
-    """What a careful reader would ask, answered."""
+    """Sentences a reader needs to interpret the figures."""
     images = f"{protocol.train:,} images trained and {protocol.validation:,} validated"
     test = "the test set that the data come with" if protocol.test_given else "drawn by the split"
     notes = [

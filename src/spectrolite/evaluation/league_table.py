@@ -1,17 +1,14 @@
-"""What a comparison came to: mean and spread a classifier and protocol, and paired differences."""
+"""The results of a comparison: mean and spread per classifier and split, paired differences."""
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
-import numpy as np
-from scipy import stats
-
-from spectrolite.errors import SettingsError
-from spectrolite.records import Number, Part
+from spectrolite.evaluation.significance import corrected_t_test
+from spectrolite.records import Number, Record, Spread, spread
 from spectrolite.samples.split_grammar import parse_split
 
 FORMAT = 1
@@ -20,32 +17,32 @@ OPTIMISTIC = ("random", "per_class")
 """Methods that draw single pixels, so that test pixels lie beside training pixels."""
 
 
-class Cell(Part):
+class Cell(Record):
     """One classifier on one split with one seed.
 
     Attributes:
-        identity: sha256 over all that decides it.
-        model: as it was asked for.
-        split: likewise, without its seed.
+        identity: sha256 over everything that determines the result.
+        model: as given by the user.
+        split: as given by the user, without its seed.
         seed: of split and training.
         overall_accuracy: 0 to 1, on the test pixels.
-        average_accuracy: likewise, over the classes tested.
-        kappa: likewise.
-        patch: odd side in pixels of what the classifier sees; nothing where it sees no spectrum.
-        overlap: share of the test pixels inside that field of a training pixel, 0 to 1.
+        average_accuracy: 0 to 1, over the classes tested.
+        kappa: -1 to 1.
+        patch: odd side of the receptive field in pixels; None if the classifier sees no spectrum.
+        overlap: share of the test pixels inside the receptive field of a training pixel, 0 to 1.
         train: training pixels.
         test: test pixels.
         classes_tested: of `classes`.
         classes: of the labels.
-        parameters: trained numbers of a network.
-        macs_per_pixel: multiply-accumulates of a network, a pixel of a scene.
-        training_s: seconds of training; of a baseline, of tuning and fitting.
-        map_s: seconds of the map of the whole scene, in the same run.
-        chosen: what a baseline's tuning chose.
+        parameters: of a network.
+        macs_per_pixel: multiply-accumulates of a network per pixel of a scene.
+        training_s: seconds of training; for a baseline, of tuning and fitting.
+        map_s: seconds of the map of the whole scene.
+        chosen: the parameters a baseline was tuned to.
         split_sha256: hash of the split.
         weights_sha256: hash of a network's weights.
-        versions: of what computed it.
-        threads: that computed it.
+        versions: of the libraries.
+        threads: used.
     """
 
     identity: str
@@ -72,15 +69,7 @@ class Cell(Part):
     threads: int
 
 
-class Spread(Part):
-    """Mean and standard deviation of a sample (n - 1), over the seeds that have the figure."""
-
-    mean: Number
-    std: Number
-    n: int
-
-
-class Row(Part):
+class Row(Record):
     """One classifier under one protocol; accuracies in points, 0 to 100."""
 
     model: str
@@ -96,15 +85,15 @@ class Row(Part):
     map_s: Spread
 
 
-class Difference(Part):
-    """One classifier less another on the splits that both have, in points.
+class Difference(Record):
+    """One classifier minus another on the splits that both have, in points.
 
     Attributes:
         figure: `overall_accuracy`, `average_accuracy` or `kappa`.
         one: the classifier.
-        other: the one that is taken off.
+        other: the classifier that is subtracted.
         test_over_train: mean over the splits.
-        n: splits; the rest is that of `PairedTest`.
+        n: number of splits; the other attributes are those of `PairedTest`.
     """
 
     figure: str
@@ -120,19 +109,19 @@ class Difference(Part):
     high: float
 
 
-class Protocol(Part):
+class Protocol(Record):
     """All classifiers under one protocol.
 
     Attributes:
         split: in the grammar of `--split`, without a seed.
-        optimistic: whether it draws single pixels.
-        says: what an accuracy under it means, in a sentence.
+        optimistic: whether the split draws single pixels.
+        says: what an accuracy under this split means, in a sentence.
         train: mean number of training pixels.
-        test: likewise of test pixels.
-        classes_tested: least and most over the seeds.
+        test: mean number of test pixels.
+        classes_tested: fewest and most over the seeds.
         classes: of the labels.
-        rows: a classifier each.
-        differences: every pair, on the splits that both have, where there are two or more.
+        rows: one per classifier.
+        differences: every pair that shares two or more splits.
     """
 
     split: str
@@ -147,19 +136,19 @@ class Protocol(Part):
 
     @property
     def title(self) -> str:
-        """The split, called optimistic where it is."""
+        """The split, marked if it is optimistic."""
         return f"{self.split} (optimistic)" if self.optimistic else self.split
 
 
-class League(Part):
+class League(Record):
     """`league.json`: classifiers on the same splits.
 
     Attributes:
         format: of the file.
         data: name of the scene.
         hashes: sha256 of scene and labels.
-        protocols: a table each.
-        notes: what a reader has to know.
+        protocols: one per table.
+        notes: what a reader must know.
         cells: every cell.
     """
 
@@ -178,14 +167,14 @@ def made_league(
     models: Sequence[str],
     cells: Sequence[Cell],
 ) -> League:
-    """Sum cells up.
+    """Summarise cells by split and classifier.
 
     Args:
         data: name of the scene.
         hashes: sha256 of scene and labels.
         splits: the protocols, in the order of the tables.
         models: the classifiers, in the order of the rows.
-        cells: a cell a classifier, protocol and seed.
+        cells: one per classifier, split and seed.
     """
     return League(
         data=data,
@@ -205,17 +194,18 @@ def _protocol(text: str, models: Sequence[str], cells: Sequence[Cell]) -> Protoc
     rows = tuple(_row(name, list(of.values())) for name, of in by_model.items())
     pairs = [(one, other) for k, one in enumerate(models) for other in models[k + 1 :]]
     differences = tuple(
-        found
+        difference
         for figure in FIGURES
         for one, other in pairs
-        if (found := _difference(figure, one, other, by_model[one], by_model[other])) is not None
+        if (difference := _difference(figure, one, other, by_model[one], by_model[other]))
+        is not None
     )
     splits = {cell.seed: cell for cell in cells}.values()
     tested = [cell.classes_tested for cell in splits]
     return Protocol(
         split=text,
         optimistic=method in OPTIMISTIC,
-        says=_says(method),
+        says=_meaning(method),
         train=statistics.fmean(cell.train for cell in splits),
         test=statistics.fmean(cell.test for cell in splits),
         classes_tested=(min(tested), max(tested)),
@@ -227,7 +217,7 @@ def _protocol(text: str, models: Sequence[str], cells: Sequence[Cell]) -> Protoc
 
 def _row(name: str, cells: Sequence[Cell]) -> Row:
     first = cells[0]
-    figures = {key: _spread(100 * getattr(cell, key) for cell in cells) for key in FIGURES}
+    figures = {key: spread(100 * getattr(cell, key) for cell in cells) for key in FIGURES}
     overlaps = [cell.overlap for cell in cells if cell.overlap is not None]
     return Row(
         model=name,
@@ -237,24 +227,15 @@ def _row(name: str, cells: Sequence[Cell]) -> Row:
         overlap=statistics.fmean(overlaps) if overlaps else None,
         parameters=first.parameters,
         macs_per_pixel=first.macs_per_pixel,
-        training_s=_spread(cell.training_s for cell in cells),
-        map_s=_spread(cell.map_s for cell in cells),
-    )
-
-
-def _spread(values: Iterable[float]) -> Spread:
-    there = [value for value in values if not math.isnan(value)]
-    return Spread(
-        mean=statistics.fmean(there) if there else math.nan,
-        std=statistics.stdev(there) if len(there) > 1 else math.nan,
-        n=len(there),
+        training_s=spread(cell.training_s for cell in cells),
+        map_s=spread(cell.map_s for cell in cells),
     )
 
 
 def _difference(
     figure: str, one: str, other: str, of_one: Mapping[int, Cell], of_other: Mapping[int, Cell]
 ) -> Difference | None:
-    """The paired difference, or nothing where fewer than two splits have both figures."""
+    """The paired difference; None if fewer than two splits have both figures."""
     both = [
         (of_one[seed], 100 * (getattr(of_one[seed], figure) - getattr(of_other[seed], figure)))
         for seed in of_one
@@ -268,8 +249,8 @@ def _difference(
     return Difference(figure=figure, one=one, other=other, test_over_train=ratio, **asdict(test))
 
 
-def _says(method: str) -> str:
-    """What an accuracy under this method means."""
+def _meaning(method: str) -> str:
+    """What an accuracy under this split method means."""
     if method in OPTIMISTIC:
         return (
             "Optimistic: single pixels are drawn, so test pixels lie beside training pixels, and "
@@ -289,12 +270,12 @@ def _says(method: str) -> str:
 def _notes(cells: Sequence[Cell]) -> list[str]:
     notes = [
         "Accuracies are means ± standard deviations (n - 1) over the seeds, in %. Seed k draws the "
-        "split and trains. All splits are of one scene: the spread is not that of other scenes.",
+        "split and trains. All splits are of one scene: on other scenes the spread may differ.",
         "Differences are paired on the same splits and tested by the corrected resampled t-test "
         "(Nadeau and Bengio 2003), since splits drawn anew overlap. p is of one pair, not "
         "corrected for the number of pairs.",
-        "In field: the share of the test pixels inside the field of a training pixel. Position "
-        "sees no spectrum, so it has no field.",
+        "Seen in training: the share of the test pixels inside the patch of a training pixel. "
+        "Position sees no spectrum, so it has no patch.",
         "Seconds are of the same run: the training of a network, or tuning and fitting; and the "
         "map of the whole scene. Baselines have neither parameters nor MACs to compare.",
     ]
@@ -305,60 +286,3 @@ def _notes(cells: Sequence[Cell]) -> list[str]:
             "which league.json names; their times do not compare."
         )
     return notes
-
-
-@dataclass(frozen=True)
-class PairedTest:
-    """Two classifiers on the same splits.
-
-    Attributes:
-        n: number of splits.
-        mean: mean difference, in the unit of what was given.
-        std: standard deviation of the differences, of a sample (n - 1).
-        statistic: t, with n - 1 degrees of freedom; infinite where all differences are one number.
-        p: two-sided.
-        low: of the 95 % interval of the mean difference.
-        high: likewise.
-    """
-
-    n: int
-    mean: float
-    std: float
-    statistic: float
-    p: float
-    low: float
-    high: float
-
-
-def corrected_t_test(differences: Sequence[float], test_over_train: float) -> PairedTest:
-    """The corrected resampled t-test.
-
-    Splits drawn anew from the same pixels share most of them, so their differences vary less than
-    independent ones would, and the plain t-test finds too much. Here the variance of the mean is
-    `(1 / n + n_test / n_train)` times that of the differences, in the place of `1 / n` times.
-
-    Source: Nadeau and Bengio, "Inference for the Generalization Error", Machine Learning 52 (2003),
-    section 5.1, the corrected resampled t-test. The correction is an approximation, on the careful
-    side for many splits.
-
-    Args:
-        differences: one less the other, a number a split, at least two.
-        test_over_train: test pixels for each training pixel; their mean where it varies.
-
-    Raises:
-        SettingsError: fewer than two differences, or one that is not finite.
-    """
-    values = np.asarray(differences, np.float64)
-    if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
-        raise SettingsError(
-            f"differences: wanted two or more finite numbers, got {list(differences)}"
-        )
-    n, mean, std = len(values), float(values.mean()), float(values.std(ddof=1))
-    error = math.sqrt(1 / n + test_over_train) * std
-    if error == 0:
-        statistic, p = (math.copysign(math.inf, mean), 0.0) if mean else (0.0, 1.0)
-    else:
-        statistic = mean / error
-        p = float(2 * stats.t.sf(abs(statistic), n - 1))
-    reach = float(stats.t.ppf(0.975, n - 1)) * error
-    return PairedTest(n, mean, std, statistic, p, mean - reach, mean + reach)

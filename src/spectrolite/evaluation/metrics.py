@@ -1,4 +1,4 @@
-"""From pairs of truth and prediction to figures: sum counts, divide once.
+"""Figures from pairs of truth and prediction: sum counts, divide once.
 
 Truth runs along the rows of a confusion matrix, prediction along its columns, classes by ascending
 id. A class that has no test pixel has recall NaN, and the average accuracy leaves it out.
@@ -38,14 +38,14 @@ def confusion_matrix(
 
 
 def overall_accuracy(confusion: Counts) -> float:
-    """Share of pixels that are right, 0 to 1; NaN without any pixel."""
+    """Share of pixels classified correctly, 0 to 1; NaN without any pixel."""
     return _ratio(np.trace(confusion), confusion.sum())
 
 
 def average_accuracy(confusion: Counts) -> float:
     """Mean recall of the classes that have test pixels, 0 to 1; NaN without any."""
-    there = confusion.sum(1) > 0
-    return float(recall(confusion)[there].mean()) if there.any() else math.nan
+    tested = confusion.sum(1) > 0
+    return float(recall(confusion)[tested].mean()) if tested.any() else math.nan
 
 
 def kappa(confusion: Counts) -> float:
@@ -59,17 +59,17 @@ def kappa(confusion: Counts) -> float:
 
 
 def recall(confusion: Counts) -> Floats:
-    """Of each class's test pixels the share found (producer's accuracy); NaN without any."""
+    """Share of each class's test pixels that are found (producer's accuracy); NaN without any."""
     return _ratios(np.diag(confusion), confusion.sum(1))
 
 
 def precision(confusion: Counts) -> Floats:
-    """Of the pixels called a class the share that is it (user's accuracy); NaN without any."""
+    """Share of the pixels called a class that belong to it (user's accuracy); NaN without any."""
     return _ratios(np.diag(confusion), confusion.sum(0))
 
 
 def f1(confusion: Counts) -> Floats:
-    """Harmonic mean of precision and recall; NaN for a class neither there nor predicted."""
+    """Harmonic mean of precision and recall; NaN for a class neither present nor predicted."""
     return _ratios(2 * np.diag(confusion), confusion.sum(0) + confusion.sum(1))
 
 

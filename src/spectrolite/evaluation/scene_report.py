@@ -1,170 +1,31 @@
-"""What a run came to: figures with everything that is needed to believe them."""
+"""The figures of a run on a scene, scored on its test pixels."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from spectrolite.data.scene_sets import LabelSet, starts
 from spectrolite.evaluation import metrics
 from spectrolite.evaluation.baselines import Baselines
-from spectrolite.files import whole_file
-from spectrolite.records import Number, Part
+from spectrolite.evaluation.reports import (
+    BaselineFigures,
+    FlipFigures,
+    Interval,
+    LeakageFigures,
+    PerClass,
+    Protocol,
+    Report,
+    SceneFigures,
+)
 from spectrolite.samples.band_reduction import Bands
 from spectrolite.samples.leakage import Leakage
 from spectrolite.samples.split_scene import Split
 from spectrolite.training.settings import Settings
-
-FORMAT = 1
-
-
-class PerClass(Part):
-    """Figures of one class; precision, recall and F1 from 0 to 1, NaN where undefined."""
-
-    id: int
-    name: str
-    precision: Number
-    recall: Number
-    f1: Number
-    train: int
-    test: int
-
-
-class Interval(Part):
-    """A 95 % interval of the overall accuracy."""
-
-    low: Number
-    high: Number
-
-
-class BaselineFigures(Part):
-    """Overall accuracies of the baselines on the same test pixels."""
-
-    majority: float
-    position: float
-    svm: float
-    svm_context: float
-    fitted_pixels: int
-    scored_pixels: int
-
-
-class FlipFigures(Part):
-    """What averaging over the eight orientations of the scene scores; the map is one pass."""
-
-    overall_accuracy: float
-    average_accuracy: float
-    kappa: Number
-    seconds: float
-
-
-class LeakageFigures(Part):
-    """What the split gives away, for the patch of the network."""
-
-    patch: int
-    overlap: float
-    median_distance: Number  # NaN where the median test pixel's scene has no training pixel
-    majority: float
-    position: float
-    distance_edges: tuple[int, ...]
-    distance_counts: tuple[int, ...]
-    clean: bool
-
-
-class Protocol(Part):
-    """How the pixels were divided, and what the training was allowed to see."""
-
-    split: str
-    train: int
-    validation: int
-    test: int
-    train_share: float
-    dropped_by_guard: int
-    raised: dict[int, str]
-    missing: dict[int, str]
-    bands_from: str
-    bands_pixels: int
-    components: int
-    explained: float
-
-
-class Figures(Part):
-    """What the reports of scenes and of images have in common.
-
-    Accuracies are fractions; `confusion` has the truth along its rows.
-    """
-
-    format: int = FORMAT
-    data: str
-    model: str
-    variant: str
-    seed: int
-    overall_accuracy: float
-    average_accuracy: float
-    kappa: Number
-    confusion: tuple[tuple[int, ...], ...]
-    per_class: tuple[PerClass, ...]
-    notes: tuple[str, ...]
-    parameters: int
-    times_s: dict[str, float]
-    versions: dict[str, str]
-    machine: dict[str, str | int]
-
-    @property
-    def figures(self) -> dict[str, Any]:
-        """All but times, versions and machine, as JSON has it."""
-        figures: dict[str, Any] = json.loads(
-            self.model_dump_json(
-                exclude={"times_s": True, "versions": True, "machine": True, "flips": {"seconds"}}
-            )
-        )
-        return figures
-
-    @property
-    def figures_sha256(self) -> str:
-        """Hash of the figures."""
-        return hashlib.sha256(json.dumps(self.figures, sort_keys=True).encode()).hexdigest()
-
-    def save(self, path: Path) -> None:
-        """Write `report.json`."""
-        with whole_file(path) as part:
-            part.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
-
-
-class SceneFigures(Part):
-    """Figures of one scene of several: of its test pixels, NaN where it has none."""
-
-    name: str
-    train: int
-    validation: int
-    test: int
-    overall_accuracy: Number
-    average_accuracy: Number
-    kappa: Number
-
-
-class Report(Figures):
-    """`report.json` of a run on a scene."""
-
-    interval_fields: Interval
-    interval_as_if_pixels_were_independent: Interval
-    class_ids: tuple[int, ...]
-    baselines: BaselineFigures
-    leakage: LeakageFigures
-    protocol: Protocol
-    macs_per_pixel: int
-    macs_per_patch: int
-    settings: Settings
-    flips: FlipFigures | None = None
-    # left out where there is one scene: such reports keep their hashes
-    scenes: tuple[SceneFigures, ...] = Field(default=(), exclude_if=lambda value: not value)
 
 
 def flip_figures(classes: NDArray[np.integer], split: Split, seconds: float) -> FlipFigures:
@@ -172,8 +33,8 @@ def flip_figures(classes: NDArray[np.integer], split: Split, seconds: float) -> 
 
     Args:
         classes: `(rows, cols)` predicted class ids.
-        split: whose test pixels are scored.
-        seconds: that the map took.
+        split: its test pixels are scored.
+        seconds: taken by the map.
     """
     truth = split.labels.array.ravel()[split.test]
     confusion = metrics.confusion_matrix(truth, classes.ravel()[split.test], split.labels.class_ids)
@@ -195,17 +56,17 @@ def make_report(
     generator: np.random.Generator,
     **facts: Any,
 ) -> Report:
-    """Score a class map on the split's test pixels, and only there.
+    """Score a class map on the split's test pixels only.
 
     Args:
-        classes: `(rows, cols)` predicted class ids; of several scenes, one row of them.
-        split: whose test pixels are scored.
+        classes: `(rows, cols)` predicted class ids; for several scenes, all pixels in one row.
+        split: its test pixels are scored.
         bands: the fitted reduction.
         leakage: of the split, with the network's patch.
         baselines: on the same split.
         settings: of the training.
         generator: resamples fields for the interval.
-        **facts: the report's fields that are known already: `data`, `seed`, `parameters`,
+        **facts: the other keys of the report: `data`, `seed`, `parameters`,
             `macs_per_pixel`, `macs_per_patch`, `times_s`, `versions`, `machine`, `flips`.
     """
     labels = split.labels
@@ -261,11 +122,11 @@ def make_report(
 
 
 def _scene_figures(classes: NDArray[np.integer], split: Split) -> tuple[SceneFigures, ...]:
-    """The figures of each scene, where there are several."""
+    """The figures of each scene, if there are several."""
     labels = split.labels
     if not isinstance(labels, LabelSet):
         return ()
-    found = []
+    figures = []
     for name, first, after in zip(
         labels.names, starts(labels.shapes), starts(labels.shapes)[1:], strict=False
     ):
@@ -274,7 +135,7 @@ def _scene_figures(classes: NDArray[np.integer], split: Split) -> tuple[SceneFig
             for pixels in (split.train, split.validation, split.test)
         )
         confusion = metrics.confusion_matrix(labels.array[test], classes[test], labels.class_ids)
-        found.append(
+        figures.append(
             SceneFigures(
                 name=name,
                 train=len(train),
@@ -285,7 +146,7 @@ def _scene_figures(classes: NDArray[np.integer], split: Split) -> tuple[SceneFig
                 kappa=metrics.kappa(confusion),
             )
         )
-    return tuple(found)
+    return tuple(figures)
 
 
 def _notes(
@@ -296,7 +157,7 @@ def _notes(
     baselines: Baselines,
     settings: Settings,
 ) -> list[str]:
-    """What a careful reader would ask, answered."""
+    """Sentences a reader needs to interpret the figures."""
     patch, names = leakage.patch, split.labels.class_names
     notes = []
     if leakage.clean:

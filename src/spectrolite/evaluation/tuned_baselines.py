@@ -1,11 +1,10 @@
-"""Baselines with the care that a network gets: tuned inside the training part, mapped, timed.
+"""Baselines tuned on the training part, mapped and timed like a network.
 
-`baselines` has those of every report, with fixed settings, for orientation. These stand beside
-networks in a comparison, where a rival left untuned would flatter.
+`baselines` has those of every report, with fixed settings. The baselines here are compared with
+networks, and an untuned baseline would make the networks look better than they are.
 
-Cross-validation leaves out what the split leaves out: single pixels where it draws pixels, whole
-blocks, fields or polygons where it draws those, since a fold of neighbours would choose as if
-neighbours were known.
+Cross-validation leaves out the same units as the split: single pixels, or whole blocks, fields or
+polygons. Folds of neighbouring pixels would tune for a test beside the training pixels.
 """
 
 from __future__ import annotations
@@ -55,13 +54,13 @@ LEAVES, FEATURES = (1, 3), ("sqrt", 0.5)  # pixels in a leaf, share of features 
 
 @dataclass(frozen=True, eq=False)
 class BaselineMap:
-    """What a tuned baseline says of a scene.
+    """The map of a tuned baseline.
 
     Attributes:
         classes: `(rows, cols)` class ids, 0 where the scene has no spectrum.
-        chosen: what was chosen, and how, in words.
-        training_s: seconds of tuning and fitting, bands reduced.
-        map_s: seconds of the whole scene, reduction of bands included, as those of a network.
+        chosen: the tuned parameters, and how they were tuned, in words.
+        training_s: seconds of tuning and fitting, without band reduction.
+        map_s: seconds of mapping the whole scene, band reduction included, as for a network.
     """
 
     classes: NDArray[np.int32]
@@ -97,10 +96,10 @@ def checked_baseline(name: str, parameters: Mapping[str, Any]) -> dict[str, int 
     return chosen
 
 
-def field_of(name: str, parameters: Mapping[str, Any]) -> int | None:
-    """Side in pixels of what a baseline sees around a pixel; nothing where it sees no spectrum.
+def receptive_field_of(name: str, parameters: Mapping[str, Any]) -> int | None:
+    """Side in pixels of a baseline's receptive field; None if it sees no spectrum.
 
-    With `mnf` it is that of what the noise is taken from, as it is for a network.
+    With `mnf` it is at least the patch that the noise is estimated from, as for a network.
     """
     if name == "position":
         return None
@@ -141,8 +140,8 @@ def map_with_baseline(
     everywhere = np.arange(classes.size)
     if name == "position":
         start = time.perf_counter()
-        found = _mapped(predict_by_position(labels.array, split.train, everywhere), scene)
-        return BaselineMap(found, "nothing to tune", 0.0, time.perf_counter() - start)
+        class_map = _mapped(predict_by_position(labels.array, split.train, everywhere), scene)
+        return BaselineMap(class_map, "nothing to tune", 0.0, time.perf_counter() - start)
     side = cast(int | None, chosen.get("side"))
     reduction = cast(str, chosen["reduction"])
     bands = fit_bands(
@@ -151,7 +150,7 @@ def map_with_baseline(
         cast(int, chosen["components"]),
         reduction=reduction,
         fitted_on="patches" if reduction == "mnf" else "train",
-        patch=cast(int, field_of(name, chosen)),
+        patch=cast(int, receptive_field_of(name, chosen)),
     )
     features = _features(bands.reduce(scene.cube, scene.valid), side)
     start = time.perf_counter()
@@ -159,8 +158,8 @@ def map_with_baseline(
     model.fit(features[split.train], classes[split.train])
     fitted = time.perf_counter()
     features = _features(bands.reduce(scene.cube, scene.valid), side)
-    found = _mapped(model.predict(features), scene)
-    return BaselineMap(found, words, fitted - start, time.perf_counter() - fitted)
+    class_map = _mapped(model.predict(features), scene)
+    return BaselineMap(class_map, words, fitted - start, time.perf_counter() - fitted)
 
 
 def _mapped(predicted: NDArray[np.integer], scene: Scene) -> NDArray[np.int32]:
@@ -186,7 +185,7 @@ def _tuned(
     split: Split,
     generator: np.random.Generator,
 ) -> tuple[Any, str]:
-    """A model with the best parameters of its grid, not fitted, and the choice in words."""
+    """A model with the best parameters of its grid, not fitted, and those parameters in words."""
     width = features.shape[1]
     grid: dict[str, tuple[Any, ...]]
     if name == "random_forest":
@@ -275,5 +274,5 @@ def _dealt_groups(groups: NDArray[np.integer], generator: np.random.Generator) -
 
 
 def _can_be_left_out(folds: NDArray[np.int64], classes: NDArray[np.int32]) -> bool:
-    there = np.unique(folds)
-    return len(there) > 1 and all(len(np.unique(classes[folds != fold])) > 1 for fold in there)
+    names = np.unique(folds)
+    return len(names) > 1 and all(len(np.unique(classes[folds != fold])) > 1 for fold in names)

@@ -11,7 +11,7 @@ import torch
 from spectrolite.data.labels import Labels
 from spectrolite.data.scene import Scene
 from spectrolite.errors import SceneError, SettingsError, SplitError, wanted_one_of
-from spectrolite.evaluation.tuned_baselines import TUNED, checked_baseline, field_of
+from spectrolite.evaluation.tuned_baselines import TUNED, checked_baseline, receptive_field_of
 from spectrolite.models import SCENE_MODELS, build_scene_model
 from spectrolite.samples.split_grammar import parse_split, parsed
 from spectrolite.samples.split_scene import Split
@@ -86,7 +86,7 @@ def entries_of(models: Sequence[str], scene: Scene, labels: Labels) -> list[Entr
     for text in models:
         name, keywords = checked_entry(text)
         if name in TUNED:
-            entry = Entry(text, name, keywords, field_of(name, keywords))
+            entry = Entry(text, name, keywords, receptive_field_of(name, keywords))
         else:
             entry = _network(text, name, keywords, scene, labels)
         twin = next((e for e in entries if (e.name, e.keywords) == (name, entry.keywords)), None)

@@ -14,8 +14,9 @@ from spectrolite.bundles.image_bundle import ImageBundle
 from spectrolite.data.images import ImageSet
 from spectrolite.errors import ImagesError, SettingsError
 from spectrolite.evaluation.calibration import Calibration, reliability
+from spectrolite.evaluation.checkup import Check, Checkup, threshold_check
 from spectrolite.evaluation.depthwise_kernels import depthwise_kernels
-from spectrolite.evaluation.network_checks import Check, Checkup, check_network, judge
+from spectrolite.evaluation.network_checks import check_network
 from spectrolite.evaluation.training_inputs import pixel_range, some_images
 from spectrolite.mapping.image_inference import predict
 from spectrolite.runs.run_folder import Run
@@ -67,7 +68,7 @@ def _check_inputs(bundle: ImageBundle, pixels: Tensor) -> Check:
         "mean": float(scaled.mean(1).abs().max()),
         "spread": float(scaled.std(1).log2().abs().max()),
     }
-    return judge(
+    return threshold_check(
         "inputs",
         max(off.values()),
         SCALING,
@@ -96,7 +97,7 @@ def calibration_check(measured: Calibration | None, most: float, samples: str) -
         f"over the {measured.count:,} test {samples} the confidence is {measured.confidence:.1%} "
         f"on average and {measured.accuracy:.1%} are right"
     )
-    return judge(
+    return threshold_check(
         "calibration",
         measured.error,
         most,

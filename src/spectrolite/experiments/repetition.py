@@ -8,22 +8,19 @@ repetition that was stopped goes on when it is asked for again.
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, get_args
-
-from pydantic import ConfigDict
 
 from spectrolite.data.images import ImageSet
 from spectrolite.data.scene_sets import AnyLabels, AnyScenes
 from spectrolite.errors import RunError, SettingsError, SplitError, wanted_one_of
 from spectrolite.evaluation.image_report import ImageReport
-from spectrolite.evaluation.scene_report import Report
+from spectrolite.evaluation.reports import Report
 from spectrolite.experiments.training_runs import evaluate, train, with_data
 from spectrolite.files import read_json, whole_file
 from spectrolite.part_folders import check_contents
-from spectrolite.records import Number, Part
+from spectrolite.records import Number, Record, Spread, spread
 from spectrolite.runs.manifest import hash_of, named_data
 from spectrolite.runs.resumable_run import EpochListener, is_stopped
 from spectrolite.runs.run_folder import Run, open_run
@@ -35,7 +32,7 @@ FORMAT = 1
 Vary = Literal["training", "split", "both"]
 
 
-class Repeated(Part):
+class Repeated(Record):
     """One repetition.
 
     Attributes:
@@ -51,15 +48,7 @@ class Repeated(Part):
     figures: dict[str, Number]
 
 
-class Spread(Part):
-    """Mean and standard deviation of a sample (n - 1) over the repetitions that have the figure."""
-
-    mean: Number
-    std: Number
-    n: int
-
-
-class Repetition(Part):
+class Repetition(Record):
     """`repeat.json`: the same training with other seeds.
 
     Attributes:
@@ -69,8 +58,6 @@ class Repetition(Part):
         summary: by name of the figure.
         runs: every repetition, the run itself first.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="null")
 
     format: int = FORMAT
     repeats: str
@@ -232,54 +219,30 @@ def _check_folder(folder: Path, first: Run, vary: Vary) -> None:
         check_contents(folder, "a folder of repetitions")
 
 
+REPEATED = (
+    "accuracy",
+    "class",
+    "calibration",
+    "orientations",
+    "leakage",
+    "baseline",
+    "time",
+)
+"""Groups of figures whose mean and standard deviation are computed."""
+
+
 def _figures(report: Report | ImageReport) -> dict[str, float]:
-    """What is summed up, in the order of the table."""
-    figures = {
-        "overall accuracy": 100 * report.overall_accuracy,
-        "average accuracy": 100 * report.average_accuracy,
-        "kappa x 100": 100 * report.kappa,
-    }
-    if isinstance(report, ImageReport):
-        return {
-            **figures,
-            **{f"{c.id} {c.name}": 100 * c.recall for c in report.per_class},
-            "calibration error": 100 * report.calibration_error,
-            "majority class": 100 * report.baselines.majority,
-            "seconds of training": report.times_s["training"],
-            "seconds of the test": report.times_s["test"],
-        }
-    baselines = report.baselines
-    if report.flips is not None:
-        figures |= {
-            "eight orientations: overall accuracy": 100 * report.flips.overall_accuracy,
-            "eight orientations: average accuracy": 100 * report.flips.average_accuracy,
-            "eight orientations: kappa x 100": 100 * report.flips.kappa,
-            "eight orientations: seconds": report.flips.seconds,
-        }
+    """The figures of one repetition, in the order of the tables."""
     return {
-        **figures,
-        **{f"{c.id} {c.name}": 100 * c.recall for c in report.per_class},
-        "test pixels seen in training": 100 * report.leakage.overlap,
-        "SVM, pixel and patch mean": 100 * baselines.svm_context,
-        "SVM, pixel": 100 * baselines.svm,
-        "position alone": 100 * baselines.position,
-        "majority class": 100 * baselines.majority,
-        "seconds of training": report.times_s["training"],
-        "seconds of the map": report.times_s["map"],
+        figure.label: figure.value
+        for figure in report.figure_list
+        if figure.group in REPEATED and figure.unit != "pixels" and figure.high is None
     }
 
 
 def _sum_up(first: Run, vary: Vary, rows: list[Repeated]) -> Repetition:
     names = dict.fromkeys(name for row in rows for name in row.figures)
-    summary = {}
-    for name in names:
-        values = [row.figures.get(name, math.nan) for row in rows]
-        there = [value for value in values if not math.isnan(value)]
-        summary[name] = Spread(
-            mean=statistics.fmean(there) if there else math.nan,
-            std=statistics.stdev(there) if len(there) > 1 else math.nan,
-            n=len(there),
-        )
+    summary = {name: spread(row.figures.get(name, math.nan) for row in rows) for name in names}
     return Repetition(
         repeats=first.manifest["weights_sha256"], vary=vary, summary=summary, runs=tuple(rows)
     )

@@ -25,17 +25,16 @@ from spectrolite.data.scene_sets import Pixels
 from spectrolite.data.wavelengths import at_wavelengths
 from spectrolite.errors import RunError, SettingsError
 from spectrolite.evaluation.calibration import Calibration, reliability
+from spectrolite.evaluation.checkup import Check, Checkup, threshold_check
 from spectrolite.evaluation.depthwise_kernels import depthwise_kernels, depthwise_layers
-from spectrolite.evaluation.network_checks import (
-    ROUNDING,
-    Check,
-    Checkup,
-    check_network,
-    difference,
-    judge,
-    logits_of,
+from spectrolite.evaluation.network_checks import ROUNDING, check_network
+from spectrolite.evaluation.network_outputs import difference, logits_of
+from spectrolite.evaluation.training_inputs import (
+    PATCHES,
+    evenly_spaced,
+    padded_image,
+    patches_around,
 )
-from spectrolite.evaluation.training_inputs import PATCHES, _evenly, _padded, _patches
 from spectrolite.experiments.image_doctor import calibration_check, checkup_images
 from spectrolite.files import whole_file
 from spectrolite.mapping.scene_inference import WINDOW, classify
@@ -132,9 +131,9 @@ def _checkup_scene(
     split = run.split(labels) if run is not None else None
     labelled = np.flatnonzero(labels.array)
     reduced = bundle.bands.reduce(scene.cube, scene.valid)
-    padded = _padded(reduced, bundle.config.patch // 2)
-    pixels = _evenly(labelled if split is None else split.train, PATCHES)
-    patches = _patches(padded, pixels, bundle.config.patch)
+    padded = padded_image(reduced, bundle.config.patch // 2)
+    pixels = evenly_spaced(labelled if split is None else split.train, PATCHES)
+    patches = patches_around(padded, pixels, bundle.config.patch)
     measured = None if split is None else _calibration(bundle, scene, split)
     return Checkup(
         model=f"{bundle.config.model} ({bundle.config.variant})",
@@ -187,7 +186,7 @@ def _check_inputs(
     with np.errstate(divide="ignore"):
         spread = np.abs(np.log2(deviation))
     off = {"mean": float(np.abs(mean).max()), "spread": float(spread.max())}
-    return judge(
+    return threshold_check(
         "inputs",
         max(off.values()),
         SCALING,
@@ -215,10 +214,10 @@ def _check_dense(bundle: Bundle, padded: Tensor, pixels: Pixels, shape: tuple[in
     ]
     net = copy.deepcopy(bundle.network).eval()
     with torch.inference_mode():
-        patches = logits_of(net, _patches(padded, pixels[there], bundle.config.patch), 64)
+        patches = logits_of(net, patches_around(padded, pixels[there], bundle.config.patch), 64)
         whole = bundle.dense.to("cpu")(window[None])[0]  # (classes, rows, cols)
     at = whole[:, rows[there] - tile.row_start, cols[there] - tile.col_start].T
-    return judge(
+    return threshold_check(
         "dense form",
         difference(patches.flatten(1), at),
         ROUNDING,

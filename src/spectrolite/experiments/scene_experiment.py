@@ -25,7 +25,8 @@ from spectrolite.data.scene_sets import (
 )
 from spectrolite.errors import SceneError, SettingsError, SplitError
 from spectrolite.evaluation.baselines import Baselines, measure_baselines
-from spectrolite.evaluation.scene_report import Report, flip_figures, make_report
+from spectrolite.evaluation.reports import Report
+from spectrolite.evaluation.scene_report import flip_figures, make_report
 from spectrolite.files import whole_file, write_json
 from spectrolite.machine import threads_of
 from spectrolite.mapping.scene_inference import classify

@@ -23,7 +23,7 @@ from spectrolite.data.images import ImageSet
 from spectrolite.data.scene_sets import AnyLabels, AnyScenes
 from spectrolite.errors import ReadError, RunError, SettingsError, VerifyError, listed
 from spectrolite.evaluation.image_report import ImageReport
-from spectrolite.evaluation.scene_report import Report
+from spectrolite.evaluation.reports import Report
 from spectrolite.experiments.image_experiment import PREDICTIONS
 from spectrolite.experiments.scene_experiment import read_maps
 from spectrolite.experiments.training_runs import evaluate, train
@@ -200,26 +200,17 @@ def _check_stored(run: Run, data: tuple[Any, Any]) -> list[SceneMap] | Predictio
     return made
 
 
+COMPARED = ("accuracy", "calibration", "orientations", "baseline")
+"""Groups of figures that a tolerance applies to."""
+
+
 def _points(report: Report | ImageReport) -> dict[str, float]:
-    """The figures that a tolerance is about, 0 to 100."""
-    figures = {
-        "overall accuracy": report.overall_accuracy,
-        "average accuracy": report.average_accuracy,
-        "kappa x 100": report.kappa,
+    """The figures that a tolerance applies to, 0 to 100."""
+    return {
+        figure.label: figure.value
+        for figure in report.figure_list
+        if figure.group in COMPARED and figure.unit != "s" and figure.high is None
     }
-    if isinstance(report, ImageReport):
-        figures["calibration error"] = report.calibration_error
-        figures["majority class"] = report.baselines.majority
-        return {name: 100 * value for name, value in figures.items()}
-    figures |= {
-        "SVM, pixel and patch mean": report.baselines.svm_context,
-        "SVM, pixel": report.baselines.svm,
-        "position alone": report.baselines.position,
-        "majority class": report.baselines.majority,
-    }
-    if report.flips is not None:
-        figures["eight orientations averaged"] = report.flips.overall_accuracy
-    return {name: 100 * value for name, value in figures.items()}
 
 
 def _other_config(one: Bundle | ImageBundle, other: Bundle | ImageBundle) -> list[str]:

@@ -1,19 +1,21 @@
-"""The diagrams of the page, as SVG inside an `img` element."""
+"""The charts of the pages, each an SVG as the address of an `img` element."""
 
 from __future__ import annotations
 
-import base64
 import io
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from html import escape
 from itertools import cycle
+from typing import NamedTuple
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spectrolite.evaluation.league_table import Protocol, Row
-from spectrolite.evaluation.scene_report import LeakageFigures
+from spectrolite.evaluation.calibration import Calibration
+from spectrolite.evaluation.reports import LeakageFigures
+from spectrolite.pages.html import data_address
+from spectrolite.records import Spread
 from spectrolite.samples.leakage import check_patch
 from spectrolite.training.loop import Epoch
 
@@ -40,11 +42,11 @@ def training_curve(log: list[Epoch]) -> str:
             right.plot(*zip(*checked, strict=True), color="#1e7d4f", label="validation")
         right.set(ylabel="accuracy, %", ylim=(0, 101))
         figure.legend(loc="outside upper center", ncols=3, frameon=False)
-        return _image(figure, "loss and accuracy")
+        return _svg(figure)
 
 
 def distance_histogram(leakage: LeakageFigures) -> str:
-    """Test pixels at each distance from the training, with the two reaches of the patch.
+    """Test pixels at each distance from the training pixels, with one and two halos of the patch.
 
     Within the halo a test pixel lies inside a training pixel's patch. Within twice the halo its
     own patch still shares pixels with one.
@@ -72,27 +74,35 @@ def distance_histogram(leakage: LeakageFigures) -> str:
             xlim=(0, edges[-1] + 1),
         )
         axes.spines[["top", "right"]].set_visible(False)
-        return _image(figure, "test pixels at each distance from the training")
+        return _svg(figure)
 
 
-def accuracy_against_cost(protocol: Protocol) -> str:
-    """Overall accuracy against parameters, and against seconds, as one picture.
+class CostPoint(NamedTuple):
+    """A classifier: its overall accuracy in %, its parameters if it has any, and its seconds."""
 
-    What has no parameters is a line across the first diagram.
+    name: str
+    accuracy: Spread
+    parameters: int | None
+    seconds: float
+
+
+def accuracy_against_cost(title: str, points: Sequence[CostPoint]) -> str:
+    """Overall accuracy against parameters, and against seconds of training and map.
+
+    A classifier without parameters is a dashed line across the first chart.
     """
     with _style():
         figure = Figure(figsize=(9.6, 4.2), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
-        for row, colour in zip(protocol.rows, cycle(COLOURS)):
-            seconds = max(row.training_s.mean + row.map_s.mean, 1e-3)
-            if row.parameters is None:
-                left.axhline(row.overall_accuracy.mean, color=colour, linestyle="--", linewidth=1)
+        for point, colour in zip(points, cycle(COLOURS)):
+            if point.parameters is None:
+                left.axhline(point.accuracy.mean, color=colour, linestyle="--", linewidth=1)
             else:
-                _point(left, row, row.parameters, colour)
-            _point(right, row, seconds, colour, row.model)
+                _error_bar(left, point.parameters, point.accuracy, colour)
+            _error_bar(right, max(point.seconds, 1e-3), point.accuracy, colour, point.name)
         left.set(xscale="log", xlabel="parameters; dashed: has none", ylabel="overall accuracy, %")
         right.set(xscale="log", xlabel="seconds of training and map")
-        if all(row.parameters is None for row in protocol.rows):
+        if all(point.parameters is None for point in points):
             left.set_xlim(1, 10)
         for axes in (left, right):
             axes.spines[["top", "right"]].set_visible(False)
@@ -100,14 +110,51 @@ def accuracy_against_cost(protocol: Protocol) -> str:
         legend = figure.legend(loc="outside lower center", ncols=4, frameon=False)
         for text in legend.get_texts():
             text.set_parse_math(False)
-        figure.suptitle(protocol.title, parse_math=False)
-        return _image(figure, f"accuracy against parameters and seconds, {escape(protocol.title)}")
+        figure.suptitle(title, parse_math=False)
+        return _svg(figure)
 
 
-def _point(axes: Axes, row: Row, x: float, colour: str, label: str | None = None) -> None:
-    spread = row.overall_accuracy
-    error = spread.std if spread.n > 1 else None
-    axes.errorbar(x, spread.mean, yerr=error, fmt="o", color=colour, capsize=3, label=label)
+def _error_bar(axes: Axes, x: float, y: Spread, colour: str, label: str | None = None) -> None:
+    error = y.std if y.n > 1 else None
+    axes.errorbar(x, y.mean, yerr=error, fmt="o", color=colour, capsize=3, label=label)
+
+
+def reliability_curve(calibration: Calibration) -> str:
+    """Accuracy over confidence above, samples below."""
+    bins = [b for b in calibration.bins if b.count]
+    with _style():
+        figure = Figure(figsize=(5.2, 5.2), layout="constrained")
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+        upper.plot([0, 1], [0, 1], color="#9fb3c0", linestyle="--", label="calibrated")
+        upper.bar(
+            [b.low for b in bins],
+            [b.accuracy for b in bins],
+            [b.high - b.low for b in bins],
+            align="edge",
+            color="#1f6f8b",
+            alpha=0.35,
+            edgecolor="#1f6f8b",
+        )
+        upper.plot(
+            [b.confidence for b in bins],
+            [b.accuracy for b in bins],
+            "o-",
+            color="#1f6f8b",
+            markersize=4,
+            label="this network",
+        )
+        upper.set(ylabel="share that is right", ylim=(0, 1.02), xlim=(0, 1))
+        upper.legend(loc="upper left", frameon=False)
+        lower.bar(
+            [b.low for b in bins],
+            [b.count for b in bins],
+            [b.high - b.low for b in bins],
+            align="edge",
+            color="#9fb3c0",
+            edgecolor="#5d6770",
+        )
+        lower.set(xlabel="confidence", ylabel="samples", yscale="log", ylim=(0.7, None))
+        return _svg(figure)
 
 
 def _style() -> AbstractContextManager[None]:
@@ -115,8 +162,7 @@ def _style() -> AbstractContextManager[None]:
     return rc_context({"svg.hashsalt": "spectrolite", "font.size": 9})
 
 
-def _image(figure: Figure, alt: str) -> str:
+def _svg(figure: Figure) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})
-    encoded = base64.b64encode(buffer.getvalue()).decode()
-    return f'<img class="curve" alt="{alt}" src="data:image/svg+xml;base64,{encoded}">'
+    return data_address("svg+xml", buffer.getvalue())

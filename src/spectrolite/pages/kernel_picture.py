@@ -23,7 +23,7 @@ BRIGHT = 98  # percentile of the largest weights of a layer's kernels that gets 
 
 
 def kernel_picture(
-    title: str, layers: Sequence[DepthwiseLayer], found: Sequence[LayerKernels]
+    title: str, layers: Sequence[DepthwiseLayer], kernels: Sequence[LayerKernels]
 ) -> bytes:
     """A PNG: a block of kernels a layer, in the order of the channels.
 
@@ -34,20 +34,20 @@ def kernel_picture(
     Args:
         title: what the network is called.
         layers: of the network, one or more.
-        found: what `depthwise_kernels` says of each.
+        kernels: the dead and weak kernels of each layer.
     """
-    mosaics = [_mosaic(layer, kernels) for layer, kernels in zip(layers, found, strict=True)]
+    mosaics = [_mosaic(layer, own) for layer, own in zip(layers, kernels, strict=True)]
     widest = max(mosaic.shape[1] for mosaic in mosaics)
     heights = [WIDTH * mosaic.shape[0] / widest for mosaic in mosaics]
     figure = Figure(figsize=(WIDTH, sum(heights) + 0.42 * len(mosaics) + 0.9), layout="constrained")
     axes = figure.subplots(len(mosaics), 1, height_ratios=heights, squeeze=False)[:, 0]
-    for axis, mosaic, kernels in zip(axes, mosaics, found, strict=True):
+    for axis, mosaic, own in zip(axes, mosaics, kernels, strict=True):
         canvas = np.full((mosaic.shape[0], widest, 3), 255, np.uint8)
         canvas[:, : mosaic.shape[1]] = mosaic
         axis.imshow(canvas, interpolation="nearest")
         axis.set_title(
-            f"{kernels.name.removesuffix('.0')}: {kernels.kernels} kernels, "
-            f"{len(kernels.dead)} dead, {len(kernels.weak)} weak",
+            f"{own.name.removesuffix('.0')}: {own.kernels} kernels, "
+            f"{len(own.dead)} dead, {len(own.weak)} weak",
             fontsize=9,
             loc="left",
         )

@@ -2,38 +2,43 @@
 
 from __future__ import annotations
 
-from html import escape
-
-from spectrolite.evaluation.league_table import Difference, League, Protocol, Row, Spread
-from spectrolite.pages.charts import accuracy_against_cost
-from spectrolite.pages.html import document
+from spectrolite.evaluation.league_table import Difference, League, Protocol, Row
+from spectrolite.pages.charts import CostPoint, accuracy_against_cost
+from spectrolite.pages.html import render
+from spectrolite.records import Spread
 
 
 def league_page(league: League) -> str:
     """The whole page as text."""
-    parts = [
-        f"<h1>Which network, which split? {escape(league.data)}</h1>",
-        '<div class="verdict"><h2>How to read it</h2><ul>'
-        + "".join(f"<li>{escape(note)}</li>" for note in league.notes)
-        + "</ul></div>",
+    return render(
+        "league.html",
+        title=f"Which network, which split? {league.data}",
+        league=league,
+        columns=("model", *COLUMNS),
+        tables=[[(row.model, *row_cells(row)) for row in p.rows] for p in league.protocols],
+        plots=[accuracy_against_cost(p.title, _points(p)) for p in league.protocols],
+        differences=[
+            [
+                (f"{d.one} less {d.other}", d.n, in_words(d))
+                for d in p.differences
+                if d.figure == "overall_accuracy"
+            ]
+            for p in league.protocols
+        ],
+    )
+
+
+def _points(protocol: Protocol) -> list[CostPoint]:
+    return [
+        CostPoint(
+            row.model, row.overall_accuracy, row.parameters, row.training_s.mean + row.map_s.mean
+        )
+        for row in protocol.rows
     ]
-    for protocol in league.protocols:
-        low, high = protocol.classes_tested
-        tested = str(low) if low == high else f"{low} to {high}"
-        parts += [
-            f"<h2>{escape(protocol.title)}</h2>",
-            f"<p>{escape(protocol.says)}</p>",
-            f'<p class="soft">{protocol.train:,.0f} training and {protocol.test:,.0f} test pixels '
-            f"on average, {tested} of {protocol.classes} classes tested</p>",
-            _table(protocol),
-            accuracy_against_cost(protocol),
-            _differences(protocol),
-        ]
-    return document(f"Which network, which split? {league.data}", parts)
 
 
 def plus_minus(spread: Spread, digits: int = 2) -> str:
-    """`98.76 ± 0.12`; without the spread of a single seed."""
+    """`98.76 ± 0.12`; the mean alone for a single seed."""
     if spread.n == 0:
         return "–"
     alone = f"{spread.mean:.{digits}f}"
@@ -41,7 +46,7 @@ def plus_minus(spread: Spread, digits: int = 2) -> str:
 
 
 def row_cells(row: Row) -> list[str]:
-    """What a row of the table says after its name, in the order of `COLUMNS`."""
+    """The cells of a classifier after its name, in the order of `COLUMNS`."""
     return [
         str(row.seeds),
         plus_minus(row.overall_accuracy),
@@ -61,8 +66,8 @@ COLUMNS = (
     "overall",
     "average",
     "kappa x 100",
-    "field",
-    "in field",
+    "patch",
+    "seen in training",
     "parameters",
     "MACs a pixel",
     "training s",
@@ -75,35 +80,4 @@ def in_words(difference: Difference) -> str:
     return (
         f"{difference.mean:+.2f} ({difference.low:.2f} to {difference.high:.2f}), "
         f"p = {difference.p:.3f}"
-    )
-
-
-def _table(protocol: Protocol) -> str:
-    head = "<th>model</th>" + "".join(f'<th class="n">{name}</th>' for name in COLUMNS)
-    rows = "".join(
-        f"<tr><td>{escape(row.model)}</td>"
-        + "".join(f'<td class="n">{cell}</td>' for cell in row_cells(row))
-        + "</tr>"
-        for row in protocol.rows
-    )
-    return (
-        f'<div class="wide"><table><caption class="soft">{escape(protocol.title)}, accuracy in %'
-        f"</caption><tr>{head}</tr>{rows}</table></div>"
-    )
-
-
-def _differences(protocol: Protocol) -> str:
-    overall = [d for d in protocol.differences if d.figure == "overall_accuracy"]
-    if not overall:
-        return '<p class="soft">No two classifiers share two splits: nothing to test.</p>'
-    rows = "".join(
-        f"<tr><td>{escape(d.one)} less {escape(d.other)}</td><td class='n'>{d.n}</td>"
-        f"<td class='n'>{in_words(d)}</td></tr>"
-        for d in overall
-    )
-    return (
-        f'<div class="wide"><table><caption class="soft">{escape(protocol.title)}: differences of '
-        "the overall accuracy in points, 95 % interval and p, corrected resampled t-test</caption>"
-        f'<tr><th>pair</th><th class="n">splits</th><th class="n">difference</th></tr>{rows}'
-        "</table></div>"
     )

@@ -30,8 +30,8 @@ from spectrolite.data.scene import SceneFile
 from spectrolite.data.scene_sets import AnyLabels, AnyScenes, SceneSet, several
 from spectrolite.errors import RunError, SplitError
 from spectrolite.evaluation.image_report import ImageReport
-from spectrolite.evaluation.scene_report import FORMAT as REPORT_FORMAT
-from spectrolite.evaluation.scene_report import Report
+from spectrolite.evaluation.reports import FORMAT as REPORT_FORMAT
+from spectrolite.evaluation.reports import Report
 from spectrolite.files import read_json, whole_file
 from spectrolite.machine import versions_and_machine
 from spectrolite.runs.manifest import (
