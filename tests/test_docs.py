@@ -7,18 +7,24 @@ too. Blocks that call make are not run but held against the Makefile.
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from typer.core import TyperArgument
+from typer.main import get_command
 
 import spectrolite as sl
 from spectrolite.cli import app
-from spectrolite.training import settings
+from spectrolite.cli.setting_options import defaults_by_network, range_text, value_text
+from spectrolite.models import MODELS
+from spectrolite.training import defaults
+from spectrolite.training.settings import setting_fields
 from test_layers import ROOMS
 
 ROOT = Path(__file__).parent.parent
@@ -56,9 +62,9 @@ def run_command(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_block_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(settings.EPOCHS, "dense", 1)
-    monkeypatch.setitem(settings.EPOCHS, "patches", 1)
-    monkeypatch.setitem(settings.SUITED["mobilesn"], "epochs", 1)
+    for network in ("hybridsn", "mobilesn"):
+        monkeypatch.setitem(defaults.DEFAULTS[network], "epochs", 1)
+    monkeypatch.setattr(defaults, "PATCH_EPOCHS", 1)
     names: dict[str, object] = {"__name__": page.stem}
     for language, text in blocks(page):
         if language == "python":
@@ -71,16 +77,103 @@ def test_every_block_runs(page: Path, tmp_path: Path, monkeypatch: pytest.Monkey
             assert language == "text", f"{page.name}: a block of unknown kind {language!r}"
 
 
+def cell(text: object) -> str:
+    """A text as a cell of a table."""
+    return str(text).replace("|", "\\|").replace("\n", " ")
+
+
+def table(titles: list[str], rows: list[list[str]]) -> str:
+    """A table of Markdown."""
+    lines = [titles, ["---"] * len(titles), *rows]
+    return "\n".join(f"| {' | '.join(map(cell, line))} |" for line in lines)
+
+
+def option_row(option: Any) -> list[str]:
+    """Flag with its kind of value, meaning, default."""
+    flags = ", ".join(f"`{flag}`" for flag in (*option.opts, *option.secondary_opts))
+    switch = getattr(option, "is_flag", False)
+    if option.required:
+        default = "required"
+    elif isinstance(option.show_default, str):
+        default = option.show_default
+    elif switch:
+        default = "off"
+    else:
+        default = f"`{option.default}`"
+    value = option.metavar
+    assert switch or value, option.name
+    return [flags if switch else f"{flags} {value}", option.help, default]
+
+
+def verb_text(name: str, verb: Any) -> str:
+    """A verb: what it does, an example, its arguments and its options by panel."""
+    what, *rest = inspect.cleandoc(verb.help).split("\n\n")
+    examples = [p.removeprefix("Example: ") for p in rest if p.startswith("Example: ")]
+    code = "\n\n".join(" ".join(example.strip("`").split()) for example in examples)
+    parts = [f"## {name}", what, *(p for p in rest if not p.startswith("Example: "))]
+    parts.append(f"```text\n{code}\n```")
+    panels: dict[str, list[Any]] = {}
+    for parameter in verb.params:
+        kind = "Arguments" if isinstance(parameter, TyperArgument) else "Options"
+        panels.setdefault(parameter.rich_help_panel or kind, []).append(parameter)
+    for panel, parameters in panels.items():
+        if panel == "Arguments":
+            rows = [[f"`{p.metavar or p.name}`", p.help] for p in parameters]
+            parts.append(table(["Argument", "Meaning"], rows))
+        else:
+            parts.append(table([panel, "Meaning", "Default"], list(map(option_row, parameters))))
+    return "\n\n".join(parts)
+
+
+def settings_text() -> str:
+    """Every setting with its range and the default of each network."""
+    rows = [
+        [
+            f"`{name}`",
+            f"{field.description} {range_text(field)}".strip(),
+            *(defaults_by_network(name).get(network, "") for network in MODELS),
+        ]
+        for name, field in setting_fields().items()
+        if name != "model"
+    ]
+    optimisers = [
+        [kind, optimiser, *(value_text(given[key]) for key in ("learning_rate", "weight_decay"))]
+        for kind, table_of in defaults.OPTIMISER_DEFAULTS.items()
+        for optimiser, given in table_of.items()
+    ]
+    return "\n\n".join(
+        [
+            "## Settings and their defaults",
+            "A setting has one name everywhere: the keyword of `sl.train`, the flag of `train` "
+            "(`--learning-rate`), the key of a recipe, and the key in `compare --model "
+            "mobilesn,learning_rate=0.01`. A network without a default does not have the setting.",
+            table(["Setting", "Meaning", *MODELS], rows),
+            f"With `mode=patches` the default of `epochs` is {defaults.PATCH_EPOCHS}. With "
+            "`mode=patches`, or with an optimiser that is not the network's default, rate and "
+            "decay are these:",
+            table(["Data", "optimiser", "learning_rate", "weight_decay"], optimisers),
+        ]
+    )
+
+
 def commands_page() -> str:
-    """`docs/commands.md` as the command line would write it."""
-    verbs = [c.name or c.callback.__name__ for c in app.app.registered_commands if c.callback]
-    runner = CliRunner(env={"TERMINAL_WIDTH": "100", "COLUMNS": "100", "NO_COLOR": "1"})
-    parts = ["# The command line\n\nWritten by `make docs` from the program itself.\n"]
-    for words in ([], *([verb] for verb in verbs)):
-        done = runner.invoke(app.app, [*words, "--help"], prog_name="spectrolite")
-        text = "\n".join(line.rstrip() for line in done.output.strip().splitlines())
-        parts.append(f"## {' '.join(['spectrolite', *words])}\n\n```text\n{text}\n```\n")
-    return "\n".join(parts)
+    """`docs/commands.md`, made from the program itself."""
+    group: Any = get_command(app.app)
+    panels: dict[str, list[list[str]]] = {}
+    for name, verb in group.commands.items():
+        what = inspect.cleandoc(verb.help).split("\n\n")[0]
+        panels.setdefault(verb.rich_help_panel, []).append([f"[{name}](#{name})", what])
+    parts = [
+        "# The command line",
+        "This page is made from the program itself (`make docs`). `spectrolite VERB --help` shows "
+        "the same in a terminal, `spectrolite --version` the version, and `spectrolite "
+        "--install-completion` teaches the shell to complete verbs and flags. Exit codes: 0 done, "
+        "2 wrong use or bad input, 1 any other failure.",
+        *(table([panel, "What it does"], rows) for panel, rows in panels.items()),
+        *(verb_text(name, verb) for name, verb in group.commands.items()),
+        settings_text(),
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
 def test_the_commands_page_is_the_real_one() -> None:

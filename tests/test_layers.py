@@ -172,9 +172,10 @@ def test_importing_the_package_is_light() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_the_help_page_needs_no_torch() -> None:
+@pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["--version"]])
+def test_the_help_pages_need_no_torch(words: list[str]) -> None:
     code = (
-        "import sys\nfrom spectrolite.cli.app import main\nsys.argv = ['spectrolite', '--help']\n"
+        f"import sys\nfrom spectrolite.cli.app import main\nsys.argv = {['spectrolite', *words]}\n"
         "try: main()\nexcept SystemExit: pass\nprint('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -277,7 +277,7 @@ def test_a_kept_layer_stays_float32(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--to", "int4"), "to: wanted one of int8, float16, got 'int4'"),
+        (("--to", "int4"), "to: wanted one of int8, float16, got 'int4'; did you mean int8?"),
         (("--backend", "tflite"), "backend: wanted one of onnxruntime, openvino, got 'tflite'"),
         (("--per", "row"), "per: wanted one of channel, tensor, got 'row'"),
         (("--max-drop", "nan"), "max_drop: wanted 0 points or more, got nan"),

@@ -332,7 +332,7 @@ def test_an_interrupt_between_cells_loses_nothing(
         stopping.setattr(comparison, "map_with_baseline", interrupted)
         code, out, err = typed(*words)
     assert (code, out) == (130, "")
-    assert err.endswith("stopped; the same command goes on from here")
+    assert err.endswith("stopped; the same command continues from here")
     kept = {p.name: p.read_bytes() for p in (tmp_path / "league" / "cells").iterdir()}
     assert len(kept) == 3
     assert not (tmp_path / "league" / "league.json").exists()
@@ -500,7 +500,7 @@ def test_a_cell_names_what_trained_its_run(
             {"models": ("mobilenet_v2",)},
             SettingsError,
             "--model: wanted one of hybridsn, mobilesn, svm, svm_context, random_forest, position, "
-            "got 'mobilenet_v2'",
+            "got 'mobilenet_v2'; did you mean mobilesn?",
         ),
         ({"models": ("svm,5",)}, SettingsError, "--model: wanted key=value, got '5' in 'svm,5'"),
         (
@@ -528,7 +528,7 @@ def test_a_cell_names_what_trained_its_run(
         (
             {"models": ("mobilesn,model=hybridsn",)},
             SettingsError,
-            "--model: the name stands first in 'mobilesn,model=hybridsn'; leave model= out",
+            "--model: the name comes first in 'mobilesn,model=hybridsn'; leave model= out",
         ),
         (
             {"models": ("position", "mobilesn,components=17")},
@@ -672,7 +672,7 @@ def test_a_folder_of_something_else_is_refused(
         ),
         (
             ("--data", "indian_pines", "--seeds-for", "position=1", "--seeds-for", "position=2"),
-            "--seeds-for: position stands twice; name it once",
+            "--seeds-for: position is named twice; name it once",
         ),
     ],
 )

@@ -161,7 +161,9 @@ def test_what_cannot_be_repeated(first: sl.Run, data: Data, tmp_path: Path) -> N
     with pytest.raises(SettingsError) as few:
         sl.repeat(first, seeds=1)
     assert str(few.value) == "--seeds: wanted 2 or more, for a standard deviation, got 1"
-    with pytest.raises(SettingsError, match=r"^--vary: wanted training, split or both, got 'all'$"):
+    with pytest.raises(
+        SettingsError, match=r"^--vary: wanted one of training, split, both, got 'all'$"
+    ):
         sl.repeat(first, vary="all")  # type: ignore[arg-type]
     with pytest.raises(RunError, match=r"the scene \(louder\) differ from those of the run"):
         sl.repeat(first, scene=sl.Scene(data[0].cube + 1, name="louder"), labels=data[1])

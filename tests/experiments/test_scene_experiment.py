@@ -285,7 +285,7 @@ def test_settings_and_splits_that_do_not_fit(
         sl.train(scene, labels, sl.split(other), out=tmp_path / "run")
     with pytest.raises(SettingsError, match=r"^--seed: wanted a whole number from 0 up, got -1$"):
         sl.train(scene, labels, sl.split(labels), seed=-1, out=tmp_path / "run")
-    with pytest.raises(SettingsError, match=r"^model: wanted one of hybridsn, mobilesn, got"):
+    with pytest.raises(SettingsError, match=r"^--model: wanted one of hybridsn, mobilesn, "):
         sl.train(scene, labels, sl.split(labels), model="os.system", out=tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
 

@@ -11,7 +11,7 @@ from torch import Tensor
 import spectrolite as sl
 from models.mobilenets import Network
 from spectrolite.errors import SettingsError
-from spectrolite.models import IMAGE_MODELS, MODELS, build_model, build_scene_model, default_variant
+from spectrolite.models import IMAGE_MODELS, MODELS, build_model, build_scene_model
 from spectrolite.models.hybridsn import HybridSN
 
 BANDS, CLASSES = 14, 5
@@ -97,20 +97,4 @@ def test_scenes_refuse_networks_for_images(name: str) -> None:
         build_scene_model(name, bands=30, classes=16)
     assert str(caught.value) == (
         f"model: {name} classifies images, and a scene needs one of hybridsn, mobilesn"
-    )
-
-
-def test_the_default_variant_is_the_networks_own() -> None:
-    assert {name: default_variant(name) for name in MODELS} == {
-        "hybridsn": "course",
-        "mobilesn": "plain",
-        "mobilenet_v1": "paper",
-        "mobilenet_v2": "paper",
-    }
-    for name, kind in IMAGE_MODELS.items():
-        assert kind(width=0.05).variant == default_variant(name)
-    with pytest.raises(SettingsError) as caught:
-        default_variant("resnet")
-    assert str(caught.value) == (
-        "model: wanted one of hybridsn, mobilesn, mobilenet_v1, mobilenet_v2, got 'resnet'"
     )

@@ -653,8 +653,8 @@ def test_out_alone_is_enough_to_resume(
     ):
         assert typed("train", "--out", out, "--resume", *flags) == (
             2,
-            f"error: {flag}: {out}.part knows its data; leave the flag out, or give all of --data, "
-            "--scene or --images again",
+            f"error: {flag}: {out}.part already names its data; leave the flag out, or give all "
+            "of --data, --scene or --images again",
         )
     code, printed = typed("train", "--out", out, "--resume", *files, "--epochs", 5)
     assert code == 0, printed

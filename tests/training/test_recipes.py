@@ -10,7 +10,7 @@ import pytest
 import spectrolite as sl
 from spectrolite.errors import SettingsError
 from spectrolite.training.recipes import FOLDER, read_recipe, recipe_names
-from spectrolite.training.settings import settings
+from spectrolite.training.settings import setting_fields, settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -80,21 +80,25 @@ def test_recipes_that_are_none_are_named(tmp_path: Path) -> None:
         read_recipe("elevenepochs")
     assert str(caught.value) == (
         "--recipe: wanted one of course-10-epochs, full-200, ten-epochs, or a path that ends in "
-        ".toml, got 'elevenepochs'"
+        ".toml, got 'elevenepochs'; did you mean ten-epochs?"
     )
     gone, broken, strange = (tmp_path / f"{n}.toml" for n in ("gone", "broken", "strange"))
     with pytest.raises(SettingsError) as caught:
         read_recipe(gone)
     assert str(caught.value) == f"--recipe: {gone}: cannot be read (No such file or directory)"
     broken.write_text("epochs = = 2")
-    with pytest.raises(SettingsError, match=r"^--recipe: .*broken\.toml: no TOML \("):
+    with pytest.raises(SettingsError, match=r"^--recipe: .*broken\.toml: not TOML \("):
         read_recipe(broken)
     strange.write_bytes(b"\xff\xfe")
-    with pytest.raises(SettingsError, match=r"^--recipe: .*strange\.toml: no TOML \("):
+    with pytest.raises(SettingsError, match=r"^--recipe: .*strange\.toml: not TOML \("):
         read_recipe(strange)
     strange.write_text("epoch = 2")
-    with pytest.raises(SettingsError, match=r"strange\.toml: no such setting: epoch; wanted some "):
+    with pytest.raises(SettingsError) as caught:
         read_recipe(strange)
+    assert str(caught.value) == (
+        f"--recipe: {strange}: unknown setting epoch; wanted some of "
+        f"{', '.join(setting_fields())}; did you mean epochs?"
+    )
     strange.write_text("[training]\nepochs = 2")
-    with pytest.raises(SettingsError, match=r"strange\.toml: no such setting: training; wanted "):
+    with pytest.raises(SettingsError, match=r"strange\.toml: unknown setting training; wanted "):
         read_recipe(strange)

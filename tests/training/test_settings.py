@@ -7,6 +7,8 @@ are probed from both sides of each limit.
 from __future__ import annotations
 
 import json
+import sys
+from inspect import signature
 from typing import Any
 
 import pytest
@@ -16,19 +18,30 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from spectrolite.errors import InputError, SettingsError
+from spectrolite.models import IMAGE_MODELS, MODELS, SCENE_MODELS
+from spectrolite.training.defaults import (
+    DEFAULTS,
+    IMAGE_NETWORKS,
+    PATCH_EPOCHS,
+    SCENE_NETWORKS,
+    VARIANTS,
+)
 from spectrolite.training.settings import (
-    EPOCHS,
     IMAGE_STAGES,
     STAGES,
     BandSettings,
     ImageSettings,
     SceneModelSettings,
     Settings,
+    Stage,
     TrainingSettings,
     checked_settings,
     flat_settings,
+    setting_fields,
     settings,
 )
+
+ALL_STAGES = (*STAGES.values(), *IMAGE_STAGES.values())
 
 
 def _manifest(**stages: Any) -> dict[str, Any]:
@@ -83,10 +96,71 @@ def test_the_variant_is_the_models_own_unless_given(values: dict[str, Any], vari
     assert json.loads(settings(**values).model_dump_json())["model"]["variant"] == variant
 
 
+def test_the_table_of_defaults_is_about_the_networks_that_there_are() -> None:
+    """The table repeats the names so that help needs no torch: here both are compared."""
+    assert tuple(SCENE_MODELS) == SCENE_NETWORKS
+    assert tuple(IMAGE_MODELS) == IMAGE_NETWORKS
+    assert list(DEFAULTS) == list(VARIANTS) == list(MODELS)
+    for name, network in MODELS.items():
+        assert VARIANTS[name] == sys.modules[network.__module__].VARIANTS
+        assert signature(network).parameters["variant"].default == DEFAULTS[name]["variant"]
+        assert set(DEFAULTS[name]) <= set(flat_settings(settings(model=name)))
+        shape = {"width", "receptive_field"} & set(signature(network).parameters)
+        assert shape == {"width", "receptive_field"} & set(DEFAULTS[name])
+
+
+def test_the_table_of_defaults_is_what_settings_gives() -> None:
+    for name, defaults in DEFAULTS.items():
+        flat = flat_settings(settings(model=name))
+        assert {key: flat[key] for key in defaults} == defaults
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {"model": "hybridns"},
+            "--model: wanted one of hybridsn, mobilesn, mobilenet_v1, mobilenet_v2, "
+            "got 'hybridns'; did you mean hybridsn?",
+        ),
+        (
+            {"variant": "corse"},
+            "--variant: hybridsn: wanted one of course, paper, got 'corse'; did you mean course?",
+        ),
+        (
+            {"reduction": "pcaa"},
+            "--reduction: Input should be 'pca' or 'mnf', got 'pcaa'; did you mean pca?",
+        ),
+        (
+            {"model": "mobilesn", "width": 9},
+            "--width: Input should be less than or equal to 8, got 9",
+        ),
+        (
+            {"model": "mobilenet_v1", "batch": 1},
+            "--batch: wanted 2 or more images, got 1",
+        ),
+    ],
+)
+def test_a_misspelt_value_is_refused_with_the_name_that_was_meant(
+    values: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings(**values)
+    assert str(caught.value) == message
+
+
+def test_every_setting_has_a_description_and_one_home() -> None:
+    for name, field in setting_fields().items():
+        homes = [s.model_fields[name] for s in ALL_STAGES if name in s.model_fields]
+        assert field.description, name
+        assert field.description.endswith("."), name
+        assert {home.description for home in homes} == {field.description}, name
+
+
 def test_flat_keywords_find_their_stage() -> None:
     made = settings(variant="paper", components=15, standardise=True, batch=64, patience=3)
     assert made.model.variant == "paper"
-    assert made.bands == BandSettings(components=15, standardise=True)
+    assert made.bands == BandSettings.model_validate({"components": 15, "standardise": True})
     assert (made.training.batch, made.training.patience) == (64, 3)
 
 
@@ -130,11 +204,11 @@ def test_an_unknown_name_is_an_error_that_lists_the_known_ones() -> None:
     with pytest.raises(SettingsError) as caught:
         settings(epoch=3)
     assert str(caught.value) == (
-        "epoch: no such setting; wanted one of model, variant, width, receptive_field, "
+        "epoch: unknown setting; wanted one of model, variant, width, receptive_field, "
         "components, reduction, bands_from, standardise, epochs, optimiser, momentum, "
         "learning_rate, weight_decay, decay_on, "
         "schedule, rise, label_smoothing, class_weights, ema, batch, patience, device, mode, "
-        "flips, window"
+        "flips, window; did you mean epochs?"
     )
 
 
@@ -388,10 +462,36 @@ def test_rate_and_decay_suit_the_optimiser_unless_given(
     assert (given.learning_rate, given.weight_decay) == (0.5, 0)
 
 
-@pytest.mark.parametrize("key", [k for s in STAGES.values() for k in s.model_fields])
+def _only_in(own: dict[str, type[Stage]], others: dict[str, type[Stage]]) -> list[str]:
+    """Settings of one kind that the other kind does not have."""
+    shared = {key for stage in others.values() for key in stage.model_fields}
+    return [key for stage in own.values() for key in stage.model_fields if key not in shared]
+
+
+def test_which_settings_only_one_kind_has() -> None:
+    assert _only_in(STAGES, IMAGE_STAGES) == [
+        "receptive_field",
+        "components",
+        "reduction",
+        "bands_from",
+        "standardise",
+        "mode",
+        "flips",
+        "window",
+    ]
+    assert _only_in(IMAGE_STAGES, STAGES) == [
+        "activation",
+        "small_images",
+        "pad",
+        "fill",
+        "mirror",
+        "cutout",
+        "mixup",
+    ]
+
+
+@pytest.mark.parametrize("key", _only_in(STAGES, IMAGE_STAGES))
 def test_what_does_not_go_with_images_names_the_flag(key: str) -> None:
-    if any(key in stage.model_fields for stage in IMAGE_STAGES.values()):
-        return
     with pytest.raises(SettingsError) as caught:
         settings(model="mobilenet_v1", **{key: 1})
     assert str(caught.value) == (
@@ -400,10 +500,8 @@ def test_what_does_not_go_with_images_names_the_flag(key: str) -> None:
     )
 
 
-@pytest.mark.parametrize("key", [k for s in IMAGE_STAGES.values() for k in s.model_fields])
+@pytest.mark.parametrize("key", _only_in(IMAGE_STAGES, STAGES))
 def test_what_does_not_go_with_scenes_names_the_flag(key: str) -> None:
-    if any(key in stage.model_fields for stage in STAGES.values()):
-        return
     with pytest.raises(SettingsError) as caught:
         settings(**{key: 1})
     assert str(caught.value) == (
@@ -464,7 +562,7 @@ def test_defaults_that_are_mobilesns_own() -> None:
         "learning_rate": 1e-2,
     }
     assert made.bands.components == 30
-    assert settings(model="mobilesn", mode="patches").training.epochs == EPOCHS["patches"]
+    assert settings(model="mobilesn", mode="patches").training.epochs == PATCH_EPOCHS
     assert settings(model="mobilesn", components=60).bands.components == 60
     assert settings(model="mobilesn", reduction="pca").bands.reduction == "pca"
     for flags in ({"mode": "patches"}, {"optimiser": "sgd"}):  # the rate is that of the others

@@ -5,100 +5,94 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from spectrolite.cli.data_options import SOURCE, flags_given, load_data
 from spectrolite.cli.league_tables import league_tables
 from spectrolite.cli.options import (
-    ClassField,
-    DropBands,
+    NETWORK,
+    OUTPUT,
+    SPLIT,
     Json,
-    LabelsKey,
-    Layer,
-    MirrorUrl,
-    Root,
-    Scale,
-    SceneKey,
     console,
-    load_data,
     messages,
+    option,
     print_json,
     wide,
+    with_options,
 )
 from spectrolite.cli.tables import TrainingProgress
 from spectrolite.errors import SettingsError
 
 
+@with_options(SOURCE)
 def compare(
     model: Annotated[
         list[str],
-        typer.Option(
-            help="Once a model: hybridsn, mobilesn, svm, svm_context, random_forest or position, "
-            "with settings of its own: svm_context,side=13 or mobilesn,epochs=100."
+        option(
+            "Model, with settings of its own, as in mobilesn,epochs=100 or svm_context,side=13. "
+            "Networks: hybridsn, mobilesn, with the settings of `spectrolite train`. Baselines: "
+            "svm, svm_context, random_forest, position. Repeat the flag for each model.",
+            panel=NETWORK,
+            metavar="MODEL",
         ),
     ],
     split: Annotated[
         list[str],
-        typer.Option(help="Once a protocol, without a seed: random,train=0.1 as in train."),
+        option(
+            "Split without a seed, as in random,train=0.1. Repeat the flag for each split.",
+            panel=SPLIT,
+            metavar="SPLIT",
+        ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder of cells, runs, league.json, league.html.")],
-    data: Annotated[
-        str | None, typer.Option(help="Scene by name: spectrolite data lists them.")
-    ] = None,
-    root: Root = None,
-    mirror_url: MirrorUrl = None,
-    scene: Annotated[
-        Path | None,
-        typer.Option(help="Scene from a file: ENVI, GeoTIFF, .npy, .mat, HDF5, NetCDF, Zarr."),
-    ] = None,
-    labels: Annotated[
-        Path | None,
-        typer.Option(help="Its labels: .npy, .mat, raster, polygons (.gpkg, .shp, ...), .csv."),
-    ] = None,
-    scene_key: SceneKey = None,
-    labels_key: LabelsKey = None,
-    class_field: ClassField = None,
-    layer: Layer = None,
-    drop_bands: DropBands = "",
-    scale: Scale = False,
+    out: Annotated[
+        Path, option("Folder of the results, the runs, league.json and league.html.", panel=OUTPUT)
+    ],
     seeds: Annotated[
-        int, typer.Option(help="How many seeds, each the split's and the training's.")
+        int, option("Number of seeds; each is used for the split and the training.", panel=SPLIT)
     ] = 10,
-    first_seed: Annotated[int, typer.Option(help="The seed to count up from.")] = 0,
+    first_seed: Annotated[int, option("First seed; the others count up from it.", panel=SPLIT)] = 0,
     seeds_for: Annotated[
-        list[str] | None, typer.Option(metavar="MODEL=N", help="Fewer seeds for a slow model.")
+        list[str] | None,
+        option(
+            "Fewer seeds for a slow model. Repeat the flag for each such model.",
+            panel=SPLIT,
+            default="--seeds for every model",
+            metavar="MODEL=N",
+        ),
     ] = None,
     as_json: Json = False,
+    **flags: Any,
 ) -> None:
-    """Compare networks and tuned baselines on the same splits: the league table.
+    """Compare networks and tuned baselines on the same splits, in a league table.
 
-    Typed again, it goes on where it was stopped; more models, splits or seeds add to what is there.
+    The same command continues after an interruption; more models, splits or seeds are added to the
+    results in --out.
 
     Example: `spectrolite compare --data indian_pines --model mobilesn --model svm
     --split random,train=0.1 --seeds 3 --out league`
     """
     from spectrolite.data.images import ImageSet
+    from spectrolite.data.scene_sets import SceneSet
     from spectrolite.experiments import comparison
+    from spectrolite.experiments.contestants import checked_entry, checked_splits
 
-    of_scene = {
-        "scene": scene,
-        "labels": labels,
-        "scene_key": scene_key,
-        "labels_key": labels_key,
-        "drop_bands": drop_bands or None,
-        "class_field": class_field,
-        "layer": layer,
-        "scale": scale or None,
-    }
-    loaded = load_data(data, {"root": root, "mirror_url": mirror_url}, of_scene)
-    if isinstance(loaded[0], ImageSet):
-        raise SettingsError(f"--data: {data} are images, and compare takes a scene")
+    for text in model:  # before data are read, which may take minutes
+        checked_entry(text)
+    checked_splits(split)
     fewer = _fewer(seeds_for or ())
+    source = flags_given(flags)
+    data = load_data(source)
+    if isinstance(data[0], ImageSet):
+        raise SettingsError(f"--data: {source['data']} are images, and compare takes a scene")
+    if isinstance(data[0], SceneSet):
+        raise SettingsError("--scene: compare takes one scene; give the flag once")
     try:
         with TrainingProgress(messages).shown() as progress:
             league = comparison.compare(
-                *loaded,
+                *data,
                 models=model,
                 splits=split,
                 seeds=seeds,
@@ -109,7 +103,7 @@ def compare(
                 on_stage=progress.stage,
             )
     except KeyboardInterrupt as stop:
-        messages.print("stopped; the same command goes on from here")
+        messages.print("stopped; the same command continues from here")
         raise typer.Exit(130) from stop
     if as_json:
         print_json(json.loads(league.model_dump_json()))
@@ -128,6 +122,6 @@ def _fewer(texts: Sequence[str]) -> dict[str, int]:
         if not name or not count.isdecimal():
             raise SettingsError(f"--seeds-for: wanted MODEL=N as hybridsn=3, got {text!r}")
         if name in fewer:
-            raise SettingsError(f"--seeds-for: {name} stands twice; name it once")
+            raise SettingsError(f"--seeds-for: {name} is named twice; name it once")
         fewer[name] = int(count)
     return fewer

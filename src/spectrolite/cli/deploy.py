@@ -9,6 +9,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from spectrolite.cli.data_options import RELOCATED, relocated_data
 from spectrolite.cli.deploy_tables import (
     benchmark_table,
     noise_table,
@@ -16,46 +17,47 @@ from spectrolite.cli.deploy_tables import (
     quantization_table,
 )
 from spectrolite.cli.options import (
+    OUTPUT,
     Json,
-    MovedImages,
-    MovedLabels,
-    MovedScene,
+    Model,
     Overwrite,
+    Picture,
     RunFolder,
     console,
     messages,
-    moved,
+    option,
     print_json,
     wide,
+    with_options,
 )
 from spectrolite.cli.tables import TrainingProgress
 
-Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a run or of a bundle.")]
+Out = Annotated[Path, option("Folder to write.", panel=OUTPUT)]
 
 
 def export(
     model: Model,
-    out: Annotated[Path, typer.Option(help="Folder to make.")],
-    format_: Annotated[str, typer.Option("--format", help="onnx or openvino.")] = "onnx",
+    out: Out,
+    format_: Annotated[str, option("Format of the graph: onnx or openvino.", "--format")] = "onnx",
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Write a trained model as a graph for ONNX Runtime or OpenVINO, checked against torch.
 
-    Raw spectra or uint8 pixels in; class, confidence and logits out.
+    Its inputs are raw spectra or uint8 pixels, its outputs class, confidence and logits.
 
     Example: `spectrolite export runs/ip --format onnx --out ip-onnx`
     """
     from spectrolite.deploy.export import Kind
     from spectrolite.deploy.export import export as write
 
-    made = write(model, cast(Kind, format_), out=out, overwrite=overwrite)
-    parity = made.parity
+    exported = write(model, cast(Kind, format_), out=out, overwrite=overwrite)
+    parity = exported.parity
     if as_json:
         content: dict[str, Any] = {
             "exported": str(out),
             "format": format_,
-            "bytes": made.bytes,
+            "bytes": exported.bytes,
             "checked_on": parity.checked_on,
             "inputs": parity.inputs,
             "difference": parity.difference,
@@ -64,7 +66,7 @@ def export(
         print_json(content)
         return
     shapes = ", ".join("x".join(map(str, shape)) for shape in parity.inputs)
-    console.print(f"{out}: {format_}, {made.bytes / 1e6:.2f} MB", markup=False, soft_wrap=True)
+    console.print(f"{out}: {format_}, {exported.bytes / 1e6:.2f} MB", markup=False, soft_wrap=True)
     console.print(
         f"logits differ from torch by {parity.difference:.1e} of the largest, the class is the "
         f"same at {parity.same_class:.2%} ({parity.checked_on}; {shapes})",
@@ -72,34 +74,50 @@ def export(
     )
 
 
+@with_options(RELOCATED)
 def quantize(
     run: RunFolder,
-    out: Annotated[Path, typer.Option(help="Folder to make.")],
-    to: Annotated[str, typer.Option(help="int8 or float16.")] = "int8",
-    backend: Annotated[str, typer.Option(help="onnxruntime or openvino.")] = "onnxruntime",
+    out: Out,
+    to: Annotated[str, option("Number format: int8 or float16.")] = "int8",
+    backend: Annotated[
+        str, option("Runtime of the model: onnxruntime or openvino.")
+    ] = "onnxruntime",
     per: Annotated[
-        str, typer.Option(help="A scale for each channel of a weight, or the whole tensor.")
+        str,
+        option(
+            "One scale for each output channel of a weight (channel), or for the whole weight "
+            "(tensor)."
+        ),
     ] = "channel",
     keep: Annotated[
-        list[str] | None, typer.Option(metavar="LAYER", help="A layer to stay float32.")
+        list[str] | None,
+        option(
+            "Layer that stays float32. Repeat the flag for several.",
+            default="none",
+            metavar="LAYER",
+        ),
     ] = None,
-    max_drop: Annotated[float, typer.Option(help="Points of accuracy that may be lost.")] = 0.5,
-    scene: MovedScene = None,
-    labels: MovedLabels = None,
-    images: MovedImages = None,
+    max_drop: Annotated[
+        float,
+        option(
+            "Largest accepted loss of accuracy, in percentage points; if it is larger, nothing "
+            "is written."
+        ),
+    ] = 0.5,
     overwrite: Overwrite = False,
     as_json: Json = False,
+    **relocated: Any,
 ) -> None:
-    """Write a run's network in fewer bits, judged on its own protocol before it gets its name.
+    """Write a run's network in fewer bits, scored on the run's own test part first.
 
     Example: `spectrolite quantize runs/ip --to int8 --backend openvino --out ip-int8`
     """
     from spectrolite.deploy.quantize import quantize as write
 
     flags: dict[str, Any] = {"to": to, "backend": backend, "per": per}
-    made = write(
+    quantized = write(
         run,
-        *moved(run, scene, labels, images),
+        *relocated_data(run, **relocated),
         **flags,
         out=out,
         keep=keep or (),
@@ -107,56 +125,61 @@ def quantize(
         overwrite=overwrite,
     )
     if as_json:
-        print_json({"quantized": str(out), "drop": made.drop, **asdict(made)})
+        print_json({"quantized": str(out), "drop": quantized.drop, **asdict(quantized)})
         return
-    console.print(quantization_table(made))
-    console.print(noise_table(made))
+    console.print(quantization_table(quantized))
+    console.print(noise_table(quantized))
     console.print(
-        f"{out}: the layers multiply in {made.computes}"
-        + (": float16 is how the weights are stored" if made.precision == "float16" else "")
-        + (f"; float32 stayed {', '.join(made.kept)}" if made.kept else ""),
+        f"{out}: the layers multiply in {quantized.computes}"
+        + (": float16 is how the weights are stored" if quantized.precision == "float16" else "")
+        + (f"; float32: {', '.join(quantized.kept)}" if quantized.kept else ""),
         markup=False,
         soft_wrap=True,
     )
 
 
+@with_options(RELOCATED)
 def prune(
     run: RunFolder,
-    out: Annotated[Path, typer.Option(help="Folder of the pruned run.")],
+    out: Annotated[Path, option("Folder of the pruned run.", panel=OUTPUT)],
     dead: Annotated[
-        bool, typer.Option("--dead", help="Remove kernels that the doctor proves dead.")
+        bool,
+        option(
+            "Remove the depthwise kernels that `spectrolite doctor` proves dead. The outputs stay "
+            "the same.",
+            "--dead",
+        ),
     ] = False,
     weak: Annotated[
         float | None,
-        typer.Option(help="Remove those that vary by so small a share of their layer's mean."),
+        option(
+            "Remove kernels whose output varies less than this share of their layer's mean.",
+            default="off",
+        ),
     ] = None,
     share: Annotated[
-        float | None, typer.Option(help="Remove this share of each layer, the weakest.")
+        float | None, option("Remove this share of each layer, weakest first.", default="off")
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Of fine-tuning; a tenth of the run's without it.")
+        int | None,
+        option("Epochs of fine-tuning after --weak or --share.", default="a tenth of the run's"),
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(help="Highest of fine-tuning; a tenth of the run's without it.")
+        float | None,
+        option("Highest learning rate of fine-tuning.", default="a tenth of the run's"),
     ] = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Of fine-tuning; the run's without it.")
-    ] = None,
-    scene: MovedScene = None,
-    labels: MovedLabels = None,
-    images: MovedImages = None,
+    seed: Annotated[int | None, option("Seed of fine-tuning.", default="the run's", min=0)] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
+    **relocated: Any,
 ) -> None:
-    """Take depthwise kernels out of a run's network, judged on its own protocol.
-
-    Without dead ones its logits stay. --weak and --share remove by importance, then fine-tune.
+    """Remove depthwise kernels from a run's network, and score it on the run's own test part.
 
     Example: `spectrolite prune runs/digits --dead --out runs/pruned`
     """
     from spectrolite.deploy.prune import prune as write
 
-    chosen: dict[str, Any] = {
+    amounts: dict[str, Any] = {
         "dead": dead,
         "weak": weak,
         "share": share,
@@ -165,28 +188,28 @@ def prune(
         "seed": seed,
     }
     with TrainingProgress(messages).shown() as progress:
-        made = write(
+        pruned = write(
             run,
-            *moved(run, scene, labels, images),
-            **chosen,
+            *relocated_data(run, **relocated),
+            **amounts,
             out=out,
             overwrite=overwrite,
             on_stage=progress.stage,
             on_epoch=progress.epoch,
         )
-    before, after = made.kernels
+    before, after = pruned.kernels
     if as_json:
-        print_json({"pruned": str(out), "removed": before - after, **asdict(made)})
+        print_json({"pruned": str(out), "removed": before - after, **asdict(pruned)})
         return
-    console.print(pruning_table(made))
-    for note in made.notes:
+    console.print(pruning_table(pruned))
+    for note in pruned.notes:
         console.print(f"- {note}", markup=False, soft_wrap=True)
     console.print(
         f"{out}: {before - after:,} kernels removed; logits on training data differ by "
-        f"{made.difference:.1e} of the largest"
+        f"{pruned.difference:.1e} of the largest"
         + (
-            f" before {made.epochs} epoch(s) of fine-tuning, which took {made.tuning_s:.1f} s"
-            if made.epochs
+            f" before {pruned.epochs} epoch(s) of fine-tuning, which took {pruned.tuning_s:.1f} s"
+            if pruned.epochs
             else ""
         ),
         markup=False,
@@ -197,25 +220,27 @@ def prune(
 def benchmark(
     models: Annotated[
         list[Path],
-        typer.Argument(metavar="MODEL...", help="Folders of runs, bundles or exports."),
+        typer.Argument(metavar="MODEL...", help="Folders of runs, bundles or exported models."),
     ],
-    threads: Annotated[int, typer.Option(help="That compute, in every backend.")] = 1,
-    repeats: Annotated[int, typer.Option(help="Calls of each piece of work.")] = 20,
-    side: Annotated[int, typer.Option(help="Of the scene that is mapped, in pixels.")] = 145,
-    out: Annotated[Path | None, typer.Option(help="JSON to write.")] = None,
-    picture: Annotated[Path | None, typer.Option(help="PNG to write.")] = None,
+    threads: Annotated[int, option("Computing threads, the same in every runtime.")] = 1,
+    repeats: Annotated[int, option("Number of timed calls.")] = 20,
+    side: Annotated[int, option("Side in pixels of the scene that is mapped.")] = 145,
+    out: Annotated[
+        Path | None, option("JSON file to write.", panel=OUTPUT, default="no file")
+    ] = None,
+    picture: Picture = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Measure models side by side: size, load time, latency, throughput, peak memory.
 
-    One image and 64, or one pixel with its patch and a whole scene.
+    Timed are 1 and 64 images, or one pixel with its patch and a whole scene.
 
     Example: `spectrolite benchmark runs/ip ip-onnx ip-int8`
     """
     from spectrolite.deploy.benchmark import benchmark as measure
 
-    made = measure(
+    measured = measure(
         models,
         threads=threads,
         repeats=repeats,
@@ -225,9 +250,9 @@ def benchmark(
         overwrite=overwrite,
     )
     if as_json:
-        sys.stdout.write(made.to_json() + "\n")
+        sys.stdout.write(measured.to_json() + "\n")
         return
-    wide.print(benchmark_table(made))
+    wide.print(benchmark_table(measured))
     for file in (out, picture):
         if file is not None:
             console.print(f"{file}", markup=False, soft_wrap=True)

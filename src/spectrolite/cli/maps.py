@@ -10,16 +10,19 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from spectrolite.cli.data_options import SCENE_READING, band_numbers
 from spectrolite.cli.options import (
-    DropBands,
+    DATA,
+    OUTPUT,
     Json,
+    Model,
     Overwrite,
-    SceneKey,
-    band_numbers,
     console,
     messages,
+    option,
     plain,
     print_json,
+    with_options,
 )
 from spectrolite.cli.tables import TrainingProgress
 from spectrolite.errors import RunError
@@ -30,52 +33,68 @@ if TYPE_CHECKING:
     from spectrolite.mapping.several_maps import Failed
 
 
+@with_options(SCENE_READING)
 def map_(
-    run: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="Folder of a run, a bundle or an export.")
-    ],
+    run: Model,
     out: Annotated[
         Path,
-        typer.Option(
-            help="GeoTIFF to write, with picture, style and confidence beside it; a folder for "
-            "several scenes."
+        option(
+            "GeoTIFF to write; a picture, a QGIS style and the --bands are written beside it. A "
+            "folder for several scenes.",
+            panel=OUTPUT,
         ),
     ],
     scene: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Scene from a file; without it the run's own. Several: again, or 'scenes/*.tif'."
+        option(
+            "Scene file. For several scenes repeat the flag, or quote a pattern: 'scenes/*.tif'.",
+            panel=DATA,
+            default="the run's scenes",
         ),
     ] = None,
-    scene_key: SceneKey = None,
-    drop_bands: DropBands = "",
     match_wavelengths: Annotated[
         bool,
-        typer.Option(
-            "--match-wavelengths", help="Interpolate a scene of other wavelengths than the model's."
+        option(
+            "Interpolate a scene whose wavelengths differ from the model's.",
+            "--match-wavelengths",
+            panel=DATA,
+        ),
+    ] = False,
+    flips: Annotated[
+        bool, option("Average the eight orientations; takes eight times as long.", "--flips")
+    ] = False,
+    window: Annotated[
+        int | None,
+        option(
+            "Side in pixels of the windows computed one at a time; smaller ones need less memory.",
+            default="128",
+            min=1,
+        ),
+    ] = None,
+    device: Annotated[
+        str, option("auto, cpu, cuda or mps; auto takes CUDA if there is one.")
+    ] = "auto",
+    bands: Annotated[
+        str,
+        option(
+            "Float bands to write beside the classes: confidence, entropy, or both.", panel=OUTPUT
+        ),
+    ] = "confidence,entropy",
+    cog: Annotated[
+        bool, option("Write cloud-optimised GeoTIFFs with overviews.", "--cog", panel=OUTPUT)
+    ] = False,
+    envi: Annotated[
+        bool,
+        option(
+            "Write an ENVI classification too: NAME_classes.dat and .hdr.", "--envi", panel=OUTPUT
         ),
     ] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with what was stopped; leave what is complete.")
+        bool, option("Continue a stopped map; skip complete ones.", "--resume", panel=OUTPUT)
     ] = False,
     overwrite: Overwrite = False,
-    flips: Annotated[
-        bool, typer.Option("--flips", help="Average eight orientations; takes eight times as long.")
-    ] = False,
-    window: Annotated[
-        int | None, typer.Option(min=1, help="Side in pixels of what is computed at a time.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    bands: Annotated[
-        str, typer.Option(help="Of confidence,entropy: float bands to write beside the classes.")
-    ] = "confidence,entropy",
-    cog: Annotated[
-        bool, typer.Option("--cog", help="Cloud-optimised GeoTIFFs, with overviews.")
-    ] = False,
-    envi: Annotated[
-        bool, typer.Option("--envi", help="An ENVI classification too: NAME_classes.dat, .hdr.")
-    ] = False,
     as_json: Json = False,
+    **reading: Any,
 ) -> None:
     """Classify scenes of any size into GeoTIFFs with colours, class names and areas.
 
@@ -90,8 +109,8 @@ def map_(
     )
 
     settings: dict[str, Any] = {
-        "scene_key": scene_key,
-        "drop_bands": band_numbers(drop_bands),
+        "scene_key": reading["scene_key"],
+        "drop_bands": band_numbers(reading["drop_bands"] or ""),
         "match_wavelengths": match_wavelengths,
         "resume": resume,
         "overwrite": overwrite,
@@ -102,10 +121,10 @@ def map_(
         "cog": cog,
         "envi": envi,
     }
-    given = scene or []
-    named = scenes_named(given)  # once: maps may match the patterns too
-    several = not given and is_of_several(run)
-    one = not several and (not given or (len(given) == 1 and named == [Path(given[0])]))
+    paths = scene or []
+    named = scenes_named(paths)  # once: maps may match the patterns too
+    several = not paths and is_of_several(run)
+    one = not several and (not paths or (len(paths) == 1 and named == [Path(paths[0])]))
     if not one and out.suffix.lower() in (".tif", ".tiff"):
         raise RunError(f"--out: several scenes want a folder, got {out}")
     files: list[Path] = []
@@ -118,17 +137,17 @@ def map_(
         with TrainingProgress(messages).shown() as progress:
             if one:
                 progress.stage("mapping")
-                made: list[MapFile | Failed] = [
+                results: list[MapFile | Failed] = [
                     map_scene(
                         run,
-                        given[0] if given else None,
+                        paths[0] if paths else None,
                         out=out,
                         on_window=progress.window,
                         **settings,
                     )
                 ]
             else:
-                made = map_scenes(
+                results = map_scenes(
                     run,
                     named or None,
                     out=out,
@@ -143,26 +162,39 @@ def map_(
             raise
         raise typer.Exit(130) from stop
     if one:
-        assert not isinstance(made[0], Failed)
-        _print_map(made[0], as_json)
+        assert not isinstance(results[0], Failed)
+        _print_map(results[0], as_json)
         return
-    _print_maps(files, made, as_json)
-    if any(isinstance(m, Failed) for m in made):
+    _print_maps(files, results, as_json)
+    if any(isinstance(m, Failed) for m in results):
         raise typer.Exit(1)
 
 
 def areas(
-    scene_map: Annotated[Path, typer.Argument(metavar="MAP", help="A class map: map.tif.")],
+    scene_map: Annotated[Path, typer.Argument(metavar="MAP", help="Class map, as map.tif.")],
     sample: Annotated[
         Path | None,
-        typer.Option(help="CSV of row,col,class or x,y,class: points whose class is known."),
+        option(
+            "CSV with the columns row,col,class or x,y,class: points of known class.",
+            default="none: mapped areas only",
+        ),
     ] = None,
     design: Annotated[
         Literal["simple", "by-map-class"] | None,
-        typer.Option(help="How they were drawn: over the whole map, or in each class of it."),
+        option(
+            "How the sample was drawn: simple (at random over the whole map) or by-map-class (in "
+            "each class of the map).",
+            default="none; needed with --sample",
+            metavar="DESIGN",
+        ),
     ] = None,
     run: Annotated[
-        Path | None, typer.Option(help="Run that made the map: its training pixels are refused.")
+        Path | None,
+        option(
+            "Run that made the map; sample points on its training pixels are refused.",
+            default="none",
+            metavar="RUN",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -172,33 +204,33 @@ def areas(
     """
     from spectrolite.mapping.class_areas import areas as measure
 
-    made = measure(scene_map, sample=sample, design=design, run=run)
+    measured = measure(scene_map, sample=sample, design=design, run=run)
     if as_json:
-        print_json({"map": str(scene_map), **asdict(made)})
+        print_json({"map": str(scene_map), **asdict(measured)})
         return
-    console.print(areas_table(made))
-    for note in made.notes:
+    console.print(areas_table(measured))
+    for note in measured.notes:
         console.print(f"- {note}", soft_wrap=True, markup=False)
 
 
-def areas_table(made: Areas) -> Table:
-    """A row a class: pixels, hectares, and what the sample makes of them."""
+def areas_table(measured: Areas) -> Table:
+    """One row a class: pixels, hectares, and the areas adjusted by the sample."""
     table = Table(title="Areas of the classes", title_justify="left")
     table.add_column("id", justify="right")
     table.add_column("class")
     table.add_column("pixels", justify="right")
-    if made.mapped_ha is not None:
+    if measured.mapped_ha is not None:
         table.add_column("hectares", justify="right")
-    if made.adjusted is not None:
+    if measured.adjusted is not None:
         table.add_column("adjusted, % of the map", justify="right")
-        if made.mapped_ha is not None:
+        if measured.mapped_ha is not None:
             table.add_column("adjusted, hectares", justify="right")
-    for i, name in made.class_names.items():
-        cells = [str(i), escape(name), f"{made.pixels[i]:,}"]
-        if made.mapped_ha is not None:
-            cells.append(f"{made.mapped_ha[i]:,.2f}")
-        if made.adjusted is not None:
-            one = made.adjusted[i]
+    for i, name in measured.class_names.items():
+        cells = [str(i), escape(name), f"{measured.pixels[i]:,}"]
+        if measured.mapped_ha is not None:
+            cells.append(f"{measured.mapped_ha[i]:,.2f}")
+        if measured.adjusted is not None:
+            one = measured.adjusted[i]
             cells.append(f"{100 * one.share:.2f} ± {100 * one.share_error:.2f}")
             if one.ha is not None and one.ha_error is not None:
                 cells.append(f"{one.ha:,.2f} ± {one.ha_error:,.2f}")
@@ -206,72 +238,74 @@ def areas_table(made: Areas) -> Table:
     return table
 
 
-def _as_json(made: MapFile, measured: Areas) -> dict[str, Any]:
+def _as_json(map_file: MapFile, measured: Areas) -> dict[str, Any]:
     from spectrolite.mapping.map_file import EXTRA_BANDS, MapFiles
 
-    files = MapFiles(made.path)
-    there = {name: files.band(name) for name in EXTRA_BANDS} | {"envi": files.envi}
+    files = MapFiles(map_file.path)
+    optional = {name: files.band(name) for name in EXTRA_BANDS} | {"envi": files.envi}
     return {
-        "map": str(made.path),
+        "map": str(map_file.path),
         "picture": str(files.picture),
         "style": str(files.style),
-        **{name: str(path) for name, path in there.items() if path.exists()},
-        "shape": made.head.shape,
+        **{name: str(path) for name, path in optional.items() if path.exists()},
+        "shape": map_file.head.shape,
         "pixels": measured.pixels,
-        "no_data": made.counts.get(0, 0),
+        "no_data": map_file.counts.get(0, 0),
         "pixel_m2": measured.pixel_m2,
         "hectares": measured.mapped_ha,
         "notes": measured.notes,
     }
 
 
-def _print_map(made: MapFile, as_json: bool) -> None:
+def _print_map(map_file: MapFile, as_json: bool) -> None:
     from spectrolite.mapping.class_areas import areas as measure
 
-    measured = measure(made)
-    told = _as_json(made, measured)
+    measured = measure(map_file)
+    content = _as_json(map_file, measured)
     if as_json:
-        print_json(told)
+        print_json(content)
         return
     console.print(areas_table(measured))
-    if told["no_data"]:
-        console.print(f"- {told['no_data']:,} pixels without data", soft_wrap=True)
-    for note in told["notes"]:
+    if content["no_data"]:
+        console.print(f"- {content['no_data']:,} pixels without data", soft_wrap=True)
+    for note in content["notes"]:
         console.print(f"- {note}", soft_wrap=True, markup=False)
     keys = ("map", "picture", "style", "confidence", "entropy", "envi")
-    console.print(", ".join(told[key] for key in keys if key in told), soft_wrap=True, markup=False)
+    console.print(
+        ", ".join(content[key] for key in keys if key in content), soft_wrap=True, markup=False
+    )
 
 
-def _print_maps(scenes: list[Path], made: list[MapFile | Failed], as_json: bool) -> None:
+def _print_maps(scenes: list[Path], results: list[MapFile | Failed], as_json: bool) -> None:
     from spectrolite.mapping.class_areas import areas as measure
     from spectrolite.mapping.several_maps import Failed
 
-    done = {file: m for file, m in zip(scenes, made, strict=True) if not isinstance(m, Failed)}
-    failed = [m for m in made if isinstance(m, Failed)]
-    told = {file: _as_json(m, measure(m)) for file, m in done.items()}
+    maps = {file: m for file, m in zip(scenes, results, strict=True) if not isinstance(m, Failed)}
+    failed = [m for m in results if isinstance(m, Failed)]
+    content = {file: _as_json(m, measure(m)) for file, m in maps.items()}
     if as_json:
         print_json(
             {
-                "maps": [{"scene": str(file), **one} for file, one in told.items()],
+                "maps": [{"scene": str(file), **one} for file, one in content.items()],
                 "failed": [{"scene": str(f.scene), "error": str(f.error)} for f in failed],
             }
         )
     else:
-        ids = {i: name for m in done.values() for i, name in m.head.class_names.items()}
-        in_hectares = all(one["hectares"] is not None for one in told.values())
+        ids = {i: name for m in maps.values() for i, name in m.head.class_names.items()}
+        in_hectares = all(one["hectares"] is not None for one in content.values())
         table = Table(
             title=f"Maps, {'hectares' if in_hectares else 'pixels'} of each class",
             title_justify="left",
         )
         for name in ("scene", "map", *(f"{i} {escape(name)}" for i, name in ids.items())):
             table.add_column(name, justify="left" if name in ("scene", "map") else "right")
-        for file, one in told.items():
+        for file, one in content.items():
             figures = (
                 f"{one['hectares'][i]:,.2f}" if in_hectares else f"{one['pixels'][i]:,}"
                 for i in ids
             )
             table.add_row(escape(str(file)), escape(one["map"]), *figures)
-        if done:
+        if maps:
             console.print(table)
     for f in failed:
         messages.print(f"[bold red]failed:[/] {plain(f'{f.scene}: {f.error}')}", soft_wrap=True)

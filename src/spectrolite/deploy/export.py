@@ -13,7 +13,7 @@ from spectrolite.bundles.loading import AnyModel, any_bundle
 from spectrolite.deploy.onnx_graph import graph_size, onnx_bytes, write_graph
 from spectrolite.deploy.run_data import dropped_bands
 from spectrolite.deploy.torch_parity import Parity, check_parity
-from spectrolite.errors import SettingsError
+from spectrolite.errors import SettingsError, wanted_one_of
 from spectrolite.part_folders import new_folder
 from spectrolite.runs.run_folder import run_of
 
@@ -71,7 +71,7 @@ def export(
         MissingExtraError: the packages of the extra `deploy` are not installed.
     """
     if format not in FILES:
-        raise SettingsError(f"format: wanted one of {', '.join(FILES)}, got {format!r}")
+        raise SettingsError(f"format: {wanted_one_of(FILES, format)}")
     for package in ("onnx", "onnxscript", BACKENDS[format]):
         need(package)
     bundle = any_bundle(model)

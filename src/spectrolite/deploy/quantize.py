@@ -20,7 +20,7 @@ from spectrolite.deploy import precisions
 from spectrolite.deploy.onnx_graph import graph_size, onnx_bytes, write_graph
 from spectrolite.deploy.run_data import dropped_bands, need_run, run_data
 from spectrolite.deploy.timing import seconds_in_turns
-from spectrolite.errors import SettingsError, VerifyError
+from spectrolite.errors import SettingsError, VerifyError, wanted_one_of
 from spectrolite.experiments.training_runs import with_data
 from spectrolite.files import write_json
 from spectrolite.machine import int8_path
@@ -133,7 +133,7 @@ def quantize(
         ("per", per, get_args(Per)),
     ):
         if value not in words:
-            raise SettingsError(f"{flag}: wanted one of {', '.join(words)}, got {value!r}")
+            raise SettingsError(f"{flag}: {wanted_one_of(words, value)}")
     if to == "float16" and (keep or per != "channel"):
         raise SettingsError("keep, per: go with int8 only; float16 stores every weight in 16 bits")
     if not max_drop >= 0:  # also refuses NaN

@@ -25,7 +25,7 @@ from sklearn.svm import SVC
 
 from spectrolite.data.scene import Scene
 from spectrolite.data.scene_sets import Pixels
-from spectrolite.errors import SettingsError
+from spectrolite.errors import SettingsError, did_you_mean, wanted_one_of
 from spectrolite.evaluation.baselines import patch_mean
 from spectrolite.samples.band_reduction import fit_bands
 from spectrolite.samples.leakage import check_patch, predict_by_position
@@ -76,11 +76,13 @@ def checked_baseline(name: str, parameters: Mapping[str, Any]) -> dict[str, int 
         SettingsError: no such baseline or parameter, or one out of range.
     """
     if name not in TUNED:
-        raise SettingsError(f"baseline: wanted one of {', '.join(TUNED)}, got {name!r}")
+        raise SettingsError(f"baseline: {wanted_one_of(TUNED, name)}")
     for key, value in parameters.items():
         if key not in TUNED[name]:
             known = ", ".join(TUNED[name]) or "none at all"
-            raise SettingsError(f"{name}: no parameter {key}; wanted {known}")
+            raise SettingsError(
+                f"{name}: no parameter {key}; wanted {known}{did_you_mean(key, TUNED[name])}"
+            )
         if key == "reduction":
             if value not in ("pca", "mnf"):
                 raise SettingsError(f"{name}: reduction: wanted pca or mnf, got {value!r}")

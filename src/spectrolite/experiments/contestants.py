@@ -10,9 +10,9 @@ import torch
 
 from spectrolite.data.labels import Labels
 from spectrolite.data.scene import Scene
-from spectrolite.errors import SceneError, SettingsError, SplitError
+from spectrolite.errors import SceneError, SettingsError, SplitError, wanted_one_of
 from spectrolite.evaluation.tuned_baselines import TUNED, checked_baseline, receptive_field_of
-from spectrolite.models import IMAGE_MODELS, SCENE_MODELS, build_scene_model
+from spectrolite.models import SCENE_MODELS, build_scene_model
 from spectrolite.samples.split_grammar import parse_split, parsed
 from spectrolite.samples.split_scene import Split
 from spectrolite.training.settings import flat_settings, settings
@@ -56,6 +56,22 @@ def parse_entry(text: str) -> tuple[str, dict[str, Any]]:
     return name, keywords
 
 
+def checked_entry(text: str) -> tuple[str, dict[str, Any]]:
+    """Name and all keywords of a model, defaults included: what can be checked without data.
+
+    Raises:
+        SettingsError: no such model, no such keyword, or a value out of range.
+    """
+    name, keywords = parse_entry(text)
+    if name in TUNED:
+        return name, checked_baseline(name, keywords)
+    if name not in SCENE_MODELS:
+        raise SettingsError(f"--model: {wanted_one_of([*SCENE_MODELS, *TUNED], name)}")
+    if "model" in keywords:
+        raise SettingsError(f"--model: the name comes first in {text!r}; leave model= out")
+    return name, flat_settings(settings(model=name, **keywords))
+
+
 def entries_of(models: Sequence[str], scene: Scene, labels: Labels) -> list[Entry]:
     """The classifiers of a comparison, each once, all of which fit the scene.
 
@@ -68,10 +84,9 @@ def entries_of(models: Sequence[str], scene: Scene, labels: Labels) -> list[Entr
         raise SettingsError(f"--model: wanted one or more of {', '.join([*SCENE_MODELS, *TUNED])}")
     entries: list[Entry] = []
     for text in models:
-        name, keywords = parse_entry(text)
+        name, keywords = checked_entry(text)
         if name in TUNED:
-            chosen = checked_baseline(name, keywords)
-            entry = Entry(text, name, chosen, receptive_field_of(name, chosen))
+            entry = Entry(text, name, keywords, receptive_field_of(name, keywords))
         else:
             entry = _network(text, name, keywords, scene, labels)
         twin = next((e for e in entries if (e.name, e.keywords) == (name, entry.keywords)), None)
@@ -84,12 +99,7 @@ def entries_of(models: Sequence[str], scene: Scene, labels: Labels) -> list[Entr
 
 
 def _network(text: str, name: str, keywords: dict[str, Any], scene: Scene, labels: Labels) -> Entry:
-    if name in IMAGE_MODELS or name not in SCENE_MODELS:
-        known = ", ".join([*SCENE_MODELS, *TUNED])
-        raise SettingsError(f"--model: wanted one of {known}, got {name!r}")
-    if "model" in keywords:
-        raise SettingsError(f"--model: the name stands first in {text!r}; leave model= out")
-    chosen = settings(model=name, **keywords)
+    chosen = settings(**keywords)
     with torch.device("meta"):
         net = build_scene_model(
             name,
@@ -97,7 +107,7 @@ def _network(text: str, name: str, keywords: dict[str, Any], scene: Scene, label
             classes=len(labels.class_ids),
             **chosen.model.shape,
         )
-    return Entry(text, name, flat_settings(chosen), 2 * net.halo + 1)
+    return Entry(text, name, keywords, 2 * net.halo + 1)
 
 
 def _check_fits(entry: Entry, scene: Scene) -> None:

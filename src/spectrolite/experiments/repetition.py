@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 
 from spectrolite.data.images import ImageSet
 from spectrolite.data.scene_sets import AnyLabels, AnyScenes
-from spectrolite.errors import RunError, SettingsError, SplitError
+from spectrolite.errors import RunError, SettingsError, SplitError, wanted_one_of
 from spectrolite.evaluation.image_report import ImageReport
 from spectrolite.evaluation.reports import Report
 from spectrolite.experiments.training_runs import evaluate, train, with_data
@@ -103,7 +103,7 @@ def repeat(
     if seeds < 2:
         raise SettingsError(f"--seeds: wanted 2 or more, for a standard deviation, got {seeds}")
     if vary not in get_args(Vary):
-        raise SettingsError(f"--vary: wanted training, split or both, got {vary!r}")
+        raise SettingsError(f"--vary: {wanted_one_of(get_args(Vary), vary)}")
     stored = any_run(run.path if isinstance(run, Run) else run)  # read from disk, whatever is given
     stored.check_not_pruned("repeat")
     first, data = with_data(stored, scene, labels)

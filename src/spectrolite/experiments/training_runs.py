@@ -17,6 +17,7 @@ from spectrolite.runs.resumable_run import EpochListener
 from spectrolite.runs.run_folder import AnyRun, ImageRun, Run, any_run
 from spectrolite.samples.split_image_set import ImageSplit, split_images
 from spectrolite.samples.split_scene import Split
+from spectrolite.training.defaults import IMAGE_DEFAULT, SCENE_DEFAULT
 
 
 def train(
@@ -78,7 +79,7 @@ def train(
     if isinstance(scene, ImageSet):
         if isinstance(labels, Labels | LabelSet) or isinstance(split, Split):
             raise SettingsError("train: images take test images and a split of images")
-        model = model or "mobilenet_v2"
+        model = model or IMAGE_DEFAULT
         if model in SCENE_MODELS:
             raise SettingsError(
                 f"model: {model} classifies scenes, and images need one of "
@@ -88,7 +89,7 @@ def train(
         return train_images(scene, labels, drawn, model=model, **common)
     if not isinstance(labels, Labels | LabelSet) or not isinstance(split, Split):
         raise SettingsError("train: a scene takes its labels and a split of them")
-    model = model or "hybridsn"
+    model = model or SCENE_DEFAULT
     if model in IMAGE_MODELS:
         raise SettingsError(
             f"model: {model} classifies images, and a scene needs one of {', '.join(SCENE_MODELS)}"

@@ -16,7 +16,7 @@ from spectrolite.bundles.loading import AnyModel, scene_model
 from spectrolite.bundles.scene_bundle import Bundle
 from spectrolite.data.scene import AnyScene, Window
 from spectrolite.data.scene_sets import AnyScenes
-from spectrolite.errors import RunError, SettingsError
+from spectrolite.errors import RunError, SettingsError, wanted_one_of
 from spectrolite.machine import threads_of
 from spectrolite.mapping.geotiff import Layers, write_layers
 from spectrolite.mapping.map_file import (
@@ -107,7 +107,7 @@ def map_scene(
         raise SettingsError(f"--window: wanted a side of 1 pixel or more, got {window}")
     unknown = sorted(set(bands) - set(EXTRA_BANDS))
     if unknown:
-        raise SettingsError(f"--bands: wanted any of {', '.join(EXTRA_BANDS)}, got {unknown[0]!r}")
+        raise SettingsError(f"--bands: {wanted_one_of(EXTRA_BANDS, unknown[0])}")
     bundle = scene_model(model)
     opened = _opened(model, bundle, scene, scene_key, drop_bands)
     file = opened.source.get("file")

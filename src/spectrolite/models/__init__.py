@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from spectrolite.errors import SettingsError, wanted_one_of
+from spectrolite.errors import SettingsError, did_you_mean, wanted_one_of
 from spectrolite.models.hybridsn import HybridSN
 from spectrolite.models.mobilenet_v1 import MobileNetV1
 from spectrolite.models.mobilenet_v2 import MobileNetV2
@@ -72,15 +72,6 @@ def build_image_model(name: str, **arguments: Any) -> ImageNetwork:
     return _build(_named(name, IMAGE_MODELS), name, arguments)
 
 
-def default_variant(name: str) -> str:
-    """A network's default variant.
-
-    Raises:
-        SettingsError: an unknown name.
-    """
-    return str(inspect.signature(_named(name, MODELS)).parameters["variant"].default)
-
-
 def scene_shape(name: str) -> dict[str, float | int]:
     """Arguments that change a scene network's shape, beside its variant, with their defaults.
 
@@ -104,6 +95,13 @@ def _named(name: str, models: dict[str, type[Network]]) -> type[Network]:
 
 
 def _build(network: type[Network], name: str, arguments: dict[str, Any]) -> Network:
+    known = list(inspect.signature(network).parameters)
+    for key in arguments:
+        if key not in known:
+            raise SettingsError(
+                f"model {name}: no argument {key!r}; wanted some of {', '.join(known)}"
+                f"{did_you_mean(key, known)}"
+            )
     try:
         # layers draw weights from the global generator, before `initialise` draws them again
         with torch.random.fork_rng(devices=[], enabled=arguments.get("generator") is not None):

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from spectrolite.errors import SplitError, did_you_mean
+from spectrolite.errors import SplitError, did_you_mean, wanted_one_of
 from spectrolite.samples.split_methods import Values
 
 Parameter = int | float | bool | str
@@ -39,9 +39,12 @@ def parse_split(text: str) -> tuple[str, dict[str, Any]]:
     ('blocks', {'train': 0.3, 'side': 20, 'allow_missing': True})
 
     Raises:
-        SplitError: text outside the grammar, an unknown keyword, or one that is given twice.
+        SplitError: text outside the grammar, an unknown method or keyword, or a keyword that is
+            given twice.
     """
     method, *words = (word.strip() for word in text.split(","))
+    if method not in METHODS:
+        raise SplitError(f"--split: {wanted_one_of(METHODS, method)}")
     parameters: dict[str, Any] = {}
     for word in words:
         key, equals, value = (part.strip() for part in word.partition("="))

@@ -1,58 +1,86 @@
-"""What can be set, one model a stage. Field names are the flags of the command line.
+"""What can be set: one pydantic model a stage, and one field a setting.
 
-An unknown key and a value out of range are errors that name the flag.
+A field is the only home of its setting: its name is the Python keyword, the flag of the command
+line and the key of a recipe; its description and range are the flag's help and the documentation.
+A default that differs between networks is in training/defaults.py. An unknown key or a value out
+of range is an error that names the flag.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
 
-from spectrolite.errors import SettingsError
-from spectrolite.models import IMAGE_MODELS, MODELS, SCENE_MODELS, default_variant, scene_shape
-
-EPOCHS = {"dense": 130, "patches": 100, "images": 10}
-"""Passes over the training part where none are asked for: chosen by benchmarks/choose_schedule.py
-for whole-scene steps of HybridSN, the paper's for patches, the course's for images."""
-
-SUITED: dict[str, dict[str, Any]] = {
-    "mobilesn": {
-        "components": 30,
-        "reduction": "mnf",
-        "bands_from": "patches",
-        "receptive_field": 25,
-        "width": 0.9,
-        "epochs": 100,
-        "learning_rate": 1e-2,
-    }
-}
-"""Settings whose default is a network's own, where it differs from that of its kind: chosen by
-benchmarks/choose_mobilesn.py on validation pixels inside the training part of split 345, rate and
-epochs for whole-scene steps of AdamW."""
-
-Optimiser = Literal["adamw", "adam", "sgd"]
+from spectrolite.errors import SettingsError, did_you_mean, wanted_one_of
+from spectrolite.training.defaults import (
+    DEFAULTS,
+    IMAGE_DEFAULT,
+    IMAGE_NETWORKS,
+    PATCH_EPOCHS,
+    SCENE_DEFAULT,
+    SCENE_NETWORKS,
+    VARIANTS,
+    network_defaults,
+)
 
 
 class Stage(BaseModel):
-    """Base of the stages: frozen, strict about names."""
+    """Base of the stages: frozen, and strict about names."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    network: ClassVar[str] = SCENE_DEFAULT
+    """Its defaults fill what is missing in a stored stage, which does not name the network."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_defaults(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        network = values.get("model", cls.network)
+        if not isinstance(network, str):
+            return values  # the type of `model` is refused later, with its own message
+        if network not in DEFAULTS:
+            raise ValueError(f"--model: {wanted_one_of(DEFAULTS, network)}")
+        missing = {
+            key: default
+            for key, default in network_defaults(network, values).items()
+            if key in cls.model_fields and values.get(key) is None
+        }
+        return {**values, **missing}
+
 
 class BandSettings(Stage):
-    """From spectra to what the network sees."""
+    """From spectra to the input of the network."""
 
-    components: int = Field(default=30, ge=0)
-    """Whitened components; 0 keeps all bands, standardised."""
-    # left out of what is stored where it is the default: runs from before it keep their hashes
-    reduction: Literal["pca", "mnf"] = Field(default="pca", exclude_if=lambda value: value == "pca")
-    """Components by their variance, or by variance over noise, the minimum noise fraction."""
-    bands_from: Literal["train", "patches", "scene"] = "train"
-    """What the reduction is fitted on: training pixels, their patches, or the whole scene."""
-    standardise: bool = False
-    """Divide each band by its standard deviation before the PCA."""
+    components: int = Field(
+        30, ge=0, description="Components that the bands are reduced to; 0 keeps all bands."
+    )
+    # not stored where it is "pca": the hashes of runs from before this setting stay valid
+    reduction: Literal["pca", "mnf"] = Field(
+        exclude_if=lambda value: value == "pca",
+        description="Components ordered by variance (pca), or by signal to noise (mnf, minimum "
+        "noise fraction).",
+    )
+    bands_from: Literal["train", "patches", "scene"] = Field(
+        description="Spectra that the reduction is fitted on: the training pixels, all pixels of "
+        "their patches, or the whole scene (test pixels included)."
+    )
+    standardise: bool = Field(
+        False, description="Divide each band by its standard deviation before the PCA."
+    )
 
     @model_validator(mode="after")
     def _fits_the_reduction(self) -> BandSettings:
@@ -67,51 +95,86 @@ class BandSettings(Stage):
 
 
 class AugmentationSettings(Stage):
-    """How training images are changed at random, in this order; those scored never are."""
+    """Random changes of training images, in this order; images that are scored never change."""
 
-    pad: int = Field(4, ge=0)
-    """Pixels by which an image is padded before its size is cut out at a random place; 0: none."""
-    fill: Literal["reflect", "zero"] = "reflect"
-    """What the padding is filled with."""
-    mirror: Literal["alternating", "random", "none"] = "alternating"
-    """Left to right: every image in every other epoch, half of them at random, or none."""
-    cutout: int = Field(0, ge=0)
-    """Side in pixels of a square that is blanked; 0: none."""
-    mixup: float = Field(0.0, ge=0)
-    """Images are blended in shares of Beta(mixup, mixup); 0: none."""
+    pad: int = Field(
+        4, ge=0, description="Pixels added around an image before it is cropped at random; 0: off."
+    )
+    fill: Literal["reflect", "zero"] = Field(
+        "reflect", description="Content of the added pixels: the image's reflection, or zeros."
+    )
+    mirror: Literal["alternating", "random", "none"] = Field(
+        "alternating",
+        description="Mirror left to right: every image in every other epoch, half of the images "
+        "at random, or none.",
+    )
+    cutout: int = Field(
+        0, ge=0, description="Side in pixels of a random square set to zero; 0: off."
+    )
+    mixup: float = Field(
+        0.0, ge=0, description="Blend pairs of images with weights of Beta(mixup, mixup); 0: off."
+    )
 
 
 class LoopSettings(Stage):
-    """What the loop asks of scenes and of images. Defaults that differ stand in the subclasses."""
+    """Training settings that scenes and images share."""
 
-    epochs: int = Field(ge=1)
-    """Passes over the training part."""
-    optimiser: Optimiser
-    """AdamW, Adam, or SGD with Nesterov's momentum."""
-    momentum: float = Field(0.9, ge=0, lt=1)
-    """Of `sgd`; the others have moments of their own."""
-    learning_rate: float = Field(gt=0)
-    """The highest of the schedule; where none is given, one that suits the optimiser."""
-    weight_decay: float = Field(ge=0)
-    """AdamW's, or the L2 penalty of the others; with 0 AdamW is Adam."""
-    decay_on: Literal["all", "kernels"] = "all"
-    """`kernels` spares depthwise ones, BatchNorm and biases, which decay kills."""
-    schedule: Literal["one_cycle", "cosine", "constant"] = "one_cycle"
-    """One-cycle rises for `rise` of the steps, then falls along a cosine; cosine only falls."""
-    rise: float = Field(0.2, gt=0, lt=1)
-    """Share of the steps in which the learning rate of one-cycle rises."""
-    label_smoothing: float = Field(ge=0, lt=1)
-    """Share of the target spread over all classes."""
-    class_weights: Literal["none", "balanced"] = "none"
-    """`balanced` weighs a class by the inverse of its training pixels or images."""
-    ema: float = Field(0.0, ge=0, lt=1)
-    """Decay, a step, of averaged weights that are validated and kept instead; 0: none."""
-    batch: int = Field(128, ge=1)
-    """Patches (in patch mode) or images a step."""
-    patience: int | None = Field(default=None, ge=1)
-    """Stop after so many epochs without a better validation accuracy, keeping the best weights."""
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$")
-    """`auto` takes CUDA where there is one."""
+    epochs: int = Field(
+        ge=1, description=f"Passes over the training part; {PATCH_EPOCHS} by default in patch mode."
+    )
+    optimiser: Literal["adamw", "adam", "sgd"] = Field(
+        description="AdamW, Adam, or stochastic gradient descent with Nesterov momentum."
+    )
+    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of the optimiser sgd.")
+    learning_rate: float = Field(
+        gt=0, description="Highest learning rate; the default depends on the optimiser too."
+    )
+    weight_decay: float = Field(
+        ge=0,
+        description="Decoupled decay (adamw) or L2 penalty (adam, sgd) of the weights; the default "
+        "depends on the optimiser too.",
+    )
+    decay_on: Literal["all", "kernels"] = Field(
+        description="Weights that decay: all, or kernels and matrices except depthwise kernels "
+        "(BatchNorm and biases do not decay either)."
+    )
+    schedule: Literal["one_cycle", "cosine", "constant"] = Field(
+        "one_cycle",
+        description="Learning rate that rises, then falls along a cosine (one_cycle), only falls "
+        "(cosine), or stays (constant).",
+    )
+    rise: float = Field(
+        0.2,
+        gt=0,
+        lt=1,
+        description="Share of the steps in which the learning rate of one_cycle rises.",
+    )
+    label_smoothing: float = Field(
+        ge=0, lt=1, description="Share of the target probability spread evenly over all classes."
+    )
+    class_weights: Literal["none", "balanced"] = Field(
+        "none",
+        description="Weight of each class in the loss: equal, or the inverse of its training size.",
+    )
+    ema: float = Field(
+        ge=0,
+        lt=1,
+        description="Decay a step of averaged weights, which are validated and kept; 0: off.",
+    )
+    batch: int = Field(
+        128, ge=1, description="Images a step (2 or more), or patches a step in patch mode."
+    )
+    patience: int | None = Field(
+        None,
+        ge=1,
+        description="Epochs without better validation accuracy after which training stops and "
+        "keeps the best weights.",
+    )
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$",
+        description="auto, cpu, cuda, cuda:N or mps; auto takes CUDA if there is one.",
+    )
 
     @model_validator(mode="after")
     def _momentum_is_sgds(self) -> LoopSettings:
@@ -121,128 +184,114 @@ class LoopSettings(Stage):
 
 
 class TrainingSettings(LoopSettings):
-    """The loop on scenes: the defaults were chosen for whole-scene steps of HybridSN."""
+    """Training on scenes."""
 
-    # left out of what is stored where they are the default: runs from before them keep their hashes
-    optimiser: Optimiser = Field("adamw", exclude_if=lambda value: value == "adamw")
-    momentum: float = Field(0.9, ge=0, lt=1, exclude_if=lambda value: value == 0.9)
-    decay_on: Literal["all", "kernels"] = Field("all", exclude_if=lambda value: value == "all")
-    ema: float = Field(0.0, ge=0, lt=1, exclude_if=lambda value: value == 0)
-    label_smoothing: float = Field(0.05, ge=0, lt=1)
+    mode: Literal["dense", "patches"] = Field(
+        "dense",
+        description="Train on whole windows with the loss at the training pixels (dense), or on "
+        "one patch for each training pixel (patches).",
+    )
+    flips: bool = Field(True, description="Train on random flips and transposes.")
+    window: int = Field(
+        256,
+        ge=16,
+        description="Side in pixels of the windows in dense mode; a smaller scene is one window.",
+    )
 
-    mode: Literal["dense", "patches"] = "dense"
-    """Whole windows with the loss at training pixels, or one patch a training pixel."""
-    flips: bool = True
-    """Train on random flips and transposes."""
-    window: int = Field(256, ge=16)
-    """Side of the windows of dense training, in pixels; a smaller scene is one window."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _defaults(cls, values: Any) -> Any:
-        adaptive = {"learning_rate": 3e-3, "weight_decay": 1e-2}
-        of = {
-            "adamw": adaptive,
-            "adam": {**adaptive, "weight_decay": 0.0},
-            "sgd": {"learning_rate": 0.05, "weight_decay": 5e-4},
-        }
-        return _filled(values, of, "adamw", str(_of(values, "mode", "dense")))
+    @model_serializer(mode="wrap")
+    def _leave_out_newer(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave newer settings out at these values: the hashes of older runs stay valid."""
+        newer = {"optimiser": "adamw", "momentum": 0.9, "decay_on": "all", "ema": 0.0}
+        stored: dict[str, Any] = handler(self)
+        return {k: v for k, v in stored.items() if k not in newer or v != newer[k]}
 
 
 class ImageTrainingSettings(LoopSettings):
-    """The loop on images."""
+    """Training on images."""
 
-    optimiser: Optimiser = "sgd"
-    decay_on: Literal["all", "kernels"] = "kernels"
-    label_smoothing: float = Field(0.1, ge=0, lt=1)
-    ema: float = Field(0.999, ge=0, lt=1)
-    batch: int = Field(128, ge=2)
+    network = IMAGE_DEFAULT
 
-    @model_validator(mode="before")
+    @field_validator("batch")
     @classmethod
-    def _defaults(cls, values: Any) -> Any:
-        of = {
-            "adamw": {"learning_rate": 3e-3, "weight_decay": 1e-2},
-            "adam": {"learning_rate": 1e-3, "weight_decay": 0.0},
-            "sgd": {"learning_rate": 0.2, "weight_decay": 5e-4},
-        }
-        return _filled(values, of, "sgd", "images")
-
-
-def _of(values: Any, key: str, default: str) -> Any:
-    return values.get(key, default) if isinstance(values, dict) else default
-
-
-def _filled(values: Any, of: dict[str, dict[str, float]], optimiser: str, epochs: str) -> Any:
-    """`values` with the epochs, rate and decay that nobody gave."""
-    if not isinstance(values, dict):
-        return values
-    suit = of.get(str(_of(values, "optimiser", optimiser)), of[optimiser])
-    filled = {"epochs": EPOCHS.get(epochs, 1), **suit}
-    return {**values, **{k: v for k, v in filled.items() if values.get(k) is None}}
+    def _two_images(cls, batch: int) -> int:
+        if batch < 2:
+            raise ValueError(f"--batch: wanted 2 or more images, got {batch}")
+        return batch
 
 
 class ModelSettings(Stage):
     """Which network."""
 
-    model: str = "hybridsn"
-    variant: str
-    """Which kind of the network; where none is given, the network's own default."""
+    model: str = Field(
+        SCENE_DEFAULT,
+        description=f"Network: {', '.join(SCENE_NETWORKS)} for scenes; "
+        f"{', '.join(IMAGE_NETWORKS)} for images.",
+    )
+    variant: str = Field(
+        description="Variant of the network: "
+        + "; ".join(f"{', '.join(variants)} ({name})" for name, variants in VARIANTS.items())
+        + "."
+    )
+    # not stored where the network has none: the hashes of HybridSN's runs stay valid
+    width: float | None = Field(
+        default=None,
+        ge=0.05,
+        le=8,
+        exclude_if=lambda value: value is None,
+        description="Multiplier of the channels of every layer.",
+    )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _variant_of_the_model(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.get("variant") is None:
-            model = values.get("model", "hybridsn")
-            known = isinstance(model, str) and model in MODELS  # the rest build_model refuses
-            return {**values, "variant": default_variant(model) if known else ""}
-        return values
+    @model_validator(mode="after")
+    def _has_the_variant(self) -> ModelSettings:
+        if self.variant not in VARIANTS[self.model]:
+            wanted = wanted_one_of(VARIANTS[self.model], self.variant)
+            raise ValueError(f"--variant: {self.model}: {wanted}")
+        return self
 
 
 class SceneModelSettings(ModelSettings):
-    """Which network, for scenes; bands and classes are those of the scene."""
+    """Which network for scenes; bands and classes are those of the scene."""
 
-    # left out of what is stored where the network has none: HybridSN's runs keep their hashes
-    width: float | None = Field(default=None, exclude_if=lambda value: value is None)
-    """Multiplier of every layer's channels."""
-    receptive_field: int | None = Field(default=None, exclude_if=lambda value: value is None)
-    """Odd side in pixels of what the class of a pixel is decided by."""
+    receptive_field: int | None = Field(
+        default=None,
+        ge=1,
+        le=49,
+        exclude_if=lambda value: value is None,
+        description="Odd side in pixels of the neighbourhood that decides the class of a pixel.",
+    )
 
     @model_validator(mode="before")
     @classmethod
-    def _shape_of_the_model(cls, values: Any) -> Any:
-        model = _of(values, "model", "hybridsn")
-        if not isinstance(values, dict) or not isinstance(model, str) or model not in SCENE_MODELS:
+    def _only_its_own_shape(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
             return values
-        own = scene_shape(model)
-        for key in ("width", "receptive_field"):
-            if values.get(key) is not None and key not in own:
+        network = str(values.get("model", SCENE_DEFAULT))
+        for key in ("width", "receptive_field") if network in DEFAULTS else ():
+            if values.get(key) is not None and key not in DEFAULTS[network]:
                 raise ValueError(
-                    f"--{key.replace('_', '-')}: does not go with {model}, where it is fixed; "
-                    "leave it out"
+                    f"{_flag(key)}: does not go with {network}, where it is fixed; leave it out"
                 )
-        given = {k: v for k, v in values.items() if v is not None}
-        return {**own, **given}
+        return values
 
     @property
     def shape(self) -> dict[str, Any]:
         """Arguments of the network's class that decide its shape."""
-        of_some = {"width": self.width, "receptive_field": self.receptive_field}
-        return {"variant": self.variant, **{k: v for k, v in of_some.items() if v is not None}}
+        return self.model_dump(exclude={"model"})
 
 
 class ImageModelSettings(ModelSettings):
-    """Which network, for images; channels and classes are those of the images."""
+    """Which network for images; channels and classes are those of the images."""
 
-    width: float = 1.0
-    """Multiplier of every layer's channels."""
-    activation: Literal["relu6", "relu"] = "relu6"
-    small_images: bool = True
-    """Strides for 32x32 pixels; without it those for 224x224."""
+    activation: Literal["relu6", "relu"] = Field(
+        "relu6", description="Activation function of every layer."
+    )
+    small_images: bool = Field(
+        True, description="Strides for images of 32x32 pixels; otherwise those for 224x224."
+    )
 
 
 class Settings(Stage):
-    """Everything that a training run on a scene depends on beside data, split and seed."""
+    """All settings of a training run on a scene; data, split and seed are stored beside them."""
 
     model: SceneModelSettings
     bands: BandSettings
@@ -250,27 +299,25 @@ class Settings(Stage):
 
 
 class ImageSettings(Stage):
-    """The same of a training run on images."""
+    """All settings of a training run on images."""
 
     model: ImageModelSettings
     augmentation: AugmentationSettings
     training: ImageTrainingSettings
 
 
-STAGES: dict[str, type[Stage]] = {
-    "model": SceneModelSettings,
-    "bands": BandSettings,
-    "training": TrainingSettings,
-}
-IMAGE_STAGES: dict[str, type[Stage]] = {
-    "model": ImageModelSettings,
-    "augmentation": AugmentationSettings,
-    "training": ImageTrainingSettings,
-}
+STAGES: dict[str, Any] = {k: f.annotation for k, f in Settings.model_fields.items()}
+IMAGE_STAGES: dict[str, Any] = {k: f.annotation for k, f in ImageSettings.model_fields.items()}
+
+
+def setting_fields() -> dict[str, FieldInfo]:
+    """Every setting of scenes and of images, by name."""
+    stages = (*STAGES.values(), *IMAGE_STAGES.values())
+    return {name: field for stage in stages for name, field in stage.model_fields.items()}
 
 
 def settings(**values: Any) -> Any:
-    """Settings from flat keywords, each put into the stage that has it.
+    """Settings from flat keywords; each goes into the stage that has it.
 
     >>> settings(components=15, epochs=10).training.epochs
     10
@@ -278,67 +325,75 @@ def settings(**values: Any) -> Any:
     'sgd'
 
     Returns:
-        `ImageSettings` where `model` classifies images, else `Settings`.
+        `ImageSettings` if `model` classifies images, else `Settings`.
 
     Raises:
-        SettingsError: an unknown name, one that does not fit the network, or a value out of range.
+        SettingsError: an unknown name, a setting that does not go with the network, or a value out
+            of range.
     """
-    model = values.get("model", "hybridsn")
-    images = isinstance(model, str) and model in IMAGE_MODELS
+    model = values.get("model", SCENE_DEFAULT)
+    images = isinstance(model, str) and model in IMAGE_NETWORKS
     own, others = (IMAGE_STAGES, STAGES) if images else (STAGES, IMAGE_STAGES)
+    if isinstance(model, str):  # otherwise the type of `model` is refused below
+        if model not in DEFAULTS:
+            raise SettingsError(f"--model: {wanted_one_of(DEFAULTS, model)}")
+        defaults = network_defaults(model, values)
+        values |= {k: v for k, v in defaults.items() if values.get(k) is None}
     stages: dict[str, dict[str, Any]] = {name: {} for name in own}
-    for key, value in _suited(model, values).items():
-        homes = [name for name, stage in own.items() if key in stage.model_fields]
-        if not homes:
-            if any(key in stage.model_fields for stage in others.values()):
-                flag, what = key.replace("_", "-"), "images" if images else "scenes"
-                raise SettingsError(
-                    f"--{flag}: does not go with {model}, which classifies {what}; leave it out"
-                )
-            known = ", ".join(k for stage in own.values() for k in stage.model_fields)
-            raise SettingsError(f"{key}: no such setting; wanted one of {known}")
-        stages[homes[0]][key] = value
+    for key, value in values.items():
+        home = next((name for name, stage in own.items() if key in stage.model_fields), None)
+        if home is not None:
+            stages[home][key] = value
+        elif any(key in stage.model_fields for stage in others.values()):
+            kind = "images" if images else "scenes"
+            raise SettingsError(
+                f"{_flag(key)}: does not go with {model}, which classifies {kind}; leave it out"
+            )
+        else:
+            names = [name for stage in own.values() for name in stage.model_fields]
+            raise SettingsError(
+                f"{key}: unknown setting; wanted one of {', '.join(names)}"
+                f"{did_you_mean(key, names)}"
+            )
     return checked_settings(stages)
 
 
-def _suited(model: Any, values: dict[str, Any]) -> dict[str, Any]:
-    """`values` with the network's own defaults where nobody gave any.
-
-    Not part of the models above: what is stored says all that differs from theirs.
-    """
-    if not isinstance(model, str) or model not in SUITED:
-        return values
-    suited = dict(SUITED[model])
-    dense = values.get("mode") in (None, "dense")
-    if not dense:
-        suited.pop("epochs", None)
-    if not dense or values.get("optimiser") not in (None, "adamw"):
-        suited.pop("learning_rate", None)
-    return {**values, **{k: v for k, v in suited.items() if values.get(k) is None}}
-
-
-def flat_settings(chosen: Settings | ImageSettings) -> dict[str, Any]:
-    """The flat keywords that `settings` makes these of."""
-    return {key: value for _, stage in chosen for key, value in stage}
+def flat_settings(nested: Settings | ImageSettings) -> dict[str, Any]:
+    """The flat keywords from which `settings` makes these settings."""
+    return {key: value for _, stage in nested for key, value in stage}
 
 
 def checked_settings(stages: Mapping[str, Any]) -> Any:
     """Settings from nested ones, as a manifest holds them.
 
     Returns:
-        `ImageSettings` where the network classifies images, else `Settings`.
+        `ImageSettings` if the network classifies images, else `Settings`.
 
     Raises:
         SettingsError: an unknown name, or a value out of range.
     """
     model = stages.get("model") if isinstance(stages, Mapping) else None
     name = model.get("model") if isinstance(model, Mapping) else None
-    kind = ImageSettings if isinstance(name, str) and name in IMAGE_MODELS else Settings
+    kind = ImageSettings if isinstance(name, str) and name in IMAGE_NETWORKS else Settings
     try:
         return kind.model_validate(stages)
     except ValidationError as error:
-        first = error.errors()[0]
-        flag = str(first["loc"][-1] if first["loc"] else "settings").replace("_", "-")
-        if first["type"] == "value_error":
-            raise SettingsError(first["msg"].removeprefix("Value error, ")) from error
-        raise SettingsError(f"--{flag}: {first['msg']}, got {first['input']!r}") from error
+        raise SettingsError(_message(error)) from error
+
+
+def _message(error: ValidationError) -> str:
+    """The first error, by the flag that it is about."""
+    first = error.errors()[0]
+    if first["type"] == "value_error":
+        return first["msg"].removeprefix("Value error, ")
+    key = str(first["loc"][-1] if first["loc"] else "settings")
+    hint = ""
+    if first["type"] == "literal_error":
+        hint = did_you_mean(first["input"], get_args(setting_fields()[key].annotation))
+    elif first["type"] == "extra_forbidden":
+        hint = did_you_mean(key, setting_fields())
+    return f"{_flag(key)}: {first['msg']}, got {first['input']!r}{hint}"
+
+
+def _flag(key: str) -> str:
+    return f"--{key.replace('_', '-')}"

@@ -1,7 +1,7 @@
-"""Settings by name: a TOML file each, which opens with its command, score, time and machine.
+"""Settings by name: one TOML file a recipe, which opens with its command, score, time and machine.
 
-A recipe holds settings and nothing else; data, split, seed and place stay with who runs it. What is
-given beside a recipe overrides it.
+A recipe holds settings only; data, split, seed and folder are chosen when it is run. Settings given
+beside a recipe override it.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from spectrolite.errors import SettingsError
-from spectrolite.training.settings import IMAGE_STAGES, STAGES
+from spectrolite.errors import SettingsError, did_you_mean
+from spectrolite.training.settings import setting_fields
 
 FOLDER = Path(__file__).parent
 
@@ -31,8 +31,8 @@ def read_recipe(name: str | Path) -> dict[str, Any]:
         name: one of `recipe_names`, or a path that ends in `.toml`.
 
     Raises:
-        SettingsError: no such recipe, no TOML, or a key that is no setting. Values are checked by
-            `train`, against the network that it trains.
+        SettingsError: no such recipe, not TOML, or an unknown key. `train` checks the values, for
+            the network that it trains.
     """
     path = Path(name)
     if path.suffix != ".toml":
@@ -40,19 +40,19 @@ def read_recipe(name: str | Path) -> dict[str, Any]:
         if str(name) not in recipe_names():
             raise SettingsError(
                 f"--recipe: wanted one of {', '.join(recipe_names())}, or a path that ends in "
-                f".toml, got {str(name)!r}"
+                f".toml, got {str(name)!r}{did_you_mean(str(name), recipe_names())}"
             )
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"--recipe: {path}: cannot be read ({error.strerror})") from error
     except ValueError as error:
-        raise SettingsError(f"--recipe: {path}: no TOML ({error})") from error
-    stages = (*STAGES.values(), *IMAGE_STAGES.values())
-    known = list(dict.fromkeys(key for stage in stages for key in stage.model_fields))
+        raise SettingsError(f"--recipe: {path}: not TOML ({error})") from error
+    names = list(setting_fields())
     for key in content:
-        if key not in known:
+        if key not in names:
             raise SettingsError(
-                f"--recipe: {path}: no such setting: {key}; wanted some of {', '.join(known)}"
+                f"--recipe: {path}: unknown setting {key}; wanted some of {', '.join(names)}"
+                f"{did_you_mean(key, names)}"
             )
     return content

@@ -1,0 +1,241 @@
+"""The flags that name data, and the data read from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from spectrolite.cli.options import messages, optional, plain, switch
+from spectrolite.errors import SettingsError, did_you_mean
+
+WORDS = ("bad", "constant", "noisy")  # of readers.scenes.open, which takes a second to import
+
+SCENE_READING = {
+    "scene_key": optional(str, "Name of the array in the scene's file.", "the only cube in it"),
+    "drop_bands": optional(
+        str,
+        "Bands of --scene to leave out, counted from 0, as 3,7-9; or one of the words bad (marked "
+        "in the file), constant and noisy.",
+        "none",
+        metavar="BANDS",
+    ),
+}
+LABELS_READING = {
+    "labels_key": optional(
+        str, "Name of the array in the labels' file, or number of the band.", "the only map in it"
+    ),
+    "class_field": optional(
+        str,
+        "Column of --labels that holds the class (polygons, points, .csv).",
+        "the only one that can",
+    ),
+    "layer": optional(str, "Layer of --labels, if it has several.", "the only one"),
+}
+
+SOURCE = {
+    "data": optional(
+        str, "Data set by name; `spectrolite data` lists the names.", "none: give files"
+    ),
+    "root": optional(Path, "Folder that already holds the files of --data.", "the download cache"),
+    "mirror_url": optional(
+        str, "Another address to download a scene of --data from.", "the publisher's", metavar="URL"
+    ),
+    "scene": optional(
+        list[Path],
+        "Scene file: ENVI, GeoTIFF, .npy, .mat, HDF5, NetCDF or Zarr. Repeat the flag for several "
+        "scenes.",
+        "none: give --data",
+    ),
+    "labels": optional(
+        list[Path],
+        "Labels of --scene: .npy, .mat, a raster, polygons (.gpkg, .shp, ...) or .csv. For several "
+        "scenes in the same order.",
+        "none: give --data",
+    ),
+    **SCENE_READING,
+    **LABELS_READING,
+    "scale": switch("--scale", "Apply the scale factor stored in --scene."),
+}
+"""Where a scene and its labels come from."""
+
+TRAINING_SOURCE = {
+    **SOURCE,
+    "leave_in_file": switch(
+        "--leave-in-file",
+        "Do not load --scene whole: read the windows that hold training pixels. For scenes larger "
+        "than memory.",
+    ),
+    "images": optional(
+        Path, "Images: a folder with one folder for each class, or an archive of it.", "none"
+    ),
+    "image_size": optional(
+        int, "Side in pixels to which --images are resized.", "their own size, if all share one"
+    ),
+    "skip_damaged": switch(
+        "--skip-damaged", "Leave out --images that cannot be read, and list them."
+    ),
+}
+"""Where a scene and its labels, or images, come from."""
+
+RELOCATED = {
+    "scene": optional(
+        list[Path],
+        "The run's scene, if the file has moved. Repeat the flag for several, in the run's order.",
+        "where the run read it",
+    ),
+    "labels": optional(
+        list[Path], "The run's labels, if the file has moved; likewise.", "where the run read them"
+    ),
+    "images": optional(Path, "The run's images, if they have moved.", "where the run read them"),
+}
+"""The data of a run whose files are elsewhere now."""
+
+_GOES_WITH = {
+    **dict.fromkeys(("root", "mirror_url"), "--data"),
+    **dict.fromkeys(("image_size", "skip_damaged"), "--images"),
+}  # every other flag goes with --scene
+
+
+def flags_given(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """The flags that were given: not None, off or empty."""
+    return {k: v for k, v in flags.items() if not (v is None or v is False or v in ("", []))}
+
+
+def band_numbers(text: str) -> tuple[int | str, ...]:
+    """`3,7-9,bad` as 3, 7, 8, 9 and the word."""
+    bands: list[int | str] = []
+    for part in filter(None, text.split(",")):
+        if part in WORDS:
+            bands.append(part)
+            continue
+        first, _, last = part.partition("-")
+        if not first.isdecimal() or (last and not last.isdecimal()):
+            raise SettingsError(
+                f"--drop-bands: wanted numbers and ranges as 3,7-9, or {', '.join(WORDS)}, "
+                f"got {text!r}{did_you_mean(part, WORDS)}"
+            )
+        bands.extend(range(int(first), int(last or first) + 1))
+    return tuple(bands)
+
+
+def load_data(flags: Mapping[str, Any], *, takes_images: bool = False) -> tuple[Any, Any]:
+    """Scene and labels, or images and test images, from the flags of `SOURCE` that are given."""
+    source = _source(flags, takes_images)
+    if source == "--data":
+        return _named_data(flags)
+    if source == "--images":
+        return _image_files(flags)
+    return _scene_files(flags)
+
+
+def _source(flags: Mapping[str, Any], takes_images: bool) -> str:
+    """The one flag that names the data; every other flag must go with it."""
+    sources = [key for key in ("data", "scene", "images") if key in flags]
+    if len(sources) != 1 or ("scene" in flags) != ("labels" in flags):
+        or_images = ", or --images DIR" if takes_images else ""
+        raise SettingsError(f"give --data NAME, or --scene FILE and --labels FILE{or_images}")
+    source = f"--{sources[0]}"
+    for key in flags:
+        owner = _GOES_WITH.get(key, "--scene")
+        if key != sources[0] and owner != source:
+            raise SettingsError(f"--{key.replace('_', '-')} goes with {owner}, not with {source}")
+    return source
+
+
+def _named_data(flags: Mapping[str, Any]) -> tuple[Any, Any]:
+    from spectrolite.data.labels import Labels
+    from spectrolite.datasets import catalog
+
+    scene, labels = catalog.load(
+        flags["data"],
+        flags.get("root"),
+        flags.get("mirror_url"),
+        tell=lambda text: messages.print(plain(text), soft_wrap=True),
+    )
+    if isinstance(labels, Labels):
+        labels = labels.on(scene)
+        _print_notes(labels)
+    return scene, labels
+
+
+def _image_files(flags: Mapping[str, Any]) -> tuple[Any, Any]:
+    from spectrolite.readers.images.folders import read_images
+
+    sets = read_images(flags["images"], flags.get("image_size"), bool(flags.get("skip_damaged")))
+    for images in filter(None, sets):
+        for file in images.skipped:
+            messages.print(f"left out: {plain(file)}", soft_wrap=True)
+    return sets
+
+
+def _scene_files(flags: Mapping[str, Any]) -> tuple[Any, Any]:
+    from spectrolite.data.scene_sets import several
+
+    scenes, labels = flags["scene"], flags["labels"]
+    if len(scenes) != len(labels):
+        raise SettingsError(
+            f"--labels: {len(scenes)} scenes want as many files of labels, in the order of "
+            f"--scene, got {len(labels)}"
+        )
+    pairs = [_read_pair(one, other, flags) for one, other in zip(scenes, labels, strict=True)]
+    if len(pairs) == 1:
+        return pairs[0]
+    return several([scene for scene, _ in pairs], [labels for _, labels in pairs])
+
+
+def _read_pair(scene: Path, labels: Path, flags: Mapping[str, Any]) -> tuple[Any, Any]:
+    """A scene and its labels from files."""
+    from spectrolite import readers
+
+    key = flags.get("scene_key")
+    drop_bands = band_numbers(flags.get("drop_bands", ""))
+    for note in readers.open_cube(scene, key).notes:
+        messages.print(plain(f"{scene}: {note}"), soft_wrap=True)
+    read = readers.open_scene if "leave_in_file" in flags else readers.read_scene
+    loaded = read(scene, key, drop_bands, scale="scale" in flags)
+    return loaded, labels_on(loaded, labels, flags)
+
+
+def labels_on(scene: Any, labels: Path, flags: Mapping[str, Any]) -> Any:
+    """Labels from a file on the scene's grid; the notes of reading them are printed."""
+    from spectrolite import readers
+
+    read = readers.read_labels(
+        labels,
+        flags.get("labels_key"),
+        scene=scene,
+        layer=flags.get("layer"),
+        class_field=flags.get("class_field"),
+    )
+    _print_notes(read)
+    return read
+
+
+def _print_notes(labels: Any) -> None:
+    for note in labels.notes:
+        messages.print(f"{plain(labels.name)}: {plain(note)}", soft_wrap=True)
+
+
+def relocated_data(
+    run: Path, scene: Any, labels: Any, images: Any, *, check: bool = True
+) -> tuple[Any, Any]:
+    """The data of a run from the flags of `RELOCATED`, read as the run read them.
+
+    (None, None) without such a flag: the verb then reads the run's own files.
+    """
+    from spectrolite.runs.run_folder import ImageRun, any_run
+
+    scene, labels = scene or None, labels or None
+    if scene is None and labels is None and images is None:
+        return None, None
+    opened = any_run(run)
+    on_images = isinstance(opened, ImageRun)
+    if images is not None and (scene is not None or labels is not None or not on_images):
+        raise SettingsError("--images: goes with runs on images, without --scene and --labels")
+    if images is None and (scene is None or labels is None or on_images):
+        raise SettingsError("give both --scene and --labels, or neither")
+    places: tuple[Any, ...] = (scene, labels) if images is None else (images,)
+    data: tuple[Any, Any]
+    data = opened.data(*places) if check else opened.unchecked_data(*places)
+    return data
