@@ -20,8 +20,8 @@ def passages(page: str) -> list[str]:
 def numbers_near(page: str, *words: str) -> list[str]:
     """The numbers of the one passage that holds all the words, in their order.
 
-    >>> numbers_near("LICENSE", "Apache License", "Version")
-    ['2.0', '2004']
+    >>> numbers_near("README.md", "Python", "or newer")
+    ['3.11']
     """
     found = [p for p in passages(page) if all(word.lower() in p.lower() for word in words)]
     assert len(found) == 1, f"{page}: {len(found)} passages hold {', '.join(words)}"

@@ -129,7 +129,7 @@ def test_the_graph_leaves_out_the_bands_that_its_run_left_out(
         sl.classify(model, replace(field, wavelengths_nm=(*nm[:8], 485.0, *nm[9:])))
     assert str(other.value) == (
         "field: other wavelengths than the model's: 1 of 16 bands are more than 1 nm off, the "
-        "first being 6, from 0: wanted 480 nm, got 485 nm; drop bands with --drop-bands, or "
+        "first is band 6, from 0: wanted 480 nm, got 485 nm; drop bands with --drop-bands, or "
         "interpolate with --match-wavelengths"
     )
     with pytest.raises(SettingsError) as match:
