@@ -98,8 +98,8 @@ def benchmark(
         )
     finally:
         torch.set_num_threads(before)
-    rows = zip(paths, loaded, load_and_memory, one, many, strict=True)
-    result = Benchmark(tuple(_measured(*row) for row in rows), threads, repeats, _machine())
+    rows = map(_measured, paths, loaded, load_and_memory, one, many)
+    result = Benchmark(tuple(rows), threads, repeats, _machine())
     if files[0] is not None:
         write_text(files[0], result.to_json() + "\n")
     if files[1] is not None:
@@ -183,14 +183,10 @@ def peak_mib() -> float:
 
 
 def _measured(
-    path: Path,
-    model: Model,
-    load_and_memory: tuple[float, float],
-    one: Timing,
-    many: Timing,
+    path: Path, model: Model, load_and_memory: tuple[float, float], one: Timing, many: Timing
 ) -> Measured:
     if isinstance(model, Exported):
-        config: Any = model.config.scene or model.config.images
+        config: Any = model.config.network
         files = [path / name for name in FILES[model.config.exported]]
         backend, precision = BACKENDS[model.config.exported], model.config.precision
     else:

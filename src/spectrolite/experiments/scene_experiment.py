@@ -219,8 +219,7 @@ def _evaluate(
         machine=training.machine,
         flips=of_flips,
     )
-    notes = (*report.notes, *(one.note for one in pruned))
-    report = report.model_copy(update={"notes": notes})
+    report = report.model_copy(update={"notes": (*report.notes, *(p.note for p in pruned))})
     report.save(folder / "report.json")
     write_card(report, bundle.sha256, folder / "bundle")
     if isinstance(scene, SceneSet):  # the files may have had other names before

@@ -53,28 +53,21 @@ class ImageSources(Record):
     test: Source
 
 
-class _Training(Record):
-    """What a run is trained with; the same again gives the same bits."""
+class SceneTraining(Record):
+    """What a run on scenes is trained with; the same again gives the same bits."""
 
     format: int = MANIFEST_FORMAT
     date: str
     command: list[str]
-    settings: Settings | ImageSettings
+    settings: Settings
     seed: int = Field(ge=0)
-    data: SceneSources | ImageSources
+    data: SceneSources
+    scene_sha256: str
+    labels_sha256: str
     split: SplitRecord
     split_sha256: str
     versions: dict[str, str]
     machine: dict[str, str | int]
-
-
-class SceneTraining(_Training):
-    """What a run on scenes is trained with."""
-
-    settings: Settings
-    data: SceneSources
-    scene_sha256: str
-    labels_sha256: str
 
     @property
     def data_sha256(self) -> dict[str, str | None]:
@@ -86,13 +79,21 @@ class SceneTraining(_Training):
         return Manifest(**{k: getattr(self, k) for k in SceneTraining.model_fields}, **results)
 
 
-class ImageTraining(_Training):
+class ImageTraining(Record):
     """What a run on images is trained with."""
 
+    format: int = MANIFEST_FORMAT
+    date: str
+    command: list[str]
     settings: ImageSettings
+    seed: int = Field(ge=0)
     data: ImageSources
     images_sha256: str
     test_sha256: str | None
+    split: SplitRecord
+    split_sha256: str
+    versions: dict[str, str]
+    machine: dict[str, str | int]
 
     @property
     def data_sha256(self) -> dict[str, str | None]:
