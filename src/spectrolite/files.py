@@ -43,10 +43,15 @@ def naming(path: Path) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, str(path)) from error  # of the same subclass
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text as UTF-8, all of it or nothing."""
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write `content`, all of it or nothing."""
-    with whole_file(path) as part:
-        part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(content, indent=2) + "\n")
 
 
 def read_json(path: Path, newest: int, remedy: str = "train again") -> dict[str, Any]:
@@ -54,13 +59,7 @@ def read_json(path: Path, newest: int, remedy: str = "train again") -> dict[str,
 
     Args:
         path: the file.
-        newest: the newest format that can be read.
-        remedy: what to do if the file is damaged.
-
-    Args:
-        path: the file.
         newest: the newest format that this version reads.
-        schema: what the object must be; default: any.
         remedy: the end of the message about a damaged file.
 
     Raises:

@@ -232,8 +232,8 @@ def _replaced(out: Path) -> Path:
 
 def _others(folder: Path, names: Collection[str]) -> bool:
     """Whether a folder holds anything but `names` and files that were being written."""
-    found = {path.name for path in folder.iterdir()}
-    return any(name not in names and not name.startswith(".part.") for name in found)
+    present = {path.name for path in folder.iterdir()}
+    return any(name not in names and not name.startswith(".part.") for name in present)
 
 
 @contextmanager

@@ -104,8 +104,6 @@ def test_a_map_is_opened_with_all_that_it_says(classes: NDArray[np.uint8], tmp_p
     assert made.counts == dict(zip(ids.tolist(), counts.tolist(), strict=True))
     assert made.tags["MODEL"] == "abc"
     assert np.array_equal(made.classes, classes)
-    for step in (1, 3, 7, 300):
-        assert np.array_equal(made.thinned(step), classes[::step, ::step])
     rows, cols = np.random.default_rng(2).integers(0, (ROWS, COLS), (50, 2)).T
     assert np.array_equal(made.at(rows, cols), classes[rows, cols])
 

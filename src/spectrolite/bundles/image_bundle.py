@@ -19,7 +19,7 @@ from torch import Tensor
 
 from spectrolite.data.images import check_class_names
 from spectrolite.errors import ImagesError
-from spectrolite.files import whole_file
+from spectrolite.files import whole_file, write_text
 from spectrolite.hashing import array_sha256
 from spectrolite.models import ImageNetwork, build_image_model
 from spectrolite.models.weights import load_weights, network_weights
@@ -86,8 +86,7 @@ class ImageBundle:
         state |= {"pixels.mean": self.mean.contiguous(), "pixels.std": self.std.contiguous()}
         with whole_file(folder / "model.safetensors") as part:
             part.write_bytes(save(state))
-        with whole_file(folder / "config.json") as part:
-            part.write_text(self.config.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        write_text(folder / "config.json", self.config.model_dump_json(indent=2) + "\n")
 
 
 def trained_image_bundle(

@@ -20,16 +20,18 @@ from spectrolite.models import IMAGE_MODELS
 MANIFEST_FORMAT = 1  # of a run's manifest.json, which holds the hash of the bundle's weights
 
 
+AnyBundle = Bundle | ImageBundle
+
+
 class HasBundle(Protocol):
     """A value that has a trained model, as a run does."""
 
     @property
-    def bundle(self) -> Any:
-        """The trained model, a `Bundle` or an `ImageBundle`."""
+    def bundle(self) -> AnyBundle:
+        """The trained model."""
         ...
 
 
-AnyBundle = Bundle | ImageBundle
 AnyModel = AnyBundle | HasBundle | str | Path
 
 Built = TypeVar("Built", Bundle, ImageBundle)
@@ -45,7 +47,11 @@ def load_bundle(path: str | Path) -> Any:
         RunError: not a folder, or a file in it is missing, damaged, of a newer version, or its
             weights do not fit the network that it names.
     """
-    folder = Path(path)
+    return _bundle_in(Path(path))
+
+
+def _bundle_in(folder: Path) -> AnyBundle:
+    """The model in the folder of a run or a bundle."""
     return _read_bundle(folder / "bundle" if (folder / "bundle").is_dir() else folder)
 
 
@@ -108,14 +114,12 @@ def any_bundle(model: AnyModel) -> AnyBundle:
     if isinstance(model, Bundle | ImageBundle):
         return model
     if not isinstance(model, str | Path):
-        bundle: AnyBundle = model.bundle
-        return bundle
-    manifest = Path(model) / "manifest.json"
-    if manifest.is_file():
-        content = read_json(manifest, MANIFEST_FORMAT)
-        return bundle_of_run(Path(model), content.get("weights_sha256", ""))
-    loaded: AnyBundle = load_bundle(model)
-    return loaded
+        return model.bundle
+    folder = Path(model)
+    if (folder / "manifest.json").is_file():
+        content = read_json(folder / "manifest.json", MANIFEST_FORMAT)
+        return bundle_of_run(folder, content.get("weights_sha256", ""))
+    return _bundle_in(folder)
 
 
 def any_model(model: AnyModel | Exported) -> AnyBundle | Exported:

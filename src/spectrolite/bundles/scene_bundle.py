@@ -19,7 +19,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from spectrolite.data.labels import MAX_ID
-from spectrolite.files import whole_file
+from spectrolite.files import whole_file, write_text
 from spectrolite.hashing import array_sha256
 from spectrolite.models import SceneNetwork, build_scene_model, scene_shape
 from spectrolite.models.dense_form import dense
@@ -106,8 +106,7 @@ class Bundle:
             state[f"bands.{key}"] = torch.from_numpy(array)
         with whole_file(folder / "model.safetensors") as part:
             part.write_bytes(save(state))
-        with whole_file(folder / "config.json") as part:
-            part.write_text(self.config.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        write_text(folder / "config.json", self.config.model_dump_json(indent=2) + "\n")
 
 
 def trained_bundle(config: Config, bands: Bands, net: SceneNetwork) -> Bundle:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +30,7 @@ from spectrolite.data.scene import Scene
 from spectrolite.deploy.benchmark_result import BATCH, Benchmark, Measured, Timing, plot
 from spectrolite.deploy.timing import seconds_in_turns
 from spectrolite.errors import RunError, SettingsError
-from spectrolite.files import whole_file
+from spectrolite.files import write_text
 from spectrolite.machine import int8_path
 from spectrolite.mapping.image_inference import config_of, predict
 from spectrolite.mapping.scene_inference import classify_scene
@@ -98,11 +98,10 @@ def benchmark(
         )
     finally:
         torch.set_num_threads(before)
-    rows = zip(paths, loaded, load_and_memory, one, many, strict=True)
-    result = Benchmark(tuple(_measured(*row) for row in rows), threads, repeats, _machine())
+    rows = map(_measured, paths, loaded, load_and_memory, one, many)
+    result = Benchmark(tuple(rows), threads, repeats, _machine())
     if files[0] is not None:
-        with whole_file(files[0]) as part:
-            part.write_text(result.to_json() + "\n", encoding="utf-8")
+        write_text(files[0], result.to_json() + "\n")
     if files[1] is not None:
         plot(result, files[1])
     return result
@@ -116,21 +115,16 @@ def open_model(path: Path, threads: int) -> Model:
 def tasks_of(model: Model, side: int) -> tuple[Call, Call]:
     """The two tasks that are timed: one image and 64 images, or one pixel and a whole scene."""
     generator = np.random.default_rng(0)
-    if not _on_scenes(model):
-        network = cast(ImageBundle | Exported, model)
-        shape = (BATCH, *config_of(network).input_shape)
+    if isinstance(model, ImageBundle) or (isinstance(model, Exported) and model.config.images):
+        shape = (BATCH, *config_of(model).input_shape)
         pixels = generator.integers(0, 256, shape, dtype=np.uint8)
-        return lambda: predict(network, pixels[:1], "cpu"), lambda: predict(network, pixels, "cpu")
-    if isinstance(model, Exported):
-        bands = len(cast(tuple[float, ...], model.config.padding))
-    else:
-        bands = len(cast(Bundle, model).bands.mean)
+        return lambda: predict(model, pixels[:1], "cpu"), lambda: predict(model, pixels, "cpu")
+    bands = len(model.config.padding or () if isinstance(model, Exported) else model.bands.mean)
     cube = generator.integers(0, 10_000, (side, side, bands), dtype=np.uint16)
-    scenes = Scene(cube[:1, :1], name="pixel"), Scene(cube, name="scene")
-    maps = cast(Bundle | Exported, model)
+    pixel, scene = Scene(cube[:1, :1], name="pixel"), Scene(cube, name="scene")
     return (
-        lambda: classify_scene(maps, scenes[0], device="cpu"),
-        lambda: classify_scene(maps, scenes[1], device="cpu"),
+        lambda: classify_scene(model, pixel, device="cpu"),
+        lambda: classify_scene(model, scene, device="cpu"),
     )
 
 
@@ -189,14 +183,10 @@ def peak_mib() -> float:
 
 
 def _measured(
-    path: Path,
-    model: Model,
-    load_and_memory: tuple[float, float],
-    one: Timing,
-    many: Timing,
+    path: Path, model: Model, load_and_memory: tuple[float, float], one: Timing, many: Timing
 ) -> Measured:
     if isinstance(model, Exported):
-        config: Any = model.config.scene or model.config.images
+        config: Any = model.config.network
         files = [path / name for name in FILES[model.config.exported]]
         backend, precision = BACKENDS[model.config.exported], model.config.precision
     else:

@@ -67,19 +67,16 @@ def fine_tuned(
         TrainingError: the loss became NaN or infinite.
     """
     net: Any = copy.deepcopy(bundle.network)
-    epochs = settings.training.epochs
     _, order, dropout, _ = seeds(seed)
 
-    def report_epoch(epoch: Epoch) -> None:
-        on_epoch(epoch, epochs)
+    def listen(epoch: Epoch) -> None:
+        on_epoch(epoch, settings.training.epochs)
 
     if isinstance(bundle, ImageBundle):
-        log = fit_images(
-            net, split, bundle.mean, bundle.std, settings, order, dropout, report_epoch
-        )
+        log = fit_images(net, split, bundle.mean, bundle.std, settings, order, dropout, listen)
     else:
         reduced = bundle.bands.reduce(data[0].cube, data[0].valid)
-        log = fit_scene(net, reduced, split, settings.training, order, dropout, report_epoch)
+        log = fit_scene(net, reduced, split, settings.training, order, dropout, listen)
     return replace(bundle, network=net.cpu()), log
 
 

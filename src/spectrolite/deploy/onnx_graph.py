@@ -68,8 +68,7 @@ def onnx_bytes(bundle: Bundle | ImageBundle, dropped: tuple[int, ...]) -> bytes:
                 node.name = name.removesuffix(".weight").removeprefix(NETWORK)
     for message in (proto, proto.graph, *proto.graph.node, *proto.graph.initializer):
         del message.metadata_props[:]  # paths of the machine that exported it
-    content: bytes = proto.SerializeToString(deterministic=True)
-    return content
+    return bytes(proto.SerializeToString(deterministic=True))
 
 
 @contextmanager

@@ -73,8 +73,7 @@ def float16_weights(onnx_content: bytes) -> bytes:
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
-    content: bytes = model.SerializeToString(deterministic=True)
-    return content
+    return bytes(model.SerializeToString(deterministic=True))
 
 
 def int8_onnx(onnx_content: bytes, batches: Batches, kept: Sequence[str], channel: bool) -> bytes:
@@ -128,8 +127,6 @@ def int8_openvino(onnx_content: bytes, batches: Batches, kept: Sequence[str], ch
         if name in names or f"{name}{BIASES}" in names
     ]
     advanced = need("nncf.quantization.advanced_parameters")
-    weights = advanced.QuantizationParameters(per_channel=channel)
-    every_layer = advanced.OverflowFix.ENABLE
     with _quiet(), contextlib.redirect_stdout(sys.stderr):
         return nncf.quantize(
             model,
@@ -138,7 +135,8 @@ def int8_openvino(onnx_content: bytes, batches: Batches, kept: Sequence[str], ch
             preset=nncf.QuantizationPreset.MIXED,
             ignored_scope=nncf.IgnoredScope(names=ignored),
             advanced_parameters=advanced.AdvancedQuantizationParameters(
-                weights_quantization_params=weights, overflow_fix=every_layer
+                weights_quantization_params=advanced.QuantizationParameters(per_channel=channel),
+                overflow_fix=advanced.OverflowFix.ENABLE,  # in every layer
             ),
         )
 
@@ -207,9 +205,8 @@ def openvino_layers(
                 layers.setdefault(name, op.output(0))
         probe.add_outputs(list(layers.values()))
         probe.reshape({INPUT: list(inputs.shape)})
-        network = (
-            need("openvino").Core().compile_model(probe, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-        )
+        hint = {"INFERENCE_PRECISION_HINT": "f32"}
+        network = need("openvino").Core().compile_model(probe, "CPU", hint)
         results = list(network([inputs]).values())[-len(layers) :]
         outputs_of.append(dict(zip(layers, results, strict=True)))
     return layer_noise(*outputs_of)

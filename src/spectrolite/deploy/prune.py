@@ -203,20 +203,16 @@ def prune(
             for k, channels in zip(kernels, removed, strict=True)
         ]
         before, after = (sum(numbers) for numbers in zip(*counts, strict=True))
-        fine_tuning: dict[str, Any] = {}
+        tuning: dict[str, Any] = {}
         if fine_tunes:
-            fine_tuning = {
+            tuning = {
                 "learning_rate": settings.training.learning_rate,
                 "seed": seed,
                 "test_accuracy": (accuracy_before, *tested),
                 "best_epoch": best_epoch(log) if settings.training.patience else None,
             }
         record = Pruned(
-            how=how,
-            kernels=(before, after),
-            from_sha256=bundle.sha256,
-            epochs=len(log),
-            **fine_tuning,
+            how=how, kernels=(before, after), from_sha256=bundle.sha256, epochs=len(log), **tuning
         )
         _write_run(part, run, final, record, log)
         pruning = Pruning(
@@ -278,8 +274,7 @@ def _write_run(
     for name in ("split.safetensors", "log.jsonl"):
         shutil.copyfile(run.path / name, folder / name)
     if log:
-        (folder / "fine_tuning.jsonl").write_text(
-            "".join(json.dumps(asdict(epoch)) + "\n" for epoch in log), encoding="utf-8"
-        )
+        lines = "".join(json.dumps(asdict(epoch)) + "\n" for epoch in log)
+        (folder / "fine_tuning.jsonl").write_text(lines, encoding="utf-8")
     pruned = {"weights_sha256": bundle.sha256, "pruned": (*run.manifest.pruned, record)}
     write_training(folder / "manifest.json", run.manifest.model_copy(update=pruned))

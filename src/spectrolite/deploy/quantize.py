@@ -74,20 +74,16 @@ class Quantization:
         return 100 * (self.accuracy[0] - self.accuracy[1])
 
     def __repr__(self) -> str:
-        accuracy = [f"{a:.2%}" for a in self.accuracy]
-        size = [f"{n / 1e6:.2f} MB" for n in self.bytes]
-        milliseconds = [f"{1e3 * s:.1f} ms" for s in self.seconds]
-        pairs = {"accuracy": accuracy, "size": size, "time": milliseconds}
-        return "\n".join(
-            [
-                f"Quantization to {self.precision} on {self.backend}",
-                *(
-                    f"{name}: {before} before, {after} after"
-                    for name, (before, after) in pairs.items()
-                ),
-                f"same class for {self.agreement:.2%}",
-            ]
-        )
+        pairs = {
+            "accuracy": [f"{a:.2%}" for a in self.accuracy],
+            "size": [f"{n / 1e6:.2f} MB" for n in self.bytes],
+            "time": [f"{1e3 * s:.1f} ms" for s in self.seconds],
+        }
+        lines = [
+            f"{name}: {before} before, {after} after" for name, (before, after) in pairs.items()
+        ]
+        heading = f"Quantization to {self.precision} on {self.backend}"
+        return "\n".join([heading, *lines, f"same class for {self.agreement:.2%}"])
 
 
 def quantize(
@@ -202,11 +198,7 @@ def _layer_noise(
         core = need("openvino").Core()
         first, other = (core.read_model(file) for file in files)
         noise = precisions.openvino_layers(first, other, layers, inputs)
-    return {
-        name: round(noise[name], 2) if noise[name] < math.inf else None
-        for name in layers
-        if name in noise
-    }
+    return {n: round(noise[n], 2) if noise[n] < math.inf else None for n in layers if n in noise}
 
 
 def _refusal(result: Quantization, max_drop: float) -> str:

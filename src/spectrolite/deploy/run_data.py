@@ -114,7 +114,4 @@ def run_data(run: AnyRun, data: Any) -> RunData:
 
 
 def _evenly_spaced(indices: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    spaced: NDArray[np.int64] = indices[
-        np.unique(np.linspace(0, len(indices) - 1, most).astype(int))
-    ]
-    return spaced
+    return np.take(indices, np.unique(np.linspace(0, len(indices) - 1, most).astype(int)))

@@ -32,7 +32,7 @@ from spectrolite.experiments.contestants import (
     seed_counts,
 )
 from spectrolite.experiments.training_runs import train
-from spectrolite.files import read_json, whole_file, write_json
+from spectrolite.files import read_json, write_json, write_text
 from spectrolite.machine import versions_and_machine
 from spectrolite.pages.league_page import league_page
 from spectrolite.part_folders import check_contents, make_folder
@@ -105,7 +105,7 @@ def compare(
         for entry in entries
         if k < counts[entry.text]
     ]
-    splits_of = _drawn(labels, dict.fromkeys((text, seed) for _, text, seed in wanted))
+    splits_of = _splits(labels, dict.fromkeys((text, seed) for _, text, seed in wanted))
     for entry, text, seed in wanted:
         check_enough(entry, splits_of[text, seed])
     make_folder(folder, folder)
@@ -125,14 +125,12 @@ def compare(
         [entry.text for entry in entries],
         cells,
     )
-    with whole_file(folder / "league.json") as part:
-        part.write_text(league.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    with whole_file(folder / "league.html") as part:
-        part.write_text(league_page(league), encoding="utf-8")
+    write_text(folder / "league.json", league.model_dump_json(indent=2) + "\n")
+    write_text(folder / "league.html", league_page(league))
     return league
 
 
-def _drawn(labels: Labels, wanted: Iterable[tuple[str, int]]) -> dict[tuple[str, int], Split]:
+def _splits(labels: Labels, wanted: Iterable[tuple[str, int]]) -> dict[tuple[str, int], Split]:
     """All splits, drawn before the first training: a bad one costs no time.
 
     Raises:

@@ -100,13 +100,13 @@ def entries_of(models: Sequence[str], scene: Scene, labels: Labels) -> list[Entr
 
 
 def _network(text: str, name: str, keywords: dict[str, Any], scene: Scene, labels: Labels) -> Entry:
-    chosen = settings(**keywords)
+    stages = settings(**keywords)
     with torch.device("meta"):
         net = build_scene_model(
             name,
-            bands=chosen.bands.components or scene.shape[2],
+            bands=stages.bands.components or scene.shape[2],
             classes=len(labels.class_ids),
-            **chosen.model.shape,
+            **stages.model.shape,
         )
     return Entry(text, name, keywords, 2 * net.halo + 1)
 

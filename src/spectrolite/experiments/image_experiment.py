@@ -17,7 +17,7 @@ from spectrolite.bundles.scene_bundle import FORMAT as BUNDLE_FORMAT
 from spectrolite.data.images import ImageSet
 from spectrolite.errors import ImagesError, SettingsError, SplitError
 from spectrolite.evaluation.image_report import ImageReport, TrainModeFigures, make_image_report
-from spectrolite.files import whole_file
+from spectrolite.files import write_text
 from spectrolite.machine import pick_device, threads_of
 from spectrolite.mapping.image_inference import Predictions, predict, read_predictions
 from spectrolite.models import build_image_model, costs
@@ -114,11 +114,11 @@ def report_images(run: ImageRun, images: ImageSet, test: ImageSet | None) -> Pat
 
 def _check(images: ImageSet, test: ImageSet | None, split: ImageSplit) -> None:
     """Refuse a split of other images, and images that the networks cannot take."""
-    given, drawn = (
+    given, split_from = (
         (one.sha256, None if other is None else other.sha256)
         for one, other in ((images, test), (split.images, split.test_images))
     )
-    if given != drawn:
+    if given != split_from:
         raise SplitError("split: drawn from other images than those given; draw it from these")
     if min(images.shape[1:]) < MIN_SIDE:
         raise ImagesError(
@@ -171,8 +171,7 @@ def _evaluate(
         machine=training.machine,
         train_mode=_in_train_mode(bundle, split, training) if train_mode else None,
     )
-    notes = (*report.notes, *(one.note for one in pruned))
-    report = report.model_copy(update={"notes": notes})
+    report = report.model_copy(update={"notes": (*report.notes, *(p.note for p in pruned))})
     report.save(folder / "report.json")
     write_card(report, bundle.sha256, folder / "bundle")
     predictions.save(folder / PREDICTIONS)
@@ -222,7 +221,5 @@ def _write_page(
     log: list[Epoch],
 ) -> Path:
     path = folder / "report.html"
-    with whole_file(path) as part:
-        page = image_page.image_report_page(report, split, predictions, log)
-        part.write_text(page, encoding="utf-8")
+    write_text(path, image_page.image_report_page(report, split, predictions, log))
     return path

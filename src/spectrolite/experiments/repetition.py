@@ -17,7 +17,7 @@ from spectrolite.errors import RunError, SettingsError, SplitError, wanted_one_o
 from spectrolite.evaluation.image_report import ImageReport
 from spectrolite.evaluation.reports import Report
 from spectrolite.experiments.training_runs import evaluate, train, with_data
-from spectrolite.files import read_model, whole_file
+from spectrolite.files import read_model, write_text
 from spectrolite.part_folders import check_contents
 from spectrolite.records import Number, Record, Spread, spread
 from spectrolite.runs.resumable_run import EpochListener, is_stopped
@@ -37,7 +37,7 @@ class Repeated(Record):
     Attributes:
         run: its folder.
         seed: of the training.
-        split_seed: of the split; nothing where the split was given.
+        split_seed: of the split; None if the split was given.
         figures: by name; accuracies in points (0 to 100), NaN where a class was not tested.
     """
 
@@ -53,7 +53,7 @@ class Repetition(Record):
     Attributes:
         format: of the file.
         repeats: hash of the weights of the run that is repeated, the first one.
-        vary: which seeds are others.
+        vary: which seeds differ.
         summary: by name of the figure.
         runs: every repetition, the run itself first.
     """
@@ -90,7 +90,7 @@ def repeat(
         out: folder of the repetitions; default: `RUN-repeats`.
         scene: the run's scene or images, if they were not loaded from a file or by name.
         labels: the run's labels or test images, likewise.
-        flips: also report the average over eight orientations; repetitions without it, including
+        flips: also report the average over eight orientations; repetitions that lack it, including
             the run itself, are evaluated again.
         on_epoch: as in `train`.
         on_stage: as in `train`; the text begins with the seed.
@@ -142,8 +142,7 @@ def repeat(
             )
         )
         repetition = _sum_up(first, vary, rows)
-        with whole_file(folder / "repeat.json") as part:
-            part.write_text(repetition.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        write_text(folder / "repeat.json", repetition.model_dump_json(indent=2) + "\n")
     return repetition
 
 
@@ -224,15 +223,7 @@ def _check_folder(folder: Path, first: Run, vary: Vary) -> None:
         check_contents(folder, "a folder of repetitions")
 
 
-REPEATED = (
-    "accuracy",
-    "class",
-    "calibration",
-    "orientations",
-    "leakage",
-    "baseline",
-    "time",
-)
+REPEATED = ("accuracy", "class", "calibration", "orientations", "leakage", "baseline", "time")
 """Groups of figures whose mean and standard deviation are computed."""
 
 

@@ -37,7 +37,7 @@ from spectrolite.evaluation.training_inputs import (
     patches_around,
 )
 from spectrolite.experiments.image_doctor import calibration_check, checkup_images
-from spectrolite.files import whole_file
+from spectrolite.files import whole_file, write_text
 from spectrolite.mapping.scene_inference import WINDOW, classify_scene
 from spectrolite.pages.doctor_page import checkup_page
 from spectrolite.pages.kernel_picture import kernel_picture
@@ -50,9 +50,6 @@ SCALING = 0.5
 """Standard deviations that a component's mean, and powers of two that its deviation, may lie off.
 On Indian Pines rounding over the pixels of the fit, 0.1 and 0.2 over all labelled pixels in their
 stead, and 27 and more with reflectance divided by ten thousand."""
-CALIBRATION_ERROR = 0.1
-"""Networks that were right at 93 to 97 % of the test pixels had 0.06 to 0.07, under-confident as
-label smoothing makes them; one that was right at 61 % under whole blocks had 0.16."""
 
 
 def doctor(
@@ -69,17 +66,17 @@ def doctor(
 
     Args:
         model: a run, a bundle, or the folder of either. A bundle does not know its training and
-            test pixels: all labelled ones stand for the former, and calibration is not checked.
-        scene: the scene or the images to check it on; without it the run's own. Another scene, or
-            other images for a bundle, tell whether their values are scaled as the model's training
+            test pixels: all labelled ones replace the former, and calibration is not checked.
+        scene: the scene or the images to check it on; default: the run's own. Another scene, or
+            other images for a bundle, show whether their values are scaled as the model's training
             data were.
-        labels: the run's labels or test images, where they were not loaded from a file or by name;
+        labels: the run's labels or test images, if they were not loaded from a file or by name;
             of a bundle on a scene, any map over it.
         picture: PNG of all depthwise kernels to write; the page of a run has it anyway.
-        overwrite: replace a picture that is there.
+        overwrite: replace an existing picture.
 
     Raises:
-        RunError: no model, a damaged one, other labels than the run's, or a picture in the way.
+        RunError: not a model, a damaged one, other labels than the run's, or a picture in the way.
         SceneError: another number of bands than the model's.
         ImagesError: images of another shape than the model's.
         SettingsError: one of scene and labels without the other, a bundle without data, a scene
@@ -100,15 +97,14 @@ def doctor(
             raise SettingsError(f"doctor: {bundle.config.model} classifies scenes, not images")
         assert not isinstance(run, ImageRun)  # its bundle is of the other kind
         checkup = _checkup_scene(run, bundle, scene, labels)
-    drawn = None
+    png = None
     if layers and (run is not None or picture is not None):
-        drawn = kernel_picture(f"{checkup.model} on {checkup.data}", layers, checkup.kernels)
+        png = kernel_picture(f"{checkup.model} on {checkup.data}", layers, checkup.kernels)
     if run is not None:
-        with whole_file(run.path / "doctor.html") as part:
-            part.write_text(checkup_page(checkup, drawn), encoding="utf-8")
-    if picture is not None and drawn is not None:
+        write_text(run.path / "doctor.html", checkup_page(checkup, png))
+    if picture is not None and png is not None:
         with whole_file(Path(picture)) as part:
-            part.write_bytes(drawn)
+            part.write_bytes(png)
     return checkup
 
 
@@ -142,7 +138,7 @@ def _checkup_scene(
             *check_network(bundle.network, patches),
             _check_inputs(bundle, reduced, labelled, split),
             _check_dense(bundle, padded, pixels, labels.shape),
-            calibration_check(measured, CALIBRATION_ERROR, "pixels"),
+            calibration_check(measured, "pixels"),
         ),
         calibration=measured,
         kernels=depthwise_kernels(bundle.network, patches),
@@ -207,16 +203,16 @@ def _check_dense(bundle: Bundle, padded: Tensor, pixels: Pixels, shape: tuple[in
         return down & (tile.col_start <= cols) & (cols < tile.col_stop)
 
     tile = max(windows(*shape, WINDOW), key=lambda tile: int(inside(tile).sum()))
-    there = inside(tile)
+    compared = inside(tile)
     halo = bundle.config.patch // 2
     window = padded[
         :, tile.row_start : tile.row_stop + 2 * halo, tile.col_start : tile.col_stop + 2 * halo
     ]
     net = copy.deepcopy(bundle.network).eval()
     with torch.inference_mode():
-        patches = logits_of(net, patches_around(padded, pixels[there], bundle.config.patch), 64)
+        patches = logits_of(net, patches_around(padded, pixels[compared], bundle.config.patch), 64)
         whole = bundle.dense.to("cpu")(window[None])[0]  # (classes, rows, cols)
-    at = whole[:, rows[there] - tile.row_start, cols[there] - tile.col_start].T
+    at = whole[:, rows[compared] - tile.row_start, cols[compared] - tile.col_start].T
     return threshold_check(
         "dense form",
         difference(patches.flatten(1), at),
@@ -224,12 +220,12 @@ def _check_dense(bundle: Bundle, padded: Tensor, pixels: Pixels, shape: tuple[in
         "The form that maps whole scenes gives the logits of single patches, up to rounding.",
         "The form that maps whole scenes gives other logits than single patches do, so the map is "
         "not what the network says. Report it as a bug, with the model.",
-        {"pixels compared": float(there.sum())},
+        {"pixels compared": float(compared.sum())},
     )
 
 
 def _calibration(bundle: Bundle, scene: Scene, split: Split) -> Calibration:
     """Of the test pixels, from the map's confidence."""
-    made = classify_scene(bundle, scene, device="cpu")
-    right = made.classes.ravel()[split.test] == split.labels.array.ravel()[split.test]
-    return reliability(made.confidence.ravel()[split.test], right)
+    scene_map = classify_scene(bundle, scene, device="cpu")
+    right = scene_map.classes.ravel()[split.test] == split.labels.array.ravel()[split.test]
+    return reliability(scene_map.confidence.ravel()[split.test], right)

@@ -17,10 +17,10 @@ from spectrolite.bundles.scene_bundle import FORMAT as BUNDLE_FORMAT
 from spectrolite.bundles.scene_bundle import Bundle, Config, trained_bundle
 from spectrolite.data.scene_sets import AnyLabels, AnyScenes, SceneSet
 from spectrolite.errors import SceneError, SettingsError, SplitError
-from spectrolite.evaluation.baselines import Baselines, measure_baselines
+from spectrolite.evaluation.baselines import measure_baselines
 from spectrolite.evaluation.reports import Report
 from spectrolite.evaluation.scene_report import flip_figures, make_report
-from spectrolite.files import whole_file
+from spectrolite.files import write_text
 from spectrolite.machine import threads_of
 from spectrolite.mapping.scene_inference import classify_scene
 from spectrolite.mapping.scene_map import SceneMap, maps_sha256, read_map
@@ -36,8 +36,7 @@ from spectrolite.runs.manifest import (
 )
 from spectrolite.runs.resumable_run import EpochListener, fit_resumably, new_run, seeds
 from spectrolite.runs.run_folder import SceneRun
-from spectrolite.samples.band_reduction import Bands, fit_bands, reduce_scenes
-from spectrolite.samples.leakage import Leakage
+from spectrolite.samples.band_reduction import Bands, Reduced, fit_bands, reduce_scenes
 from spectrolite.samples.split_scene import Split
 from spectrolite.training.loop import Epoch
 from spectrolite.training.scene_loop import fit_scene
@@ -61,7 +60,7 @@ def train_scene(
     """`train` on scenes; see there."""
     stages: Settings = settings(model=model, **flags)
     _check(scene, labels, split)
-    weights, order, dropout, evaluation = seeds(seed)
+    weights, order, dropout, _ = seeds(seed)
     training = scene_training(scene, labels, split, stages, seed)
     with new_run(Path(out), training, split, overwrite=overwrite, resume=resume) as stopped:
         assert isinstance(stopped.manifest, SceneTraining)  # new_run has checked it
@@ -90,12 +89,6 @@ def train_scene(
         log = fit_resumably(stopped, net, fit, stages.training.epochs, on_epoch)
         bundle = trained_bundle(_config(scene, labels, bands, stages, patch), bands, net)
         bundle.save(stopped.path / "bundle")
-        on_stage("baselines")
-        start = time.perf_counter()
-        leakage = split.leakage(patch)
-        baselines = measure_baselines(reduced, split, leakage, np.random.default_rng(evaluation))
-        baselines_s = time.perf_counter() - start
-        on_stage("mapping")
         _, manifest = _evaluate(
             stopped.path,
             stopped.manifest,
@@ -103,9 +96,8 @@ def train_scene(
             log,
             scene,
             split,
-            leakage,
-            baselines,
-            baselines_s,
+            reduced,
+            on_stage,
             training_s=round(log[-1].elapsed_s, 3),
         )
     return SceneRun(Path(out), manifest)
@@ -113,24 +105,15 @@ def train_scene(
 
 def evaluate_scene(run: SceneRun, scene: AnyScenes, labels: AnyLabels, *, flips: bool) -> Report:
     """`evaluate` of a run on scenes; see there."""
-    split = run.split(labels)
-    leakage = split.leakage(run.bundle.config.patch)
-    evaluation = seeds(run.manifest.seed)[3]
     with threads_of(run.manifest.machine):
-        start = time.perf_counter()
-        reduced = reduce_scenes(run.bundle.bands, scene)
-        baselines = measure_baselines(reduced, split, leakage, np.random.default_rng(evaluation))
-        baselines_s = time.perf_counter() - start
         report, _ = _evaluate(
             run.path,
             run.manifest,
             run.bundle,
             run.log(),
             scene,
-            split,
-            leakage,
-            baselines,
-            baselines_s,
+            run.split(labels),
+            reduce_scenes(run.bundle.bands, scene),
             training_s=run.manifest.training_s,
             pruned=run.manifest.pruned,
             flips=flips,
@@ -193,9 +176,8 @@ def _evaluate(
     log: list[Epoch],
     scene: AnyScenes,
     split: Split,
-    leakage: Leakage,
-    baselines: Baselines,
-    baselines_s: float,
+    reduced: list[Reduced],
+    on_stage: Callable[[str], None] = lambda _: None,
     *,
     training_s: float,
     pruned: tuple[Pruned, ...] = (),
@@ -203,6 +185,13 @@ def _evaluate(
 ) -> tuple[Report, Manifest]:
     """Map the scenes, score the maps, and write report, card, page, maps and manifest."""
     device = training.settings.training.device
+    evaluation = seeds(training.seed)[3]
+    on_stage("baselines")
+    start = time.perf_counter()
+    leakage = split.leakage(bundle.config.patch)
+    baselines = measure_baselines(reduced, split, leakage, np.random.default_rng(evaluation))
+    baselines_s = time.perf_counter() - start
+    on_stage("mapping")
     start = time.perf_counter()
     maps = [classify_scene(bundle, one, device=device) for one in scene.scenes]
     map_s = time.perf_counter() - start
@@ -219,7 +208,7 @@ def _evaluate(
         leakage,
         baselines,
         training.settings,
-        np.random.default_rng(seeds(training.seed)[3]),
+        np.random.default_rng(evaluation),
         data=scene.name,
         seed=training.seed,
         parameters=costs.parameters(bundle.network),
@@ -230,8 +219,7 @@ def _evaluate(
         machine=training.machine,
         flips=of_flips,
     )
-    notes = (*report.notes, *(one.note for one in pruned))
-    report = report.model_copy(update={"notes": notes})
+    report = report.model_copy(update={"notes": (*report.notes, *(p.note for p in pruned))})
     report.save(folder / "report.json")
     write_card(report, bundle.sha256, folder / "bundle")
     if isinstance(scene, SceneSet):  # the files may have had other names before
@@ -266,8 +254,7 @@ def _write_page(
     log: list[Epoch],
 ) -> Path:
     path = folder / "report.html"
-    with whole_file(path) as part:
-        part.write_text(scene_page.report_page(report, scene, split, maps, log), encoding="utf-8")
+    write_text(path, scene_page.report_page(report, scene, split, maps, log))
     return path
 
 

@@ -85,8 +85,8 @@ def train(
                 f"model: {model} classifies scenes, and images need one of "
                 f"{', '.join(IMAGE_MODELS)}"
             )
-        drawn = split_images(scene, labels) if split is None else split
-        return train_images(scene, labels, drawn, model=model, **common)
+        split = split_images(scene, labels) if split is None else split
+        return train_images(scene, labels, split, model=model, **common)
     if not isinstance(labels, Labels | LabelSet) or not isinstance(split, Split):
         raise SettingsError("train: a scene takes its labels and a split of them")
     model = model or SCENE_DEFAULT

@@ -11,6 +11,7 @@ import math
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,7 @@ def verify(
             differs = [
                 *_other_config(stored.bundle, again.bundle),
                 *_other_weights(stored.bundle, again.bundle),
-                *_other_outputs(outputs, _read_outputs(again)),
+                *chain.from_iterable(map(_other_output, outputs, _read_outputs(again))),
                 *_other_figures(stored.report, again.report),
             ]
             end = ""
@@ -155,7 +156,7 @@ def verify(
 
 
 def _extras(run: AnyRun) -> tuple[bool, bool]:
-    """Whether the run's report has the figures of `train_mode`, and those of `flips`."""
+    """Whether the run's report has the figures of `train_mode`, and of `flips`."""
     if isinstance(run, ImageRun):
         return run.report.train_mode is not None, False
     return False, run.report.flips is not None
@@ -240,11 +241,11 @@ def _other_config(one: AnyBundle, other: AnyBundle) -> list[str]:
 
 def _other_weights(one: AnyBundle, other: AnyBundle) -> list[str]:
     """Which tensors differ, in how many numbers, and by how much at most."""
-    differs = []
     shapes, others = ({k: v.shape for k, v in _numbers(b).items()} for b in (one, other))
     if shapes != others:
         names = sorted(k for k in {**shapes, **others} if shapes.get(k) != others.get(k))
         return [f"weights: other shapes of {listed(names, 5)}"]
+    differs = []
     for name, stored in _numbers(one).items():
         again = _numbers(other)[name]
         apart = int((_bits(stored) != _bits(again)).sum())
@@ -265,13 +266,8 @@ def _bits(array: NDArray[Any]) -> NDArray[np.unsignedinteger]:
     return np.ascontiguousarray(array).view(f"u{array.dtype.itemsize}")
 
 
-def _other_outputs(stored: list[Output], again: list[Output]) -> list[str]:
-    """Where maps or predictions differ, and by how much."""
-    pairs = zip(stored, again, strict=True)
-    return [line for one, other in pairs for line in _other_output(one, other)]
-
-
 def _other_output(one: Output, other: Output) -> list[str]:
+    """Where maps or predictions differ, and by how much."""
     kind, what = ("map", "pixels") if isinstance(one, SceneMap) else ("predictions", "images")
     if one.classes.shape != other.classes.shape:
         return [f"{kind}: of shape {one.classes.shape}, again {other.classes.shape}"]

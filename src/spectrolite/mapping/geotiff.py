@@ -48,10 +48,8 @@ def write_layers(
 
     rows = iter(rows)
     first = next(rows)
-    copied = {path for path in paths if cog and not _is_envi(path)}
-    plain = {
-        path: path.with_name(f"plain-{path.name}") if path in copied else path for path in paths
-    }
+    cogs = {path for path in paths if cog and not _is_envi(path)}
+    plain = {path: path.with_name(f"plain-{path.name}") if path in cogs else path for path in paths}
     hashes: dict[str, list[bytes]] = {layer: [] for layer in paths.values()}
     with no_georeference_allowed():
         with ExitStack() as stack:
@@ -68,7 +66,7 @@ def write_layers(
                         _write(files[path], start, block[layer])
         for path, layer in paths.items():
             with _writing(path):
-                if path in copied:
+                if path in cogs:
                     resampling = "NEAREST" if layer == "class" else "AVERAGE"
                     options = {"compress": "DEFLATE", "overview_resampling": resampling}
                     rasterio.shutil.copy(plain[path], path, driver="COG", **options)
@@ -85,8 +83,7 @@ def geotiff_bytes(head: MapHead, layer: str, array: NDArray[Any]) -> bytes:
             _describe(file, head, layer, {})
             for start in range(0, len(array), BLOCK):
                 _write(file, start, array[start : start + BLOCK])
-        content: bytes = memory.read()
-    return content
+        return bytes(memory.read())
 
 
 def blocks(rows: Iterable[Layers]) -> Iterator[tuple[int, Layers]]:

@@ -111,12 +111,6 @@ class MapFile:
         """`(rows, cols)` class ids, all of them in memory."""
         return np.concatenate([block for _, block in read_rows(self.path)])
 
-    def thinned(self, step: int) -> NDArray[np.unsignedinteger]:
-        """Every `step`-th row and column of the classes."""
-        return np.concatenate(
-            [block[-start % step :: step, ::step] for start, block in read_rows(self.path)]
-        )
-
     def at(self, rows: NDArray[np.int64], cols: NDArray[np.int64]) -> NDArray[np.int64]:
         """Class ids at some pixels, all of them inside the map."""
         ids = np.zeros(len(rows), np.int64)

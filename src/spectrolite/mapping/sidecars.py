@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
-from spectrolite.files import whole_file
+from spectrolite.files import write_text
 from spectrolite.mapping.map_file import MapHead
 
 NOT_XML = re.compile("[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
@@ -31,13 +31,12 @@ def write_names(path: Path, head: MapHead) -> None:
         + "</Row>"
         for n, (i, name) in enumerate(names.items())
     )
-    with whole_file(path) as part:
-        part.write_text(
-            f'<PAMDataset><PAMRasterBand band="1"><CategoryNames>{categories}</CategoryNames>'
-            f'<GDALRasterAttributeTable tableType="thematic">{fields}{rows}'
-            "</GDALRasterAttributeTable></PAMRasterBand></PAMDataset>\n",
-            encoding="utf-8",
-        )
+    write_text(
+        path,
+        f'<PAMDataset><PAMRasterBand band="1"><CategoryNames>{categories}</CategoryNames>'
+        f'<GDALRasterAttributeTable tableType="thematic">{fields}{rows}'
+        "</GDALRasterAttributeTable></PAMRasterBand></PAMDataset>\n",
+    )
 
 
 def write_style(path: Path, head: MapHead) -> None:
@@ -47,14 +46,13 @@ def write_style(path: Path, head: MapHead) -> None:
         f"label={quoteattr(NOT_XML.sub(' ', name))}/>"
         for i, name in head.class_names.items()
     )
-    with whole_file(path) as part:
-        part.write_text(
-            "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
-            '<qgis version="3.0" styleCategories="Symbology"><pipe>'
-            '<rasterrenderer type="paletted" band="1" opacity="1" alphaBand="-1">'
-            f"<colorPalette>{entries}</colorPalette></rasterrenderer></pipe></qgis>\n",
-            encoding="utf-8",
-        )
+    write_text(
+        path,
+        "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
+        '<qgis version="3.0" styleCategories="Symbology"><pipe>'
+        '<rasterrenderer type="paletted" band="1" opacity="1" alphaBand="-1">'
+        f"<colorPalette>{entries}</colorPalette></rasterrenderer></pipe></qgis>\n",
+    )
 
 
 def complete_envi(path: Path, head: MapHead) -> None:
@@ -66,12 +64,11 @@ def complete_envi(path: Path, head: MapHead) -> None:
     # braces end a list and commas separate its entries
     names = [re.sub(r"[{},\x00-\x1f]", " ", head.class_names.get(i, "-")).strip() for i in ids]
     colours = (c for i in ids for c in head.class_colours.get(i, (0, 0, 0)))
-    with whole_file(header) as part:
-        part.write_text(
-            f"{lines.replace('ENVI Standard', 'ENVI Classification')}\n"
-            f"classes = {len(ids)}\n"
-            f"class lookup = {{{', '.join(map(str, colours))}}}\n"
-            f"class names = {{Unclassified, {', '.join(names[1:])}}}\n"
-            "data ignore value = 0\n",
-            encoding="utf-8",
-        )
+    write_text(
+        header,
+        f"{lines.replace('ENVI Standard', 'ENVI Classification')}\n"
+        f"classes = {len(ids)}\n"
+        f"class lookup = {{{', '.join(map(str, colours))}}}\n"
+        f"class names = {{Unclassified, {', '.join(names[1:])}}}\n"
+        "data ignore value = 0\n",
+    )

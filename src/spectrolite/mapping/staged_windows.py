@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from spectrolite.bundles.exported_model import Exported
 from spectrolite.bundles.scene_bundle import Bundle
@@ -42,15 +41,14 @@ from spectrolite.part_folders import (
     resumable_folder,
 )
 from spectrolite.readers.scenes.open import files_of
+from spectrolite.records import Record
 
 FORMAT = 1
 PROBE = 64  # pixels of a scene's first and last row that are hashed to recognise it
 
 
-class Begun(BaseModel):
+class Begun(Record):
     """`begin.json`: everything that decides the bytes of a map."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: int
     model: str

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from spectrolite.bundles.loading import MANIFEST_FORMAT
 from spectrolite.data.images import ImageSet
@@ -19,6 +19,7 @@ from spectrolite.data.scene import AnyScene, SceneFile
 from spectrolite.data.scene_sets import AnyLabels, AnyScenes, SceneSet
 from spectrolite.files import read_json, validated, write_json
 from spectrolite.machine import other_machine, versions_and_machine
+from spectrolite.records import Record
 from spectrolite.samples.split_image_set import ImageSplit
 from spectrolite.samples.split_scene import Split
 from spectrolite.training.settings import ImageSettings, Settings
@@ -29,11 +30,7 @@ NAMES = {"test": "test images"}  # of data in messages, where the key says too l
 Source = dict[str, str]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SplitRecord(_Record):
+class SplitRecord(Record):
     """How the split was drawn; its pixels are in `split.safetensors`."""
 
     method: str
@@ -42,21 +39,21 @@ class SplitRecord(_Record):
     dropped: int
 
 
-class SceneSources(_Record):
+class SceneSources(Record):
     """How to load scenes and labels again: one source, or a list with one for each scene."""
 
     scene: Source | list[Source]
     labels: Source | list[Source]
 
 
-class ImageSources(_Record):
+class ImageSources(Record):
     """How to load the images again; `test` is empty if the split draws the test images."""
 
     images: Source
     test: Source
 
 
-class SceneTraining(_Record):
+class SceneTraining(Record):
     """What a run on scenes is trained with; the same again gives the same bits."""
 
     format: int = MANIFEST_FORMAT
@@ -82,7 +79,7 @@ class SceneTraining(_Record):
         return Manifest(**{k: getattr(self, k) for k in SceneTraining.model_fields}, **results)
 
 
-class ImageTraining(_Record):
+class ImageTraining(Record):
     """What a run on images is trained with."""
 
     format: int = MANIFEST_FORMAT
@@ -113,7 +110,7 @@ def _if_any(default: Any = None) -> Any:
     return Field(default=default, exclude_if=lambda value: value is None or value == ())
 
 
-class Pruned(_Record):
+class Pruned(Record):
     """What was removed from a trained network; `from_sha256` is the hash of its weights before."""
 
     how: str
@@ -177,7 +174,6 @@ class ImageManifest(ImageTraining):
 
 
 AnyTraining = SceneTraining | ImageTraining
-AnyManifest = Manifest | ImageManifest
 
 OfScenes = TypeVar("OfScenes", bound=SceneTraining)
 OfImages = TypeVar("OfImages", bound=ImageTraining)

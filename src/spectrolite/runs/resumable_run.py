@@ -232,8 +232,6 @@ def _begun(training: AnyTraining, overwrite: bool) -> Begun | ImageBegun:
 
 
 EpochListener = Callable[[Epoch, int], None]
-
-
 Fit = Callable[
     [Callable[[Epoch], None], Checkpoint | None, Callable[[Checkpoint], None]], list[Epoch]
 ]
@@ -253,9 +251,8 @@ def fit_resumably(
         on_epoch: called after each epoch.
     """
     name = stopped.name
-    checkpoint = None
-    if stopped.checkpoint.exists():
-        checkpoint = load_checkpoint(stopped.checkpoint, net, name)
+    exists = stopped.checkpoint.exists()
+    checkpoint = load_checkpoint(stopped.checkpoint, net, name) if exists else None
     path = stopped.path / "log.jsonl"
 
     def write(epochs: Iterable[Epoch], mode: str) -> None:
@@ -266,11 +263,8 @@ def fit_resumably(
         write([epoch], "a")
         on_epoch(epoch, epochs)
 
-    def save(state: Checkpoint) -> None:
-        save_checkpoint(stopped.checkpoint, state, name)
-
     write(checkpoint.log if checkpoint else (), "w")
-    return fit(listen, checkpoint, save)
+    return fit(listen, checkpoint, lambda state: save_checkpoint(stopped.checkpoint, state, name))
 
 
 def seeds(seed: int) -> list[int]:

@@ -129,16 +129,16 @@ class RunRecord:
             RunError: the file is missing or damaged.
         """
         path = self.path / "split.safetensors"
-        drawn = self.manifest.split.model_dump()
+        record = self.manifest.split.model_dump()
         split: Split | ImageSplit
         try:
             parts = load_file(path)
             train, validation, test = (parts[name] for name in PARTS)
             if isinstance(self.manifest, ImageTraining):
                 images, test_images = data
-                split = ImageSplit(images, test_images, train, validation, test, **drawn)
+                split = ImageSplit(images, test_images, train, validation, test, **record)
             else:
-                split = Split(data[-1], train, validation, test, **drawn)
+                split = Split(data[-1], train, validation, test, **record)
         except (OSError, SafetensorError, KeyError, TypeError, SplitError) as error:
             raise RunError(f"{path}: cannot be read ({error}); train again") from error
         if split.sha256 != self.manifest.split_sha256:
