@@ -42,17 +42,18 @@ from spectrolite.cli.tables import (
 )
 from spectrolite.errors import SettingsError
 
+Flips = Annotated[
+    bool,
+    option(
+        "Scenes only: add a row with predictions averaged over the eight orientations.", "--flips"
+    ),
+]
+
 
 @with_options(RELOCATED)
 def evaluate(
     run: RunFolder,
-    flips: Annotated[
-        bool,
-        option(
-            "Scenes only: add a row with predictions averaged over the eight orientations.",
-            "--flips",
-        ),
-    ] = False,
+    flips: Flips = False,
     train_mode: Annotated[
         bool,
         option(
@@ -87,7 +88,7 @@ def report(run: RunFolder, as_json: Json = False, **relocated: Any) -> None:
     if as_json:
         print_json({"page": str(page)})
     else:
-        console.print(f"{page}")
+        console.print(str(page))
 
 
 @with_options(RELOCATED)
@@ -139,13 +140,7 @@ def repeat(
     out: Annotated[
         Path | None, option("Folder of the repetitions.", panel=OUTPUT, default="RUN-repeats")
     ] = None,
-    flips: Annotated[
-        bool,
-        option(
-            "Scenes only: add a row with predictions averaged over the eight orientations.",
-            "--flips",
-        ),
-    ] = False,
+    flips: Flips = False,
     as_json: Json = False,
     **relocated: Any,
 ) -> None:
