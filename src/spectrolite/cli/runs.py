@@ -31,6 +31,7 @@ from spectrolite.cli.options import (
     option,
     print_json,
     print_report,
+    resumable_progress,
     with_options,
 )
 from spectrolite.cli.tables import (
@@ -152,21 +153,17 @@ def repeat(
     """
     from spectrolite.experiments import repetition
 
-    try:
-        with TrainingProgress(messages).shown() as progress:
-            repetitions = repetition.repeat(
-                run,
-                seeds,
-                cast(repetition.Vary, vary),
-                out,
-                *relocated_data(run, **relocated),
-                flips=flips,
-                on_epoch=progress.epoch,
-                on_stage=progress.stage,
-            )
-    except KeyboardInterrupt as stop:
-        messages.print("stopped; the same command continues from here")
-        raise typer.Exit(130) from stop
+    with resumable_progress() as progress:
+        repetitions = repetition.repeat(
+            run,
+            seeds,
+            cast(repetition.Vary, vary),
+            out,
+            *relocated_data(run, **relocated),
+            flips=flips,
+            on_epoch=progress.epoch,
+            on_stage=progress.stage,
+        )
     if as_json:
         print_json(json.loads(repetitions.model_dump_json()))
         return
