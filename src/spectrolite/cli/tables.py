@@ -59,10 +59,9 @@ class TrainingProgress:
         if epoch.validation_accuracy is not None:
             figures += f"  validation {epoch.validation_accuracy:.1%}"
         self._progress.update(self._task, completed=epoch.epoch, total=epochs, figures=figures)
-        now = time.monotonic()
-        ended = epoch.epoch == epochs
-        if not self._console.is_terminal and (ended or now - self._last_s > PLAIN_EVERY_S):
-            self._last_s = now
+        due = epoch.epoch == epochs or time.monotonic() - self._last_s > PLAIN_EVERY_S
+        if due and not self._console.is_terminal:
+            self._last_s = time.monotonic()
             left_s = epoch.elapsed_s / epoch.epoch * (epochs - epoch.epoch)
             self._console.print(
                 f"  epoch {epoch.epoch}/{epochs}  {figures}  {left_s:.0f} s left", highlight=False
