@@ -82,10 +82,11 @@ class MissingExtraError(InputError, ImportError):
 def did_you_mean(value: object, known: Iterable[str]) -> str:
     """The end of a message about an unknown name: the known name that resembles it most.
 
-    >>> did_you_mean("hybridns", ["hybridsn", "mobilesn"])
-    '; did you mean hybridsn?'
-    >>> did_you_mean("resnet", ["hybridsn", "mobilesn"])
-    ''
+    Examples:
+        >>> did_you_mean("hybridns", ["hybridsn", "mobilesn"])
+        '; did you mean hybridsn?'
+        >>> did_you_mean("resnet", ["hybridsn", "mobilesn"])
+        ''
     """
     names = list(known)
     nearest = get_close_matches(value.lower(), names, n=1) if isinstance(value, str) else []
@@ -95,8 +96,9 @@ def did_you_mean(value: object, known: Iterable[str]) -> str:
 def wanted_one_of(known: Iterable[str], value: object) -> str:
     """What a message about an unknown name says after the flag.
 
-    >>> wanted_one_of(["pca", "mnf"], "pcaa")
-    "wanted one of pca, mnf, got 'pcaa'; did you mean pca?"
+    Examples:
+        >>> wanted_one_of(["pca", "mnf"], "pcaa")
+        "wanted one of pca, mnf, got 'pcaa'; did you mean pca?"
     """
     names = list(known)
     return f"wanted one of {', '.join(names)}, got {value!r}{did_you_mean(value, names)}"

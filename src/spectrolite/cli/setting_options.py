@@ -90,10 +90,11 @@ def range_text(field: FieldInfo) -> str:
 def default_text(name: str) -> str:
     """The default of a setting; where networks differ, with their names.
 
-    >>> default_text("batch")
-    '128'
-    >>> default_text("epochs")
-    'hybridsn 130, mobilesn 100, images 10'
+    Examples:
+        >>> default_text("batch")
+        '128'
+        >>> default_text("epochs")
+        'hybridsn 130, mobilesn 100, images 10'
     """
     if name == "model":
         return f"scenes {SCENE_DEFAULT}, images {IMAGE_DEFAULT}"

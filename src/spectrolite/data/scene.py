@@ -64,8 +64,9 @@ def windows(rows: int, cols: int, side: int) -> Iterator[Window]:
 
     There are as few windows as possible; their sides differ by one pixel at most.
 
-    >>> [w.shape for w in windows(5, 4, 4)]
-    [(2, 4), (3, 4)]
+    Examples:
+        >>> [w.shape for w in windows(5, 4, 4)]
+        [(2, 4), (3, 4)]
     """
     down, across = -(-rows // side), -(-cols // side)
     for i in range(down):

@@ -233,13 +233,14 @@ def several(scenes: Sequence[AnyScene], labels: Sequence[Labels]) -> tuple[Scene
     A class may occur in some scenes only. Pixels without a spectrum lose their labels; see
     `Labels.on`.
 
-    >>> from spectrolite.data.scene import Scene
-    >>> ids = np.tile(np.array([[1, 1, 2, 2]]), (4, 1))
-    >>> one = Scene(np.zeros((4, 4, 3)), name="north.tif")
-    >>> other = Scene(np.ones((4, 4, 3)), name="south.tif")
-    >>> scene, labels = several([one, other], [Labels(ids), Labels(ids)])
-    >>> scene.names, labels.array.shape
-    (('north', 'south'), (32,))
+    Examples:
+        >>> from spectrolite.data.scene import Scene
+        >>> ids = np.tile(np.array([[1, 1, 2, 2]]), (4, 1))
+        >>> one = Scene(np.zeros((4, 4, 3)), name="north.tif")
+        >>> other = Scene(np.ones((4, 4, 3)), name="south.tif")
+        >>> scene, labels = several([one, other], [Labels(ids), Labels(ids)])
+        >>> scene.names, labels.array.shape
+        (('north', 'south'), (32,))
 
     Args:
         scenes: two or more, each in memory or in its file, with the same bands.

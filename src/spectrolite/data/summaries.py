@@ -11,10 +11,11 @@ Facts = Mapping[str, str]
 def as_text(title: str, facts: Facts) -> str:
     """The title, and a line for each fact.
 
-    >>> print(as_text("Scene field", {"size": "2 rows, 3 cols, 4 bands", "values": "uint16"}))
-    Scene field
-      size    2 rows, 3 cols, 4 bands
-      values  uint16
+    Examples:
+        >>> print(as_text("Scene field", {"size": "2 rows, 3 cols, 4 bands", "values": "uint16"}))
+        Scene field
+          size    2 rows, 3 cols, 4 bands
+          values  uint16
     """
     width = max(map(len, facts))
     return "\n".join([title, *(f"  {name:<{width}}  {value}" for name, value in facts.items())])

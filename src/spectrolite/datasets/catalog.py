@@ -64,12 +64,13 @@ def load(
 ) -> tuple[Scene, Labels] | tuple[ImageSet, ImageSet]:
     """Load a data set by name: a scene and its labels, or training and test images.
 
-    >>> scene, labels = load("indian_pines")
-    >>> scene.shape, labels.shape, labels.class_names[9]
-    ((145, 145, 200), (145, 145), 'Oats')
-    >>> train, test = load("digits")
-    >>> len(train), len(test), test.shape
-    (1442, 355, (1, 8, 8))
+    Examples:
+        >>> scene, labels = load("indian_pines")
+        >>> scene.shape, labels.shape, labels.class_names[9]
+        ((145, 145, 200), (145, 145), 'Oats')
+        >>> train, test = load("digits")
+        >>> len(train), len(test), test.shape
+        (1442, 355, (1, 8, 8))
 
     Args:
         name: one of the names that `spectrolite data` lists.

@@ -38,8 +38,9 @@ class Entry:
 def parse_entry(text: str) -> tuple[str, dict[str, Any]]:
     """Name and keywords of a model in the grammar of the command line.
 
-    >>> parse_entry("mobilesn,receptive_field=13,width=0.5,flips=false")
-    ('mobilesn', {'receptive_field': 13, 'width': 0.5, 'flips': False})
+    Examples:
+        >>> parse_entry("mobilesn,receptive_field=13,width=0.5,flips=false")
+        ('mobilesn', {'receptive_field': 13, 'width': 0.5, 'flips': False})
 
     Raises:
         SettingsError: a word that is not `key=value`, or a key that is given twice.

@@ -92,9 +92,10 @@ def geotiff_bytes(head: MapHead, layer: str, array: NDArray[Any]) -> bytes:
 def blocks(rows: Iterable[Layers]) -> Iterator[tuple[int, Layers]]:
     """The same rows, `BLOCK` at a time, so that no tile of a GeoTIFF is written twice.
 
-    >>> parts = [{"class": np.ones((200, 3))}, {"class": np.ones((100, 3))}]
-    >>> [(start, block["class"].shape) for start, block in blocks(parts)]
-    [(0, (256, 3)), (256, (44, 3))]
+    Examples:
+        >>> parts = [{"class": np.ones((200, 3))}, {"class": np.ones((100, 3))}]
+        >>> [(start, block["class"].shape) for start, block in blocks(parts)]
+        [(0, (256, 3)), (256, (44, 3))]
     """
     start, height = 0, 0
     waiting: Layers = {}

@@ -75,10 +75,11 @@ def build_image_model(name: str, **arguments: Any) -> ImageNetwork:
 def scene_shape(name: str) -> dict[str, float | int]:
     """Arguments that change a scene network's shape, beside its variant, with their defaults.
 
-    >>> scene_shape("mobilesn")
-    {'width': 1.0, 'receptive_field': 13}
-    >>> scene_shape("hybridsn")
-    {}
+    Examples:
+        >>> scene_shape("mobilesn")
+        {'width': 1.0, 'receptive_field': 13}
+        >>> scene_shape("hybridsn")
+        {}
 
     Raises:
         SettingsError: an unknown name.

@@ -35,8 +35,9 @@ KEYWORDS = ("train", "test", "n", "side", *COMMON)
 def parse_split(text: str) -> tuple[str, dict[str, Any]]:
     """Method and keywords of a split in the grammar of the command line.
 
-    >>> parse_split("blocks,train=0.3,side=20,allow_missing")
-    ('blocks', {'train': 0.3, 'side': 20, 'allow_missing': True})
+    Examples:
+        >>> parse_split("blocks,train=0.3,side=20,allow_missing")
+        ('blocks', {'train': 0.3, 'side': 20, 'allow_missing': True})
 
     Raises:
         SplitError: text outside the grammar, an unknown method or keyword, or a keyword that is
@@ -87,8 +88,9 @@ def checked(method: str, parameters: Mapping[str, object]) -> Values:
 def written(method: str, parameters: Mapping[str, Parameter]) -> str:
     """A split in the grammar: what `parse_split` reads.
 
-    >>> written("blocks", {"train": 0.3, "allow_missing": True})
-    'blocks,train=0.3,allow_missing'
+    Examples:
+        >>> written("blocks", {"train": 0.3, "allow_missing": True})
+        'blocks,train=0.3,allow_missing'
     """
     words = (k if v is True else f"{k}={v}" for k, v in parameters.items() if v is not False)
     return ",".join([method, *words])

@@ -166,9 +166,10 @@ def image_split(
     random_state=seed, stratify=targets)`. The default leaves 45,000 of CIFAR's 50,000 training
     images to train on and 5,000 to validate on.
 
-    >>> rest, aside = image_split(np.repeat([0, 1], 10), share=0.2)
-    >>> len(rest), len(aside)
-    (16, 4)
+    Examples:
+        >>> rest, aside = image_split(np.repeat([0, 1], 10), share=0.2)
+        >>> len(rest), len(aside)
+        (16, 4)
 
     Args:
         targets: `(N,)` class index from 0.

@@ -89,10 +89,11 @@ OPTIMISER_DEFAULTS: dict[str, dict[str, dict[str, float]]] = {
 def network_defaults(network: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """The defaults of a network beside the mode and the optimiser that are given.
 
-    >>> network_defaults("mobilesn", {})["learning_rate"]
-    0.01
-    >>> network_defaults("mobilesn", {"optimiser": "sgd"})["learning_rate"]
-    0.05
+    Examples:
+        >>> network_defaults("mobilesn", {})["learning_rate"]
+        0.01
+        >>> network_defaults("mobilesn", {"optimiser": "sgd"})["learning_rate"]
+        0.05
     """
     defaults = dict(DEFAULTS[network])
     optimiser = given.get("optimiser") or defaults["optimiser"]

@@ -319,10 +319,11 @@ def setting_fields() -> dict[str, FieldInfo]:
 def settings(**values: Any) -> Any:
     """Settings from flat keywords; each goes into the stage that has it.
 
-    >>> settings(components=15, epochs=10).training.epochs
-    10
-    >>> settings(model="mobilenet_v1").training.optimiser
-    'sgd'
+    Examples:
+        >>> settings(components=15, epochs=10).training.epochs
+        10
+        >>> settings(model="mobilenet_v1").training.optimiser
+        'sgd'
 
     Returns:
         `ImageSettings` if `model` classifies images, else `Settings`.

@@ -88,10 +88,11 @@ def in_nm(
     A missing unit is inferred from the size of the numbers, with a note. Numbers that contradict
     their unit, or mix two units, are not used: a guess could be wrong without notice.
 
-    >>> in_nm([0.45, 0.55], "Micrometers", 2)
-    ((450.0, 550.0), ())
-    >>> in_nm([450, 0.55], "nm", 2)[1]
-    ('wavelengths: mixed units, from 0.55 to 450 (nm); they are not used',)
+    Examples:
+        >>> in_nm([0.45, 0.55], "Micrometers", 2)
+        ((450.0, 550.0), ())
+        >>> in_nm([450, 0.55], "nm", 2)[1]
+        ('wavelengths: mixed units, from 0.55 to 450 (nm); they are not used',)
 
     Args:
         values: as in the file.

@@ -24,8 +24,9 @@ def recipe_names() -> list[str]:
 def read_recipe(name: str | Path) -> dict[str, Any]:
     """The settings of a recipe, as keywords of `train`.
 
-    >>> read_recipe("course-10-epochs")["optimiser"]
-    'adam'
+    Examples:
+        >>> read_recipe("course-10-epochs")["optimiser"]
+        'adam'
 
     Args:
         name: one of `recipe_names`, or a path that ends in `.toml`.
