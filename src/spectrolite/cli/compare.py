@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from spectrolite.cli.data_options import SOURCE, flags_given, load_data
 from spectrolite.cli.league_tables import league_tables
 from spectrolite.cli.options import (
@@ -17,13 +15,12 @@ from spectrolite.cli.options import (
     SPLIT,
     Json,
     console,
-    messages,
     option,
     print_json,
+    resumable_progress,
     wide,
     with_options,
 )
-from spectrolite.cli.tables import TrainingProgress
 from spectrolite.errors import SettingsError
 
 
@@ -89,22 +86,18 @@ def compare(
         raise SettingsError(f"--data: {source['data']} are images, and compare takes a scene")
     if isinstance(data[0], SceneSet):
         raise SettingsError("--scene: compare takes one scene; give the flag once")
-    try:
-        with TrainingProgress(messages).shown() as progress:
-            league = comparison.compare(
-                *data,
-                models=model,
-                splits=split,
-                seeds=seeds,
-                seeds_for=fewer,
-                first_seed=first_seed,
-                out=out,
-                on_epoch=progress.epoch,
-                on_stage=progress.stage,
-            )
-    except KeyboardInterrupt as stop:
-        messages.print("stopped; the same command continues from here")
-        raise typer.Exit(130) from stop
+    with resumable_progress() as progress:
+        league = comparison.compare(
+            *data,
+            models=model,
+            splits=split,
+            seeds=seeds,
+            seeds_for=fewer,
+            first_seed=first_seed,
+            out=out,
+            on_epoch=progress.epoch,
+            on_stage=progress.stage,
+        )
     if as_json:
         print_json(json.loads(league.model_dump_json()))
         return

@@ -7,28 +7,32 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
+from spectrolite.cli.tables import right, table_of, unwrapped
+
 if TYPE_CHECKING:
     from spectrolite.deploy.benchmark_result import Benchmark
     from spectrolite.deploy.prune import Pruning
     from spectrolite.deploy.quantize import Quantization
 
 
-def quantization_table(made: Quantization) -> Table:
+def quantization_table(quantization: Quantization) -> Table:
     """Before beside after: accuracy, size, speed."""
-    table = Table(
-        title=f"{made.backend} on {made.processor}, the run's own data and split",
-        title_justify="left",
+    per = f" per {quantization.per}" if quantization.per else ""
+    table = table_of(
+        f"{quantization.backend} on {quantization.processor}, the run's own data and split",
+        "",
+        *right("float32", f"{quantization.precision}{per}", "change"),
     )
-    per = f" per {made.per}" if made.per else ""
-    for title in ("", "float32", f"{made.precision}{per}", "change"):
-        table.add_column(title, justify="right" if title else "left")
-    before, after = made.accuracy
-    small, large = made.bytes[1], made.bytes[0]
-    slow, fast = made.seconds
+    before, after = quantization.accuracy
+    large, small = quantization.bytes
+    slow, fast = quantization.seconds
     table.add_row(
-        "overall accuracy, %", f"{100 * before:.2f}", f"{100 * after:.2f}", f"{0 - made.drop:+.2f}"
+        "overall accuracy, %",
+        f"{100 * before:.2f}",
+        f"{100 * after:.2f}",
+        f"{0 - quantization.drop:+.2f}",
     )
-    table.add_row("same class, %", "", f"{100 * made.agreement:.2f}", "")
+    table.add_row("same class, %", "", f"{100 * quantization.agreement:.2f}", "")
     table.add_row(
         "size, MB", f"{large / 1e6:.2f}", f"{small / 1e6:.2f}", f"{large / small:.2f} × smaller"
     )
@@ -38,38 +42,30 @@ def quantization_table(made: Quantization) -> Table:
     return table
 
 
-def noise_table(made: Quantization) -> Table:
+def noise_table(quantization: Quantization) -> Table:
     """Signal to quantization noise of each layer."""
-    table = Table(title="what each layer gives, signal to noise", title_justify="left")
-    table.add_column("layer")
-    table.add_column("dB", justify="right")
-    for name, value in made.sqnr_db.items():
+    table = table_of("what each layer gives, signal to noise", "layer", *right("dB"))
+    for name, value in quantization.sqnr_db.items():
         table.add_row(escape(name), "exact" if value is None else f"{value:.1f}")
     return table
 
 
-def pruning_table(made: Pruning) -> Table:
+def pruning_table(pruning: Pruning) -> Table:
     """Before beside after: kernels, size, work, speed, accuracy."""
-    table = Table(title="Depthwise kernels removed", title_justify="left")
-    for title in ("", "before", "after", "change"):
-        table.add_column(title, justify="right" if title else "left")
+    table = table_of("Depthwise kernels removed", "", *right("before", "after", "change"))
     for name, (before, after) in (
-        *made.layers.items(),
-        ("kernels in all", made.kernels),
-        ("parameters", made.parameters),
-        ("multiply-accumulates", made.macs),
+        *pruning.layers.items(),
+        ("kernels in all", pruning.kernels),
+        ("parameters", pruning.parameters),
+        ("multiply-accumulates", pruning.macs),
     ):
-        table.add_row(
-            name,
-            f"{before:,}",
-            f"{after:,}",
-            f"{after / before - 1:+.1%}" if after < before else "",
-        )
-    slow, fast = made.seconds
+        change = f"{after / before - 1:+.1%}" if after < before else ""
+        table.add_row(name, f"{before:,}", f"{after:,}", change)
+    slow, fast = pruning.seconds
     table.add_row(
         "milliseconds", f"{1e3 * slow:.2f}", f"{1e3 * fast:.2f}", f"{fast / slow - 1:+.1%}"
     )
-    for name, figures in (("validation", made.validation), ("test", made.accuracy)):
+    for name, figures in (("validation", pruning.validation), ("test", pruning.accuracy)):
         if figures:
             was, *rest = (100 * figure for figure in figures)
             titles = (f"{name} accuracy, %", "  before fine-tuning")
@@ -78,27 +74,16 @@ def pruning_table(made: Pruning) -> Table:
     return table
 
 
-def benchmark_table(made: Benchmark) -> Table:
+def benchmark_table(benchmark: Benchmark) -> Table:
     """A row a model: size, loading, latency, throughput, memory."""
-    table = Table(
-        title=f"{made.threads} thread(s), {made.repeats} calls each, in turns; int8 on "
-        f"{made.machine['int8']}",
-        title_justify="left",
+    latencies = ("one: p50, ms", "p95", "many: p50, ms", "p95")
+    table = table_of(
+        f"{benchmark.threads} thread(s), {benchmark.repeats} calls each, in turns; int8 on "
+        f"{benchmark.machine['int8']}",
+        *unwrapped("model", "network", "backend", "precision"),
+        *right("MB", "load, ms", *latencies, "a second", "peak, MiB", no_wrap=True),
     )
-    for title in ("model", "network", "backend", "precision"):
-        table.add_column(title, no_wrap=True)
-    for title in (
-        "MB",
-        "load, ms",
-        "one: p50, ms",
-        "p95",
-        "many: p50, ms",
-        "p95",
-        "a second",
-        "peak, MiB",
-    ):
-        table.add_column(title, justify="right", no_wrap=True)
-    for m in made.models:
+    for m in benchmark.models:
         times = [1e3 * t for t in (m.load_s, m.one.p50_s, m.one.p95_s, m.many.p50_s, m.many.p95_s)]
         table.add_row(
             escape(m.model),

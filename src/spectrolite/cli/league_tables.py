@@ -8,6 +8,8 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
+from spectrolite.cli.tables import right, table_of, unwrapped
+
 if TYPE_CHECKING:
     from spectrolite.evaluation.league_table import League
 
@@ -19,19 +21,22 @@ def league_tables(league: League) -> list[Table]:
     tables = []
     for protocol in league.protocols:
         title = escape(f"{protocol.title}, {league.data}, accuracy in %")
-        table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-        table.add_column("model", no_wrap=True)
-        for name in COLUMNS:
-            table.add_column(name, justify="right", no_wrap=True)
+        columns = (*unwrapped("model"), *right(*COLUMNS, no_wrap=True))
+        table = table_of(title, *columns, box=SIMPLE_HEAD, pad_edge=False)
         for row in protocol.rows:
             table.add_row(escape(row.model), *row_cells(row))
         tables.append(table)
         overall = [d for d in protocol.differences if d.figure == "overall_accuracy"]
         if overall:
             title = escape(f"{protocol.title}: differences of the overall accuracy, points")
-            table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-            for name in ("pair", "splits", "difference (95 % interval), p"):
-                table.add_column(name, justify="right" if name == "splits" else "left")
+            table = table_of(
+                title,
+                "pair",
+                *right("splits"),
+                "difference (95 % interval), p",
+                box=SIMPLE_HEAD,
+                pad_edge=False,
+            )
             for d in overall:
                 table.add_row(escape(f"{d.one} less {d.other}"), str(d.n), in_words(d))
             tables.append(table)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -13,7 +14,7 @@ import typer
 from rich.console import Console
 from typer.models import OptionInfo
 
-from spectrolite.cli.tables import report_table
+from spectrolite.cli.tables import TrainingProgress, report_table
 
 console = Console(highlight=False)
 # a table of costs is printed at its full width: rich would cut its numbers short
@@ -29,6 +30,17 @@ VALUES = {int: "N", float: "X", str: "NAME", Path: "PATH"}
 """What a help page calls a value of each type."""
 
 Verb = TypeVar("Verb", bound=Callable[..., None])
+
+
+@contextmanager
+def resumable_progress() -> Iterator[TrainingProgress]:
+    """Progress of a verb that, after Ctrl-C, continues when the same command is given again."""
+    try:
+        with TrainingProgress(messages).shown() as progress:
+            yield progress
+    except KeyboardInterrupt as stop:
+        messages.print("stopped; the same command continues from here")
+        raise typer.Exit(130) from stop
 
 
 def option(

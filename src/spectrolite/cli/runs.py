@@ -31,6 +31,7 @@ from spectrolite.cli.options import (
     option,
     print_json,
     print_report,
+    resumable_progress,
     with_options,
 )
 from spectrolite.cli.tables import (
@@ -42,17 +43,18 @@ from spectrolite.cli.tables import (
 )
 from spectrolite.errors import SettingsError
 
+Flips = Annotated[
+    bool,
+    option(
+        "Scenes only: add a row with predictions averaged over the eight orientations.", "--flips"
+    ),
+]
+
 
 @with_options(RELOCATED)
 def evaluate(
     run: RunFolder,
-    flips: Annotated[
-        bool,
-        option(
-            "Scenes only: add a row with predictions averaged over the eight orientations.",
-            "--flips",
-        ),
-    ] = False,
+    flips: Flips = False,
     train_mode: Annotated[
         bool,
         option(
@@ -87,7 +89,7 @@ def report(run: RunFolder, as_json: Json = False, **relocated: Any) -> None:
     if as_json:
         print_json({"page": str(page)})
     else:
-        console.print(f"{page}")
+        console.print(str(page))
 
 
 @with_options(RELOCATED)
@@ -139,13 +141,7 @@ def repeat(
     out: Annotated[
         Path | None, option("Folder of the repetitions.", panel=OUTPUT, default="RUN-repeats")
     ] = None,
-    flips: Annotated[
-        bool,
-        option(
-            "Scenes only: add a row with predictions averaged over the eight orientations.",
-            "--flips",
-        ),
-    ] = False,
+    flips: Flips = False,
     as_json: Json = False,
     **relocated: Any,
 ) -> None:
@@ -157,21 +153,17 @@ def repeat(
     """
     from spectrolite.experiments import repetition
 
-    try:
-        with TrainingProgress(messages).shown() as progress:
-            repetitions = repetition.repeat(
-                run,
-                seeds,
-                cast(repetition.Vary, vary),
-                out,
-                *relocated_data(run, **relocated),
-                flips=flips,
-                on_epoch=progress.epoch,
-                on_stage=progress.stage,
-            )
-    except KeyboardInterrupt as stop:
-        messages.print("stopped; the same command continues from here")
-        raise typer.Exit(130) from stop
+    with resumable_progress() as progress:
+        repetitions = repetition.repeat(
+            run,
+            seeds,
+            cast(repetition.Vary, vary),
+            out,
+            *relocated_data(run, **relocated),
+            flips=flips,
+            on_epoch=progress.epoch,
+            on_stage=progress.stage,
+        )
     if as_json:
         print_json(json.loads(repetitions.model_dump_json()))
         return

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from spectrolite.evaluation.figures import Group
 
@@ -59,10 +59,9 @@ class TrainingProgress:
         if epoch.validation_accuracy is not None:
             figures += f"  validation {epoch.validation_accuracy:.1%}"
         self._progress.update(self._task, completed=epoch.epoch, total=epochs, figures=figures)
-        now = time.monotonic()
-        ended = epoch.epoch == epochs
-        if not self._console.is_terminal and (ended or now - self._last_s > PLAIN_EVERY_S):
-            self._last_s = now
+        due = epoch.epoch == epochs or time.monotonic() - self._last_s > PLAIN_EVERY_S
+        if due and not self._console.is_terminal:
+            self._last_s = time.monotonic()
             left_s = epoch.elapsed_s / epoch.epoch * (epochs - epoch.epoch)
             self._console.print(
                 f"  epoch {epoch.epoch}/{epochs}  {figures}  {left_s:.0f} s left", highlight=False
@@ -79,6 +78,21 @@ class TrainingProgress:
             yield self
 
 
+def table_of(title: str, *headers: Column | str, **style: Any) -> Table:
+    """A table with its title at the left."""
+    return Table(*headers, title=title, title_justify="left", **style)
+
+
+def right(*names: str, **style: Any) -> list[Column]:
+    """Columns of numbers."""
+    return [Column(name, justify="right", **style) for name in names]
+
+
+def unwrapped(*names: str) -> list[Column]:
+    """Columns of texts that stay on one line."""
+    return [Column(name, no_wrap=True) for name in names]
+
+
 def percent(value: float) -> str:
     """A fraction as a percentage with two decimals."""
     return f"{100 * value:.2f}"
@@ -87,10 +101,7 @@ def percent(value: float) -> str:
 def report_table(reports: Mapping[str, Report | ImageReport]) -> Table:
     """Runs side by side: each figure and fact of their reports in a row."""
     samples = next(iter(reports.values())).samples
-    table = Table(title=f"Scored on the test {samples}", title_justify="left")
-    table.add_column("")
-    for name in reports:
-        table.add_column(escape(name), justify="right")
+    table = table_of(f"Scored on the test {samples}", "", *right(*map(escape, reports)))
     facts = [report.facts for report in reports.values()]
     for name in dict.fromkeys(name for one in facts for name in one):
         cells = [escape(one.get(name, "")) for one in facts]
@@ -112,14 +123,13 @@ def report_table(reports: Mapping[str, Report | ImageReport]) -> Table:
 def checkup_table(checkup: Checkup) -> Table:
     """Each check with its verdict, its number and what it means."""
     colours = {"ok": "green", "wrong": "bold red", "not checked": "dim"}
-    table = Table(
-        title=escape(f"{checkup.model} on {checkup.data}"), title_justify="left", show_lines=True
+    table = table_of(
+        escape(f"{checkup.model} on {checkup.data}"),
+        *unwrapped("check", "verdict"),
+        *right("measured", "at most", no_wrap=True),
+        "what it means",
+        show_lines=True,
     )
-    table.add_column("check", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-    table.add_column("measured", justify="right", no_wrap=True)
-    table.add_column("at most", justify="right", no_wrap=True)
-    table.add_column("what it means")
     for check in checkup.checks:
         numbers = ("–" if n is None else f"{n:.3g}" for n in (check.measured, check.threshold))
         verdict = f"[{colours[check.verdict]}]{check.verdict}"
@@ -129,53 +139,45 @@ def checkup_table(checkup: Checkup) -> Table:
 
 def kernel_table(checkup: Checkup) -> Table:
     """Each depthwise layer with its dead and weak kernels."""
-    table = Table(title="Depthwise kernels", title_justify="left")
-    table.add_column("layer", no_wrap=True)
-    for name in ("kernels", "dead", "weak", "smallest share"):
-        table.add_column(name, justify="right")
+    numbers = right("kernels", "dead", "weak", "smallest share")
+    table = table_of("Depthwise kernels", *unwrapped("layer"), *numbers)
     for k in checkup.kernels:
         counts = (k.kernels, len(k.dead), len(k.weak))
         table.add_row(k.name, *map(str, counts), f"{min(k.shares):.3g}")
     return table
 
 
-def repetition_tables(made: Repetition) -> list[Table]:
+def repetition_tables(repetition: Repetition) -> list[Table]:
     """Every repetition, and the mean and standard deviation of every figure."""
-    rows = Table(title="Repetitions, accuracy in %", title_justify="left")
-    summary = Table(title=f"{len(made.runs)} runs, mean ± std (n - 1)", title_justify="left")
-    for name in ("run", "seed", "split seed", "overall", "average", "kappa x 100", "seconds"):
-        rows.add_column(name, justify="left" if name == "run" else "right", overflow="fold")
-    for one in made.runs:
+    names = ("seed", "split seed", "overall", "average", "kappa x 100", "seconds")
+    columns = (Column("run", overflow="fold"), *right(*names, overflow="fold"))
+    rows = table_of("Repetitions, accuracy in %", *columns)
+    for one in repetition.runs:
         shown = ("overall accuracy", "average accuracy", "kappa x 100", "seconds of training")
         figures = (f"{one.figures[name]:.2f}" for name in shown)
         split_seed = "–" if one.split_seed is None else str(one.split_seed)
         rows.add_row(escape(one.run), str(one.seed), split_seed, *figures)
-    for name in ("", "mean ± std", "runs"):
-        summary.add_column(name, justify="right" if name else "left")
-    for name, spread in made.summary.items():
+    title = f"{len(repetition.runs)} runs, mean ± std (n - 1)"
+    summary = table_of(title, "", *right("mean ± std", "runs"))
+    for name, spread in repetition.summary.items():
         summary.add_row(escape(name), f"{spread.mean:.2f} ± {spread.std:.2f}", str(spread.n))
     return [rows, summary]
 
 
-def verification_table(found: Verification) -> Table:
+def verification_table(verification: Verification) -> Table:
     """What was stored beside what training again gave."""
-    table = Table(title="Trained again", title_justify="left")
-    for name, justify in (("", "left"), ("stored", "right"), ("again", "right")):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    for name, sha256 in found.hashes.items():
+    table = table_of("Trained again", "", *right("stored", "again"))
+    for name, sha256 in verification.hashes.items():
         table.add_row(f"sha256 of the {name}", sha256[:12], "the same")
-    for name, (stored, again) in found.figures.items():
+    for name, (stored, again) in verification.figures.items():
         table.add_row(name, f"{stored:.2f}", f"{again:.2f}")
     return table
 
 
 def data_table(datasets: list[Dataset | ImageDataset]) -> Table:
     """The known data sets."""
-    table = Table(title="Data sets known by name", title_justify="left")
-    table.add_column("name")
-    for name in ("size", "classes", "labelled"):
-        table.add_column(name, justify="right")
-    table.add_column("licence")
+    numbers = right("size", "classes", "labelled")
+    table = table_of("Data sets known by name", "name", *numbers, "licence")
     for d in datasets:
         size = " x ".join(map(str, d.shape))
         table.add_row(d.name, size, str(len(d.counts)), d.samples, d.licence)
@@ -184,47 +186,33 @@ def data_table(datasets: list[Dataset | ImageDataset]) -> Table:
 
 def class_table(dataset: Dataset | ImageDataset) -> Table:
     """The classes of a data set."""
-    table = Table()
-    table.add_column("id", justify="right")
-    table.add_column("class")
-    table.add_column(dataset.samples.split()[-1], justify="right")
+    table = Table(*right("id"), "class", *right(dataset.samples.split()[-1]))
     for i, name in dataset.class_names.items():
         table.add_row(str(i), name, f"{dataset.counts[name]:,}")
     return table
 
 
-def cost_table(made: Cost) -> Table:
+def cost_table(cost: Cost) -> Table:
     """A network layer by layer: shapes, counts, shares, memory, and what a pair replaces."""
-    size = "x".join(map(str, made.input_shape))
-    table = Table(
-        title=f"{made.network}, input {size}",
-        title_justify="left",
+    size = "x".join(map(str, cost.input_shape))
+    names = ("output", "parameters", "%", "MACs", "%", "weights KiB", "output KiB")
+    table = table_of(
+        f"{cost.network}, input {size}",
+        *unwrapped("layer", "kind"),
+        *right(*names, "MACs if ordinary"),
         box=SIMPLE_HEAD,
         pad_edge=False,
         collapse_padding=True,
     )
-    table.add_column("layer", no_wrap=True)
-    table.add_column("kind", no_wrap=True)
-    for name in (
-        "output",
-        "parameters",
-        "%",
-        "MACs",
-        "%",
-        "weights KiB",
-        "output KiB",
-        "MACs if ordinary",
-    ):
-        table.add_column(name, justify="right")
-    for layer in made.layers:
+    for layer in cost.layers:
         table.add_row(
             layer.name,
             layer.kind,
             "x".join(map(str, layer.output_shape)),
             f"{layer.parameters:,}",
-            f"{100 * layer.parameters / made.parameters:.1f}",
+            f"{100 * layer.parameters / cost.parameters:.1f}",
             f"{layer.macs:,}",
-            f"{100 * layer.macs / made.macs:.1f}",
+            f"{100 * layer.macs / cost.macs:.1f}",
             f"{layer.weight_bytes / 1024:,.1f}",
             f"{layer.activation_bytes / 1024:,.1f}",
             "" if layer.ordinary_macs is None else f"{layer.ordinary_macs:,}",
@@ -234,37 +222,37 @@ def cost_table(made: Cost) -> Table:
         "[bold]in all",
         "",
         "",
-        f"{made.parameters:,}",
+        f"{cost.parameters:,}",
         "",
-        f"{made.macs:,}",
+        f"{cost.macs:,}",
         "",
-        f"{made.weight_bytes / 1024:,.1f}",
-        f"{made.activation_bytes / 1024:,.1f}",
-        f"{made.ordinary_macs:,}" if made.pairs else "",
+        f"{cost.weight_bytes / 1024:,.1f}",
+        f"{cost.activation_bytes / 1024:,.1f}",
+        f"{cost.ordinary_macs:,}" if cost.pairs else "",
     )
     return table
 
 
-def cost_notes(made: Cost) -> list[str]:
+def cost_notes(cost: Cost) -> list[str]:
     """What the table of costs comes to: its kinds of layers, and ordinary convolutions instead."""
     notes = [
-        f"{kind}: {parameters / made.parameters:.1%} of the parameters, "
-        f"{macs / made.macs:.1%} of the multiply-accumulates"
-        for kind, (parameters, macs) in made.kinds().items()
+        f"{kind}: {parameters / cost.parameters:.1%} of the parameters, "
+        f"{macs / cost.macs:.1%} of the multiply-accumulates"
+        for kind, (parameters, macs) in cost.kinds().items()
     ]
-    if made.pairs:
+    if cost.pairs:
         notes.append(
             f"with ordinary convolutions in place of depthwise and pointwise ones: "
-            f"{made.ordinary_parameters:,} parameters "
-            f"({made.ordinary_parameters / made.parameters:.2f} times as many), "
-            f"{made.ordinary_macs:,} multiply-accumulates ({made.ordinary_macs / made.macs:.2f})"
+            f"{cost.ordinary_parameters:,} parameters "
+            f"({cost.ordinary_parameters / cost.parameters:.2f} times as many), "
+            f"{cost.ordinary_macs:,} multiply-accumulates ({cost.ordinary_macs / cost.macs:.2f})"
         )
     return notes
 
 
-def separable_steps(made: Cost) -> list[str]:
+def separable_steps(cost: Cost) -> list[str]:
     """The cost of the first depthwise-separable pair, step by step."""
-    depthwise, pointwise = made.pairs[0]
+    depthwise, pointwise = cost.pairs[0]
     channels, out = depthwise.output_shape[0], pointwise.output_shape[0]
     kernel = depthwise.weights // channels
     pair, ordinary = depthwise.weights + pointwise.weights, pointwise.ordinary_weights or 0

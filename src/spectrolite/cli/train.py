@@ -114,14 +114,14 @@ def train(
     else:
         data = stopped.data()
     if stopped is None or (split, train, split_seed) != (None, None, None):
-        drawn = _draw(data, method, parameters)
+        drawn_split = _draw(data, method, parameters)
     else:
-        drawn = stopped.split(*data)
+        drawn_split = stopped.split(*data)
     try:
         with TrainingProgress(messages).shown() as progress:
             run = training_runs.train(
                 *data,
-                drawn,
+                drawn_split,
                 seed=seed or 0,
                 out=out,
                 overwrite=overwrite,

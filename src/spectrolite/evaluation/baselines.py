@@ -91,12 +91,12 @@ def _features(
     """`(pixels, 2 * components)`: reduced spectra of pixels, and the means over their patches."""
     features: NDArray[np.float32] | None = None
     scenes = scene_by_scene(split.labels.shapes, pixels)
-    for part, (shape, there, here) in zip(parts, scenes, strict=True):
-        rows, cols = np.unravel_index(here, shape)
+    for part, (shape, positions, indices) in zip(parts, scenes, strict=True):
+        rows, cols = np.unravel_index(indices, shape)
         side = max(shape) if part.in_memory else READ_SIDE
         for window in windows(*shape, side):
-            down = (window.row_start <= rows) & (rows < window.row_stop)
-            inside = down & (window.col_start <= cols) & (cols < window.col_stop)
+            inside = (window.row_start <= rows) & (rows < window.row_stop)
+            inside &= (window.col_start <= cols) & (cols < window.col_stop)
             if not inside.any():
                 continue
             around = window.widened(patch // 2, *shape)
@@ -105,7 +105,7 @@ def _features(
             place = rows[inside] - around.row_start, cols[inside] - around.col_start
             if features is None:
                 features = np.empty((len(pixels), 2 * spectra.shape[2]), np.float32)
-            features[there[inside]] = np.concatenate([spectra[place], means[place]], axis=1)
+            features[positions[inside]] = np.concatenate([spectra[place], means[place]], axis=1)
     assert features is not None
     return features
 

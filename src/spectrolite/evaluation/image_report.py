@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from spectrolite.evaluation import metrics
 from spectrolite.evaluation.calibration import BINS, reliability
-from spectrolite.evaluation.figures import Figure
+from spectrolite.evaluation.figures import Figure, percents
 from spectrolite.evaluation.reports import Counts, Figures, Interval, PerClass
 from spectrolite.records import Record
 from spectrolite.samples.split_image_set import ImageSplit
@@ -78,14 +78,11 @@ class ImageReport(Figures):
         if self.train_mode is None:
             return []
         prefix = "wrongly scored, without eval(): "
-        shuffled, in_order = (
-            100 * self.train_mode.overall_accuracy_shuffled,
-            100 * self.train_mode.overall_accuracy,
-        )
-        return [
-            Figure(f"{prefix}shuffled", "train mode", shuffled),
-            Figure(f"{prefix}in order", "train mode", in_order),
-        ]
+        shares = {
+            f"{prefix}shuffled": self.train_mode.overall_accuracy_shuffled,
+            f"{prefix}in order": self.train_mode.overall_accuracy,
+        }
+        return [*percents("train mode", shares)]
 
 
 def make_image_report(

@@ -279,10 +279,10 @@ def _notes(cells: Sequence[Cell]) -> list[str]:
         "Seconds are of the same run: the training of a network, or tuning and fitting; and the "
         "map of the whole scene. Baselines have neither parameters nor MACs to compare.",
     ]
-    made = {(tuple(cell.versions.items()), cell.threads) for cell in cells}
-    if len(made) > 1:
+    environments = {(tuple(cell.versions.items()), cell.threads) for cell in cells}
+    if len(environments) > 1:
         notes.append(
-            f"The cells were computed with {len(made)} different sets of versions and threads, "
-            "which league.json names; their times do not compare."
+            f"The cells were computed with {len(environments)} different sets of versions and "
+            "threads, which league.json names; their times do not compare."
         )
     return notes

@@ -100,8 +100,8 @@ def field_interval(
     right = np.bincount(index, weights=correct)
     if len(sizes) < 2:
         return math.nan, math.nan
-    drawn = generator.integers(len(sizes), size=(resamples, len(sizes)))
-    accuracies = right[drawn].sum(1) / sizes[drawn].sum(1)
+    resampled = generator.integers(len(sizes), size=(resamples, len(sizes)))
+    accuracies = right[resampled].sum(1) / sizes[resampled].sum(1)
     low, high = np.quantile(accuracies, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 

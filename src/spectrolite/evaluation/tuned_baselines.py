@@ -90,10 +90,10 @@ def checked_baseline(name: str, parameters: Mapping[str, Any]) -> dict[str, int 
             raise SettingsError(f"{name}: {key}: wanted a whole number from 0 up, got {value!r}")
         if key == "side":
             check_patch(value)
-    chosen = {**TUNED[name], **parameters}
-    if chosen.get("reduction") == "mnf" and chosen["components"] == 0:
+    tuned = {**TUNED[name], **parameters}
+    if tuned.get("reduction") == "mnf" and tuned["components"] == 0:
         raise SettingsError(f"{name}: components: wanted 1 or more with reduction=mnf, got 0")
-    return chosen
+    return tuned
 
 
 def receptive_field_of(name: str, parameters: Mapping[str, Any]) -> int | None:

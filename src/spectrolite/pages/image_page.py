@@ -26,19 +26,19 @@ MOST_IN_TABLE = 20  # classes; with more the confusion matrix is a picture
 
 
 def image_report_page(
-    report: ImageReport, split: ImageSplit, made: Predictions, log: list[Epoch]
+    report: ImageReport, split: ImageSplit, predictions: Predictions, log: list[Epoch]
 ) -> str:
     """The whole page as text.
 
     Args:
         report: the figures.
         split: the split, for the test images.
-        made: predictions of the test images.
+        predictions: of the test images.
         log: the training log.
     """
     figures = {figure.label: figure for figure in report.figure_list}
     many = len(report.class_names) > MOST_IN_TABLE
-    wrong = np.flatnonzero(made.classes != split.truth)
+    wrong = np.flatnonzero(predictions.classes != split.truth)
     return render(
         "image.html",
         title=f"{report.model} ({report.variant}) on {report.data}",
@@ -66,7 +66,7 @@ def image_report_page(
         confusion_picture=png(_confusion_picture(report)) if many else None,
         most_confused=_most_confused(report) if many else [],
         wrong=len(wrong),
-        examples=_examples(wrong, split, made),
+        examples=_examples(wrong, split, predictions),
         training=training_curve(log),
         facts=_facts(report),
     )
@@ -93,15 +93,15 @@ def _most_confused(report: ImageReport) -> list[str]:
 
 
 def _examples(
-    wrong: NDArray[np.int64], split: ImageSplit, made: Predictions
+    wrong: NDArray[np.int64], split: ImageSplit, predictions: Predictions
 ) -> list[tuple[str, str]]:
     """Wrongly classified test images with the highest confidence: picture and caption."""
-    shown = wrong[np.argsort(-made.confidence[wrong], kind="stable")][:WRONG]
+    shown = wrong[np.argsort(-predictions.confidence[wrong], kind="stable")][:WRONG]
     return [
         (
             png(enlarged(split.tested.pixels[split.test[i]])),
-            f"{made.class_names[made.classes[i]]} ({made.confidence[i]:.0%}), "
-            f"is {made.class_names[split.truth[i]]}",
+            f"{predictions.class_names[predictions.classes[i]]} ({predictions.confidence[i]:.0%}), "
+            f"is {predictions.class_names[split.truth[i]]}",
         )
         for i in shown.tolist()
     ]

@@ -27,7 +27,7 @@ FALSE_COLOUR_NM = (860.0, 650.0, 550.0)  # near infrared, red, green
 
 
 def report_page(
-    report: Report, scene: AnyScenes, split: Split, made: Sequence[SceneMap], log: list[Epoch]
+    report: Report, scene: AnyScenes, split: Split, maps: Sequence[SceneMap], log: list[Epoch]
 ) -> str:
     """The whole page as text.
 
@@ -35,11 +35,11 @@ def report_page(
         report: the figures.
         scene: the scene, or several, for false-colour pictures.
         split: the split, for its picture and the ground truth.
-        made: the map of each scene.
+        maps: the map of each scene.
         log: the training log.
     """
     figures = {figure.label: figure for figure in report.figure_list}
-    colours = {i: _css(colour) for i, colour in made[0].class_colours.items()}
+    colours = {i: _css(colour) for i, colour in maps[0].class_colours.items()}
     return render(
         "scene.html",
         title=f"{report.model} ({report.variant}) on {report.data}",
@@ -68,8 +68,8 @@ def report_page(
             )
             for s in report.scenes
         ],
-        maps=_maps(scene, split, made),
-        classes=[(colours[i], f"{i} {name}") for i, name in made[0].class_names.items()],
+        maps=_maps(scene, split, maps),
+        classes=[(colours[i], f"{i} {name}") for i, name in maps[0].class_names.items()],
         colours=[colours[c.id] for c in report.per_class],
         per_class=class_rows(report.per_class),
         confusion=confusion_cells(report.per_class, report.confusion),
@@ -94,10 +94,10 @@ Picture = tuple[str, str, list[tuple[str, str]]]
 
 
 def _maps(
-    scene: AnyScenes, split: Split, made: Sequence[SceneMap]
+    scene: AnyScenes, split: Split, maps: Sequence[SceneMap]
 ) -> list[tuple[str, list[Picture]]]:
     """The name and the pictures of each scene."""
-    pictures = zip(scene.scenes, split.labels.parts, split_pictures(split), made, strict=True)
+    pictures = zip(scene.scenes, split.labels.parts, split_pictures(split), maps, strict=True)
     return [
         (one.name, _pictures(one, split, labels, picture, mapped))
         for one, labels, picture, mapped in pictures
@@ -105,11 +105,11 @@ def _maps(
 
 
 def _pictures(
-    scene: AnyScene, split: Split, labels: Labels, parts: NDArray[np.uint8], made: SceneMap
+    scene: AnyScene, split: Split, labels: Labels, parts: NDArray[np.uint8], scene_map: SceneMap
 ) -> list[Picture]:
     """False colour, ground truth, split, map and confidence of a scene."""
     step = picture_step(labels.shape)
-    confidence = colormaps["viridis"](made.confidence[::step, ::step])[:, :, :3]
+    confidence = colormaps["viridis"](scene_map.confidence[::step, ::step])[:, :, :3]
     truth = paint(labels.array[::step, ::step], split.labels.class_colours)
     legend = [
         (_css(colour), name)
@@ -125,13 +125,13 @@ def _pictures(
         (png(truth), "Ground truth; black is unlabelled", []),
         (png(parts[::step, ::step]), "Split: ", [*legend, (_css(OTHER), "neither")]),
         (
-            png(paint(made.classes, made.class_colours)),
+            png(paint(scene_map.classes, scene_map.class_colours)),
             "Map; pixels without a label are not scored",
             [],
         ),
         (
             png((255 * confidence).astype(np.uint8)),
-            f"Confidence, {made.confidence.min():.2f} (dark) to 1 (yellow); not calibrated",
+            f"Confidence, {scene_map.confidence.min():.2f} (dark) to 1 (yellow); not calibrated",
             [],
         ),
     ]
@@ -145,15 +145,14 @@ def false_colour(scene: AnyScene, step: int = 1) -> NDArray[np.uint8]:
     """
     bands = scene.shape[2]
     if scene.wavelengths_nm is None:
-        chosen = [bands * k // 4 for k in (3, 2, 1)]
+        shown_bands = [bands * k // 4 for k in (3, 2, 1)]
     else:
         waves = np.asarray(scene.wavelengths_nm)
-        chosen = [int(np.abs(waves - nm).argmin()) for nm in FALSE_COLOUR_NM]
-    image = _every(scene, step, chosen).astype(np.float64)
+        shown_bands = [int(np.abs(waves - nm).argmin()) for nm in FALSE_COLOUR_NM]
+    image = _every(scene, step, shown_bands).astype(np.float64)
     low, high = np.percentile(image, [2, 98], axis=(0, 1))
-    stretched = (image - low) / np.maximum(high - low, 1e-12)
-    bytes_: NDArray[np.uint8] = (255 * stretched.clip(0, 1)).astype(np.uint8)
-    return bytes_
+    stretched: NDArray[np.float64] = (image - low) / np.maximum(high - low, 1e-12)
+    return (255 * stretched.clip(0, 1)).astype(np.uint8)
 
 
 def _every(scene: AnyScene, step: int, bands: list[int]) -> NDArray[np.generic]:

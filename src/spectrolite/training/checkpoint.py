@@ -148,9 +148,8 @@ def _check(checkpoint: Checkpoint, net: nn.Module) -> None:
     Raises:
         ValueError: what is wrong.
     """
-    if [e.epoch for e in checkpoint.log] != list(
-        range(1, len(checkpoint.log) + 1)
-    ) or not checkpoint.log:
+    epochs = [epoch.epoch for epoch in checkpoint.log]
+    if not epochs or epochs != list(range(1, len(epochs) + 1)):
         raise ValueError("its log does not number the epochs from 1")
     wanted = net.state_dict()
     for name in ("network", "best", "ema"):

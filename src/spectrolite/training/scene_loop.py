@@ -63,12 +63,13 @@ def fit_scene(
     ]
     generator = torch.Generator().manual_seed(order)
 
+    dense = settings.mode == "dense"
+
     def batches() -> Iterator[Batch]:
-        if settings.mode == "dense":
+        if dense:
             return dense_epoch(scenes, windows, settings.flips, generator)
         return patch_epoch(scenes, settings.batch, settings.flips, generator)
 
-    dense = settings.mode == "dense"
     steps = len(windows) if dense else -(-len(split.train) // settings.batch)
     classes = np.searchsorted(labels.class_ids, labels.array.ravel()[split.train])
     counts = torch.bincount(torch.from_numpy(classes), minlength=len(labels.class_ids))
