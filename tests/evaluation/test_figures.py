@@ -64,9 +64,14 @@ def test_a_report_prints_a_few_lines(tiny_run: sl.Run) -> None:
     report = tiny_run.report
     lines = str(report).splitlines()
     assert repr(report) == str(report)
-    assert lines[:2] == [
+    assert lines[:7] == [
         "hybridsn (course) on scene.npy",
+        "  network: hybridsn (course)",
+        "  split: random,train=0.2,seed=1",
+        "  training, validation, test pixels: 124, 0, 500",
+        "  classes tested: 3 of 3",
+        "  clean split: no",
         f"  overall accuracy: {100 * report.overall_accuracy:.2f} %",
     ]
-    assert len(lines) == 16
+    assert len(lines) == 21
     assert "confusion" not in str(report)

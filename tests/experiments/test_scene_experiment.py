@@ -350,3 +350,13 @@ def test_a_map_that_is_gone_asks_for_evaluate(copied: sl.Run) -> None:
     (copied.path / "map.tif").unlink()
     with pytest.raises(sl.SpectroliteError, match=r"map\.tif: cannot be read .*; run evaluate$"):
         sl.report(copied)
+
+
+def test_a_run_prints_its_place_and_its_report(tiny_run: sl.Run, tmp_path: Path) -> None:
+    lines = str(tiny_run).splitlines()
+    assert lines[0] == f"run in {tiny_run.path}, seed 0: hybridsn (course) on scene.npy"
+    assert "\n".join(lines[1:]) == "\n".join(str(tiny_run.report).splitlines()[1:])
+    shutil.copytree(tiny_run.path, tmp_path / "run")
+    damaged = sl.open_run(tmp_path / "run")
+    (damaged.path / "report.json").unlink()
+    assert str(damaged).startswith(f"run in {damaged.path}: {damaged.path}/report.json: ")

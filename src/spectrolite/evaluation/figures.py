@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -69,7 +69,7 @@ def percents(group: Group, shares: dict[str, float]) -> tuple[Figure, ...]:
     return tuple(Figure(label, group, 100 * share) for label, share in shares.items())
 
 
-def figure_lines(title: str, figures: Sequence[Figure]) -> str:
-    """A title and a line a figure; classes one by one are left to the tables."""
-    lines = [f"  {figure.label}: {figure}" for figure in figures if figure.group != "class"]
-    return "\n".join([title, *lines])
+def report_lines(title: str, facts: Mapping[str, str], figures: Sequence[Figure]) -> str:
+    """A title, then a line for each fact and figure; single classes are left to the tables."""
+    shown = {**facts, **{f.label: str(f) for f in figures if f.group != "class"}}
+    return "\n".join([title, *(f"  {name}: {value}" for name, value in shown.items())])

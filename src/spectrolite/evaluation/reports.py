@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from spectrolite.evaluation.figures import Figure, accuracies, figure_lines, percents
+from spectrolite.evaluation.figures import Figure, accuracies, percents, report_lines
 from spectrolite.files import whole_file
 from spectrolite.records import Number, Record
 from spectrolite.training.settings import Settings
@@ -142,7 +142,8 @@ class Figures(Record):
 
     def __repr__(self) -> str:
         """A few lines for a notebook, never the confusion matrix or the settings."""
-        return figure_lines(f"{self.model} ({self.variant}) on {self.data}", self.figure_list)
+        title = f"{self.model} ({self.variant}) on {self.data}"
+        return report_lines(title, self.facts, self.figure_list)
 
     __str__ = __repr__
 

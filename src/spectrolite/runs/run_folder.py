@@ -29,7 +29,7 @@ from spectrolite.bundles.scene_bundle import Bundle
 from spectrolite.data.images import ImageSet
 from spectrolite.data.scene import SceneFile
 from spectrolite.data.scene_sets import AnyLabels, AnyScenes, SceneSet
-from spectrolite.errors import RunError, SplitError
+from spectrolite.errors import RunError, SpectroliteError, SplitError
 from spectrolite.evaluation.image_report import ImageReport
 from spectrolite.evaluation.reports import FORMAT as REPORT_FORMAT
 from spectrolite.evaluation.reports import Report
@@ -146,7 +146,7 @@ class RunRecord:
         return split
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Run(RunRecord):
     """A finished run, on scenes or on images.
 
@@ -157,6 +157,12 @@ class Run(RunRecord):
     """
 
     manifest: Any
+
+    def __repr__(self) -> str:
+        try:
+            return f"run in {self.path}, seed {self.manifest.seed}: {self.report!r}"
+        except SpectroliteError as error:  # a notebook shows a damaged run too
+            return f"run in {self.path}: {error}"
 
     @cached_property
     def bundle(self) -> Any:
@@ -182,7 +188,7 @@ class Run(RunRecord):
             )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SceneRun(Run):
     """A finished run on scenes: a `Run` whose types are known."""
 
@@ -205,7 +211,7 @@ class SceneRun(Run):
             """The split."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ImageRun(Run):
     """A finished run on images: a `Run` whose types are known."""
 
