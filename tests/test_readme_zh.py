@@ -71,7 +71,7 @@ def test_the_chinese_page_has_the_commands_and_numbers_of_the_english_one() -> N
     [
         ("98.61 ± 0.30", "98.62 ± 0.30", "row ['13', '32,008', '98.62',"),
         ("--seed 0 --out runs/ip", "--seed 1 --out runs/ip", "block ('sh', 'spectrolite train"),
-        ("fit in\n  584 MiB", "fit in\n  585 MiB", "number '585' is missing"),
+        ("[in 584 MiB]", "[in 585 MiB]", "number '585' is missing"),
         ("with the same numbers", "with the same 4711 numbers", "number '4711' is missing"),
     ],
 )

@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from prose import numbers_near
+
 ROOT = Path(__file__).parents[2]
 SPATIAL = (*league.WITH_HYBRIDSN[1:], league.BY_CLASS)
 OPTIMISTIC = (league.WITH_HYBRIDSN[0], *league.FEW)
@@ -231,6 +233,8 @@ def test_the_tables_of_results_and_front_page_are_those_of_the_record() -> None:
             if mean_of(model, split) == best_of[k]:
                 cells[k] = f"**{cells[k]}**"
         assert f"| {title} | {' | '.join(cells)} |" in front
+    position = f"{mean_of('position', columns[0]):.1f}"
+    assert numbers_near("README.md", "never sees the image", "leakage") == [position]
     for split, model in COLUMNS:
         rival = max(BASELINES, key=lambda name: mean_of(name, split))
         low, high = re.findall(r"\((.*) to (.*)\)", shown_difference(split, model, rival))[0]

@@ -409,14 +409,14 @@ def test_images_that_moved_are_found_again(tmp_path: Path) -> None:
             SettingsError,
             "model: hybridsn classifies scenes, and images need one of mobilenet_v1, mobilenet_v2",
         ),
-        ({"width": 99}, SettingsError, "width: wanted a number from 0.05 to 8, got 99.0"),
+        ({"width": 99}, SettingsError, "--width: Input should be less than or equal to 8, got 99"),
         ({"pad": 8}, SettingsError, "pad: wanted 0 to 7 pixels for images of 8 x 8, got 8"),
         (
             {"optimiser": "adam", "momentum": 0.5},
             SettingsError,
             "--momentum: goes with --optimiser sgd, not with adam",
         ),
-        ({"batch": 1}, SettingsError, "--batch: Input should be greater than or equal to 2, got 1"),
+        ({"batch": 1}, SettingsError, "--batch: wanted 2 or more images, got 1"),
         ({"seed": -1}, SettingsError, "--seed: wanted a whole number from 0 up, got -1"),
     ],
 )

@@ -314,7 +314,7 @@ def rewrite(folder: Path, **changes: Any) -> None:
             lambda p: (p / MANIFEST).write_text('{"format": 1}'),
             r"damaged: date: Field required; train again$",
         ),
-        (lambda p: rewrite(p, data={}), r"damaged: data: Dictionary should have at least 2 items"),
+        (lambda p: rewrite(p, data={}), r"damaged: data\.scene: Field required; train again$"),
         (lambda p: rewrite(p, settings=[]), r"manifest\.json: damaged: settings: Input should be"),
         (lambda p: rewrite(p, seed=-1), r"damaged: seed: Input should be greater than or equal to"),
         (
