@@ -240,7 +240,8 @@ def test_hybridsn_s_counts_are_those_of_the_architecture() -> None:
 
 def test_precision_says_what_was_scored() -> None:
     record, text = record_of("lesson_precision"), page("relu6-and-low-precision")
-    fell, lost_shares = [], []
+    fell = []
+    lost_shares = []
     for row in record["trainings"]:
         ranges = row["depthwise_ranges"].values()
         largest = max(max(values) for values in ranges)
