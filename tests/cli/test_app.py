@@ -314,8 +314,8 @@ WRONG = {
     "lost classes": (
         "train --data indian_pines --split blocks,side=20,guard=6 --out x",
         "blocks,train=0.3,side=20,seed=0,guard=6: 1 Alfalfa has no test pixel; "
-        "7 Grass-pasture-mowed has no test pixel; 9 Oats has no test pixel; change the split, or "
-        "accept it with allow_missing",
+        "7 Grass-pasture-mowed has no test pixel; 9 Oats has no test pixel; change the split, "
+        "or add allow_missing to it",
     ),
     "bad bands": (
         "map run --drop-bands 3-x --out m.tif",

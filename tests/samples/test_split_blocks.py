@@ -200,7 +200,7 @@ def test_blocks_that_lose_a_class_say_which_unless_it_is_allowed() -> None:
         split(labels, "blocks", train=0.3, side=3)
     assert str(caught.value) == (
         "blocks,train=0.3,side=3,seed=0: 3 oats has no test pixel; "
-        "change the split, or accept it with allow_missing"
+        "change the split, or add allow_missing to it"
     )
     drawn = split(labels, "blocks", train=0.3, side=3, allow_missing=True)
     assert drawn.missing == {3: "test"}

@@ -144,7 +144,7 @@ def test_a_class_of_one_field_trains_and_is_named() -> None:
         split(labels, "fields", train=0.3)
     assert str(caught.value) == (
         "fields,train=0.3,seed=0: 5 oats has no test pixel, being one field; "
-        "change the split, or accept it with allow_missing"
+        "change the split, or add allow_missing to it"
     )
     drawn = split(labels, "fields", train=0.3, allow_missing=True)
     assert counts_of(drawn, drawn.train)[5] == 2

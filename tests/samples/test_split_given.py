@@ -187,5 +187,5 @@ def test_given_maps_that_miss_a_class() -> None:
         split(GROUND, "given", train=Labels(TRAIN % 5, name="a"), test=Labels(TEST, name="b"))
     assert str(caught.value) == (
         "given,seed=0,train=a,test=b: 5 class 5 has no training pixel; "
-        "change the split, or accept it with allow_missing"
+        "change the split, or add allow_missing to it"
     )

@@ -26,7 +26,7 @@ def test_per_class_of_a_class_of_one_pixel_leaves_no_test() -> None:
         split(sized(9, 1), "per_class", n=3)
     assert str(caught.value) == (
         "per_class,n=3,seed=0: 2 class 2 has no test pixel; "
-        "change the split, or accept it with allow_missing"
+        "change the split, or add allow_missing to it"
     )
     drawn = split(sized(9, 1), "per_class", n=3, allow_missing=True)
     assert (drawn.raised, drawn.missing) == ((2,), {2: "test"})

@@ -102,7 +102,7 @@ def test_a_class_of_one_polygon_is_an_error_unless_it_is_accepted() -> None:
         split(labels, "polygons", train=0.5)
     assert str(caught.value) == (
         "polygons,train=0.5,seed=0: 7 class 7 has no test pixel, being one polygon; "
-        "change the split, or accept it with allow_missing"
+        "change the split, or add allow_missing to it"
     )
     drawn = split(labels, "polygons", train=0.5, allow_missing=True)
     assert drawn.missing == {7: "test"}

@@ -78,7 +78,7 @@ def test_a_class_of_one_pixel_is_named_with_the_remedy() -> None:
         split(sized(40, 1, 20), "random", train=0.25)
     assert str(caught.value) == (
         "random,train=0.25,seed=0: 2 class 2 has no test pixel; "
-        "change the split, or accept it with allow_missing"
+        "change the split, or add allow_missing to it"
     )
 
 

@@ -169,7 +169,7 @@ def test_allow_missing_false_allows_nothing() -> None:
         split(sized(40, 1, 20), method, **keywords)
     assert str(caught.value) == (
         "random,train=0.25,seed=0: 2 class 2 has no test pixel; "
-        "change the split, or accept it with allow_missing"
+        "change the split, or add allow_missing to it"
     )
     for text in ("random,train=0.25,allow_missing=true", "random,train=0.25,allow_missing"):
         method, keywords = parse_split(text)

@@ -303,7 +303,7 @@ def _check(result: Split, allow_missing: bool, validation: bool) -> None:
             f"{i} {names[i]} has no {part} pixel" + (f", being one {group}" if i in single else "")
             for i, part in result.missing.items()
         )
-        raise SplitError(f"{text}: {lost}; change the split, or accept it with allow_missing")
+        raise SplitError(f"{text}: {lost}; change the split, or add allow_missing to it")
 
 
 def _classes_of_one_group(labels: AnyLabels, group: str | None) -> set[int]:

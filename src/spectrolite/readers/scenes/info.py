@@ -203,16 +203,20 @@ def _warnings(cube: Cube, statistics: BandStatistics, back: int) -> list[str]:
         ("constant or without values", statistics.constant, "--drop-bands constant drops them"),
         ("noisy", statistics.noisy, "--drop-bands noisy drops them"),
     ):
-        if bands_named:
+        if len(bands_named) == cube.shape[2] > 1:
+            warnings.append(f"all {cube.shape[2]} bands are {fault}: check the file")
+        elif bands_named:
             verb = "is" if len(bands_named) == 1 else "are"
             warnings.append(f"{_bands(bands_named)} {verb} {fault}; {remedy}")
     holes = np.flatnonzero(
         (statistics.missing > 0) & (statistics.missing > statistics.missing.min())
     ).tolist()
     if holes:
+        kept = cube.nodata is not None and not np.any(cube.nodata)
+        fate = "have no spectrum" if not kept else "keep their spectrum, since nodata is 0"
         warnings.append(
             f"{_bands(tuple(holes))} without values at pixels where other bands have values: "
-            "these pixels have no spectrum"
+            f"these pixels {fate}"
         )
     if statistics.without == statistics.pixels:
         warnings.append("none of the pixels read has a spectrum")
