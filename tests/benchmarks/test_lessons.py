@@ -20,6 +20,7 @@ import torch
 from PIL import Image
 
 import spectrolite as sl
+from prose import numbers_near
 
 ROOT = Path(__file__).parents[2]
 LESSONS = ROOT / "docs" / "lessons"
@@ -34,6 +35,11 @@ def record_of(name: str) -> dict[str, Any]:
 def page(name: str) -> str:
     """The words of a lesson, in one line."""
     return " ".join((LESSONS / f"{name}.md").read_text(encoding="utf-8").split())
+
+
+def near(name: str, *words: str) -> list[str]:
+    """The numbers of the one passage of a lesson that holds all the words."""
+    return numbers_near(f"docs/lessons/{name}.md", *words)
 
 
 def spread(values: list[float]) -> str:
@@ -68,15 +74,14 @@ def test_linear_bottlenecks_says_what_was_trained() -> None:
         (linear, low), (activated, high) = cells.values()
         assert f"| {word} | **{linear}** | {activated} | {low}, {high} |" in text
     shares = [row["not_positive"] for row in record["table"]]
-    assert (
-        "({0:.0%} in the linear networks, {1:.0%} and {3:.0%} before".format(*shares).replace(
-            "%", " %"
-        )
-        in text
-    )
+    percents = [f"{100 * shares[k]:.0f}" for k in (0, 1, 3)]
+    assert near("linear-bottlenecks", "negative", "shortcut")[:3] == percents
     assert f"{shares[2]:.0%}" == f"{shares[0]:.0%}"
-    assert f"{record['training_images']:,} training and {record['test_images']} test" in text
-    assert f"{record['settings']['epochs']} epochs" in text
+    sizes = f"{record['training_images']:,}", f"{record['test_images']}"
+    assert near("linear-bottlenecks", "scikit-learn", "same seeds")[-3:] == [
+        *sizes,
+        str(record["settings"]["epochs"]),
+    ]
 
 
 def test_linear_bottlenecks_says_what_the_spiral_lost() -> None:
@@ -121,20 +126,34 @@ def test_separable_says_what_was_timed() -> None:
             f"{row['times_macs']:.2f} | {row['times_seconds']:.2f} | {last} |"
         ) in text
     depthwise, pointwise, ordinary = (max(values) for values in speeds.values())
-    assert f"reaches {depthwise:.1f} billion MACs a second at best" in text
-    assert f"ones reach {pointwise:.1f} and {ordinary:.1f}." in text
+    slow = near("depthwise-separable-convolutions", "depthwise", "billion", "a byte")
+    assert slow[1:4] == [f"{speed:.1f}" for speed in (depthwise, pointwise, ordinary)]
     assert depthwise < pointwise / 4
     slower = [row for row in record["layers"] if row["times_seconds"] < 1]
     assert [(row["channels"], row["out"], row["batch"]) for row in slower] == [(3, 4, 1)]
     best = max(row["times_seconds"] for row in record["layers"])
-    assert f"up to {best:.2f} times instead" in text
+    (row,) = (row for row in record["layers"] if row["times_seconds"] == best)
+    numbers = near("depthwise-separable-convolutions", "512 and 1,024 channels")
+    assert numbers[3:5] == [f"{best:.2f}", f"{row['times_macs']:.2f}"]
     shares = [
         row["depthwise"]["seconds"] / (row["depthwise"]["seconds"] + row["pointwise"]["seconds"])
         for row in record["layers"]
         if (row["channels"], row["side"]) == (32, 32)
     ]
-    assert f"takes {100 * shares[1]:.0f} % of its time" in text
-    assert f"{100 * shares[0]:.0f} % with one." in text
+    of_macs = 9 / (9 + 64)  # per input channel and position: a 3x3 kernel, and 64 output channels
+    percents = [f"{100 * share:.0f}" for share in (of_macs, *reversed(shares))]
+    assert slow[-4:] == [*percents[:2], "32", percents[2]]
+    example = near("depthwise-separable-convolutions", "own example")
+    assert example[-1] == f"{slower[0]['times_macs']:.2f}"
+    (large,) = (
+        r for r in record["layers"] if (r["side"], r["channels"], r["batch"]) == (112, 32, 32)
+    )
+    speeds_there = [
+        large[k]["macs"] / large[k]["seconds"] / 1e9 for k in ("depthwise", "pointwise")
+    ]
+    times = f"{large['times_macs']:.2f}", f"{large['times_seconds']:.2f}"
+    numbers = near("depthwise-separable-convolutions", "large maps", "cache")
+    assert numbers[-4:] == [*(f"{speed:.1f}" for speed in speeds_there), *times]
 
 
 def test_separable_says_what_whole_networks_take() -> None:
@@ -149,13 +168,14 @@ def test_separable_says_what_whole_networks_take() -> None:
         pair = rows[one, batch], rows[other, batch]
         return tuple(f"{pair[0][key] / pair[1][key]:.1f}" for key in ("macs", "seconds"))  # type: ignore[return-value]
 
-    macs, seconds = times("V1, ordinary", "V1", 32)
-    assert f"{macs} times fewer MACs than the network that it replaces and takes {seconds}" in text
-    assert f"{times('V1, ordinary', 'V1', 1)[1]} times less with one." in text
-    macs, seconds = times("V2", "V1", 32)
-    assert f"{macs} times the MACs of V1 and takes {seconds} times as long" in text
-    macs, seconds = times("V1", "V1 ×0.25", 1)
-    assert f"{macs} times fewer MACs than V1 and takes {seconds} times less time" in text
+    numbers = near("depthwise-separable-convolutions", "V2 has", "V1 ×0.25 has")
+    assert [number for number in numbers if "." in number] == [
+        *times("V1, ordinary", "V1", 32),
+        times("V1, ordinary", "V1", 1)[1],
+        *times("V2", "V1", 32),
+        "0.25",
+        *times("V1", "V1 ×0.25", 1),
+    ]
 
 
 def test_the_pair_and_what_it_replaces_are_counted_as_by_hand() -> None:
@@ -185,14 +205,15 @@ def test_hybridsn_says_what_was_counted_and_timed() -> None:
             cells += [f"{row[key]:,}", f"{100 * row[key] / record[key]:.2f} %"]
         assert f"| {' | '.join(cells)} |" in text
     assert f"| together | | | {record['parameters']:,} | | {record['macs']:,} | |" in text
-    assert f"{record['macs_a_scene_pixel']:,} MACs a pixel instead of {record['macs']:,}" in text
+    numbers = near("hybridsn-layer-by-layer", "neighbouring patches", "frequency domain")
+    assert numbers[:2] == [f"{record['macs_a_scene_pixel']:,}", f"{record['macs']:,}"]
     ways = record["seconds_a_pixel"]
     assert list(ways) == ["patches", "scene", "shipped"]
     for stage in hybridsn.STAGES:
         shown = " | ".join(f"{1e3 * way[stage]:.4f}" for way in ways.values())
         assert f"| {stage} | {shown} |" in text
     times = sum(ways["patches"].values()) / sum(ways["shipped"].values())
-    assert f"{times:.0f} times less than by patches" in text
+    assert numbers[-1] == f"{times:.0f}"
 
 
 def test_hybridsn_s_counts_are_those_of_the_architecture() -> None:
@@ -204,11 +225,14 @@ def test_hybridsn_s_counts_are_those_of_the_architecture() -> None:
         weights = channels * out * int(np.prod(row["kernel"]))
         assert row["parameters"] == weights + out
         assert row["macs"] == weights * int(np.prod(positions))
-    text = page("hybridsn-layer-by-layer")
-    for side, words in ((25, "= 4,735,232 parameters"), (19, "has 1,982,720 parameters")):
-        assert f"{64 * (side - 8) ** 2 * 256 + 256:,}" in words
-        assert words in text
-    assert f"would leave {64 * 256 + 256:,}," in text
+    numbers = near("hybridsn-layer-by-layer", "first linear layer", "Flattening")
+    sizes = [f"{64 * (side - 8) ** 2 * 256 + 256:,}" for side in (25, 19)]
+    assert sizes == ["4,735,232", "1,982,720"]
+    assert [n for n in numbers if n in sizes] == sizes
+    assert numbers[-1] == f"{64 * 256 + 256:,}"
+    fc1 = made["layers"][4]
+    of_all = [f"{100 * fc1[key] / made[key]:.2f}" for key in ("parameters", "macs")]
+    assert [n for n in numbers if "." in n] == of_all
 
 
 # ReLU6 and low precision
@@ -217,6 +241,7 @@ def test_hybridsn_s_counts_are_those_of_the_architecture() -> None:
 def test_precision_says_what_was_scored() -> None:
     record, text = record_of("lesson_precision"), page("relu6-and-low-precision")
     fell = []
+    lost_shares = []
     for row in record["trainings"]:
         ranges = row["depthwise_ranges"].values()
         largest = max(max(values) for values in ranges)
@@ -226,9 +251,11 @@ def test_precision_says_what_was_scored() -> None:
         shown = f"| {word} | {row['seed']} | {cells} | {largest:,.0f} | {100 * lost:.0f} % |"
         assert shown in text
         fell.append((row["accuracy"]["int8, a tensor"] < 0.2, lost > 0.9))
+        if lost > 0.9:
+            lost_shares.append(lost)
     assert sum(chance for chance, _ in fell) == 3
     assert all(chance == lost for chance, lost in fell)
-    assert f"One image is {100 / 355:.2f} points" in text
+    assert f"{100 / 355:.2f}" in near("relu6-and-low-precision", "One image is")
     drops = sorted(
         100 * (row["accuracy"]["float32"] - row["accuracy"]["int8, a channel"])
         for row in record["trainings"]
@@ -238,19 +265,23 @@ def test_precision_says_what_was_scored() -> None:
         for row, (chance, _) in zip(record["trainings"], fell, strict=True)
         if not chance
     ]
-    assert f"without such a channel lose {max(spared):.2f} points at most" in text
-    assert f"loses at most {drops[-1]:.2f} points" in text
-    assert f"{drops[-2]:.2f} in the others" in text
-    for row in record["trainings"]:  # "float16 moves one image at most"
+    numbers = near("relu6-and-low-precision", "per weight tensor", "falls to chance")
+    worst = [f"{100 * share:.0f}" for share in (min(lost_shares), max(lost_shares))]
+    assert numbers[-3:] == [*worst, f"{max(spared):.2f}"]
+    numbers = near("relu6-and-low-precision", "int8", "scale per channel", "at most", "converged")
+    assert numbers[-2:] == [f"{drops[-1]:.2f}", f"{drops[-2]:.2f}"]
+    for row in record["trainings"]:  # float16 changes one image at most
         assert abs(row["accuracy"]["float32"] - row["accuracy"]["float16"]) * 355 < 1.01
     ranges = [np.sort(v) for v in record["trainings"][0]["depthwise_ranges"].values()]
     alone = sorted(v[-1] / v[-2] for v in ranges if v[-1] > 100)
-    assert "{:.0f} and {:.0f} times the next largest".format(*alone) in text
-    assert f"multiplies its weights by {1e-5**-0.5:.0f}." in text
+    numbers = near("relu6-and-low-precision", "epsilon", "next largest")
+    assert numbers[-2:] == [f"{times:.0f}" for times in alone]
+    assert f"{1e-5**-0.5:.0f}" in numbers
+    assert f"{1e-5**-0.5:.0f}" in near("dead-kernels", "√1e-5", "folded")
 
 
-def test_the_two_lessons_tell_of_each_other_s_trainings() -> None:
-    """The same settings and other draws: what one reached, the other says too."""
+def test_the_two_lessons_quote_each_other_s_trainings() -> None:
+    """The same settings and other random draws: each page quotes the accuracies of the other."""
     one, other = record_of("lesson_bottlenecks"), record_of("lesson_precision")
     assert one["settings"] == other["settings"]
     linear = [
@@ -258,10 +289,11 @@ def test_the_two_lessons_tell_of_each_other_s_trainings() -> None:
         for row in one["trainings"]
         if (row["activation"], row["ends"]) == ("relu6", "linear")
     ]
-    assert f"ReLU6 reached {spread(linear)} in" in page("relu6-and-low-precision")
+    mean, std = spread(linear).split(" ± ")
+    assert {mean, std} <= set(near("relu6-and-low-precision", "One image is", "other random draws"))
     relu6 = [100 * row["accuracy"]["float32"] for row in other["trainings"][:3]]
-    shown = "ended at {:.2f}, {:.2f} and {:.2f} %".format(*relu6)
-    assert shown in page("linear-bottlenecks")
+    numbers = near("linear-bottlenecks", "same settings", "other random draws")
+    assert [n for n in numbers if "." in n] == [f"{accuracy:.2f}" for accuracy in relu6]
 
 
 def test_precision_says_what_activations_cost() -> None:
@@ -276,12 +308,15 @@ def test_precision_says_what_activations_cost() -> None:
     relu6, relu = (
         [row for row in record["trainings"] if row["activation"] == a] for a in precision.WORDS
     )
-    swapped = "{:.2f}, {:.2f} and {:.2f} %".format(*(100 * r["other_activation"] for r in relu6))
-    assert f"scores {swapped} instead of" in text
+    scores = [f"{100 * r['other_activation']:.2f}" for r in relu6]
+    scores += [f"{100 * r['accuracy']['float32']:.2f}" for r in relu6]
     cost = np.mean([100 * (r["accuracy"]["float32"] - r["other_activation"]) for r in relu])
-    assert f"costs {cost:.2f} points on average" in text
-    assert f"largest activation here is {max(r['largest_activation'] for r in relu):.0f}." in text
-    assert round(1 / np.mean([r["above_6"] for r in relu]), -3) == 3000
+    numbers = near("relu6-and-low-precision", "in place of ReLU costs", "the other way round")
+    assert [n for n in numbers if "." in n] == [*scores, f"{cost:.2f}"]
+    largest = max(r["largest_activation"] for r in relu)
+    for words in (("float16", "65,504"), ("the range of ReLU", "bits")):
+        assert f"{largest:.0f}" in near("relu6-and-low-precision", *words)
+    assert f"{round(1 / np.mean([r['above_6'] for r in relu]), -3):,.0f}" in numbers
     assert all(r["largest_activation"] == 6 for r in relu6)
 
 
@@ -334,10 +369,9 @@ def test_dead_kernels_says_what_was_counted() -> None:
         ) in text
     assert max(shares) < 0.007
     most = max((row["dead"] + row["weak"]) / row["kernels"] for row in rows)
-    assert f"at most {100 * most:.2f} % are dead or weak" in text
+    assert near("dead-kernels", "one in six", "dead or weak")[-1] == f"{100 * most:.2f}"
     networks = len(rows) + len(record["runs"])
-    kernels_page = " ".join((ROOT / "docs" / "kernels.md").read_text(encoding="utf-8").split())
-    assert f"in {networks} of ours:" in kernels_page
+    assert str(networks) in numbers_near("docs/kernels.md", "networks of ours")
     for run in record["runs"]:
         recipe = run["run"].replace("ten", "ten-epochs").replace("course", "course-10-epochs")
         name, counts = words[run["network"]], f"{run['dead']} | {run['weak']} | {run['kernels']:,}"
@@ -359,7 +393,10 @@ def test_dead_kernels_says_where_they_are() -> None:
             assert (shown in text) == (dead > 0 or weak > 5)
             if block == 0:
                 assert round(kernels / dead) == share
-                assert word == "V2" or f"({dead} of {kernels} over" in text
+                counts = near("dead-kernels", "one in six", "one in fourteen")
+                assert word == "V2" or counts[1:3] == [str(dead), str(kernels)]
         few = [row["dead"] + row["weak"] for row in own]
         r = float(np.corrcoef(few, [row["accuracy"] for row in own])[0, 1])
-        assert f"of {r:.2f}" in text
+        correlations = near("dead-kernels", "have a correlation")
+        assert correlations[{"V1": -1, "V2": 2}[word]] == f"{abs(r):.2f}"
+        assert (r < 0) == (f"-{abs(r):.2f}" in text)
