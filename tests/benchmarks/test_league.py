@@ -31,7 +31,7 @@ def record_of(name: str) -> dict[str, Any]:
 
 RECORD, TIMES = record_of("league"), record_of("league_times")
 PAGE = (ROOT / "docs" / "which-network.md").read_text(encoding="utf-8")
-WORDS = " ".join(PAGE.split())
+NAME = "docs/which-network.md"
 
 
 def accuracies(model: str, split: str, figure: str = "overall_accuracy") -> dict[int, float]:
@@ -118,9 +118,7 @@ def test_the_claims_are_those_of_the_cells() -> None:
         (league.SLOW, guard),
         ("position", guard),
     ):
-        assert (
-            f" {mean_of(model, split):.2f}" in WORDS.split("Position is most")[1].split("- **")[0]
-        )
+        assert f"{mean_of(model, split):.2f}" in numbers_near(NAME, "never sees the image and")
     assert max(mean_of(model, random) for model in ALL) == mean_of("mobilesn", random)
     for split in league.WITH_HYBRIDSN:
         assert paired(split, "mobilesn", league.SLOW) > 0
@@ -133,26 +131,96 @@ def test_the_claims_are_those_of_the_cells() -> None:
         mean_of("svm,reduction=mnf", split) - mean_of("svm", split)
         for split in (random, guard, by_class)
     ]
-    assert f"worth {min(worth):.1f} to {max(worth):.1f} points to the SVM on the pixel" in WORDS
+    near = numbers_near(NAME, "noise fraction alone", "SVM on the pixel")
+    assert near[-2:] == [f"{min(worth):.1f}", f"{max(worth):.1f}"]
     wide = "svm_context,side=25,reduction=mnf"
-    assert f"By class an SVM is {-paired(by_class, 'mobilesn', wide):.2f} points ahead" in WORDS
+    assert near[0] == f"{-paired(by_class, 'mobilesn', wide):.2f}"
     ten, twenty, fifty = (split for split in league.FEW if split.startswith("per_class"))
     one = "random,train=0.01,allow_missing"
     few = [f"{mean_of(m, split):.2f}" for split in (ten, one) for m in (wide, "mobilesn")]
-    assert "fraction has {} and MobileSN {}, with 1 % {} and {}.".format(*few) in WORDS
+    near = numbers_near(NAME, "few training pixels", "from 20 a class")
+    assert near == ["10", "25", *few[:2], "1", *few[2:], "20"]
     for split in (twenty, fifty, "random,train=0.05"):
         assert mean_of("mobilesn", split) > max(mean_of(name, split) for name in BASELINES)
     shown = [
         f"{paired(split, 'mobilesn', league.NARROW):+.2f}" for split in (random, guard, by_class)
     ]
-    assert (
-        "by {} points under random 10 %, by {} with the guard, and by {} by class".format(*shown)
-        in WORDS
+    near = numbers_near(NAME, "instead of 13 changes MobileSN")
+    assert near == ["25", "13", shown[0][1:], "10", shown[1][1:], shown[2][1:]]
+    assert all(f" {figure}" in PAGE for figure in shown)  # with their signs
+    (protocol,) = (p for p in RECORD["protocols"] if p["split"] == split)
+    (found,) = (
+        d
+        for d in protocol["differences"]
+        if d["figure"] == "overall_accuracy" and {d["one"], d["other"]} == {one, other}
     )
+    low, high = sorted((found["low"], found["high"]))
+    if found["one"] != one:
+        low, high = -high, -low
+    return f"{paired(split, one, other):+.2f} ({low:.2f} to {high:.2f})"
+
+
+def test_the_differences_are_those_of_the_record() -> None:
+    slow = [shown_difference(s, m, league.SLOW) for s, m in COLUMNS if s in league.WITH_HYBRIDSN]
+    assert f"| HybridSN, on three splits | {' | '.join(slow)} | |" in PAGE
+    plain = [name for name in BASELINES if "mnf" not in name]
+    for words, names in (("on principal components", plain), ("of all", BASELINES)):
+        best = [max(names, key=lambda name: mean_of(name, split)) for split, _ in COLUMNS]
+        cells = [
+            f"`{name}`: {shown_difference(split, model, name)}"
+            for name, (split, model) in zip(best, COLUMNS, strict=True)
+        ]
+        assert f"| the best baseline {words} | {' | '.join(cells)} |" in PAGE
+    place = [shown_difference(split, model, "position") for split, model in COLUMNS]
+    assert f"| position | {' | '.join(place)} |" in PAGE
+
+
+def test_the_claims_are_those_of_the_cells() -> None:
+    random, guard, by_class = (split for split, _ in COLUMNS)
+    for model, split in (
+        ("position", random),
+        ("mobilesn", random),
+        ("mobilesn", guard),
+        (league.SLOW, guard),
+        ("position", guard),
+    ):
+        assert f"{mean_of(model, split):.2f}" in numbers_near(NAME, "never sees the image and")
+    assert max(mean_of(model, random) for model in ALL) == mean_of("mobilesn", random)
+    for split in league.WITH_HYBRIDSN:
+        assert paired(split, "mobilesn", league.SLOW) > 0
+        low, high = re.findall(
+            r"\((.*) to (.*)\)", shown_difference(split, "mobilesn", league.SLOW)
+        )[0]
+        assert float(low) < 0 < float(high)
+    assert paired(guard, league.NARROW, league.SLOW) > 0
+    worth = [
+        mean_of("svm,reduction=mnf", split) - mean_of("svm", split)
+        for split in (random, guard, by_class)
+    ]
+    near = numbers_near(NAME, "noise fraction alone", "SVM on the pixel")
+    assert near[-2:] == [f"{min(worth):.1f}", f"{max(worth):.1f}"]
+    wide = "svm_context,side=25,reduction=mnf"
+    assert near[0] == f"{-paired(by_class, 'mobilesn', wide):.2f}"
+    ten, twenty, fifty = (split for split in league.FEW if split.startswith("per_class"))
+    one = "random,train=0.01,allow_missing"
+    few = [f"{mean_of(m, split):.2f}" for split in (ten, one) for m in (wide, "mobilesn")]
+    near = numbers_near(NAME, "few training pixels", "from 20 a class")
+    assert near == ["10", "25", *few[:2], "1", *few[2:], "20"]
+    for split in (twenty, fifty, "random,train=0.05"):
+        assert mean_of("mobilesn", split) > max(mean_of(name, split) for name in BASELINES)
+    shown = [
+        f"{paired(split, 'mobilesn', league.NARROW):+.2f}" for split in (random, guard, by_class)
+    ]
+    near = numbers_near(NAME, "instead of 13 changes MobileSN")
+    assert near == ["25", "13", shown[0][1:], "10", shown[1][1:], shown[2][1:]]
+    signs = [("+" if "+" in one else "-") for one in shown]
+    assert [
+        f"{sign}{number}" for sign, number in zip(signs, near[2::1][:1] + near[4:], strict=True)
+    ] == shown
     (protocol,) = (p for p in RECORD["protocols"] if p["split"] == guard)
     fields = {row["patch"]: row["overlap"] for row in protocol["rows"] if row["seeds"] == 10}
     assert (fields[1], fields[5], fields[13]) == (0, 0, 0)
-    assert f"{100 * fields[25]:.1f} % do in a field of 25" in WORDS
+    assert f"{100 * fields[25]:.1f}" in numbers_near(NAME, "draw blocks", "with the guard")
 
 
 def test_every_cell_was_computed() -> None:
@@ -185,8 +253,9 @@ def test_the_times_are_those_of_the_record() -> None:
 def test_parameters_and_macs_are_those_of_the_record() -> None:
     of = {cell["model"]: cell for cell in RECORD["cells"]}
     shown = ["{parameters:,} and {macs_per_pixel:,}".format(**of[name]) for name in ALL[:3]]
-    words = "HybridSN {0}; MobileSN {2}, and with a field of 13 pixels {1}.".format(*shown)
-    assert f"multiply-accumulates a pixel: {words}" in WORDS
+    numbers = [n for k in (0, 2, 1) for n in shown[k].split(" and ")]
+    near = numbers_near(NAME, "multiply-accumulates a pixel", "HybridSN")
+    assert near == [*numbers[:4], "13", *numbers[4:]]
 
 
 def test_the_tables_of_results_and_front_page_are_those_of_the_record() -> None:

@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 from why_results_differ import title
 
+from prose import numbers_near
+
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "why-results-differ.md"
 
@@ -64,24 +66,26 @@ def test_what_the_page_says_was_run_was_run(record: dict[str, Any]) -> None:
 
 
 def test_the_numbers_in_the_prose_are_measured_ones(record: dict[str, Any]) -> None:
-    text = " ".join(PAGE.read_text(encoding="utf-8").split())
-    causes = record["causes"]
-    drawn = [causes[name] for name in ("weights", "order", "dropout", "split", "threads")]
-    low, high = min(c["min"] for c in drawn), max(c["max"] for c in drawn)
-    assert f"gave anything from {100 * low:.2f} to {100 * high:.2f}." in text
-    means = [100 * causes[f"batchnorm live, batch {n}"]["mean"] for n in (2, 8, 128)]
-    assert "{:.0f} % at 2, {:.0f} % at 8, {:.0f} % at 128".format(*means) in text
+    page, causes = "docs/why-results-differ.md", record["causes"]
+    random = [causes[name] for name in ("weights", "order", "dropout", "split", "threads")]
+    ends = min(c["min"] for c in random), max(c["max"] for c in random)
+    near = numbers_near(page, "same network and data gave")
+    assert near == [f"{100 * end:.2f}" for end in ends]
+    means = [f"{100 * causes[f'batchnorm live, batch {n}']['mean']:.0f}" for n in (2, 8, 128)]
+    near = numbers_near(page, "with the same weights")
+    assert near == [means[0], "2", means[1], "8", means[2], "128"]
     after = record["evaluation_mode_afterwards"]["batchnorm live, batch 2"]
-    assert f"scored {100 * min(after):.2f} to {100 * max(after):.2f} % in evaluation mode" in text
+    base = causes["nothing"]["mean"]
+    near = numbers_near(page, "running statistics", "after one such test")
+    assert near == ["2", *(f"{100 * a:.2f}" for a in (min(after), max(after), base))]
     one, two = causes["weights"]["overall_accuracy"], record["two_threads"]
     moved = [100 * abs(a - b) for a, b in zip(one, two, strict=True)]
-    assert f"the accuracies moved by {min(moved):.2f} to {max(moved):.2f} points" in text
-    base = causes["nothing"]["mean"]
-    assert f"One base run fixes everything and reaches {100 * base:.2f} %." in text
-    assert f"where it had been {100 * base:.2f} before" in text
+    near = numbers_near(page, "one thread or two")
+    assert near[-2:] == [f"{min(moved):.2f}", f"{max(moved):.2f}"]
+    assert f"{100 * base:.2f}" in numbers_near(page, "base run fixes everything")
     differences = [two - one for one, two in zip(one, two, strict=True)]
     assert causes["threads"]["overall_accuracy"] == pytest.approx([base + d for d in differences])
-    assert causes["split"]["std"] == max(c["std"] for c in drawn)  # "the widest of all"
+    assert causes["split"]["std"] == max(c["std"] for c in random)  # "the largest spread of all"
 
 
 def test_the_picture_is_there() -> None:
