@@ -119,3 +119,21 @@ def ranges(numbers: list[int]) -> str:
         else:
             runs.append([n])
     return ",".join(str(r[0]) if len(r) == 1 else f"{r[0]}-{r[-1]}" for r in runs)
+
+
+def in_our_words(message: str) -> str:
+    """A message of pydantic as ours begin: `wanted ...`.
+
+    Examples:
+        >>> in_our_words("Input should be less than 1")
+        'wanted a number less than 1'
+    """
+    for theirs, ours in (
+        ("Value error, ", ""),
+        ("Input should be greater", "wanted a number greater"),
+        ("Input should be less", "wanted a number less"),
+        ("Input should be ", "wanted "),
+    ):
+        if message.startswith(theirs):
+            return ours + message.removeprefix(theirs)
+    return message

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from spectrolite.errors import RunError
+from spectrolite.errors import RunError, in_our_words
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -94,7 +94,7 @@ def validated(
     except ValidationError as error:
         first = error.errors()[0]
         where = [".".join(map(str, first["loc"]))] if first["loc"] else []
-        why = ": ".join([*where, first["msg"].removeprefix("Value error, ")])
+        why = ": ".join([*where, in_our_words(first["msg"])])
         raise RunError(f"{path}: damaged: {why}; {remedy}") from error
 
 

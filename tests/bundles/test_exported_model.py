@@ -38,7 +38,7 @@ def _change_config(folder: Path, **values: Any) -> None:
     ("values", "words"),
     [
         ({"format": 2}, "config.json: format 2, this version reads up to 1; install a newer"),
-        ({"exported": "pickle"}, "damaged: exported: Input should be 'onnx' or 'openvino'"),
+        ({"exported": "pickle"}, "damaged: exported: wanted 'onnx' or 'openvino'"),
         (
             {"halo": 3},
             "damaged: halo: wanted half the patch of 25, rounded down, got 3; export it again",

@@ -579,13 +579,13 @@ def test_a_newer_format_is_refused(saved: Path, tmp_path: Path) -> None:
         ({"surprise": 1}, "damaged: surprise: Extra inputs are not permitted; train again"),
         (
             {"patch": "wide"},
-            "damaged: patch: Input should be a valid integer, unable to parse "
+            "damaged: patch: wanted a valid integer, unable to parse "
             "string as an integer; train again",
         ),
-        ({"model": ["hybridsn"]}, "damaged: model: Input should be a valid string; train again"),
+        ({"model": ["hybridsn"]}, "damaged: model: wanted a valid string; train again"),
         (
             {"class_names": {"x": "a"}},
-            "damaged: class_names.x.[key]: Input should be a valid "
+            "damaged: class_names.x.[key]: wanted a valid "
             "integer, unable to parse string as an integer; train again",
         ),
         (
@@ -594,13 +594,13 @@ def test_a_newer_format_is_refused(saved: Path, tmp_path: Path) -> None:
         ),
         (
             {"wavelengths_nm": ["red"]},
-            "damaged: wavelengths_nm.0: Input should be a valid number, "
+            "damaged: wavelengths_nm.0: wanted a valid number, "
             "unable to parse string as a number; train again",
         ),
-        ({"class_ids": None}, "damaged: class_ids: Input should be a valid tuple; train again"),
+        ({"class_ids": None}, "damaged: class_ids: wanted a valid tuple; train again"),
         (
             {"\ud800": 1},
-            "damaged: Input should be a valid string, unable to parse raw data as a "
+            "damaged: wanted a valid string, unable to parse raw data as a "
             "unicode string; train again",
         ),
     ],
@@ -614,7 +614,7 @@ def test_wrong_values_are_named(
 
 
 NAN, INF = float("nan"), float("inf")
-LOW, HIGH = "greater than or equal to", "less than or equal to"
+LOW, HIGH = "a number greater than or equal to", "a number less than or equal to"
 
 
 @pytest.mark.parametrize(
@@ -646,7 +646,7 @@ def test_numbers_out_of_range_are_named(
 ) -> None:
     shutil.copy(saved / "config.json", tmp_path)
     _change_config(tmp_path, **{key: value})
-    expected = f"config.json: damaged: {where}: Input should be {why}; train again"
+    expected = f"config.json: damaged: {where}: wanted {why}; train again"
     assert _refused(tmp_path) == expected
 
 

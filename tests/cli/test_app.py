@@ -331,7 +331,7 @@ WRONG = {
     ),
     "bad setting": (
         "train --data indian_pines --learning-rate -1 --out x",
-        "--learning-rate: Input should be greater than 0, got -1.0",
+        "--learning-rate: wanted a number greater than 0, got -1.0",
     ),
     "a network for images": (
         "train --data indian_pines --model mobilenet_v1 --out x",

@@ -183,7 +183,7 @@ MISSPELT = {
     ),
     "value": (
         "train --data indian_pines --reduction pcaa --out x",
-        "--reduction: Input should be 'pca' or 'mnf', got 'pcaa'; did you mean pca?",
+        "--reduction: wanted 'pca' or 'mnf', got 'pcaa'; did you mean pca?",
     ),
     "split": (
         "train --data indian_pines --split blok --out x",

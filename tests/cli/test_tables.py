@@ -39,9 +39,9 @@ def shown(*, terminal: bool, slow: bool, monkeypatch: pytest.MonkeyPatch) -> str
 def test_a_file_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown(terminal=False, slow=True, monkeypatch=monkeypatch).splitlines() == [
         "training",
-        "  epoch 1/3  loss 1.250  training 50.0%  20 s left",
-        "  epoch 2/3  loss 0.625  training 50.0%  validation 75.0%  10 s left",
-        "  epoch 3/3  loss 0.417  training 50.0%  validation 75.0%  0 s left",
+        "  epoch 1/3  loss 1.250  training accuracy 50.0%  20 s left",
+        "  epoch 2/3  loss 0.625  training accuracy 50.0%  validation 75.0%  10 s left",
+        "  epoch 3/3  loss 0.417  training accuracy 50.0%  validation 75.0%  0 s left",
         "mapping",
     ]
 
@@ -49,7 +49,7 @@ def test_a_file_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_file_is_not_flooded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown(terminal=False, slow=False, monkeypatch=monkeypatch).splitlines() == [
         "training",
-        "  epoch 3/3  loss 0.417  training 50.0%  validation 75.0%  0 s left",
+        "  epoch 3/3  loss 0.417  training accuracy 50.0%  validation 75.0%  0 s left",
         "mapping",
     ]
 

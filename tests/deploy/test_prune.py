@@ -347,11 +347,11 @@ def test_wrong_use_is_refused(
         ),
         (
             ("--share", 0.3, "--epochs", 0),
-            "--epochs: Input should be greater than or equal to 1, got 0",
+            "--epochs: wanted a number greater than or equal to 1, got 0",
         ),
         (
             ("--share", 0.3, "--learning-rate", -1),
-            "--learning-rate: Input should be greater than 0, got -1.0",
+            "--learning-rate: wanted a number greater than 0, got -1.0",
         ),
         (
             ("--share", 0.95),

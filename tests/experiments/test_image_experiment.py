@@ -409,7 +409,7 @@ def test_images_that_moved_are_found_again(tmp_path: Path) -> None:
             SettingsError,
             "model: hybridsn classifies scenes, and images need one of mobilenet_v1, mobilenet_v2",
         ),
-        ({"width": 99}, SettingsError, "--width: Input should be less than or equal to 8, got 99"),
+        ({"width": 99}, SettingsError, "--width: wanted a number less than or equal to 8, got 99"),
         ({"pad": 8}, SettingsError, "pad: wanted 0 to 7 pixels for images of 8 x 8, got 8"),
         (
             {"optimiser": "adam", "momentum": 0.5},
@@ -476,7 +476,7 @@ def test_verbs_of_the_other_kind_say_so(
     [
         ("images_sha256", "0", r"the images \(digits/train\) differ from those of the run; give "),
         ("test_sha256", None, r"split\.safetensors: cannot be read|not the split of this run"),
-        ("predictions_sha256", 3, r"damaged: predictions_sha256: Input should be a valid string"),
+        ("predictions_sha256", 3, r"damaged: predictions_sha256: wanted a valid string"),
         ("map_sha256", "0", r"damaged: map_sha256: Extra inputs are not permitted; train again$"),
     ],
 )

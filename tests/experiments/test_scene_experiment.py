@@ -315,8 +315,11 @@ def rewrite(folder: Path, **changes: Any) -> None:
             r"damaged: date: Field required; train again$",
         ),
         (lambda p: rewrite(p, data={}), r"damaged: data\.scene: Field required; train again$"),
-        (lambda p: rewrite(p, settings=[]), r"manifest\.json: damaged: settings: Input should be"),
-        (lambda p: rewrite(p, seed=-1), r"damaged: seed: Input should be greater than or equal to"),
+        (
+            lambda p: rewrite(p, settings=[]),
+            r"manifest\.json: damaged: settings: wanted a valid dictionary",
+        ),
+        (lambda p: rewrite(p, seed=-1), r"damaged: seed: wanted a number greater than or equal to"),
         (
             lambda p: rewrite(p, weights_sha256="0"),
             r"its weights are not those that this run train",

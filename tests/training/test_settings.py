@@ -129,11 +129,11 @@ def test_the_table_of_defaults_is_what_settings_gives() -> None:
         ),
         (
             {"reduction": "pcaa"},
-            "--reduction: Input should be 'pca' or 'mnf', got 'pcaa'; did you mean pca?",
+            "--reduction: wanted 'pca' or 'mnf', got 'pcaa'; did you mean pca?",
         ),
         (
             {"model": "mobilesn", "width": 9},
-            "--width: Input should be less than or equal to 8, got 9",
+            "--width: wanted a number less than or equal to 8, got 9",
         ),
         (
             {"model": "mobilenet_v1", "batch": 1},
@@ -228,36 +228,36 @@ def test_an_unknown_key_of_a_manifest_is_an_error(stages: dict[str, Any], flag: 
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("components", -1, "--components: Input should be greater than or equal to 0, got -1"),
+        ("components", -1, "--components: wanted a number greater than or equal to 0, got -1"),
         (
             "bands_from",
             "test",
-            "--bands-from: Input should be 'train', 'patches' or 'scene', got 'test'",
+            "--bands-from: wanted 'train', 'patches' or 'scene', got 'test'",
         ),
-        ("mode", "tiles", "--mode: Input should be 'dense' or 'patches', got 'tiles'"),
-        ("epochs", 0, "--epochs: Input should be greater than or equal to 1, got 0"),
-        ("learning_rate", 0, "--learning-rate: Input should be greater than 0, got 0"),
+        ("mode", "tiles", "--mode: wanted 'dense' or 'patches', got 'tiles'"),
+        ("epochs", 0, "--epochs: wanted a number greater than or equal to 1, got 0"),
+        ("learning_rate", 0, "--learning-rate: wanted a number greater than 0, got 0"),
         (
             "weight_decay",
             -0.1,
-            "--weight-decay: Input should be greater than or equal to 0, got -0.1",
+            "--weight-decay: wanted a number greater than or equal to 0, got -0.1",
         ),
         (
             "schedule",
             "step",
-            "--schedule: Input should be 'one_cycle', 'cosine' or 'constant', got 'step'",
+            "--schedule: wanted 'one_cycle', 'cosine' or 'constant', got 'step'",
         ),
-        ("rise", 0, "--rise: Input should be greater than 0, got 0"),
-        ("rise", 1.0, "--rise: Input should be less than 1, got 1.0"),
-        ("label_smoothing", 1.0, "--label-smoothing: Input should be less than 1, got 1.0"),
+        ("rise", 0, "--rise: wanted a number greater than 0, got 0"),
+        ("rise", 1.0, "--rise: wanted a number less than 1, got 1.0"),
+        ("label_smoothing", 1.0, "--label-smoothing: wanted a number less than 1, got 1.0"),
         (
             "class_weights",
             "sqrt",
-            "--class-weights: Input should be 'none' or 'balanced', got 'sqrt'",
+            "--class-weights: wanted 'none' or 'balanced', got 'sqrt'",
         ),
-        ("window", 15, "--window: Input should be greater than or equal to 16, got 15"),
-        ("batch", 0, "--batch: Input should be greater than or equal to 1, got 0"),
-        ("patience", 0, "--patience: Input should be greater than or equal to 1, got 0"),
+        ("window", 15, "--window: wanted a number greater than or equal to 16, got 15"),
+        ("batch", 0, "--batch: wanted a number greater than or equal to 1, got 0"),
+        ("patience", 0, "--patience: wanted a number greater than or equal to 1, got 0"),
     ],
 )
 def test_out_of_range_names_the_flag(key: str, value: object, message: str) -> None:
@@ -325,13 +325,13 @@ def test_nan_and_infinities_are_in_no_range(key: str, value: float) -> None:
     with pytest.raises(SettingsError) as caught:
         settings(**{key: value})
     flag = key.replace("_", "-")
-    assert str(caught.value) == f"--{flag}: Input should be a finite number, got {value}"
+    assert str(caught.value) == f"--{flag}: wanted a finite number, got {value}"
 
 
 @pytest.mark.parametrize("mode", [[], {}, ["dense"], {"dense": 1}, None, 3])
 def test_a_mode_that_is_no_text_is_refused_and_named(mode: object) -> None:
     """Lists and dictionaries too, though they are no keys of the table of epochs."""
-    expected = f"--mode: Input should be 'dense' or 'patches', got {mode!r}"
+    expected = f"--mode: wanted 'dense' or 'patches', got {mode!r}"
     with pytest.raises(SettingsError) as caught:
         settings(mode=mode)
     assert str(caught.value) == expected
@@ -342,20 +342,18 @@ def test_a_mode_that_is_no_text_is_refused_and_named(mode: object) -> None:
 
 @pytest.mark.parametrize(("key", "value"), [("epochs", 2.5), ("epochs", "many"), ("model", 3)])
 def test_values_of_another_kind_are_refused(key: str, value: object) -> None:
-    with pytest.raises(SettingsError, match=f"^--{key}: Input should be a valid "):
+    with pytest.raises(SettingsError, match=f"^--{key}: wanted a valid "):
         settings(**{key: value})
 
 
 def test_a_stage_that_is_no_mapping_is_refused() -> None:
-    with pytest.raises(SettingsError, match=r"^--training: Input should be a valid dictionary"):
+    with pytest.raises(SettingsError, match=r"^--training: wanted a valid dictionary"):
         checked_settings(_manifest(training=[1]))
 
 
 @pytest.mark.parametrize("stages", [[1], None, 3, "training", [("training", {})]])
 def test_stages_that_are_no_mapping_are_refused(stages: Any) -> None:
-    with pytest.raises(
-        SettingsError, match="settings: Input should be a valid dictionary"
-    ) as caught:
+    with pytest.raises(SettingsError, match="settings: wanted a valid dictionary") as caught:
         checked_settings(stages)
     assert str(caught.value).endswith(f", got {stages!r}")
 

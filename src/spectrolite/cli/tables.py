@@ -55,7 +55,7 @@ class TrainingProgress:
 
     def epoch(self, epoch: Epoch, epochs: int) -> None:
         """An epoch has ended."""
-        figures = f"loss {epoch.loss:.3f}  training {epoch.training_accuracy:.1%}"
+        figures = f"loss {epoch.loss:.3f}  training accuracy {epoch.training_accuracy:.1%}"
         if epoch.validation_accuracy is not None:
             figures += f"  validation {epoch.validation_accuracy:.1%}"
         self._progress.update(self._task, completed=epoch.epoch, total=epochs, figures=figures)

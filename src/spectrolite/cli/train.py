@@ -58,7 +58,8 @@ def train(
     recipe: Annotated[
         str | None,
         option(
-            "Settings by name (course-10-epochs, full-200, ten-epochs) or from a .toml file. Flags "
+            "Settings for images by name (course-10-epochs, full-200, ten-epochs) or from a .toml "
+            "file. Flags "
             "override them.",
             panel=NETWORK,
             default="none",

@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from spectrolite.errors import SettingsError, did_you_mean, wanted_one_of
+from spectrolite.errors import SettingsError, did_you_mean, in_our_words, wanted_one_of
 from spectrolite.training.defaults import (
     DEFAULTS,
     IMAGE_DEFAULT,
@@ -159,7 +159,8 @@ class LoopSettings(Stage):
     ema: float = Field(
         ge=0,
         lt=1,
-        description="Decay a step of averaged weights, which are validated and kept; 0: off.",
+        description="Average the weights over the steps: the factor kept at each step, such as "
+        "0.999. The averaged weights are validated and kept; 0: off.",
     )
     batch: int = Field(
         128, ge=1, description="Images a step (2 or more), or patches a step in patch mode."
@@ -386,14 +387,14 @@ def _message(error: ValidationError) -> str:
     """The first error, by the flag that it is about."""
     first = error.errors()[0]
     if first["type"] == "value_error":
-        return first["msg"].removeprefix("Value error, ")
+        return in_our_words(first["msg"])
     key = str(first["loc"][-1] if first["loc"] else "settings")
     hint = ""
     if first["type"] == "literal_error":
         hint = did_you_mean(first["input"], get_args(setting_fields()[key].annotation))
     elif first["type"] == "extra_forbidden":
         hint = did_you_mean(key, setting_fields())
-    return f"{_flag(key)}: {first['msg']}, got {first['input']!r}{hint}"
+    return f"{_flag(key)}: {in_our_words(first['msg'])}, got {first['input']!r}{hint}"
 
 
 def _flag(key: str) -> str:
