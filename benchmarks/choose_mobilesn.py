@@ -33,8 +33,9 @@ from spectrolite.runs.resumable_run import seeds
 from spectrolite.samples.band_reduction import fit_bands
 from spectrolite.samples.split_grammar import parse_split
 from spectrolite.samples.split_scene import Split
+from spectrolite.training.keywords import settings
 from spectrolite.training.scene_loop import fit_scene
-from spectrolite.training.settings import Settings, settings
+from spectrolite.training.settings import Settings
 
 OUTER = {
     "random": "random,train=0.1,seed=345",

@@ -35,9 +35,9 @@ from spectrolite.models import build_image_model
 from spectrolite.runs.manifest import elsewhere
 from spectrolite.runs.resumable_run import is_stopped, seeds
 from spectrolite.samples.split_grammar import parse_split
+from spectrolite.training.keywords import checked_settings, flat_settings, settings
 from spectrolite.training.loop import Epoch
 from spectrolite.training.recipes import read_recipe
-from spectrolite.training.settings import checked_settings, flat_settings, settings
 
 JPEG_COPY = (  # sha256 of the training and of the test images
     "72ca30f3271bd2483b78a87e7e245a2cd6c116141dbf415dc75353482536968d",

@@ -32,7 +32,7 @@ from spectrolite.models import build_image_model
 from spectrolite.samples.augmentation import channel_statistics, standardise
 from spectrolite.samples.split_image_set import ImageSplit
 from spectrolite.training.image_loop import fit_images, logits_of
-from spectrolite.training.settings import settings
+from spectrolite.training.keywords import settings
 
 NAME = "lesson_kernels"
 PICTURE = Path(__file__).parent.parent / "docs" / "lessons" / "dead-kernels.png"

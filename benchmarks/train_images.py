@@ -38,9 +38,9 @@ from spectrolite.machine import kept_memory
 from spectrolite.models import build_image_model
 from spectrolite.samples.augmentation import channel_statistics, pad_crop, random_flip, standardise
 from spectrolite.training.image_loop import ImageBatch
+from spectrolite.training.keywords import settings
 from spectrolite.training.loop import fit
 from spectrolite.training.recipes import read_recipe
-from spectrolite.training.settings import settings
 
 MODELS = ("mobilenet_v1", "mobilenet_v2")
 RECIPE = "course-10-epochs"

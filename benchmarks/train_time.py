@@ -22,9 +22,9 @@ import spectrolite as sl
 from spectrolite.hashing import array_sha256
 from spectrolite.models import SceneNetwork, build_scene_model
 from spectrolite.samples.band_reduction import fit_bands
+from spectrolite.training.keywords import settings
 from spectrolite.training.loop import Epoch
 from spectrolite.training.scene_loop import fit_scene
-from spectrolite.training.settings import settings
 
 WANTED = 0.985
 RECIPES: dict[str, dict[str, Any]] = {

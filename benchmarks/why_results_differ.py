@@ -29,8 +29,8 @@ import spectrolite as sl
 from spectrolite.hashing import array_sha256
 from spectrolite.models import SceneNetwork, build_scene_model
 from spectrolite.samples.band_reduction import fit_bands
+from spectrolite.training.keywords import settings
 from spectrolite.training.scene_loop import fit_scene
-from spectrolite.training.settings import settings
 
 NAME = "why_results_differ"
 PICTURE = Path(__file__).parent.parent / "docs" / "why-results-differ.png"

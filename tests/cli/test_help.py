@@ -28,8 +28,9 @@ from spectrolite.experiments.repetition import repeat
 from spectrolite.mapping.large_maps import MAP_WINDOW
 from spectrolite.mapping.map_file import EXTRA_BANDS
 from spectrolite.models import IMAGE_MODELS, MODELS
+from spectrolite.training.keywords import flat_settings, settings
 from spectrolite.training.recipes import recipe_names
-from spectrolite.training.settings import flat_settings, setting_fields, settings
+from spectrolite.training.settings import setting_fields
 
 COMMANDS: dict[str, Any] = get_command(app.app).commands  # type: ignore[attr-defined]
 Typed = Callable[..., tuple[int, str, str]]

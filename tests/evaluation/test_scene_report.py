@@ -16,7 +16,7 @@ from spectrolite.evaluation.baselines import Baselines
 from spectrolite.evaluation.reports import Report
 from spectrolite.evaluation.scene_report import make_report
 from spectrolite.samples.band_reduction import Bands
-from spectrolite.training.settings import settings
+from spectrolite.training.keywords import settings
 
 IDS = np.zeros((30, 30), np.int32)
 IDS[:10, :15], IDS[:10, 15:], IDS[20:, :15], IDS[20:, 15:] = 1, 4, 1, 4

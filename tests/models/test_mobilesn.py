@@ -22,7 +22,7 @@ from spectrolite.errors import SettingsError
 from spectrolite.models.costs import macs_per_pixel
 from spectrolite.models.dense_form import dense
 from spectrolite.models.mobilesn import InvertedResidual, MobileSN
-from spectrolite.training.settings import settings as flags_to_settings
+from spectrolite.training.keywords import settings as flags_to_settings
 
 BANDS, CLASSES = 7, 4
 

@@ -30,7 +30,7 @@ from spectrolite.errors import RunError, SettingsError, TrainingError
 from spectrolite.runs.manifest import scene_training
 from spectrolite.runs.resumable_run import new_run, open_stopped
 from spectrolite.training import loop
-from spectrolite.training.settings import settings
+from spectrolite.training.keywords import settings
 
 FLAGS: dict[str, Any] = {"components": 13, "epochs": 5}
 Type = Callable[..., tuple[int, str]]

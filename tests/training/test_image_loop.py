@@ -28,8 +28,9 @@ from spectrolite.samples.augmentation import channel_statistics
 from spectrolite.training import loop
 from spectrolite.training.checkpoint import load_checkpoint, save_checkpoint
 from spectrolite.training.image_loop import _Epochs, fit_images, logits_of
+from spectrolite.training.keywords import settings
 from spectrolite.training.loop import Checkpoint, Epoch
-from spectrolite.training.settings import ImageSettings, settings
+from spectrolite.training.settings import ImageSettings
 
 State = dict[str, Tensor]
 CPU = torch.device("cpu")

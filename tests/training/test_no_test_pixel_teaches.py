@@ -17,8 +17,8 @@ import spectrolite as sl
 from spectrolite.models import build_scene_model
 from spectrolite.samples.band_reduction import fit_bands
 from spectrolite.samples.split_scene import Split
+from spectrolite.training.keywords import settings
 from spectrolite.training.scene_loop import fit_scene
-from spectrolite.training.settings import settings
 
 ROWS, COLS, BANDS = 44, 40, 16
 NETWORKS: dict[str, tuple[dict[str, Any], int]] = {  # settings, and the patch that they give

@@ -9,8 +9,9 @@ import pytest
 
 import spectrolite as sl
 from spectrolite.errors import SettingsError
+from spectrolite.training.keywords import settings
 from spectrolite.training.recipes import FOLDER, read_recipe, recipe_names
-from spectrolite.training.settings import setting_fields, settings
+from spectrolite.training.settings import setting_fields
 
 ROOT = Path(__file__).parents[2]
 

@@ -26,6 +26,7 @@ from spectrolite.training.defaults import (
     SCENE_NETWORKS,
     VARIANTS,
 )
+from spectrolite.training.keywords import checked_settings, flat_settings, settings
 from spectrolite.training.settings import (
     IMAGE_STAGES,
     STAGES,
@@ -35,10 +36,7 @@ from spectrolite.training.settings import (
     Settings,
     Stage,
     TrainingSettings,
-    checked_settings,
-    flat_settings,
     setting_fields,
-    settings,
 )
 
 ALL_STAGES = (*STAGES.values(), *IMAGE_STAGES.values())

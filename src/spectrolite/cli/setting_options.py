@@ -21,13 +21,8 @@ from spectrolite.training.defaults import (
     SCENE_DEFAULT,
     SCENE_NETWORKS,
 )
-from spectrolite.training.settings import (
-    IMAGE_STAGES,
-    STAGES,
-    flat_settings,
-    setting_fields,
-    settings,
-)
+from spectrolite.training.keywords import flat_settings, settings
+from spectrolite.training.settings import IMAGE_STAGES, STAGES, setting_fields
 
 PANEL_OF_STAGE = {
     "model": NETWORK,

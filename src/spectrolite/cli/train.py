@@ -91,8 +91,8 @@ def train(
     """
     from spectrolite.experiments import training_runs
     from spectrolite.runs.resumable_run import open_stopped
+    from spectrolite.training.keywords import flat_settings
     from spectrolite.training.recipes import read_recipe
-    from spectrolite.training.settings import flat_settings
 
     source = flags_given({name: flags[name] for name in TRAINING_SOURCE})
     given = {name: flags[name] for name in SETTINGS if flags[name] is not None}
@@ -143,7 +143,7 @@ def _check_settings(given: Mapping[str, Any], source: Mapping[str, Any]) -> None
     from spectrolite.datasets.catalog import dataset
     from spectrolite.datasets.descriptions import ImageDataset
     from spectrolite.training.defaults import IMAGE_DEFAULT, SCENE_DEFAULT
-    from spectrolite.training.settings import settings
+    from spectrolite.training.keywords import settings
 
     images = "images" in source
     if "data" in source:

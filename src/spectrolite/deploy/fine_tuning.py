@@ -14,9 +14,9 @@ from spectrolite.mapping.scene_inference import classify_scene
 from spectrolite.runs.resumable_run import EpochListener, seeds
 from spectrolite.runs.run_folder import Run
 from spectrolite.training.image_loop import fit_images
+from spectrolite.training.keywords import checked_settings
 from spectrolite.training.loop import Epoch
 from spectrolite.training.scene_loop import fit_scene
-from spectrolite.training.settings import checked_settings
 
 SHARE = 0.1
 """Of the run's epochs and learning rate: our choice. The full rate would undo the training."""

@@ -42,7 +42,7 @@ from spectrolite.runs.resumable_run import seeds as seeds_of
 from spectrolite.runs.run_folder import Run, any_run
 from spectrolite.samples.split_grammar import parse_split
 from spectrolite.samples.split_scene import Split, split
-from spectrolite.training.settings import flat_settings
+from spectrolite.training.keywords import flat_settings
 
 FORMAT = 1
 

@@ -15,7 +15,7 @@ from spectrolite.evaluation.tuned_baselines import TUNED, checked_baseline, rece
 from spectrolite.models import SCENE_MODELS, build_scene_model
 from spectrolite.samples.split_grammar import parse_split, parsed
 from spectrolite.samples.split_scene import Split
-from spectrolite.training.settings import flat_settings, settings
+from spectrolite.training.keywords import flat_settings, settings
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,9 @@ from spectrolite.runs.run_folder import ImageRun
 from spectrolite.samples.augmentation import channel_statistics
 from spectrolite.samples.split_image_set import ImageSplit
 from spectrolite.training.image_loop import fit_images, logits_of
+from spectrolite.training.keywords import settings
 from spectrolite.training.loop import Epoch, best_epoch
-from spectrolite.training.settings import ImageSettings, settings
+from spectrolite.training.settings import ImageSettings
 
 PREDICTIONS = "predictions.safetensors"
 TRAIN_MODE_BATCH = 128  # images; the notebooks' loaders of test images have it

@@ -25,7 +25,7 @@ from spectrolite.runs.run_folder import AnyRun, ImageRun, Run, any_run
 from spectrolite.samples.split_image_set import ImageSplit, split_images
 from spectrolite.samples.split_scene import Split
 from spectrolite.samples.split_scene import split as draw_split
-from spectrolite.training.settings import flat_settings
+from spectrolite.training.keywords import flat_settings
 
 FORMAT = 1
 Vary = Literal["training", "split", "both"]

@@ -38,9 +38,10 @@ from spectrolite.runs.resumable_run import EpochListener, fit_resumably, new_run
 from spectrolite.runs.run_folder import SceneRun
 from spectrolite.samples.band_reduction import Bands, Reduced, fit_bands, reduce_scenes
 from spectrolite.samples.split_scene import Split
+from spectrolite.training.keywords import settings
 from spectrolite.training.loop import Epoch
 from spectrolite.training.scene_loop import fit_scene
-from spectrolite.training.settings import Settings, settings
+from spectrolite.training.settings import Settings
 
 
 def train_scene(

@@ -34,7 +34,7 @@ from spectrolite.mapping.scene_map import SceneMap, maps_sha256
 from spectrolite.runs.manifest import NAMES, elsewhere
 from spectrolite.runs.resumable_run import EpochListener
 from spectrolite.runs.run_folder import AnyRun, ImageRun, Run, any_run
-from spectrolite.training.settings import flat_settings
+from spectrolite.training.keywords import flat_settings
 
 Output = SceneMap | Predictions
 

@@ -52,8 +52,8 @@ from spectrolite.runs.run_folder import RunRecord, save_split
 from spectrolite.samples.split_image_set import ImageSplit
 from spectrolite.samples.split_scene import Split
 from spectrolite.training.checkpoint import epochs_kept, load_checkpoint, save_checkpoint
+from spectrolite.training.keywords import flat_settings
 from spectrolite.training.loop import Checkpoint, Epoch
-from spectrolite.training.settings import flat_settings
 
 CHECKPOINT = "resume.safetensors"
 

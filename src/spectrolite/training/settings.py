@@ -8,22 +8,20 @@ of range is an error that names the flag.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
-    ValidationError,
     field_validator,
     model_serializer,
     model_validator,
 )
 from pydantic.fields import FieldInfo
 
-from spectrolite.errors import SettingsError, did_you_mean, in_our_words, wanted_one_of
+from spectrolite.errors import wanted_one_of
 from spectrolite.training.defaults import (
     DEFAULTS,
     IMAGE_DEFAULT,
@@ -270,7 +268,7 @@ class SceneModelSettings(ModelSettings):
         for key in ("width", "receptive_field") if network in DEFAULTS else ():
             if values.get(key) is not None and key not in DEFAULTS[network]:
                 raise ValueError(
-                    f"{_flag(key)}: does not go with {network}, where it is fixed; leave it out"
+                    f"{flag_of(key)}: does not go with {network}, where it is fixed; leave it out"
                 )
         return values
 
@@ -317,85 +315,6 @@ def setting_fields() -> dict[str, FieldInfo]:
     return {name: field for stage in stages for name, field in stage.model_fields.items()}
 
 
-def settings(**values: Any) -> Any:
-    """Settings from flat keywords; each goes into the stage that has it.
-
-    Examples:
-        >>> settings(components=15, epochs=10).training.epochs
-        10
-        >>> settings(model="mobilenet_v1").training.optimiser
-        'sgd'
-
-    Returns:
-        `ImageSettings` if `model` classifies images, else `Settings`.
-
-    Raises:
-        SettingsError: an unknown name, a setting that does not go with the network, or a value out
-            of range.
-    """
-    model = values.get("model", SCENE_DEFAULT)
-    images = isinstance(model, str) and model in IMAGE_NETWORKS
-    own, others = (IMAGE_STAGES, STAGES) if images else (STAGES, IMAGE_STAGES)
-    if isinstance(model, str):  # otherwise the type of `model` is refused below
-        if model not in DEFAULTS:
-            raise SettingsError(f"--model: {wanted_one_of(DEFAULTS, model)}")
-        defaults = network_defaults(model, values)
-        values |= {k: v for k, v in defaults.items() if values.get(k) is None}
-    stages: dict[str, dict[str, Any]] = {name: {} for name in own}
-    for key, value in values.items():
-        home = next((name for name, stage in own.items() if key in stage.model_fields), None)
-        if home is not None:
-            stages[home][key] = value
-        elif any(key in stage.model_fields for stage in others.values()):
-            kind = "images" if images else "scenes"
-            raise SettingsError(
-                f"{_flag(key)}: does not go with {model}, which classifies {kind}; leave it out"
-            )
-        else:
-            names = [name for stage in own.values() for name in stage.model_fields]
-            raise SettingsError(
-                f"{key}: unknown setting; wanted one of {', '.join(names)}"
-                f"{did_you_mean(key, names)}"
-            )
-    return checked_settings(stages)
-
-
-def flat_settings(nested: Settings | ImageSettings) -> dict[str, Any]:
-    """The flat keywords from which `settings` makes these settings."""
-    return {key: value for _, stage in nested for key, value in stage}
-
-
-def checked_settings(stages: Mapping[str, Any]) -> Any:
-    """Settings from nested ones, as a manifest holds them.
-
-    Returns:
-        `ImageSettings` if the network classifies images, else `Settings`.
-
-    Raises:
-        SettingsError: an unknown name, or a value out of range.
-    """
-    model = stages.get("model") if isinstance(stages, Mapping) else None
-    name = model.get("model") if isinstance(model, Mapping) else None
-    kind = ImageSettings if isinstance(name, str) and name in IMAGE_NETWORKS else Settings
-    try:
-        return kind.model_validate(stages)
-    except ValidationError as error:
-        raise SettingsError(_message(error)) from error
-
-
-def _message(error: ValidationError) -> str:
-    """The first error, by the flag that it is about."""
-    first = error.errors()[0]
-    if first["type"] == "value_error":
-        return in_our_words(first["msg"])
-    key = str(first["loc"][-1] if first["loc"] else "settings")
-    hint = ""
-    if first["type"] == "literal_error":
-        hint = did_you_mean(first["input"], get_args(setting_fields()[key].annotation))
-    elif first["type"] == "extra_forbidden":
-        hint = did_you_mean(key, setting_fields())
-    return f"{_flag(key)}: {in_our_words(first['msg'])}, got {first['input']!r}{hint}"
-
-
-def _flag(key: str) -> str:
+def flag_of(key: str) -> str:
+    """The command-line flag of a setting."""
     return f"--{key.replace('_', '-')}"
