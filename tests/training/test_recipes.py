@@ -93,6 +93,9 @@ def test_recipes_that_are_none_are_named(tmp_path: Path) -> None:
     strange.write_bytes(b"\xff\xfe")
     with pytest.raises(SettingsError, match=r"^--recipe: .*strange\.toml: not TOML \("):
         read_recipe(strange)
+    strange.write_text("epochs = " + "[" * 100_000)
+    with pytest.raises(SettingsError, match=r"^--recipe: .*strange\.toml: not TOML \("):
+        read_recipe(strange)
     strange.write_text("epoch = 2")
     with pytest.raises(SettingsError) as caught:
         read_recipe(strange)

@@ -165,7 +165,7 @@ def _recorded(record: Path) -> str:
         sha256 = json.loads(record.read_text(encoding="utf-8"))["sha256"]
         if isinstance(sha256, str) and len(bytes.fromhex(sha256)) == 32:
             return sha256
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         pass
     raise DownloadError(
         f"{record}: damaged, no sha256 in it; delete it to record the checksum anew"

@@ -74,7 +74,7 @@ class RunRecord:
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
             return [Epoch(**json.loads(line)) for line in lines]
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise RunError(f"{path}: cannot be read ({error}); train again") from error
 
     def data(self, *moved: Path | Sequence[Path] | None) -> Any:

@@ -98,7 +98,7 @@ def _content(path: Path) -> dict[str, Any]:
             raise ValueError("it is not a checkpoint")
         content: dict[str, Any] = json.loads(header["content"])
         newest, _ = int(content["format"]), len(content["log"])
-    except (OSError, SafetensorError, ValueError, TypeError, KeyError) as error:
+    except (OSError, SafetensorError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise RunError(f"{path}: cannot be read ({error}); {REMEDY}") from error
     if newest > FORMAT:
         raise RunError(

@@ -6,15 +6,20 @@ References: naive loops; von Neumann's ratio by hand.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spectrolite.errors import SceneError, SettingsError
 from spectrolite.readers import open_cube, read_scene
+from spectrolite.readers.scenes import geotiff
 from spectrolite.readers.scenes.band_statistics import band_statistics, has_spectrum, sample_windows
+from spectrolite.readers.scenes.info import scene_info
+from written_scenes import PLACE, UTM
 
 
 @settings(deadline=None, max_examples=100, derandomize=True)
@@ -46,7 +51,7 @@ def test_a_survey_against_numpy_and_the_words_it_gives(tmp_path: Path) -> None:
     cube[3, 4:9, 0] = np.nan
     np.save(tmp_path / "s.npy", cube)
     opened = open_cube(tmp_path / "s.npy")
-    found = band_statistics(opened.read, sample_windows(*opened.shape, 4, 0), None)
+    found = band_statistics(opened.read, sample_windows(opened.shape, 4), None)
     lows = [np.nanmin(cube[..., b]) for b in (0, 1, 2)]
     np.testing.assert_array_equal(found.low, [*lows, np.nan, cube[..., 4].min()])
     np.testing.assert_array_equal(found.missing, [5, 0, 0, 2000, 0])
@@ -74,8 +79,70 @@ def test_a_survey_against_numpy_and_the_words_it_gives(tmp_path: Path) -> None:
 
 
 def test_pieces_of_a_large_scene_are_few_and_all_over_it() -> None:
-    parts = list(sample_windows(5000, 4000, 200, 2, 64 << 20))
+    parts = list(sample_windows((5000, 4000, 200), 2, 64 << 20))
     assert sum(w.shape[0] * w.shape[1] for w in parts) * 400 <= 64 << 20
     assert min(w.row_start for w in parts) == 0
     assert max(w.row_stop for w in parts) == 5000
     assert len(set(parts)) == len(parts) > 8
+
+
+@pytest.mark.parametrize(
+    ("block", "windows_read", "rows_each"),
+    [((5000, 4000, 200), 1, 41), ((5000, 4000, 1), 1, 41), ((1000, 4000, 200), 1, 41)],
+)
+def test_of_a_block_larger_than_the_budget_one_window_is_read(
+    block: tuple[int, int, int], windows_read: int, rows_each: int
+) -> None:
+    parts = list(sample_windows((5000, 4000, 200), 2, 64 << 20, block))
+    assert len(parts) == windows_read
+    assert parts[0].shape == (rows_each, 4000)
+    assert 1000 < parts[0].row_start < 4000
+
+
+def test_a_small_file_of_many_tiny_blocks_is_not_read_whole() -> None:
+    parts = list(sample_windows((100_000, 60, 4), 2, 64 << 20, (3, 3, 2)))
+    assert len(parts) >= 8
+    blocks = sum(-(-w.shape[0] // 3) * -(-w.shape[1] // 3) * 2 for w in parts)
+    assert blocks <= 4096
+    assert parts[-1].row_stop == 100_000
+
+
+@pytest.mark.parametrize(
+    ("block", "rows"), [((1, 400, 100), 838), ((100, 100, 1), 800), ((1000, 400, 1), 1000)]
+)
+def test_strips_end_where_blocks_end(block: tuple[int, int, int], rows: int) -> None:
+    strips = list(sample_windows((2500, 400, 100), 2, block=block))
+    assert strips[0].shape == (rows, 400)
+    assert [w.row_start for w in strips] == list(range(0, 2500, rows))
+    assert strips[-1].row_stop == 2500
+
+
+def test_a_strip_of_the_whole_file_is_decoded_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cube = np.random.default_rng(0).integers(0, 99, (60, 50, 3), np.int16)
+    profile = {"height": 60, "width": 50, "count": 3, "dtype": "int16", "compress": "deflate"}
+    with rasterio.open(
+        tmp_path / "s.tif",
+        "w",
+        blockysize=60,
+        crs=UTM,
+        transform=rasterio.Affine(*PLACE),
+        **profile,
+    ) as file:
+        file.write(cube.transpose(2, 0, 1))
+    assert open_cube(tmp_path / "s.tif").block == (60, 50, 3)
+    monkeypatch.setattr("spectrolite.readers.scenes.band_statistics.VALUES_AT_ONCE", 300)
+    reads: list[Any] = []
+    kept = geotiff._read
+
+    def counted(*arguments: Any) -> Any:
+        reads.append(arguments)
+        return kept(*arguments)
+
+    monkeypatch.setattr(geotiff, "_read", counted)
+    info = scene_info(tmp_path / "s.tif")
+    assert (info.low, info.high) == (cube.min(), cube.max())
+    assert len(reads) == 1
+    np.testing.assert_array_equal(read_scene(tmp_path / "s.tif").cube, cube)
+    assert len(reads) == 2

@@ -6,6 +6,7 @@ must be 0: dark water may give a single 0.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,10 @@ the variance; 1 if neighbours are independent, near 0 if the band is a smooth im
 """
 
 VALUES_AT_ONCE = 1 << 21  # 16 MiB as float64, of which there are a few copies
+STRIP = 64 << 20  # bytes read at a time
+LARGEST_STRIP = 512 << 20  # of blocks that are larger than that; blocks above it are decoded again
+BLOCK_COST = 16 << 10  # bytes that are decoded in the time that it takes to find a block
+FEWEST = 8  # windows to look at, where blocks are small enough
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,13 +94,12 @@ def band_statistics(
 
     Args:
         read: window to stored values.
-        windows_read: the windows, small ones of `sample_windows`.
+        windows_read: the windows of `sample_windows`.
         nodata: as in `Cube`.
     """
     pixels = without = 0
     columns: list[Any] = []
-    for window in windows_read:
-        values = read(window)
+    for values in _pieces(map(read, windows_read)):
         missing = missing_values(values, nodata)
         holes = bool(missing.any())
         numbers = values.astype(np.float64)
@@ -136,30 +140,76 @@ def band_statistics(
     return BandStatistics(pixels, without, missing_count, low, high, roughness)
 
 
+def _pieces(parts: Iterable[NDArray[np.generic]]) -> Iterator[NDArray[np.generic]]:
+    """Parts of a cube cut into pieces of which there may be copies as float64."""
+    for part in parts:
+        rows, cols, bands = part.shape
+        side = max(1, int((VALUES_AT_ONCE / bands) ** 0.5))
+        for window in windows(rows, cols, side):
+            yield part[window.slices]
+
+
 def sample_windows(
-    rows: int, cols: int, bands: int, itemsize: int, budget: int
+    shape: tuple[int, int, int],
+    itemsize: int,
+    budget: int = 0,
+    block: tuple[int, int, int] | None = None,
 ) -> Iterator[Window]:
-    """Small windows of a scene: all of them, or evenly spaced ones up to a budget.
+    """Windows of a scene to read: all of it in strips, or evenly spaced windows up to a budget.
 
     Args:
-        rows: of the scene.
-        cols: of the scene.
-        bands: of the scene.
+        shape: rows, cols, bands of the scene.
         itemsize: bytes per value in the file.
-        budget: bytes that may be read; 0 for no limit.
+        budget: bytes that may be decoded; 0 for no limit.
+        block: as in `Cube`.
     """
-    side = max(1, int((VALUES_AT_ONCE / bands) ** 0.5))
-    down, across = -(-rows // side), -(-cols // side)
-    largest = bands * itemsize * -(-rows // down) * -(-cols // across)
-    most = max(1, budget // largest) if budget else down * across
-    if most >= down * across:
-        yield from windows(rows, cols, side)
+    rows, cols, bands = shape
+    if not budget or _cost(shape, shape, itemsize, block) <= budget:
+        strip = _strip_rows(shape, itemsize, block)
+        yield from (Window(r, min(r + strip, rows), 0, cols) for r in range(0, rows, strip))
         return
-    for n in range(most):  # the windows of `windows`, whose list would be long for a huge file
-        i, j = divmod(n * (down * across - 1) // max(most - 1, 1), across)
+    side = max(1, int((VALUES_AT_ONCE / bands) ** 0.5))
+    size = min(side, rows), min(side, cols)
+    high, wide = (1, 1) if block is None else block[:2]
+    cost = _cost((*size, bands), shape, itemsize, block)
+    while cost > budget // FEWEST and (size[0] > 2 * high or size[1] > 2 * wide):
+        # many small blocks take long, though their bytes are few
+        size = max(size[0] // 2, min(high, size[0])), max(size[1] // 2, min(wide, size[1]))
+        cost = _cost((*size, bands), shape, itemsize, block)
+    if cost > budget:  # one block is more than the budget: use more of what is decoded
+        size = max(1, min(high, budget // (cols * bands * itemsize))), cols
+    down, across = -(-rows // size[0]), -(-cols // size[1])
+    most = min(max(1, budget // cost), down * across)
+    for n in range(most):  # a list of all windows would be long for a huge file
+        last = down * across - 1
+        i, j = divmod(n * last // (most - 1) if most > 1 else last // 2, across)
         yield Window(
             i * rows // down,
             (i + 1) * rows // down,
             j * cols // across,
             (j + 1) * cols // across,
         )
+
+
+def _strip_rows(
+    shape: tuple[int, int, int], itemsize: int, block: tuple[int, int, int] | None
+) -> int:
+    """Rows to read at a time: 64 MiB, or one row of blocks, so that no block is decoded twice."""
+    row = shape[1] * shape[2] * itemsize
+    fit = max(1, STRIP // row)
+    high = 1 if block is None else block[0]
+    return fit if high * row > LARGEST_STRIP else max(high, fit // high * high)
+
+
+def _cost(
+    part: tuple[int, int, int],
+    shape: tuple[int, int, int],
+    itemsize: int,
+    block: tuple[int, int, int] | None,
+) -> int:
+    """Bytes to decode for a part of the scene."""
+    if block is None:
+        return math.prod(part) * itemsize
+    whole = [min(-(-n // b) * b, s) for n, b, s in zip(part, block, shape, strict=True)]
+    blocks = math.prod(-(-n // b) for n, b in zip(part, block, strict=True))
+    return max(math.prod(whole) * itemsize, blocks * BLOCK_COST)

@@ -63,6 +63,7 @@ class Variable:
         dims: key of the dimension of each axis; empty if it has none.
         attrs: its attributes.
         read: reads a part of it.
+        chunk: lengths of what is decoded together; None if any part can be read.
     """
 
     key: str
@@ -71,6 +72,7 @@ class Variable:
     dims: tuple[str, ...]
     attrs: Mapping[str, Any]
     read: Callable[[tuple[slice, ...]], NDArray[np.generic]]
+    chunk: tuple[int, ...] | None = None
 
     @property
     def summary(self) -> ArrayShape:
@@ -134,7 +136,17 @@ def cube_among(path: Path, form: str, variables: Sequence[Variable], key: str | 
         crs,
         transform,
         tuple(notes),
+        _block(array.chunk, order),
     )
+
+
+def _block(
+    chunk: tuple[int, ...] | None, order: tuple[int, int, int]
+) -> tuple[int, int, int] | None:
+    if chunk is None:
+        return None
+    rows, cols, bands = (chunk[i] for i in order)
+    return rows, cols, bands
 
 
 def _order(
@@ -193,8 +205,8 @@ def _wavelengths(
         unit = coordinate.text("units") or coordinate.text("Units") or None
         return np.asarray(coordinate.all(), np.float64).tolist(), unit
     for name, value in array.attrs.items():
-        if WAVELENGTHS.fullmatch(str(name).lower()) and np.ndim(value) == 1:
-            numbers = per_band(value, np.size(value))
+        if WAVELENGTHS.fullmatch(str(name).lower()):
+            numbers = _listed_numbers(value)
             if numbers is not None:
                 unit = array.text(f"{name}_units") or array.text("wavelength_units")
                 return numbers.tolist(), unit or None
@@ -207,10 +219,19 @@ def _bad_bands(array: Variable, bands: int, variables: Sequence[Variable]) -> tu
         if variable.key.rpartition("/")[2].lower() in GOOD_BANDS and variable.shape == (bands,):
             return tuple(int(b) for b in np.flatnonzero(np.asarray(variable.all()) == 0))
     for name in GOOD_BANDS:
-        good = array.attrs.get(name)
-        if good is not None and np.shape(good) == (bands,):
-            return tuple(int(b) for b in np.flatnonzero(np.asarray(good) == 0))
+        good = _listed_numbers(array.attrs.get(name))
+        if good is not None and len(good) == bands:
+            return tuple(int(b) for b in np.flatnonzero(good == 0))
     return ()
+
+
+def _listed_numbers(value: object) -> Numbers | None:
+    """A list of numbers in an attribute; None for anything else, such as nested lists."""
+    try:
+        array = np.asarray(value, np.float64)
+    except (TypeError, ValueError):
+        return None
+    return array if array.ndim == 1 else None
 
 
 def _nodata(array: Variable, bands: int, notes: list[str]) -> Numbers | None:

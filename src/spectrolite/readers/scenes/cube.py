@@ -62,6 +62,7 @@ class Cube:
         crs: as WKT, or None.
         transform: six numbers in rasterio's order, or None.
         notes: what is odd about the file, a sentence each.
+        block: rows, cols and bands that the file decodes together; None if any part can be read.
     """
 
     format: str
@@ -78,6 +79,7 @@ class Cube:
     crs: str | None = None
     transform: tuple[float, ...] | None = None
     notes: tuple[str, ...] = ()
+    block: tuple[int, int, int] | None = None
 
 
 def in_nm(

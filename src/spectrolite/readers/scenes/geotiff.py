@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
 from collections.abc import Iterator
@@ -72,7 +73,14 @@ def cube(path: Path, key: str | None) -> Cube:
             crs,
             transform,
             tuple(notes),
+            _block(source),
         )
+
+
+def _block(source: Any) -> tuple[int, int, int]:
+    shapes = set(source.block_shapes)
+    rows, cols = max(shapes, key=math.prod)
+    return min(rows, source.height), min(cols, source.width), source.count
 
 
 def _read(path: Path, dtype: np.dtype[Any], window: Window) -> NDArray[np.generic]:

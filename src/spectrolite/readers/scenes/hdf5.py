@@ -51,7 +51,7 @@ def variables(path: Path) -> list[Variable]:
             dims = tuple(_dim(item, axis) for axis in range(item.ndim))
             attrs = {k: _attribute(item, k) for k in item.attrs}
             read = partial(read_part, path, name)
-            arrays.append(Variable(name, item.shape, item.dtype, dims, attrs, read))
+            arrays.append(Variable(name, item.shape, item.dtype, dims, attrs, read, item.chunks))
 
     with opened(path) as file:
         file.visititems(visit)

@@ -19,7 +19,7 @@ from spectrolite.readers.scenes.band_statistics import (
 from spectrolite.readers.scenes.cube import Cube
 from spectrolite.readers.scenes.open import open_cube
 
-BUDGET = 64 << 20  # bytes read of a file; of a larger one, evenly spaced windows
+BUDGET = 64 << 20  # bytes decoded of a file; of a larger one, evenly spaced windows
 SMALLEST = 25  # pixels, the patch of HybridSN
 
 
@@ -109,7 +109,8 @@ def scene_info(path: str | Path, key: str | None = None) -> SceneInfo:
     """Describe a scene's file: what its header says, and statistics of its values.
 
     Files of up to 64 MiB are read completely; of larger ones, 64 MiB in small, evenly spaced
-    windows. `looked_at` is the share of the pixels that were read.
+    windows, fewer if the file's blocks are large. `looked_at` is the share of the pixels that were
+    read.
 
     Args:
         path: as in `open_scene`.
@@ -121,7 +122,7 @@ def scene_info(path: str | Path, key: str | None = None) -> SceneInfo:
     path = Path(path)
     cube = open_cube(path, key)
     rows, cols, bands = cube.shape
-    parts = sample_windows(*cube.shape, cube.dtype.itemsize, BUDGET)
+    parts = sample_windows(cube.shape, cube.dtype.itemsize, BUDGET, cube.block)
     statistics = band_statistics(cube.read, parts, cube.nodata)
     waves = cube.wavelengths_nm
     crs, unit, odd_crs = _crs(cube)

@@ -50,7 +50,6 @@ FORMATS = {
 BY_ENDING = {ending: reader for reader, endings in FORMATS.items() for ending in endings}
 
 WORDS = ("bad", "constant", "noisy")
-STRIP = 64 << 20  # bytes read at a time
 
 
 def open_cube(path: str | Path, key: str | None = None) -> Cube:
@@ -173,7 +172,6 @@ def read_scene(
     """
     path = Path(path)
     opened = open_scene(path, key, drop_bands, scale=scale)
-    rows, cols, bands = opened.shape
     size = ArrayShape(
         opened.source.get("key", "cube"),
         opened.shape,
@@ -183,10 +181,9 @@ def read_scene(
     )
     check_fits_memory(path, size, remedy="leave it in its file (open_scene; train --leave-in-file)")
     cube = np.empty(opened.shape, opened.dtype)
-    valid = np.empty((rows, cols), bool)
-    strip = max(1, STRIP // (cols * bands * opened.dtype.itemsize))
-    for start in range(0, rows, strip):
-        window = Window(start, min(start + strip, rows), 0, cols)
+    valid = np.empty(opened.shape[:2], bool)
+    stored = open_cube(path, key)
+    for window in sample_windows(stored.shape, stored.dtype.itemsize, block=stored.block):
         cube[window.slices], valid[window.slices] = opened.read(window)
     if not valid.any():
         raise _no_spectrum(opened)
@@ -269,5 +266,5 @@ def _no_spectrum(opened: SceneFile) -> SceneError:
 
 
 def _statistics(cube: Cube) -> BandStatistics:
-    parts = sample_windows(*cube.shape, cube.dtype.itemsize, budget=0)
+    parts = sample_windows(cube.shape, cube.dtype.itemsize, block=cube.block)
     return band_statistics(cube.read, parts, cube.nodata)

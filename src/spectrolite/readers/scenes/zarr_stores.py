@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,8 @@ from numpy.typing import NDArray
 from spectrolite.errors import MissingExtraError, ReadError
 from spectrolite.readers.scenes.cf import Variable, cube_among
 from spectrolite.readers.scenes.cube import Cube
+
+MANY_CHUNKS = 10_000
 
 
 def cube(path: Path, key: str | None) -> Cube:
@@ -33,7 +38,37 @@ def cube(path: Path, key: str | None) -> Cube:
         arrays = {"array": root} if isinstance(root, zarr.Array) else _arrays(root)
     except Exception as error:  # zarr raises many kinds of errors for other files
         raise _damaged(path, error) from error
-    return cube_among(path, "Zarr", [_variable(path, k, a) for k, a in arrays.items()], key)
+    found = cube_among(path, "Zarr", [_variable(path, k, a) for k, a in arrays.items()], key)
+    return replace(found, notes=(*found.notes, *_missing_chunks(path, arrays[found.key])))
+
+
+def _missing_chunks(path: Path, array: Any) -> tuple[str, ...]:
+    """What to say of chunks that are not in the store, which Zarr reads as the fill value.
+
+    Raises:
+        ReadError: so few of many are there that the shape cannot be right.
+    """
+    stated = math.prod(-(-n // c) for n, c in zip(array.shape, _chunk(array), strict=True))
+    if stated > MANY_CHUNKS:  # a listing of all may take minutes
+        few = stated // 100
+        files = sum(1 for _ in itertools.islice(path.rglob("*"), few))
+        if files < few:
+            raise ReadError(
+                f"{path}: its shape {array.shape} makes {stated:,} chunks, but the store holds "
+                f"{files:,} files; copy it again, or correct shape and chunks in its metadata"
+            )
+        return ()
+    missing = stated - array.nchunks_initialized
+    if not missing:
+        return ()
+    return (
+        f"{missing:,} of {stated:,} chunks are not in the store; their pixels have its fill value, "
+        f"{array.fill_value}",
+    )
+
+
+def _chunk(array: Any) -> tuple[int, ...]:
+    return tuple(array.shards or array.chunks)
 
 
 def _arrays(root: Any) -> dict[str, Any]:
@@ -49,12 +84,14 @@ def _variable(path: Path, key: str, array: Any) -> Variable:
         of_xarray and array.fill_value is not None
     ):  # xarray stores it there instead of in the attribute
         attrs.setdefault("_FillValue", array.fill_value)
-    dims = getattr(array.metadata, "dimension_names", None) or attrs.get("_ARRAY_DIMENSIONS") or ()
+    dims = getattr(array.metadata, "dimension_names", None) or attrs.get("_ARRAY_DIMENSIONS")
+    if not (isinstance(dims, list | tuple) and len(dims) == array.ndim):
+        dims = ()
     named = tuple(str(d or "") for d in dims)
     group = key.rpartition("/")[0]
     whole = tuple(f"{group}/{d}".strip("/") if d else "" for d in named) or ("",) * array.ndim
     read = partial(_read_part, path, array)
-    return Variable(key, array.shape, np.dtype(array.dtype), whole, attrs, read)
+    return Variable(key, array.shape, np.dtype(array.dtype), whole, attrs, read, _chunk(array))
 
 
 def _read_part(path: Path, array: Any, part: tuple[slice, ...]) -> NDArray[np.generic]:

@@ -47,7 +47,7 @@ def read_recipe(name: str | Path) -> dict[str, Any]:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"--recipe: {path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsError(f"--recipe: {path}: not TOML ({error})") from error
     names = list(setting_fields())
     for key in content:
