@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from spectrolite.cli.data_options import SCENE_READING, band_numbers
+from spectrolite.cli.data_options import SCENE_READING, STACK_HELP, band_numbers
 from spectrolite.cli.options import (
     DATA,
     OUTPUT,
@@ -52,6 +52,7 @@ def map_(
             default="the run's scenes",
         ),
     ] = None,
+    stack: Annotated[bool, option(STACK_HELP, "--stack", panel=DATA)] = False,
     match_wavelengths: Annotated[
         bool,
         option(
@@ -101,12 +102,8 @@ def map_(
     Example: `spectrolite map runs/ip --scene other.npy --out map.tif`
     """
     from spectrolite.mapping.large_maps import MAP_WINDOW, map_scene
-    from spectrolite.mapping.several_maps import (
-        Failed,
-        is_of_several,
-        map_scenes,
-        scenes_named,
-    )
+    from spectrolite.mapping.several_maps import Failed, is_of_several, map_scenes
+    from spectrolite.readers.scenes.patterns import scenes_named
 
     settings: dict[str, Any] = {
         "scene_key": reading["scene_key"],
@@ -122,7 +119,8 @@ def map_(
         "envi": envi,
     }
     paths = scene or []
-    named = scenes_named(paths)  # once: maps may match the patterns too
+    # once: maps may match the patterns too
+    named = list(map(Path, paths)) if stack else scenes_named(paths)
     several = not paths and is_of_several(run)
     one = not several and (not paths or (len(paths) == 1 and named == [Path(paths[0])]))
     if not one and out.suffix.lower() in (".tif", ".tiff"):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from spectrolite.data.labels import Labels
 from spectrolite.data.scene import AnyScene
-from spectrolite.errors import LabelsError, ReadError
+from spectrolite.errors import LabelsError, ReadError, why_no_file
 from spectrolite.files import naming
 from spectrolite.readers.labels import envi_rois, rasters, tables, vectors
 from spectrolite.readers.scenes import matlab, npy
@@ -49,7 +49,7 @@ def read_labels(
     """
     path = Path(path)
     if not path.is_file():
-        raise ReadError(f"{path}: no such file")
+        raise ReadError(f"{path}: {why_no_file(path, LABEL_ENDINGS)}")
     ending = path.suffix.lower()
     on_grid = (*vectors.ENDINGS, *tables.ENDINGS, *envi_rois.ENDINGS)
     for flag, value, wanted in (
