@@ -6,6 +6,7 @@ with runs and maps, which use these functions.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -253,6 +254,6 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
         with pytest.raises(RunError) as caught, resumable(out):
             raise AssertionError("begun")
         assert str(caught.value) == (
-            f"{tmp_path}/run.part: another process is writing there; wait for it, or stop it"
+            f"{tmp_path}/run.part: process {os.getpid()} is writing there; wait for it, or stop it"
         )
     assert not is_held()

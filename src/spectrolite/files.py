@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,9 @@ from pydantic import BaseModel, ValidationError
 from spectrolite.errors import RunError, in_our_words
 
 Model = TypeVar("Model", bound=BaseModel)
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+MAKE_ROOM = "no incomplete file is left; make room on that disk, or write to another one"
 
 
 @contextmanager
@@ -34,13 +38,18 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Give an `OSError` of the block the name of `path`, if it names no file."""
+    """Give an `OSError` of the block the name of `path`, if it names no file; say what to do."""
     try:
         yield
     except OSError as error:
-        if error.errno is None or error.filename is not None:
+        named = error
+        if error.errno is not None and error.filename is None:
+            named = OSError(error.errno, error.strerror, str(path))  # of the same subclass
+        if error.errno in FULL and MAKE_ROOM not in getattr(error, "__notes__", []):
+            named.add_note(MAKE_ROOM)
+        if named is error:
             raise
-        raise OSError(error.errno, error.strerror, str(path)) from error  # of the same subclass
+        raise named from error
 
 
 def write_text(path: Path, text: str) -> None:

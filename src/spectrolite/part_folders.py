@@ -19,10 +19,12 @@ import errno
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from spectrolite.errors import RunError, SettingsError
+from spectrolite.files import naming
+from spectrolite.places import check_place
 
 try:
     import fcntl
@@ -54,7 +56,7 @@ def check_not_both(overwrite: bool, resume: bool) -> None:
 
 
 def check_free(out: Path, overwrite: bool, flag: str = "--out", ending: str = "") -> None:
-    """Refuse to write a file where something is that must not be replaced.
+    """Refuse to write a file where it cannot be, or where something is that must not be replaced.
 
     Args:
         out: the file.
@@ -64,8 +66,10 @@ def check_free(out: Path, overwrite: bool, flag: str = "--out", ending: str = ""
 
     Raises:
         SettingsError: another ending.
-        RunError: a folder has the name, or a file has it and `overwrite` is false.
+        RunError: a folder has the name, or a file has it and `overwrite` is false; or as of
+            `check_place`.
     """
+    check_place(out, flag)
     if ending and out.suffix.lower() != ending:
         raise SettingsError(f"{flag}: wanted a name that ends in {ending}, got {out}")
     if out.is_dir():
@@ -75,7 +79,7 @@ def check_free(out: Path, overwrite: bool, flag: str = "--out", ending: str = ""
 
 
 def check_folder(out: Path, overwrite: bool, kind: str, is_kind: Callable[[Path], bool]) -> None:
-    """Refuse to write a folder where something is that must not be replaced.
+    """Refuse to write a folder where it cannot be, or where something must not be replaced.
 
     Args:
         out: the folder.
@@ -84,8 +88,10 @@ def check_folder(out: Path, overwrite: bool, kind: str, is_kind: Callable[[Path]
         is_kind: whether a folder is one of those.
 
     Raises:
-        RunError: something has the name without `overwrite`, or it is not of that kind.
+        RunError: something has the name without `overwrite`, or it is not of that kind; or as of
+            `check_place`.
     """
+    check_place(out)
     if not (out.exists() or out.is_symlink()):
         return
     if not overwrite:
@@ -104,8 +110,9 @@ def check_contents(folder: Path, kind: str, names: Collection[str] = ()) -> None
         names: what it may hold.
 
     Raises:
-        RunError: it holds something else, or is a file.
+        RunError: it holds something else, or is a file; or as of `check_place`.
     """
+    check_place(folder)
     if folder.exists() and (not folder.is_dir() or _others(folder, names)):
         raise RunError(f"{folder} exists and is not {kind}; take another --out")
 
@@ -147,8 +154,9 @@ def new_folder(
     shutil.rmtree(part, ignore_errors=True)
     make_folder(part, out)
     try:
-        yield part
-        take_name(part, place)
+        with naming(out):
+            yield part
+            take_name(part, place)
     finally:
         shutil.rmtree(part, ignore_errors=True)
         restore_replaced(place)
@@ -181,24 +189,66 @@ def resumable_folder(
             the folder cannot be made.
     """
     part = part_of(out)
-
-    def check() -> None:
-        if not is_begun(part):
-            if part.exists() and (not part.is_dir() or _others(part, {LOCK, *before})):
-                raise RunError(f"{part} is in the way and not a stopped {kind}; take another --out")
-        elif not (overwrite or resume):
-            raise RunError(
-                f"{part}: a {kind} that was stopped {progress(part)}; go on with --resume, or "
-                "discard it with --overwrite"
-            )
-
-    check()
+    keeps = overwrite or resume
+    check_resumable(out, kind, progress, keeps, before)
     make_folder(part, out)
     with locked(part):
-        check()  # again: another process may have written there before the lock was ours
+        # again: another process may have written there before the lock was ours
+        _check_stopped(part, kind, progress, keeps, before)
         if not resume:
             clear(part)
         yield part
+
+
+def check_resumable(
+    out: Path,
+    kind: str,
+    progress: Callable[[Path], str],
+    accepts: bool,
+    before: Collection[str] = (),
+) -> None:
+    """Refuse what `resumable_folder` refuses; `accepts` is whether it may find a stopped one.
+
+    Raises:
+        RunError: as of `resumable_folder`.
+    """
+    part = part_of(out)
+    if is_begun(part):
+        with locked(part):  # first: what another process is writing was not stopped
+            pass
+    _check_stopped(part, kind, progress, accepts, before)
+
+
+def _check_stopped(
+    part: Path,
+    kind: str,
+    progress: Callable[[Path], str],
+    accepts: bool,
+    before: Collection[str],
+) -> None:
+    if not is_begun(part):
+        if part.exists() and (not part.is_dir() or _others(part, {LOCK, *before})):
+            raise RunError(f"{part} is in the way and not a stopped {kind}; take another --out")
+    elif not accepts:
+        raise RunError(
+            f"{part}: a {kind} that was stopped {progress(part)}; go on with --resume, or "
+            "discard it with --overwrite"
+        )
+
+
+@contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Make a folder, and hold its lock while the block runs; the lock file goes when it ends.
+
+    Raises:
+        RunError: another process writes there, or the folder cannot be made.
+    """
+    make_folder(folder, folder)
+    with locked(folder):
+        try:
+            yield
+        finally:
+            (folder / LOCK).unlink(missing_ok=True)
 
 
 def clear(part: Path) -> None:
@@ -238,7 +288,7 @@ def _others(folder: Path, names: Collection[str]) -> bool:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock while the block runs.
+    """Hold the folder's lock while the block runs; the lock file names the process.
 
     Raises:
         RunError: another process holds it, or removed the folder in the meantime.
@@ -246,19 +296,29 @@ def locked(folder: Path) -> Iterator[None]:
     if fcntl is None:
         yield
         return
-    busy = RunError(f"{folder}: another process is writing there; wait for it, or stop it")
     try:
-        file = (folder / LOCK).open("a")
+        file = (folder / LOCK).open("a+", encoding="ascii", errors="replace")
     except FileNotFoundError as error:
-        raise busy from error
+        raise _busy(folder) from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if not os.path.samestat(os.fstat(file.fileno()), (folder / LOCK).stat()):
-                raise busy
-        except (BlockingIOError, FileNotFoundError) as error:
-            raise busy from error
+                raise _busy(folder)
+        except BlockingIOError as error:
+            file.seek(0)
+            raise _busy(folder, file.read(20)) from error
+        except FileNotFoundError as error:
+            raise _busy(folder) from error
         except OSError as error:
             if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):  # a file system without locks
                 raise
+        with suppress(OSError):  # of a full disk, of which the first file that matters tells
+            file.truncate(0)
+            os.write(file.fileno(), str(os.getpid()).encode())
         yield
+
+
+def _busy(folder: Path, number: str = "") -> RunError:
+    process = f"process {number}" if number.isdecimal() else "another process"
+    return RunError(f"{folder}: {process} is writing there; wait for it, or stop it")

@@ -25,6 +25,7 @@ from spectrolite.experiments.verification import Verification
 from spectrolite.mapping.scene_map import read_map
 
 FLAGS: dict[str, Any] = {"components": 13, "epochs": 2}
+NO_FILES = {"files_sha256": None}  # so that what else is stored is compared
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,7 @@ def _flip_a_weight(run: Path, rehash: bool) -> float:
     save_file(state, path)
     if rehash:
         sha256 = load_bundle(run).sha256
-        _rewrite(run / "manifest.json", lambda m: m.update(weights_sha256=sha256))
+        _rewrite(run / "manifest.json", lambda m: m.update(weights_sha256=sha256, **NO_FILES))
     return 2 * abs(before)
 
 
@@ -98,7 +99,7 @@ def test_a_map_and_figures_made_by_other_weights_are_counted(copied: sl.Run) -> 
     state["network.fc3.bias"][1] += 9
     save_file(state, path)
     sha256 = load_bundle(copied.path).sha256
-    _rewrite(copied.path / "manifest.json", lambda m: m.update(weights_sha256=sha256))
+    _rewrite(copied.path / "manifest.json", lambda m: m.update(weights_sha256=sha256, **NO_FILES))
     forged = sl.evaluate(copied.path, flips=True)
     made = read_map(copied.path / "map.tif", copied.bundle)
     pixels = int((honest.classes != made.classes).sum())
@@ -182,7 +183,7 @@ def test_elsewhere_figures_beyond_the_tolerance_are_named(copied: sl.Run) -> Non
     forged = honest.model_copy(update={"overall_accuracy": honest.overall_accuracy - 0.02})
     forged.save(copied.path / "report.json")
     sha256 = copied.report.figures_sha256
-    _rewrite(copied.path / "manifest.json", lambda m: m.update(figures_sha256=sha256))
+    _rewrite(copied.path / "manifest.json", lambda m: m.update(figures_sha256=sha256, **NO_FILES))
     with pytest.raises(VerifyError) as caught:
         sl.verify(copied.path)
     torch = metadata.version("torch")

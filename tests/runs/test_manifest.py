@@ -81,11 +81,12 @@ FORMATS = {
 def test_each_file_has_a_format_of_its_own(
     bumped: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One file is of format 2, and so is what is read of it; the others are still of format 1."""
+    """One file is of the next format, and so is what is read of it; the others are as they were."""
+    newest = 2 if bumped == "manifest.json" else 1
     run = tmp_path / "run"
     shutil.copytree(OLD / "scene_run", run)
     content = json.loads((run / bumped).read_text())
-    (run / bumped).write_text(json.dumps({**content, "format": 2}))
+    (run / bumped).write_text(json.dumps({**content, "format": newest + 1}))
 
     def read_all() -> None:
         opened = any_run(run)
@@ -96,10 +97,11 @@ def test_each_file_has_a_format_of_its_own(
     with pytest.raises(RunError) as caught:
         read_all()
     assert str(caught.value) == (
-        f"{run / bumped}: format 2, this version reads up to 1; install a newer spectrolite"
+        f"{run / bumped}: format {newest + 1}, this version reads up to {newest}; "
+        "install a newer spectrolite"
     )
     for name in FORMATS[bumped]:
-        monkeypatch.setattr(name, 2)
+        monkeypatch.setattr(name, newest + 1)
     read_all()
 
 

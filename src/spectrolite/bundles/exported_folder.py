@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from spectrolite.bundles.graphs import kept_bands
 from spectrolite.bundles.image_bundle import ImageBundle, ImageConfig
 from spectrolite.bundles.scene_bundle import Bundle, Config
+from spectrolite.files import write_text
 
 FORMAT = 1
 FILES = {"onnx": ("model.onnx",), "openvino": ("model.xml", "model.bin")}
@@ -106,7 +107,7 @@ def write_config(
         }
     config = ExportConfig(**content)
     text = config.model_dump_json(indent=2) + "\n"
-    (folder / "config.json").write_text(text, encoding="utf-8")
+    write_text(folder / "config.json", text)
 
 
 def _padding(bundle: Bundle, dropped: tuple[int, ...]) -> NDArray[np.float32]:

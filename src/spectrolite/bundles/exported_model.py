@@ -23,6 +23,7 @@ from spectrolite.bundles.runtimes import Outputs, start_onnx, start_openvino
 from spectrolite.data.scene import Scene, Window
 from spectrolite.errors import RunError, SceneError
 from spectrolite.files import read_model
+from spectrolite.part_folders import restore_replaced
 from spectrolite.samples.padded_window import padded_window
 
 
@@ -127,6 +128,7 @@ def open_exported(folder: str | Path, threads: int | None = None) -> Exported:
         MissingExtraError: its runtime is not installed.
     """
     folder = Path(folder)
+    restore_replaced(folder)
     config = read_model(folder / "config.json", FORMAT, ExportConfig, REMEDY)
     for name, sha256 in config.files_sha256.items():
         try:

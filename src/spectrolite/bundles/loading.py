@@ -16,8 +16,9 @@ from spectrolite.bundles.scene_bundle import FORMAT, Bundle, Config, scene_bundl
 from spectrolite.errors import RunError, SettingsError
 from spectrolite.files import read_json, validated
 from spectrolite.models import IMAGE_MODELS
+from spectrolite.part_folders import restore_replaced
 
-MANIFEST_FORMAT = 1  # of a run's manifest.json, which holds the hash of the bundle's weights
+MANIFEST_FORMAT = 2  # of a run's manifest.json, which has a hash of each file since format 2
 
 
 AnyBundle = Bundle | ImageBundle
@@ -47,6 +48,7 @@ def load_bundle(path: str | Path) -> Any:
         RunError: not a folder, or a file in it is missing, damaged, of a newer version, or its
             weights do not fit the network that it names.
     """
+    restore_replaced(Path(path))
     return _bundle_in(Path(path))
 
 
@@ -116,6 +118,7 @@ def any_bundle(model: AnyModel) -> AnyBundle:
     if not isinstance(model, str | Path):
         return model.bundle
     folder = Path(model)
+    restore_replaced(folder)
     if (folder / "manifest.json").is_file():
         content = read_json(folder / "manifest.json", MANIFEST_FORMAT)
         return bundle_of_run(folder, content.get("weights_sha256", ""))
@@ -130,6 +133,8 @@ def any_model(model: AnyModel | Exported) -> AnyBundle | Exported:
     """
     if isinstance(model, Exported):
         return model
+    if isinstance(model, str | Path):
+        restore_replaced(Path(model))
     if isinstance(model, str | Path) and is_exported(model):
         return open_exported(model)
     return any_bundle(model)

@@ -7,9 +7,11 @@ object and nothing else. Exit codes: 0 done, 2 wrong use or bad input, 1 any oth
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -26,15 +28,17 @@ from spectrolite.cli.options import (
     Json,
     Model,
     Overwrite,
+    Terminated,
     console,
     in_panel_order,
     messages,
     option,
     plain,
     print_json,
+    training_progress,
 )
 from spectrolite.cli.runs import doctor, evaluate, repeat, report, verify
-from spectrolite.cli.tables import TrainingProgress, report_table
+from spectrolite.cli.tables import report_table
 from spectrolite.cli.train import train
 from spectrolite.errors import SpectroliteError
 
@@ -81,6 +85,18 @@ def _options(
 
 def main() -> None:
     """Run the command line; errors of ours become a message and an exit code."""
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        _run()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> None:
+    raise Terminated
+
+
+def _run() -> None:
     try:
         app()
     except SpectroliteError as error:
@@ -160,7 +176,7 @@ def demo(
             console.print(f"{run.path}/report.html, map.tif, map.png, bundle/", soft_wrap=True)
 
     flags: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
-    with TrainingProgress(messages).shown() as progress:
+    with training_progress() as progress:
         runs = take_tour(
             out,
             full=full,

@@ -18,6 +18,7 @@ from spectrolite.cli.options import (
     Model,
     Overwrite,
     console,
+    exit_after,
     messages,
     option,
     plain,
@@ -158,7 +159,7 @@ def map_(
             messages.print(plain(note), soft_wrap=True)
         if isinstance(stop, RuntimeError):
             raise
-        raise typer.Exit(130) from stop
+        raise exit_after(stop) from stop
     if one:
         assert not isinstance(results[0], Failed)
         _print_map(results[0], as_json)

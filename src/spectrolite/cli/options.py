@@ -32,6 +32,29 @@ VALUES = {int: "N", float: "X", str: "NAME", Path: "PATH"}
 Verb = TypeVar("Verb", bound=Callable[..., None])
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, as of `kill` or of a batch system: the work ends as after Ctrl-C."""
+
+    exit_code = 143
+
+
+def exit_after(stop: KeyboardInterrupt) -> typer.Exit:
+    """The exit code of a shell for the signal: 130 for Ctrl-C."""
+    return typer.Exit(getattr(stop, "exit_code", 130))
+
+
+@contextmanager
+def training_progress() -> Iterator[TrainingProgress]:
+    """Progress of a verb that says after Ctrl-C how to go on."""
+    try:
+        with TrainingProgress(messages).shown() as progress:
+            yield progress
+    except KeyboardInterrupt as stop:
+        for note in getattr(stop, "__notes__", ["stopped"]):
+            messages.print(plain(note), soft_wrap=True)
+        raise exit_after(stop) from stop
+
+
 @contextmanager
 def resumable_progress() -> Iterator[TrainingProgress]:
     """Progress of a verb that, after Ctrl-C, continues when the same command is given again."""
@@ -40,7 +63,7 @@ def resumable_progress() -> Iterator[TrainingProgress]:
             yield progress
     except KeyboardInterrupt as stop:
         messages.print("stopped; the same command continues from here")
-        raise typer.Exit(130) from stop
+        raise exit_after(stop) from stop
 
 
 def option(

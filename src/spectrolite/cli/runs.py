@@ -126,8 +126,8 @@ def verify(
         print_json({**asdict(verified), "verdict": verified.verdict})
         return
     console.print(verification_table(verified))
-    for difference in verified.elsewhere:
-        console.print(f"- {difference}", markup=False)
+    for note in (*verified.elsewhere, *verified.notes):
+        console.print(f"- {note}", markup=False, soft_wrap=True)
     console.print(f"{run}: {verified.verdict}", markup=False, soft_wrap=True)
 
 

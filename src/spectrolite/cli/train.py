@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from spectrolite.cli.data_options import TRAINING_SOURCE, flags_given, load_data
 from spectrolite.cli.options import (
     NETWORK,
@@ -16,14 +14,12 @@ from spectrolite.cli.options import (
     TRAINING,
     Json,
     Overwrite,
-    messages,
     option,
-    plain,
     print_report,
+    training_progress,
     with_options,
 )
 from spectrolite.cli.setting_options import setting_options
-from spectrolite.cli.tables import TrainingProgress
 from spectrolite.errors import SettingsError, SplitError
 
 SETTINGS = setting_options()
@@ -90,7 +86,7 @@ def train(
     Example: `spectrolite train --data cifar10 --model mobilenet_v2 --seed 0 --out runs/v2`
     """
     from spectrolite.experiments import training_runs
-    from spectrolite.runs.resumable_run import open_stopped
+    from spectrolite.runs.resumable_run import check_new_run
     from spectrolite.training.keywords import flat_settings
     from spectrolite.training.recipes import read_recipe
 
@@ -99,7 +95,7 @@ def train(
     if recipe is not None:
         given = {**read_recipe(recipe), **given}
     method, parameters = _split_of(split or "random", train, split_seed)
-    stopped = open_stopped(out) if resume else None
+    stopped = check_new_run(out, overwrite=overwrite, resume=resume)
     if stopped is not None:
         given = {**flat_settings(stopped.settings), **given}
         seed = stopped.manifest.seed if seed is None else seed
@@ -118,23 +114,18 @@ def train(
         drawn_split = _draw(data, method, parameters)
     else:
         drawn_split = stopped.split(*data)
-    try:
-        with TrainingProgress(messages).shown() as progress:
-            run = training_runs.train(
-                *data,
-                drawn_split,
-                seed=seed or 0,
-                out=out,
-                overwrite=overwrite,
-                resume=resume,
-                on_epoch=progress.epoch,
-                on_stage=progress.stage,
-                **given,
-            )
-    except KeyboardInterrupt as stop:
-        for note in getattr(stop, "__notes__", ["stopped"]):
-            messages.print(plain(note), soft_wrap=True)
-        raise typer.Exit(130) from stop
+    with training_progress() as progress:
+        run = training_runs.train(
+            *data,
+            drawn_split,
+            seed=seed or 0,
+            out=out,
+            overwrite=overwrite,
+            resume=resume,
+            on_epoch=progress.epoch,
+            on_stage=progress.stage,
+            **given,
+        )
     print_report(run.path, as_json)
 
 

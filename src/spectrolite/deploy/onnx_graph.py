@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import warnings
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from spectrolite.bundles.extras import need
 from spectrolite.bundles.graphs import INPUT, MATRIX, NETWORK, OUTPUTS, REDUCTION, graph_of
 from spectrolite.bundles.image_bundle import ImageBundle
 from spectrolite.bundles.scene_bundle import Bundle
+from spectrolite.files import naming
 
 OPSET = 20  # of ONNX: has all layers used here, and both runtimes support it
 
@@ -25,11 +27,16 @@ OPSET = 20  # of ONNX: has all layers used here, and both runtimes support it
 def write_graph(graph: Any, format: str, folder: Path) -> None:
     """Write a graph in a format: `onnx` takes ONNX bytes, `openvino` those or an OpenVINO model."""
     if format == "onnx":
-        (folder / "model.onnx").write_bytes(graph)
+        with naming(folder / "model.onnx"):
+            (folder / "model.onnx").write_bytes(graph)
         return
     openvino = need("openvino")
     model = openvino.Core().read_model(graph) if isinstance(graph, bytes) else graph
-    openvino.save_model(model, folder / "model.xml", compress_to_fp16=False)
+    try:
+        openvino.save_model(model, folder / "model.xml", compress_to_fp16=False)
+    except RuntimeError as error:  # it names neither the file nor the cause
+        what = f"cannot be written ({error}); is the disk full?"
+        raise OSError(errno.EIO, what, str(folder / "model.xml")) from error
 
 
 def graph_size(model: Exported) -> int:

@@ -37,9 +37,10 @@ from spectrolite.experiments.training_runs import evaluate, with_data
 from spectrolite.files import write_json
 from spectrolite.machine import threads_of
 from spectrolite.models import costs
-from spectrolite.part_folders import new_folder
-from spectrolite.runs.manifest import Pruned, write_training
+from spectrolite.part_folders import check_folder, new_folder
+from spectrolite.runs.manifest import MANIFEST, Pruned, write_training
 from spectrolite.runs.resumable_run import EpochListener, is_run, seeds
+from spectrolite.runs.run_files import files_added
 from spectrolite.runs.run_folder import AnyRun, check_one_scene
 from spectrolite.training.loop import Epoch, best_epoch
 
@@ -157,6 +158,7 @@ def prune(
     how = check_choice(dead, weak, share)
     if dead:
         _refuse_fine_tuning({"epochs": epochs, "learning-rate": learning_rate, "seed": seed})
+    check_folder(Path(out), overwrite, "a run", is_run)
     run = need_run(model, "prune")
     bundle: AnyBundle = run.bundle
     if not depthwise_layers(bundle.network):
@@ -228,7 +230,8 @@ def prune(
             accuracy=(accuracy_before, *tested, evaluate(part, *data).overall_accuracy),
             notes=notes,
         )
-        write_json(part / "pruning.json", asdict(pruning))
+        with files_added(part) as following:
+            write_json(following / "pruning.json", asdict(pruning))
     return pruning
 
 
@@ -276,5 +279,9 @@ def _write_run(
     if log:
         lines = "".join(json.dumps(asdict(epoch)) + "\n" for epoch in log)
         (folder / "fine_tuning.jsonl").write_text(lines, encoding="utf-8")
-    pruned = {"weights_sha256": bundle.sha256, "pruned": (*run.manifest.pruned, record)}
-    write_training(folder / "manifest.json", run.manifest.model_copy(update=pruned))
+    pruned = {
+        "weights_sha256": bundle.sha256,
+        "pruned": (*run.manifest.pruned, record),
+        "files_sha256": None,
+    }
+    write_training(folder / MANIFEST, run.manifest.model_copy(update=pruned))

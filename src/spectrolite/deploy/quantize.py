@@ -24,7 +24,7 @@ from spectrolite.errors import SettingsError, VerifyError, wanted_one_of
 from spectrolite.experiments.training_runs import with_data
 from spectrolite.files import write_json
 from spectrolite.machine import int8_path
-from spectrolite.part_folders import new_folder
+from spectrolite.part_folders import check_folder, new_folder
 from spectrolite.runs.run_folder import check_one_scene
 
 Precision = Literal["int8", "float16"]
@@ -136,6 +136,7 @@ def quantize(
         raise SettingsError(f"max_drop: wanted 0 points or more, got {max_drop}")
     for package in ("onnx", "onnxscript", backend, *(["nncf"] if backend == "openvino" else [])):
         need(package)
+    check_folder(Path(out), overwrite, "an exported folder", is_exported_folder)
     run, data = with_data(need_run(model, "quantize"), scene, labels)
     check_one_scene(run, data, "quantize")
     own_data = run_data(run, data)

@@ -35,7 +35,7 @@ from spectrolite.experiments.training_runs import train
 from spectrolite.files import read_json, write_json, write_text
 from spectrolite.machine import versions_and_machine
 from spectrolite.pages.league_page import league_page
-from spectrolite.part_folders import check_contents, make_folder
+from spectrolite.part_folders import LOCK, check_contents, locked_folder
 from spectrolite.runs.manifest import elsewhere
 from spectrolite.runs.resumable_run import EpochListener, is_stopped, open_stopped
 from spectrolite.runs.resumable_run import seeds as seeds_of
@@ -97,7 +97,7 @@ def compare(
     if first_seed < 0:
         raise SettingsError(f"--first-seed: wanted 0 or more, got {first_seed}")
     folder = Path(out)
-    check_contents(folder, "a comparison", ("cells", "runs", "league.json", "league.html"))
+    check_contents(folder, "a comparison", ("cells", "runs", "league.json", "league.html", LOCK))
     wanted = [
         (entry, text, first_seed + k)
         for text in texts
@@ -108,25 +108,25 @@ def compare(
     splits_of = _splits(labels, dict.fromkeys((text, seed) for _, text, seed in wanted))
     for entry, text, seed in wanted:
         check_enough(entry, splits_of[text, seed])
-    make_folder(folder, folder)
-    cells = []
-    for number, (entry, text, seed) in enumerate(wanted, start=1):
-        name = f"{number}/{len(wanted)} {entry.text} on {text}, seed {seed}"
+    with locked_folder(folder):
+        cells = []
+        for number, (entry, text, seed) in enumerate(wanted, start=1):
+            name = f"{number}/{len(wanted)} {entry.text} on {text}, seed {seed}"
 
-        def announce(stage: str, name: str = name) -> None:
-            on_stage(f"{name}: {stage}")
+            def announce(stage: str, name: str = name) -> None:
+                on_stage(f"{name}: {stage}")
 
-        one = splits_of[text, seed]
-        cells.append(_cell(folder, entry, text, seed, scene, one, on_epoch, announce))
-    league = made_league(
-        scene.name,
-        {"scene": scene.sha256, "labels": labels.sha256},
-        texts,
-        [entry.text for entry in entries],
-        cells,
-    )
-    write_text(folder / "league.json", league.model_dump_json(indent=2) + "\n")
-    write_text(folder / "league.html", league_page(league))
+            one = splits_of[text, seed]
+            cells.append(_cell(folder, entry, text, seed, scene, one, on_epoch, announce))
+        league = made_league(
+            scene.name,
+            {"scene": scene.sha256, "labels": labels.sha256},
+            texts,
+            [entry.text for entry in entries],
+            cells,
+        )
+        write_text(folder / "league.json", league.model_dump_json(indent=2) + "\n")
+        write_text(folder / "league.html", league_page(league))
     return league
 
 

@@ -14,6 +14,7 @@ import torch
 
 from spectrolite.bundles.image_bundle import ImageBundle, ImageConfig, trained_image_bundle
 from spectrolite.bundles.scene_bundle import FORMAT as BUNDLE_FORMAT
+from spectrolite.changes import changed_together
 from spectrolite.data.images import ImageSet
 from spectrolite.errors import ImagesError, SettingsError, SplitError
 from spectrolite.evaluation.image_report import ImageReport, TrainModeFigures, make_image_report
@@ -25,13 +26,15 @@ from spectrolite.models.blocks import MIN_SIDE
 from spectrolite.pages import image_page
 from spectrolite.pages.model_card import write_card
 from spectrolite.runs.manifest import (
+    MANIFEST,
+    PAGE,
     ImageManifest,
     ImageTraining,
     Pruned,
     image_training,
-    write_training,
 )
 from spectrolite.runs.resumable_run import EpochListener, fit_resumably, new_run, seeds
+from spectrolite.runs.run_files import files_added, write_manifest
 from spectrolite.runs.run_folder import ImageRun
 from spectrolite.samples.augmentation import channel_statistics
 from spectrolite.samples.split_image_set import ImageSplit
@@ -110,7 +113,10 @@ def evaluate_images(
 def report_images(run: ImageRun, images: ImageSet, test: ImageSet | None) -> Path:
     """`report` of a run on images; see there."""
     predictions = read_predictions(run.path / PREDICTIONS, run.bundle)
-    return _write_page(run.path, run.report, run.split(images, test), predictions, run.log())
+    split, log = run.split(images, test), run.log()
+    with files_added(run.path) as following:
+        _write_page(following, run.report, split, predictions, log)
+    return run.path / PAGE
 
 
 def _check(images: ImageSet, test: ImageSet | None, split: ImageSplit) -> None:
@@ -173,10 +179,6 @@ def _evaluate(
         train_mode=_in_train_mode(bundle, split, training) if train_mode else None,
     )
     report = report.model_copy(update={"notes": (*report.notes, *(p.note for p in pruned))})
-    report.save(folder / "report.json")
-    write_card(report, bundle.sha256, folder / "bundle")
-    predictions.save(folder / PREDICTIONS)
-    _write_page(folder, report, split, predictions, log)
     manifest = training.finished(
         weights_sha256=bundle.sha256,
         training_s=training_s,
@@ -184,7 +186,12 @@ def _evaluate(
         figures_sha256=report.figures_sha256,
         pruned=pruned,
     )
-    write_training(folder / "manifest.json", manifest)
+    with changed_together(folder, MANIFEST) as following:
+        report.save(following / "report.json")
+        write_card(report, bundle.sha256, following / "bundle")
+        predictions.save(following / PREDICTIONS)
+        _write_page(following, report, split, predictions, log)
+        manifest = write_manifest(manifest, folder, following)
     return report, manifest
 
 
@@ -220,7 +227,5 @@ def _write_page(
     split: ImageSplit,
     predictions: Predictions,
     log: list[Epoch],
-) -> Path:
-    path = folder / "report.html"
-    write_text(path, image_page.image_report_page(report, split, predictions, log))
-    return path
+) -> None:
+    write_text(folder / PAGE, image_page.image_report_page(report, split, predictions, log))

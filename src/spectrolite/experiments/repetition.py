@@ -18,7 +18,7 @@ from spectrolite.evaluation.image_report import ImageReport
 from spectrolite.evaluation.reports import Report
 from spectrolite.experiments.training_runs import evaluate, train, with_data
 from spectrolite.files import read_model, write_text
-from spectrolite.part_folders import check_contents
+from spectrolite.part_folders import LOCK, check_contents, locked_folder
 from spectrolite.records import Number, Record, Spread, spread
 from spectrolite.runs.resumable_run import EpochListener, is_stopped
 from spectrolite.runs.run_folder import AnyRun, ImageRun, Run, any_run
@@ -115,34 +115,35 @@ def repeat(
     place = first.path if first.path.name else first.path.resolve()  # "." has no name
     folder = place.with_name(f"{place.name}-repeats") if out is None else Path(out)
     _check_folder(folder, first, vary)
-    rows: list[Repeated] = []
-    for offset in range(seeds):
-        seed = first.manifest.seed + (offset if vary != "split" else 0)
-        split, split_seed = original, original.parameters.get("seed")
-        if vary != "training":
-            split_seed = int(original.parameters["seed"]) + offset
-            split = _drawn_again(original, split_seed) if offset else original
-        name = f"seed-{split_seed if vary == 'split' else seed}"
+    with locked_folder(folder):
+        rows: list[Repeated] = []
+        for offset in range(seeds):
+            seed = first.manifest.seed + (offset if vary != "split" else 0)
+            split, split_seed = original, original.parameters.get("seed")
+            if vary != "training":
+                split_seed = int(original.parameters["seed"]) + offset
+                split = _drawn_again(original, split_seed) if offset else original
+            name = f"seed-{split_seed if vary == 'split' else seed}"
 
-        def announce(stage: str, name: str = name) -> None:
-            on_stage(f"{name}: {stage}")
+            def announce(stage: str, name: str = name) -> None:
+                on_stage(f"{name}: {stage}")
 
-        one: Run = first
-        if offset:
-            one = _repeated(first, folder / name, data, split, seed, on_epoch, announce)
-        if flips and one.report.flips is None:
-            announce("eight orientations")
-            evaluate(one, *data, flips=True)
-        rows.append(
-            Repeated(
-                run=str(one.path),
-                seed=seed,
-                split_seed=None if split_seed is None else int(split_seed),
-                figures=_figures(one.report),
+            one: Run = first
+            if offset:
+                one = _repeated(first, folder / name, data, split, seed, on_epoch, announce)
+            if flips and one.report.flips is None:
+                announce("eight orientations")
+                evaluate(one, *data, flips=True)
+            rows.append(
+                Repeated(
+                    run=str(one.path),
+                    seed=seed,
+                    split_seed=None if split_seed is None else int(split_seed),
+                    figures=_figures(one.report),
+                )
             )
-        )
-        repetition = _sum_up(first, vary, rows)
-        write_text(folder / "repeat.json", repetition.model_dump_json(indent=2) + "\n")
+            repetition = _sum_up(first, vary, rows)
+            write_text(folder / "repeat.json", repetition.model_dump_json(indent=2) + "\n")
     return repetition
 
 
@@ -220,7 +221,7 @@ def _check_folder(folder: Path, first: Run, vary: Vary) -> None:
                 "take another --out"
             )
     else:
-        check_contents(folder, "a folder of repetitions")
+        check_contents(folder, "a folder of repetitions", (LOCK,))
 
 
 REPEATED = ("accuracy", "class", "calibration", "orientations", "leakage", "baseline", "time")

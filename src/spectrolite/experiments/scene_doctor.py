@@ -42,6 +42,7 @@ from spectrolite.mapping.scene_inference import WINDOW, classify_scene
 from spectrolite.pages.doctor_page import checkup_page
 from spectrolite.pages.kernel_picture import kernel_picture
 from spectrolite.part_folders import check_free
+from spectrolite.runs.run_files import files_added
 from spectrolite.runs.run_folder import ImageRun, Run, SceneRun, check_one_scene, run_of
 from spectrolite.samples.band_reduction import fitted_pixels
 from spectrolite.samples.split_scene import Split
@@ -101,7 +102,9 @@ def doctor(
     if layers and (run is not None or picture is not None):
         png = kernel_picture(f"{checkup.model} on {checkup.data}", layers, checkup.kernels)
     if run is not None:
-        write_text(run.path / "doctor.html", checkup_page(checkup, png))
+        page = checkup_page(checkup, png)
+        with files_added(run.path) as following:
+            write_text(following / "doctor.html", page)
     if picture is not None and png is not None:
         with whole_file(Path(picture)) as part:
             part.write_bytes(png)

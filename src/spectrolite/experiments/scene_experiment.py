@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -15,7 +14,8 @@ from numpy.typing import NDArray
 
 from spectrolite.bundles.scene_bundle import FORMAT as BUNDLE_FORMAT
 from spectrolite.bundles.scene_bundle import Bundle, Config, trained_bundle
-from spectrolite.data.scene_sets import AnyLabels, AnyScenes, SceneSet
+from spectrolite.changes import changed_together
+from spectrolite.data.scene_sets import AnyLabels, AnyScenes
 from spectrolite.errors import SceneError, SettingsError, SplitError
 from spectrolite.evaluation.baselines import measure_baselines
 from spectrolite.evaluation.reports import Report
@@ -28,13 +28,15 @@ from spectrolite.models import build_scene_model, costs
 from spectrolite.pages import scene_page
 from spectrolite.pages.model_card import write_card
 from spectrolite.runs.manifest import (
+    MANIFEST,
+    PAGE,
     Manifest,
     Pruned,
     SceneTraining,
     scene_training,
-    write_training,
 )
 from spectrolite.runs.resumable_run import EpochListener, fit_resumably, new_run, seeds
+from spectrolite.runs.run_files import files_added, write_manifest
 from spectrolite.runs.run_folder import SceneRun
 from spectrolite.samples.band_reduction import Bands, Reduced, fit_bands, reduce_scenes
 from spectrolite.samples.split_scene import Split
@@ -124,7 +126,10 @@ def evaluate_scene(run: SceneRun, scene: AnyScenes, labels: AnyLabels, *, flips:
 
 def report_scene(run: SceneRun, scene: AnyScenes, labels: AnyLabels) -> Path:
     """`report` of a run on scenes; see there."""
-    return _write_page(run.path, run.report, scene, run.split(labels), read_maps(run), run.log())
+    split, maps, log = run.split(labels), read_maps(run), run.log()
+    with files_added(run.path) as following:
+        _write_page(following, run.report, scene, split, maps, log)
+    return run.path / PAGE
 
 
 def map_places(run: Path, names: Sequence[str]) -> list[Path]:
@@ -221,15 +226,6 @@ def _evaluate(
         flips=of_flips,
     )
     report = report.model_copy(update={"notes": (*report.notes, *(p.note for p in pruned))})
-    report.save(folder / "report.json")
-    write_card(report, bundle.sha256, folder / "bundle")
-    if isinstance(scene, SceneSet):  # the files may have had other names before
-        shutil.rmtree(folder / "maps", ignore_errors=True)
-    for one, place in zip(maps, map_places(folder, [s.name for s in report.scenes]), strict=True):
-        place.parent.mkdir(exist_ok=True)
-        one.write_geotiff(place)
-        one.write_png(place.with_suffix(".png"))
-    _write_page(folder, report, scene, split, maps, log)
     manifest = training.finished(
         weights_sha256=bundle.sha256,
         training_s=training_s,
@@ -237,7 +233,18 @@ def _evaluate(
         figures_sha256=report.figures_sha256,
         pruned=pruned,
     )
-    write_training(folder / "manifest.json", manifest)
+    with changed_together(folder, MANIFEST) as following:
+        report.save(following / "report.json")
+        write_card(report, bundle.sha256, following / "bundle")
+        places = map_places(following, [s.name for s in report.scenes])
+        for one, place in zip(maps, places, strict=True):
+            one.write_geotiff(place)
+            one.write_png(place.with_suffix(".png"))
+        _write_page(following, report, scene, split, maps, log)
+        manifest = write_manifest(manifest, folder, following)
+    for path in (folder / "maps").glob("*"):  # the scenes may have had other names before
+        if f"maps/{path.name}" not in (manifest.files_sha256 or {}):
+            path.unlink()
     return report, manifest
 
 
@@ -253,10 +260,8 @@ def _write_page(
     split: Split,
     maps: list[SceneMap],
     log: list[Epoch],
-) -> Path:
-    path = folder / "report.html"
-    write_text(path, scene_page.report_page(report, scene, split, maps, log))
-    return path
+) -> None:
+    write_text(folder / PAGE, scene_page.report_page(report, scene, split, maps, log))
 
 
 def _config(

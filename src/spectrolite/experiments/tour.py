@@ -9,7 +9,7 @@ from typing import Any
 
 from spectrolite.datasets.catalog import load
 from spectrolite.experiments.training_runs import train
-from spectrolite.part_folders import check_folder
+from spectrolite.part_folders import check_folder, locked_folder
 from spectrolite.runs.resumable_run import EpochListener, is_run
 from spectrolite.runs.run_folder import Run
 from spectrolite.samples.split_grammar import parse_split
@@ -84,23 +84,24 @@ def demo(
     stops = FULL if full else SHORT
     for stop in stops:  # before the first training, which takes its time
         check_folder(Path(out) / stop.name, overwrite, "a run", is_run)
-    runs = {}
-    for stop in stops:
-        method, parameters = parse_split(stop.split)
+    with locked_folder(Path(out)):
+        runs = {}
+        for stop in stops:
+            method, parameters = parse_split(stop.split)
 
-        def announce(stage: str, name: str = stop.name) -> None:
-            on_stage(f"{name}: {stage}")
+            def announce(stage: str, name: str = stop.name) -> None:
+                on_stage(f"{name}: {stage}")
 
-        runs[stop.name] = train(
-            scene,
-            labels,
-            split(labels, method, **parameters),
-            seed=seed,
-            out=Path(out) / stop.name,
-            overwrite=overwrite,
-            on_epoch=on_epoch,
-            on_stage=announce,
-            **{**stop.settings, **flags},
-        )
-        on_run(stop.name, runs[stop.name])
+            runs[stop.name] = train(
+                scene,
+                labels,
+                split(labels, method, **parameters),
+                seed=seed,
+                out=Path(out) / stop.name,
+                overwrite=overwrite,
+                on_epoch=on_epoch,
+                on_stage=announce,
+                **{**stop.settings, **flags},
+            )
+            on_run(stop.name, runs[stop.name])
     return runs

@@ -33,10 +33,16 @@ from spectrolite.mapping.image_inference import Predictions, read_predictions
 from spectrolite.mapping.scene_map import SceneMap, maps_sha256
 from spectrolite.runs.manifest import NAMES, elsewhere
 from spectrolite.runs.resumable_run import EpochListener
+from spectrolite.runs.run_files import changed_files
 from spectrolite.runs.run_folder import AnyRun, ImageRun, Run, any_run
 from spectrolite.training.keywords import flat_settings
 
 Output = SceneMap | Predictions
+
+NO_HASHES = (
+    "the manifest is of version 0.1, which stored no hashes of files: pages, pictures and card "
+    "were not checked; evaluate the run to store them"
+)
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,7 @@ class Verification:
             are wanted.
         tolerance: largest difference of figures, in points; None if the same bits are wanted.
         training_s: duration of the new training, seconds.
+        notes: what could not be checked.
     """
 
     run: str
@@ -59,6 +66,7 @@ class Verification:
     elsewhere: tuple[str, ...]
     tolerance: float | None
     training_s: float
+    notes: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -142,7 +150,7 @@ def verify(
             key.removesuffix("_sha256"): value
             for key, value in again.manifest
             if key.endswith("_sha256")
-            and value is not None
+            and isinstance(value, str)
             and value == getattr(stored.manifest, key)
         }
         return Verification(
@@ -152,6 +160,7 @@ def verify(
             elsewhere=differs_here,
             tolerance=tolerance if differs_here else None,
             training_s=again.manifest.training_s,
+            notes=() if stored.manifest.files_sha256 else (NO_HASHES,),
         )
 
 
@@ -199,6 +208,8 @@ def _check_stored(run: AnyRun, data: tuple[Any, Any]) -> list[Output]:
             differs.append(str(error))
         if run.report.figures_sha256 != run.manifest.figures_sha256:
             differs.append("report.json has other figures than figures_sha256 says")
+    if not differs:
+        differs = changed_files(run.manifest, run.path)
     if differs:
         raise VerifyError(f"{run.path}: not what its manifest says: {'; '.join(differs)}")
     return outputs

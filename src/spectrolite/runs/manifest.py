@@ -25,6 +25,7 @@ from spectrolite.samples.split_scene import Split
 from spectrolite.training.settings import ImageSettings, Settings
 
 LEFT_IN_FILE = "left_in_file"  # key in the source of a scene that training read window by window
+MANIFEST, PAGE = "manifest.json", "report.html"
 NAMES = {"test": "test images"}  # of data in messages, where the key says too little
 
 Source = dict[str, str]
@@ -76,7 +77,8 @@ class SceneTraining(Record):
 
     def finished(self, **results: Any) -> Manifest:
         """The manifest of the finished run; `results` are the fields that `Manifest` adds."""
-        return Manifest(**{k: getattr(self, k) for k in SceneTraining.model_fields}, **results)
+        known = {k: getattr(self, k) for k in SceneTraining.model_fields}
+        return Manifest(**{**known, **results, "format": MANIFEST_FORMAT})
 
 
 class ImageTraining(Record):
@@ -102,7 +104,8 @@ class ImageTraining(Record):
 
     def finished(self, **results: Any) -> ImageManifest:
         """The manifest of the finished run; `results` are the fields that `ImageManifest` adds."""
-        return ImageManifest(**{k: getattr(self, k) for k in ImageTraining.model_fields}, **results)
+        known = {k: getattr(self, k) for k in ImageTraining.model_fields}
+        return ImageManifest(**{**known, **results, "format": MANIFEST_FORMAT})
 
 
 def _if_any(default: Any = None) -> Any:
@@ -161,6 +164,8 @@ class Manifest(SceneTraining):
     map_sha256: str
     figures_sha256: str
     pruned: tuple[Pruned, ...] = _if_any(())
+    files_sha256: dict[str, str] | None = _if_any()
+    """Of each file of the run, by its path in the folder; None in runs of version 0.1."""
 
 
 class ImageManifest(ImageTraining):
@@ -171,6 +176,8 @@ class ImageManifest(ImageTraining):
     predictions_sha256: str
     figures_sha256: str
     pruned: tuple[Pruned, ...] = _if_any(())
+    files_sha256: dict[str, str] | None = _if_any()
+    """Of each file of the run, by its path in the folder; None in runs of version 0.1."""
 
 
 AnyTraining = SceneTraining | ImageTraining

@@ -33,6 +33,7 @@ from spectrolite.part_folders import (
     START_ANEW,
     check_folder,
     check_not_both,
+    check_resumable,
     is_begun,
     part_of,
     restore_replaced,
@@ -40,6 +41,7 @@ from spectrolite.part_folders import (
     take_name,
 )
 from spectrolite.runs.manifest import (
+    MANIFEST,
     NAMES,
     AnyTraining,
     ImageTraining,
@@ -56,6 +58,7 @@ from spectrolite.training.keywords import flat_settings
 from spectrolite.training.loop import Checkpoint, Epoch
 
 CHECKPOINT = "resume.safetensors"
+BEFORE_BEGIN = ("split.safetensors",)  # written before `begin.json`
 
 
 class Begun(SceneTraining):
@@ -136,7 +139,7 @@ class StoppedRun(RunRecord):
 
 def is_run(folder: Path) -> bool:
     """Whether a folder is a finished run."""
-    return (folder / "manifest.json").is_file()
+    return (folder / MANIFEST).is_file()
 
 
 def is_stopped(out: Path) -> bool:
@@ -167,6 +170,23 @@ def _progress(part: Path) -> str:
     return f"after epoch {stopped.epochs_done} of {stopped.settings.training.epochs}"
 
 
+def check_new_run(out: Path, *, overwrite: bool, resume: bool) -> StoppedRun | None:
+    """Refuse, before data are read, a place where no run can be written; the stopped run to resume.
+
+    Raises:
+        SettingsError: both options are given.
+        RunError: something is in the way, another process writes there, nothing can be written
+            there, or there is nothing to resume.
+    """
+    check_not_both(overwrite, resume)
+    stopped = open_stopped(out) if resume else None
+    restore_replaced(out)
+    replaces = overwrite or (stopped is not None and stopped.manifest.overwrite)
+    check_folder(out, replaces, "a run", is_run)
+    check_resumable(out, "run", _progress, overwrite or resume, BEFORE_BEGIN)
+    return stopped
+
+
 @contextmanager
 def new_run(
     out: Path, training: AnyTraining, split: Split | ImageSplit, *, overwrite: bool, resume: bool
@@ -188,14 +208,9 @@ def new_run(
             there, or the folder cannot be made.
         SettingsError: the stopped run began with something else.
     """
-    check_not_both(overwrite, resume)
-    part = part_of(out)
-    stopped = open_stopped(out) if resume else None
-    restore_replaced(out)
-    replaces = overwrite or (stopped is not None and stopped.manifest.overwrite)
-    check_folder(out, replaces, "a run", is_run)
+    part, stopped = part_of(out), check_new_run(out, overwrite=overwrite, resume=resume)
     with resumable_folder(
-        out, "run", _progress, overwrite=overwrite, resume=resume, before=["split.safetensors"]
+        out, "run", _progress, overwrite=overwrite, resume=resume, before=BEFORE_BEGIN
     ):
         if resume:  # read again: another process may have trained before the lock was ours
             stopped = open_stopped(out)
@@ -205,6 +220,7 @@ def new_run(
                 save_split(part, split)
                 stopped = StoppedRun(part, _begun(training, overwrite))
                 write_training(part / BEGIN, stopped.manifest)
+            (part / MANIFEST).unlink(missing_ok=True)  # of an evaluation before a kill
             with threads_of(stopped.manifest.machine):
                 yield stopped
             check_folder(out, stopped.manifest.overwrite, "a run", is_run)

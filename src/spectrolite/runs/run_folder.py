@@ -26,6 +26,7 @@ from spectrolite.bundles.exported_model import Exported
 from spectrolite.bundles.image_bundle import ImageBundle
 from spectrolite.bundles.loading import AnyModel, bundle_of_run
 from spectrolite.bundles.scene_bundle import Bundle
+from spectrolite.changes import finish_change
 from spectrolite.data.images import ImageSet
 from spectrolite.data.scene import SceneFile
 from spectrolite.data.scene_sets import AnyLabels, AnyScenes, SceneSet
@@ -34,7 +35,9 @@ from spectrolite.evaluation.image_report import ImageReport
 from spectrolite.evaluation.reports import FORMAT as REPORT_FORMAT
 from spectrolite.evaluation.reports import Report
 from spectrolite.files import read_model, whole_file
+from spectrolite.part_folders import restore_replaced
 from spectrolite.runs.manifest import (
+    MANIFEST,
     NAMES,
     AnyTraining,
     ImageManifest,
@@ -255,7 +258,9 @@ def any_run(run: Run | str | Path) -> AnyRun:
     if isinstance(run, SceneRun | ImageRun):
         return run
     folder = run.path if isinstance(run, Run) else Path(run)
-    manifest = read_training(folder / "manifest.json", Manifest, ImageManifest)
+    restore_replaced(folder)
+    finish_change(folder, MANIFEST)
+    manifest = read_training(folder / MANIFEST, Manifest, ImageManifest)
     if isinstance(manifest, ImageManifest):
         return ImageRun(folder, manifest)
     return SceneRun(folder, manifest)
@@ -268,7 +273,8 @@ def run_of(model: AnyModel | Exported) -> AnyRun | None:
         RunError: as of `open_run`.
     """
     if isinstance(model, str | Path):
-        return any_run(model) if (Path(model) / "manifest.json").is_file() else None
+        restore_replaced(Path(model))
+        return any_run(model) if (Path(model) / MANIFEST).is_file() else None
     return any_run(model) if isinstance(model, Run) else None
 
 

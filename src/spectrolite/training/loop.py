@@ -9,6 +9,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -89,7 +90,10 @@ class Checkpoint:
 
 @dataclass(eq=False)
 class TrainingState:
-    """Everything that changes while a network trains; attributes as those of `Checkpoint`."""
+    """Everything that changes while a network trains; attributes as those of `Checkpoint`.
+
+    `finished` is a copy of the state after the last epoch that this call has finished.
+    """
 
     net: nn.Module
     optimiser: torch.optim.Optimizer
@@ -100,6 +104,7 @@ class TrainingState:
     best_epoch: int = 0
     best_accuracy: float = -1.0
     best: Mapping[str, Tensor] = field(default_factory=dict)
+    finished: Checkpoint | None = None
 
     @property
     def device(self) -> torch.device:
@@ -191,8 +196,9 @@ def fit(
         generator: the one that `epoch_batches` draws from; its state goes into checkpoints.
         checkpoint: from an earlier call with the same arguments; the loop continues from there and
             ends with the bits of a training that was never interrupted.
-        save: called with a checkpoint after the first epoch, after the last, and about every
-            `KEEP_EVERY_S` seconds between them.
+        save: called with a checkpoint after the first epoch, after the last, about every
+            `KEEP_EVERY_S` seconds between them, and when a `KeyboardInterrupt` ends the loop: then
+            with that of the last finished epoch.
 
     Returns:
         The log, an entry an epoch.
@@ -218,39 +224,41 @@ def fit(
         label_smoothing=settings.label_smoothing,
     )
     start = time.perf_counter() - (state.log[-1].elapsed_s if state.log else 0.0)
-    for epoch in range(len(state.log) + 1, epochs + 1):
-        if settings.patience and len(state.log) - state.best_epoch >= settings.patience:
-            break
-        net.train()
-        loss_sum, right, seen = 0.0, 0, 0
-        for step, batch in enumerate(epoch_batches(), start=steps * (epoch - 1)):
-            targets = batch.targets.to(device)
-            logits = batch.logits(net, device)  # (P, classes)
-            loss = criterion(logits, targets)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-            update_averages(state.ema, net, settings.ema, step)
-            loss_sum += loss.item() * len(targets)
-            truth = targets if targets.dim() == 1 else targets.argmax(1)
-            right += int((logits.argmax(1) == truth).sum())
-            seen += len(targets)
-        if not math.isfinite(loss_sum):
-            raise TrainingError(
-                f"the loss became {loss_sum} in epoch {epoch} of {epochs}; "
-                f"lower --learning-rate (now {settings.learning_rate})"
-            )
-        accuracy = state.validate(validate, bool(settings.patience)) if validate else None
-        rate = float(optimiser.param_groups[0]["lr"])
-        elapsed = time.perf_counter() - start
-        state.log.append(Epoch(epoch, loss_sum / seen, right / seen, accuracy, rate, elapsed))
-        if time.perf_counter() - saved_s >= KEEP_EVERY_S:
-            save(state.checkpoint())
-            saved_epoch, saved_s = epoch, time.perf_counter()
-        on_epoch(state.log[-1])
-    if saved_epoch < len(state.log):
-        save(state.checkpoint())
+    with _saved_if_stopped(state, save):
+        for epoch in range(len(state.log) + 1, epochs + 1):
+            if settings.patience and len(state.log) - state.best_epoch >= settings.patience:
+                break
+            net.train()
+            loss_sum, right, seen = 0.0, 0, 0
+            for step, batch in enumerate(epoch_batches(), start=steps * (epoch - 1)):
+                targets = batch.targets.to(device)
+                logits = batch.logits(net, device)  # (P, classes)
+                loss = criterion(logits, targets)
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+                schedule.step()
+                update_averages(state.ema, net, settings.ema, step)
+                loss_sum += loss.item() * len(targets)
+                truth = targets if targets.dim() == 1 else targets.argmax(1)
+                right += int((logits.argmax(1) == truth).sum())
+                seen += len(targets)
+            if not math.isfinite(loss_sum):
+                raise TrainingError(
+                    f"the loss became {loss_sum} in epoch {epoch} of {epochs}; "
+                    f"lower --learning-rate (now {settings.learning_rate})"
+                )
+            accuracy = state.validate(validate, bool(settings.patience)) if validate else None
+            rate = float(optimiser.param_groups[0]["lr"])
+            elapsed = time.perf_counter() - start
+            state.log.append(Epoch(epoch, loss_sum / seen, right / seen, accuracy, rate, elapsed))
+            state.finished = copy.deepcopy(state.checkpoint())
+            if time.perf_counter() - saved_s >= KEEP_EVERY_S:
+                save(state.finished)
+                saved_epoch, saved_s = epoch, time.perf_counter()
+            on_epoch(state.log[-1])
+        if state.finished is not None and saved_epoch < len(state.log):
+            save(state.finished)
     net.load_state_dict(state.best or {**net.state_dict(), **state.ema})
     net.eval()
     if not all(bool(p.isfinite().all()) for p in net.parameters()):
@@ -259,6 +267,17 @@ def fit(
             f"lower --learning-rate (now {settings.learning_rate})"
         )
     return state.log
+
+
+@contextmanager
+def _saved_if_stopped(state: TrainingState, save: Callable[[Checkpoint], None]) -> Iterator[None]:
+    """Save the last finished epoch if Ctrl-C ends the block, where the next one has begun."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if state.finished is not None:
+            save(state.finished)
+        raise
 
 
 def _load_optimiser(optimiser: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
