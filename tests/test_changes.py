@@ -92,10 +92,14 @@ def test_a_kill_leaves_all_old_files_or_all_new_ones(folder: Path) -> None:
 
 
 def test_a_block_that_fails_changes_nothing(folder: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), changed_together(folder, "switch") as following:
-        (following / "a.txt").write_text("new")
-        (following / "switch").write_text("new")
-        raise KeyboardInterrupt
+    def stopped() -> None:
+        with changed_together(folder, "switch") as following:
+            (following / "a.txt").write_text("new")
+            (following / "switch").write_text("new")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
     assert contents(folder) == OLD
     finish_change(folder, "switch")
     assert contents(folder) == OLD

@@ -15,12 +15,14 @@ from typing import Any
 
 import pytest
 
+import spectrolite as sl
 from spectrolite.errors import InputError, RunError, SettingsError
 from spectrolite.part_folders import (
     check_contents,
     check_folder,
     check_free,
     check_not_both,
+    locked_folder,
     make_folder,
     new_folder,
     resumable_folder,
@@ -257,3 +259,39 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
             f"{tmp_path}/run.part: process {os.getpid()} is writing there; wait for it, or stop it"
         )
     assert not is_held()
+
+
+def test_verbs_of_several_runs_have_their_folder_to_themselves(
+    mobilesn_run: sl.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`compare`, `repeat` and `demo`: a second one is refused before its first training."""
+    scene, labels = mobilesn_run.data()
+    monkeypatch.setattr("spectrolite.experiments.tour.load", lambda _: (scene, labels))
+    out = tmp_path / "out"
+    splits = ["random,train=0.3"]
+    verbs: list[Callable[[], object]] = [
+        lambda: sl.compare(scene, labels, models=["position"], splits=splits, seeds=1, out=out),
+        lambda: sl.repeat(mobilesn_run.path, 2, out=out),
+        lambda: sl.demo(out),
+    ]
+    with locked_folder(out):
+        for verb in verbs:
+            with pytest.raises(RunError) as caught:
+                verb()
+            assert str(caught.value) == (
+                f"{out}: process {os.getpid()} is writing there; wait for it, or stop it"
+            )
+    assert names(out) == []
+    verbs[0]()
+    assert names(out) == ["cells", "league.html", "league.json"]
+
+
+def test_whoever_opens_a_folder_finds_the_old_one_if_a_kill_kept_the_new_one_away(
+    mobilesn_run: sl.Run, tmp_path: Path
+) -> None:
+    copy = tmp_path / ".replaced.run"  # as a kill between the two renames leaves it
+    for open_ in (sl.open_run, sl.load_bundle):
+        shutil.copytree(mobilesn_run.path, copy)
+        open_(tmp_path / "run")
+        assert names(tmp_path) == ["run"]
+        shutil.rmtree(tmp_path / "run")

@@ -6,7 +6,6 @@ additions of this package.
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -22,13 +21,15 @@ from spectrolite.places import check_place
 Typed = Callable[..., tuple[int, str, str]]
 
 
-def test_the_longest_name_that_is_accepted_can_be_written(tiny_run: sl.Run, tmp_path: Path) -> None:
-    scene = np.load(tiny_run.manifest.data.scene["file"])
+def test_the_longest_name_that_is_accepted_can_be_written(
+    mobilesn_run: sl.Run, tmp_path: Path
+) -> None:
+    scene = np.load(mobilesn_run.manifest.data.scene["file"])
     stem = "m" * 219
-    sl.map_scene(tiny_run, sl.Scene(scene), out=tmp_path / f"{stem}.tif", cog=True, envi=True)
+    sl.map_scene(mobilesn_run, sl.Scene(scene), out=tmp_path / f"{stem}.tif", cog=True, envi=True)
     assert (tmp_path / f"{stem}_confidence.tif").exists()
     with pytest.raises(RunError) as caught:
-        check_place(tmp_path / f"{stem}m.tif")
+        sl.map_scene(mobilesn_run, sl.Scene(scene), out=tmp_path / f"{stem}m.tif")
     assert str(caught.value) == (
         "--out: the name mmmmmmmmmmmmmmmmmmmm... has 224 bytes, wanted 223 at most: the files "
         "beside it get longer names; take another --out"
@@ -76,11 +77,22 @@ def test_a_folder_must_be_one_and_writable(tmp_path: Path, monkeypatch: pytest.M
 LONG = "n" * 254
 VERBS: dict[str, tuple[Any, ...]] = {
     "train": ("train", "--data", "digits", "--out"),
-    "compare": ("compare", "--scene", "S", "--labels", "L", "--out"),
+    "compare": (
+        "compare",
+        "--scene",
+        "S",
+        "--labels",
+        "L",
+        "--model",
+        "position",
+        "--split",
+        "random",
+        "--out",
+    ),
     "repeat": ("repeat", "RUN", "--out"),
     "demo": ("demo", "--out"),
     "map": ("map", "RUN", "--scene", "S", "--out"),
-    "map of several": ("map", "RUN", "--scene", "S", "--scene", "LABELS", "--out"),
+    "map of several": ("map", "RUN", "--scene", "S", "--scene", "L", "--out"),
     "export": ("export", "RUN", "--out"),
     "quantize": ("quantize", "RUN", "--out"),
     "prune": ("prune", "RUN", "--dead", "--out"),
@@ -118,9 +130,10 @@ def test_every_verb_refuses_a_long_name_before_it_works(
         monkeypatch.setattr(slow, never)
     source = mobilesn_run.manifest.data
     files = {"RUN": mobilesn_run.path, "S": source.scene["file"], "L": source.labels["file"]}
-    ending = {"map": ".tif", "doctor": ".png", "explain": ".png", "benchmark": ".json"}.get(verb, "")
+    endings = {"map": ".tif", "doctor": ".png", "explain": ".png", "benchmark": ".json"}
+    ending = endings.get(verb, "")
     name = LONG[len(ending) :] + ending
     code, _, err = typed(*(files.get(w, w) for w in VERBS[verb]), tmp_path / name)
     assert code == 2, err
     assert "has 254 bytes, wanted 223 at most" in err
-    assert os.listdir(tmp_path) == []
+    assert [*tmp_path.iterdir()] == []

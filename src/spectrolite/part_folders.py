@@ -55,7 +55,13 @@ def check_not_both(overwrite: bool, resume: bool) -> None:
         raise SettingsError("give --resume or --overwrite, not both")
 
 
-def check_free(out: Path, overwrite: bool, flag: str = "--out", ending: str = "") -> None:
+def check_free(
+    out: Path,
+    overwrite: bool,
+    flag: str = "--out",
+    ending: str = "",
+    beside: Path | None = None,
+) -> None:
     """Refuse to write a file where it cannot be, or where something is that must not be replaced.
 
     Args:
@@ -63,13 +69,14 @@ def check_free(out: Path, overwrite: bool, flag: str = "--out", ending: str = ""
         overwrite: a file may be replaced; a folder never is.
         flag: the option that named the file, for the message.
         ending: what its name must end in, as `.png`.
+        beside: the file that the option named, if `out` is one beside it.
 
     Raises:
         SettingsError: another ending.
         RunError: a folder has the name, or a file has it and `overwrite` is false; or as of
             `check_place`.
     """
-    check_place(out, flag)
+    check_place(beside or out, flag)
     if ending and out.suffix.lower() != ending:
         raise SettingsError(f"{flag}: wanted a name that ends in {ending}, got {out}")
     if out.is_dir():
@@ -272,7 +279,8 @@ def take_name(part: Path, out: Path) -> None:
 
 def restore_replaced(out: Path) -> None:
     """Give a replaced folder its name back, if a kill kept the new one from taking it."""
-    if _replaced(out).is_dir() and not out.exists():
+    # `lexists` has no error for a name that is too long
+    if os.path.lexists(_replaced(out)) and not os.path.lexists(out):
         _replaced(out).rename(out)
 
 

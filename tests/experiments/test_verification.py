@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -23,6 +24,7 @@ from spectrolite.evaluation.reports import Report
 from spectrolite.experiments import verification
 from spectrolite.experiments.verification import Verification
 from spectrolite.mapping.scene_map import read_map
+from spectrolite.runs.run_files import files_added
 
 FLAGS: dict[str, Any] = {"components": 13, "epochs": 2}
 NO_FILES = {"files_sha256": None}  # so that what else is stored is compared
@@ -162,6 +164,142 @@ def test_what_is_not_the_manifests_is_named_before_any_training(
         sl.verify(copied.path)
     assert str(caught.value).startswith(f"{copied.path}: not what its manifest says: ")
     assert words in str(caught.value)
+
+
+FILES = [
+    "report.html",
+    "map.png",
+    "map.qml",
+    "bundle/README.md",
+    "bundle/config.json",
+    "log.jsonl",
+    "doctor.html",
+]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_file_of_a_run_is_checked(
+    copied: sl.Run, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    path = copied.path / name
+    if name == "doctor.html":
+        with files_added(copied.path) as following:
+            (following / name).write_text("a page")
+    assert verification._check_stored(sl.open_run(copied.path), copied.data())
+    path.write_bytes(path.read_bytes().replace(b" ", b"  ", 1))
+    monkeypatch.setattr(verification, "train", None)
+    start = f"{copied.path}: not what its manifest says: {name} is "
+    with pytest.raises(VerifyError) as caught:
+        sl.verify(copied.path)
+    assert str(caught.value) == f"{start}not the file that files_sha256 names"
+    if name != "bundle/config.json":
+        path.unlink()
+        with pytest.raises(VerifyError) as caught:
+            sl.verify(copied.path)
+        assert str(caught.value) == f"{start}missing"
+
+
+def test_what_others_write_beside_a_run_is_left_alone(copied: sl.Run) -> None:
+    """GDAL and QGIS write statistics into the side file of a map; a user adds notes."""
+    (copied.path / "map.tif.aux.xml").write_text("<PAMDataset/>")
+    (copied.path / "notes.txt").write_text("mine")
+    assert verification._check_stored(sl.open_run(copied.path), copied.data())
+
+
+def test_a_run_of_version_0_1_says_what_was_not_checked(copied: sl.Run) -> None:
+    """It has no hashes of files; `report` adds none, `evaluate` adds all."""
+    written = {*copied.manifest.files_sha256}
+    files = {p.relative_to(copied.path).as_posix() for p in copied.path.rglob("*") if p.is_file()}
+    assert written == files - {"manifest.json"}
+    _rewrite(copied.path / "manifest.json", lambda m: (m.pop("files_sha256"), m.update(format=1)))
+    sl.report(copied.path)
+    found = sl.verify(copied.path)
+    assert (found.verdict, found.notes) == (
+        "same bits",
+        (
+            "the manifest is of version 0.1, which stored no hashes of files: pages, pictures and "
+            "card were not checked; evaluate the run to store them",
+        ),
+    )
+    sl.evaluate(copied.path, flips=True)
+    assert {*sl.open_run(copied.path).manifest.files_sha256} == written
+
+
+MOMENTS: list[Path] = []
+"""Copies of a run, each as a kill at one moment would leave it."""
+WATCHED: list[Path] = []
+"""The run that is copied before every change, if one is."""
+
+
+def _copy(event: str, arguments: tuple[Any, ...]) -> None:
+    """Copy the watched run before Python changes a file in it."""
+    writes = event == "open" and any(c in str(arguments[1] or "r") for c in "wax+")
+    if WATCHED and (writes or event in ("os.rename", "os.remove", "os.rmdir", "os.mkdir")):
+        run = WATCHED.pop()  # copying changes files too
+        seen = _seen(run)
+        if not MOMENTS or seen != _seen(MOMENTS[-1]):
+            MOMENTS.append(run.with_name(f"moment-{len(MOMENTS)}"))
+            shutil.copytree(run, MOMENTS[-1])
+        WATCHED.append(run)
+
+
+def _seen(run: Path) -> set[tuple[str, int, int]]:
+    """What who opens the run sees of it: `.next` only once its manifest is there."""
+    complete = (run / ".next" / "manifest.json").exists()
+    files = {path.relative_to(run): path.stat() for path in run.rglob("*") if path.is_file()}
+    return {
+        (str(name), stat.st_size, stat.st_mtime_ns)
+        for name, stat in files.items()
+        if complete or name.parts[0] != ".next"
+    }
+
+
+@pytest.fixture(scope="module")
+def _audited() -> None:
+    sys.addaudithook(_copy)  # cannot be removed; does nothing unless a run is watched
+
+
+CHANGED: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "evaluate": ("report.json", sl.evaluate),
+    "evaluate images": ("report.json", lambda run: sl.evaluate(run, train_mode=True)),
+    "report": ("report.html", sl.report),
+    "doctor": ("doctor.html", sl.doctor),
+}
+
+
+@pytest.mark.usefixtures("_audited")
+@pytest.mark.parametrize("verb", CHANGED)
+def test_a_kill_at_any_moment_leaves_the_old_run_or_the_new_one(
+    copied: sl.Run, digits_run: sl.Run, tmp_path: Path, verb: str
+) -> None:
+    """Each state that a kill could leave opens, holds what its manifest says, and is one of two."""
+    run = copied.path
+    if verb == "evaluate images":
+        run = tmp_path / "digits"
+        shutil.copytree(digits_run.path, run)
+    data = sl.open_run(run).data()
+    name, change = CHANGED[verb]
+    if verb == "report":
+        with files_added(run) as following:
+            (following / name).write_text("old")
+    old = (run / name).read_bytes() if (run / name).exists() else None
+    MOMENTS.clear()
+    WATCHED.append(run)
+    try:
+        change(run)
+    finally:
+        WATCHED.clear()
+    new = (run / name).read_bytes()
+    states = []
+    for moment in [*MOMENTS, run]:
+        opened = sl.open_run(moment)  # which finishes what was begun
+        assert verification._check_stored(opened, data)
+        found = (moment / name).read_bytes() if (moment / name).exists() else None
+        assert found in (old, new)
+        states.append(found == new)
+    assert len(states) > 3
+    assert states == sorted(states)
+    assert {*states} == {False, True}
 
 
 def _older(run: Path) -> None:

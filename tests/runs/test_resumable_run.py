@@ -10,6 +10,7 @@ import errno
 import hashlib
 import io
 import json
+import os
 import re
 import signal
 import subprocess
@@ -27,6 +28,7 @@ import spectrolite as sl
 from spectrolite.cli import app
 from spectrolite.cli.tables import TrainingProgress
 from spectrolite.errors import RunError, SettingsError, TrainingError
+from spectrolite.part_folders import locked
 from spectrolite.runs.manifest import scene_training
 from spectrolite.runs.resumable_run import new_run, open_stopped
 from spectrolite.training import loop
@@ -144,6 +146,55 @@ def test_it_may_be_stopped_in_any_stage(
     assert _names(tmp_path) == ["run.part"]
     sl.train(*data, out=tmp_path / "run", resume=True, **FLAGS)
     assert _bits(tmp_path / "run") == _bits(whole.path)
+
+
+@pytest.fixture(scope="module")
+def few_digits() -> tuple[sl.ImageSet, sl.ImageSet | None]:
+    images, _ = sl.load("digits")
+    return sl.ImageSet(images.pixels[:150], images.targets[:150], images.class_names), None
+
+
+IMAGES: dict[str, Any] = {"model": "mobilenet_v1", "variant": "course", "width": 0.25, "batch": 16}
+
+
+@pytest.mark.parametrize(("kind", "number"), [("scene", signal.SIGTERM), ("images", signal.SIGINT)])
+def test_stopped_inside_an_epoch_it_goes_on_from_the_last_finished_one(
+    data: tuple[sl.Scene, sl.Labels, sl.Split],
+    whole: sl.Run,
+    few_digits: tuple[sl.ImageSet, None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    number: signal.Signals,
+) -> None:
+    """Real signals to this process, long before the next regular checkpoint."""
+    arguments: tuple[Any, ...] = data if kind == "scene" else few_digits
+    flags = FLAGS if kind == "scene" else {**IMAGES, "epochs": 5}
+    if kind == "images":
+        whole = sl.train(*arguments, out=tmp_path / "whole", **flags)
+    heard: list[int] = []
+    update = loop.update_averages
+
+    def signalled(*words: Any) -> None:
+        update(*words)
+        if heard == [1, 2, 3]:
+            signal.raise_signal(number)
+
+    before = signal.signal(signal.SIGTERM, app._terminate)
+    flags = {**flags, "out": tmp_path / "run", "on_epoch": lambda e, _: heard.append(e.epoch)}
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "update_averages", signalled)
+        with pytest.raises(KeyboardInterrupt) as stopped:
+            sl.train(*arguments, **flags)
+    signal.signal(signal.SIGTERM, before)
+    assert stopped.value.__notes__[0].startswith("stopped after epoch 3; go on with: ")
+    sl.train(*arguments, resume=True, **flags)
+    assert heard == [1, 2, 3, 4, 5]
+    if kind == "scene":
+        assert _bits(tmp_path / "run") == _bits(whole.path)
+    again = sl.open_run(tmp_path / "run")
+    assert again.bundle.sha256 == whole.bundle.sha256
+    assert again.report.figures == whole.report.figures
 
 
 HERE = str(Path(__file__).parents[1])  # of forked.py
@@ -410,6 +461,27 @@ def test_two_processes_cannot_write_one_run(
     other.communicate()
     sl.train(*data, out=tmp_path / "run", **{**FLAGS, "epochs": 1})
     assert _names(tmp_path) == ["run"]
+
+
+def test_a_run_that_another_process_trains_was_not_stopped(
+    data: tuple[sl.Scene, sl.Labels, sl.Split], typed: Type, tmp_path: Path
+) -> None:
+    """Whatever is asked for, the process is named, and nothing is touched."""
+    out, part = tmp_path / "run", tmp_path / "run.part"
+    with pytest.raises(KeyboardInterrupt):
+        sl.train(*data, out=out, on_epoch=_stop_after(2), **FLAGS)
+    before = {path: path.read_bytes() for path in part.iterdir() if path.name != "lock"}
+    message = f"{part}: process {os.getpid()} is writing there; wait for it, or stop it"
+    with locked(part):
+        for option in ({}, {"resume": True}, {"overwrite": True}):
+            with pytest.raises(RunError) as caught:
+                sl.train(*data, out=out, **FLAGS, **option)
+            assert str(caught.value) == message
+        # before the data are read
+        assert typed("train", "--data", "indian_pines", "--out", out) == (2, f"error: {message}")
+    assert before == {path: path.read_bytes() for path in part.iterdir() if path.name != "lock"}
+    with pytest.raises(RunError, match=r"a run that was stopped after epoch 2 of 5; go on with"):
+        sl.train(*data, out=out, **FLAGS)
 
 
 def test_bad_input_and_diverging_leave_nothing(

@@ -38,6 +38,7 @@ from spectrolite.mapping.scene_inference import (
 )
 from spectrolite.mapping.sidecars import complete_envi, write_names, write_style
 from spectrolite.mapping.staged_windows import StagedMap, begun_with, staged
+from spectrolite.places import check_place
 from spectrolite.readers.scenes.geotiff import GDAL_CACHE
 from spectrolite.runs.run_folder import ImageRun, Run, run_of
 
@@ -105,6 +106,7 @@ def map_scene(
     files = MapFiles(Path(out))
     if files.geotiff.suffix.lower() not in (".tif", ".tiff"):
         raise SettingsError(f"--out: wanted a name that ends in .tif, got {out}")
+    check_place(files.geotiff)
     if window < 1:
         raise SettingsError(f"--window: wanted a side of 1 pixel or more, got {window}")
     unknown = sorted(set(bands) - set(EXTRA_BANDS))

@@ -13,6 +13,7 @@ from spectrolite.data.scene import AnyScene
 from spectrolite.errors import ReadError, SpectroliteError
 from spectrolite.mapping.large_maps import map_scene, own_scene
 from spectrolite.mapping.map_file import MapFile
+from spectrolite.places import check_place
 from spectrolite.readers.scenes.patterns import scenes_named
 from spectrolite.runs.resumable_run import is_run
 from spectrolite.runs.run_folder import Run, SceneRun, any_run
@@ -56,8 +57,9 @@ def map_scenes(
 
     Raises:
         ReadError: a pattern that no file matches, or two scenes whose maps would be one file.
-        RunError: not a model.
+        RunError: not a model, or no folder can be written there.
     """
+    check_place(Path(out))
     targets: dict[str, Path | AnyScene] = {}
     if scenes is None:
         own = own_scene(model)

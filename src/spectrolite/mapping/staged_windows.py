@@ -226,7 +226,7 @@ def staged(
                 return
     if not (resume and is_begun(part)):
         for path in files.all():
-            check_free(path, overwrite)
+            check_free(path, overwrite, beside=files.geotiff)
     with resumable_folder(files.geotiff, "map", _progress, overwrite=overwrite, resume=resume):
         if resume:  # read again: another process may have mapped before the lock was ours
             begun = _as_begun(part, begun)
