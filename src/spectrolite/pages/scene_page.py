@@ -13,7 +13,8 @@ from spectrolite.data.scene import AnyScene, Scene, Window
 from spectrolite.data.scene_sets import AnyScenes, by_scene
 from spectrolite.evaluation.figures import Figure
 from spectrolite.evaluation.reports import LeakageFigures, Report
-from spectrolite.mapping.picture import paint, picture_step
+from spectrolite.mapping.map_frame import picture_step
+from spectrolite.mapping.picture import paint
 from spectrolite.mapping.scene_map import SceneMap
 from spectrolite.pages.charts import APART, INSIDE, OVERLAPPING, distance_histogram, training_curve
 from spectrolite.pages.html import percent, png, render, thousands
