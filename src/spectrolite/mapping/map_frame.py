@@ -161,7 +161,7 @@ def _round_numbers(one: float, other: float) -> tuple[NDArray[np.float64], list[
     step = values[1] - values[0]
     decimals = next((n for n in range(9) if abs(round(step, n) - step) < 1e-6 * step), 9)
     inside = values[(low <= values) & (values <= high)]
-    return inside, [f"{value:,.{decimals}f}" for value in inside]
+    return inside, [f"{value:z,.{decimals}f}" for value in inside]
 
 
 def bar_length(width_m: float) -> tuple[float, str]:

@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from itertools import cycle
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -25,7 +25,7 @@ COLOURS = ("#1f6f8b", "#c2502e", "#1e7d4f", "#9a5b00", "#6a4c93", "#3a3f44", "#b
 
 def training_curve(log: list[Epoch]) -> str:
     """Loss and accuracies over the epochs."""
-    with _style():
+    with style():
         figure = Figure(figsize=(7.6, 2.8), layout="constrained")
         axes = figure.add_subplot()
         epochs = [e.epoch for e in log]
@@ -42,7 +42,7 @@ def training_curve(log: list[Epoch]) -> str:
             right.plot(*zip(*checked, strict=True), color="#1e7d4f", label="validation")
         right.set(ylabel="accuracy, %", ylim=(0, 101))
         figure.legend(loc="outside upper center", ncols=3, frameon=False)
-        return _svg(figure)
+        return svg(figure)
 
 
 def distance_histogram(leakage: LeakageFigures) -> str:
@@ -56,7 +56,7 @@ def distance_histogram(leakage: LeakageFigures) -> str:
     colours = [
         INSIDE if edge <= halo else OVERLAPPING if edge <= 2 * halo else APART for edge in edges
     ]
-    with _style():
+    with style():
         figure = Figure(figsize=(7.6, 2.9), layout="constrained")
         axes = figure.add_subplot()
         for bar, edge in zip(axes.bar(edges, counts, 0.9, color=colours), edges, strict=True):
@@ -74,7 +74,7 @@ def distance_histogram(leakage: LeakageFigures) -> str:
             xlim=(0, edges[-1] + 1),
         )
         axes.spines[["top", "right"]].set_visible(False)
-        return _svg(figure)
+        return svg(figure)
 
 
 class CostPoint(NamedTuple):
@@ -91,7 +91,7 @@ def accuracy_against_cost(title: str, points: Sequence[CostPoint]) -> str:
 
     A classifier without parameters is a dashed line across the first chart.
     """
-    with _style():
+    with style():
         figure = Figure(figsize=(9.6, 4.2), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
         for point, colour in zip(points, cycle(COLOURS)):
@@ -111,7 +111,7 @@ def accuracy_against_cost(title: str, points: Sequence[CostPoint]) -> str:
         for text in legend.get_texts():
             text.set_parse_math(False)
         figure.suptitle(title, parse_math=False)
-        return _svg(figure)
+        return svg(figure)
 
 
 def _error_bar(axes: Axes, x: float, y: Spread, colour: str, label: str | None = None) -> None:
@@ -122,7 +122,7 @@ def _error_bar(axes: Axes, x: float, y: Spread, colour: str, label: str | None =
 def reliability_curve(calibration: Calibration) -> str:
     """Accuracy over confidence above, samples below."""
     bins = [b for b in calibration.bins if b.count]
-    with _style():
+    with style():
         figure = Figure(figsize=(5.2, 5.2), layout="constrained")
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         upper.plot([0, 1], [0, 1], color="#9fb3c0", linestyle="--", label="calibrated")
@@ -154,15 +154,16 @@ def reliability_curve(calibration: Calibration) -> str:
             edgecolor="#5d6770",
         )
         lower.set(xlabel="confidence", ylabel="samples", yscale="log", ylim=(0.7, None))
-        return _svg(figure)
+        return svg(figure)
 
 
-def _style() -> AbstractContextManager[None]:
+def style() -> AbstractContextManager[None]:
     """The page's type size, and a fixed salt, so that the same figures give the same bytes."""
     return rc_context({"svg.hashsalt": "spectrolite", "font.size": 9})
 
 
-def _svg(figure: Figure) -> str:
+def svg(figure: Figure, **saving: Any) -> str:
+    """A figure as the address of an `img` element."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    figure.savefig(buffer, format="svg", metadata={"Date": None}, **saving)
     return data_address("svg+xml", buffer.getvalue())
