@@ -22,16 +22,16 @@ from spectrolite.hashing import array_sha256, read_only
 
 Colour = tuple[int, int, int]
 
-# Distinct on white and on black, also for eyes that lack one kind of cone: the nearest two of the
-# first 8, 12, 16, 20 are 26, 20, 18, 15 apart in CIE Lab, as the model of Machado et al. (2009)
-# shows them to any eye. Classes without a colour of their own take them in turn.
+# Distinct on white and on black, also for eyes that lack one kind of cone: by the model of Machado
+# et al. (2009), any eye sees the first 4, 8, 12, 16, 20 at least 50, 26, 20, 18, 15 apart in CIE
+# Lab. Classes without a colour of their own take them in turn.
 PALETTE: tuple[Colour, ...] = (
-    (102, 170, 255),
-    (136, 17, 0),
     (102, 0, 136),
-    (68, 102, 119),
-    (238, 170, 204),
     (170, 238, 102),
+    (238, 170, 204),
+    (136, 17, 0),
+    (68, 102, 119),
+    (102, 170, 255),
     (17, 255, 170),
     (170, 102, 85),
     (170, 170, 0),
