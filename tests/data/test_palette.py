@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from spectrolite.data.labels import PALETTE
+from spectrolite.pages.charts import COLOURS, LOSS, TRAINING, VALIDATION
 
 EYES = {
     "of three cones": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
@@ -64,8 +65,16 @@ def test_lab_is_that_of_the_textbooks() -> None:
 
 @pytest.mark.parametrize("eye", EYES)
 def test_any_eye_tells_the_first_colours_apart(eye: str) -> None:
-    for first, bound in ((2, 80), (4, 50), (6, 29), (8, 26), (12, 20), (16, 18), (20, 15)):
+    for first, bound in ((2, 79), (4, 50), (6, 29), (8, 26), (12, 20), (16, 18), (20, 15)):
         assert nearest(PALETTE[:first], eye) >= bound, first
+
+
+@pytest.mark.parametrize("eye", EYES)
+def test_any_eye_tells_the_lines_of_charts_apart_on_white(eye: str) -> None:
+    lines = [tuple(bytes.fromhex(colour[1:])) for colour in COLOURS]
+    assert nearest(lines[:8], eye) >= 20
+    assert nearest([(255, 255, 255), *lines], eye) >= 15
+    assert nearest([tuple(bytes.fromhex(c[1:])) for c in (LOSS, TRAINING, VALIDATION)], eye) >= 39
 
 
 @pytest.mark.parametrize("eye", EYES)

@@ -8,10 +8,12 @@ from contextlib import AbstractContextManager
 from itertools import cycle
 from typing import Any, NamedTuple
 
+import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from spectrolite.data.labels import PALETTE
 from spectrolite.evaluation.calibration import Calibration
 from spectrolite.evaluation.reports import LeakageFigures
 from spectrolite.pages.html import data_address
@@ -20,7 +22,13 @@ from spectrolite.samples.leakage import check_patch
 from spectrolite.training.loop import Epoch
 
 INSIDE, OVERLAPPING, APART = "#c2502e", "#e0b074", "#1f6f8b"
-COLOURS = ("#1f6f8b", "#c2502e", "#1e7d4f", "#9a5b00", "#6a4c93", "#3a3f44", "#b0467a", "#7a8b1f")
+INK_LUMA = 165  # the brightest of 255 that a line on white has
+COLOURS = tuple(
+    f"#{bytes(colour).hex()}"
+    for colour in PALETTE
+    if np.dot(colour, (0.299, 0.587, 0.114)) < INK_LUMA
+)
+VALIDATION, LOSS, _, TRAINING, *_ = COLOURS
 
 
 def training_curve(log: list[Epoch]) -> str:
@@ -29,17 +37,17 @@ def training_curve(log: list[Epoch]) -> str:
         figure = Figure(figsize=(7.6, 2.8), layout="constrained")
         axes = figure.add_subplot()
         epochs = [e.epoch for e in log]
-        axes.plot(epochs, [e.loss for e in log], color="#9a5b00", label="loss")
+        axes.plot(epochs, [e.loss for e in log], color=LOSS, label="loss")
         axes.set(xlabel="epoch", ylabel="loss", ylim=(0, None))
         right = axes.twinx()
         right.plot(
-            epochs, [100 * e.training_accuracy for e in log], color="#1f6f8b", label="training"
+            epochs, [100 * e.training_accuracy for e in log], color=TRAINING, label="training"
         )
         checked = [
             (e.epoch, 100 * e.validation_accuracy) for e in log if e.validation_accuracy is not None
         ]
         if checked:
-            right.plot(*zip(*checked, strict=True), color="#1e7d4f", label="validation")
+            right.plot(*zip(*checked, strict=True), color=VALIDATION, label="validation")
         right.set(ylabel="accuracy, %", ylim=(0, 101))
         figure.legend(loc="outside upper center", ncols=3, frameon=False)
         return svg(figure)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from spectrolite.data.scene_sets import AnyScenes
-from spectrolite.data.summaries import short_names
-from spectrolite.errors import listed
 from spectrolite.evaluation.figures import Figure
 from spectrolite.evaluation.reports import LeakageFigures, Report
 from spectrolite.mapping.scene_map import SceneMap
@@ -37,7 +35,7 @@ def report_page(
     colours = {i: css(colour) for i, colour in maps[0].class_colours.items()}
     return render(
         "scene.html",
-        title=f"{report.model} ({report.variant}) on {_data(report)}",
+        title=f"{report.model} ({report.variant}) on {report.data_in_short}",
         report=report,
         headline=[
             (
@@ -83,14 +81,6 @@ def _bars(report: Report, figures: dict[str, Figure]) -> list[tuple[str, Figure,
         )
         rows.append((f"{report.model}, eight orientations averaged ({time} s)", accuracy, True))
     return rows + [(f.label, f, False) for f in report.figure_list if f.group == "baseline"]
-
-
-def _data(report: Report) -> str:
-    """The scene; of several their names in short, or how many there are."""
-    if not report.scenes:
-        return report.data
-    names = [scene.name for scene in report.scenes]
-    return listed(short_names(names, 16)) if len(names) <= 3 else f"{len(names)} scenes"
 
 
 def _together(mosaic: Mosaic) -> str | None:
