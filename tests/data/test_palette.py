@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from spectrolite.data.labels import PALETTE
 from spectrolite.pages.charts import COLOURS, LOSS, TRAINING, VALIDATION
 
-EYES = {
+EYES: dict[str, list[list[float]]] = {
     "of three cones": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
     "protanopia": [
         [0.152286, 1.052583, -0.204868],
@@ -44,7 +44,7 @@ def seen(colours: object, eye: str) -> NDArray[np.float64]:
     """CIE Lab of 8-bit colours, as an eye sees them."""
     stored = np.asarray(colours, float) / 255
     light = np.where(stored <= 0.04045, stored / 12.92, ((stored + 0.055) / 1.055) ** 2.4)
-    xyz = (light @ np.transpose(EYES[eye])).clip(0, 1) @ TO_XYZ.T / TO_XYZ.sum(1)
+    xyz = (light @ np.array(EYES[eye]).T).clip(0, 1) @ TO_XYZ.T / TO_XYZ.sum(1)
     f = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
     x, y, z = f.T
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=1)

@@ -79,7 +79,7 @@ def maps_tables(
         max(*(len(line[k]) for line in cells), *(min(len(word), HEADER) for word in some))
         for k, some in enumerate(words)
     ]
-    tables = []
+    tables: list[Table] = []
     for some in _blocks(widths, width - first - BETWEEN):
         table = table_of(
             title if not tables else f"{title}, continued",

@@ -48,7 +48,7 @@ class Place:
         if self.transform is None:
             return False
         a, b, _, d, e, _ = self.transform
-        return a * e != b * d
+        return a * e != b * d and bool(np.isfinite(self.transform).all())
 
     def ground(self) -> NDArray[np.float64] | None:
         """Metres on the ground at the centre: `[[east, north] of a column, the same of a row]`.
@@ -157,7 +157,8 @@ def _round_numbers(one: float, other: float) -> tuple[NDArray[np.float64], list[
     from matplotlib.ticker import MaxNLocator
 
     low, high = min(one, other), max(one, other)
-    values = MaxNLocator(TICKS, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    locator = MaxNLocator(TICKS, steps=[1, 2, 2.5, 5, 10])
+    values = np.asarray(locator.tick_values(low, high), np.float64)
     step = values[1] - values[0]
     decimals = next((n for n in range(9) if abs(round(step, n) - step) < 1e-6 * step), 9)
     inside = values[(low <= values) & (values <= high)]
@@ -177,34 +178,44 @@ def _scale_bar(axes: Axes, cols: int, column_m: float) -> None:
     from matplotlib.transforms import offset_copy
 
     length, text = bar_length(cols * column_m)
-    above = offset_copy(axes.get_xaxis_transform(), axes.get_figure(), y=12, units="points")
+    figure = axes.get_figure(root=True)
+    above = offset_copy(axes.get_xaxis_transform(), figure, y=12, units="points")
+    beside = offset_copy(above, figure, x=5, units="points")
     stop = length / column_m
-    bar = {"color": INK, "linewidth": 1.2, "transform": above, "clip_on": False}
-    axes.plot([0, stop], [1, 1], marker="|", markersize=6, gid="scale-bar", **bar)
-    beside = offset_copy(above, axes.get_figure(), x=5, units="points")
+    axes.plot(
+        [0, stop],
+        [1, 1],
+        marker="|",
+        markersize=6,
+        color=INK,
+        linewidth=1.2,
+        transform=above,
+        clip_on=False,
+        gid="scale-bar",
+    )
     axes.text(stop, 1, text, transform=beside, va="center", fontsize=8, color=INK)
 
 
 def _north_arrow(axes: Axes, ground: NDArray[np.float64], aspect: float) -> None:
     """An arrow above the right end of the map."""
-    from matplotlib.transforms import Affine2D, ScaledTranslation
+    from matplotlib.transforms import Transform, offset_copy
 
     across, down = np.linalg.solve(ground.T, (0, 1))
     north = np.array([across, -down * aspect])
     north /= np.hypot(*north)
-    figure = axes.figure
-    points = (
-        Affine2D().scale(1 / 72) + figure.dpi_scale_trans + ScaledTranslation(1, 1, axes.transAxes)
-    )
-    middle = np.array([-12, 20])
+
+    def corner(points: float) -> Transform:
+        """The upper right corner, moved to so many points north of the arrow's middle."""
+        x, y = np.array([-12, 20]) + points * north
+        return offset_copy(axes.transAxes, axes.get_figure(root=True), x, y, units="points")
+
     axes.annotate(
         "",
-        middle + 8 * north,
-        middle - 8 * north,
-        xycoords=points,
-        textcoords=points,
+        (1, 1),
+        (1, 1),
+        xycoords=corner(8),
+        textcoords=corner(-8),
         annotation_clip=False,
         arrowprops={"arrowstyle": "-|>", "color": INK, "shrinkA": 0, "shrinkB": 0},
     )
-    place = middle + 14 * north
-    axes.text(*place, "N", transform=points, ha="center", va="center", fontsize=8, color=INK)
+    axes.text(1, 1, "N", transform=corner(14), ha="center", va="center", fontsize=8, color=INK)

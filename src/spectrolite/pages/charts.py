@@ -28,7 +28,7 @@ COLOURS = tuple(
     for colour in PALETTE
     if np.dot(colour, (0.299, 0.587, 0.114)) < INK_LUMA
 )
-VALIDATION, LOSS, _, TRAINING, *_ = COLOURS
+VALIDATION, LOSS, TRAINING = COLOURS[0], COLOURS[1], COLOURS[3]
 
 
 def training_curve(log: list[Epoch]) -> str:
