@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from spectrolite.cli.area_tables import areas_table, maps_tables
-from spectrolite.cli.data_options import SCENE_READING, band_numbers
+from spectrolite.cli.data_options import SCENE_READING, STACK_HELP, band_numbers
 from spectrolite.cli.options import (
     DATA,
     OUTPUT,
@@ -51,6 +51,7 @@ def map_(
             default="the run's scenes",
         ),
     ] = None,
+    stack: Annotated[bool, option(STACK_HELP, "--stack", panel=DATA)] = False,
     match_wavelengths: Annotated[
         bool,
         option(
@@ -100,12 +101,8 @@ def map_(
     Example: `spectrolite map runs/ip --scene other.npy --out map.tif`
     """
     from spectrolite.mapping.large_maps import MAP_WINDOW, map_scene
-    from spectrolite.mapping.several_maps import (
-        Failed,
-        is_of_several,
-        map_scenes,
-        scenes_named,
-    )
+    from spectrolite.mapping.several_maps import Failed, is_of_several, map_scenes
+    from spectrolite.readers.scenes.patterns import scenes_named
 
     settings: dict[str, Any] = {
         "scene_key": reading["scene_key"],
@@ -121,7 +118,8 @@ def map_(
         "envi": envi,
     }
     paths = scene or []
-    named = scenes_named(paths)  # once: maps may match the patterns too
+    # once: maps may match the patterns too
+    named = list(map(Path, paths)) if stack else scenes_named(paths)
     several = not paths and is_of_several(run)
     one = not several and (not paths or (len(paths) == 1 and named == [Path(paths[0])]))
     if not one and out.suffix.lower() in (".tif", ".tiff"):
@@ -195,6 +193,13 @@ def areas(
             metavar="RUN",
         ),
     ] = None,
+    merge_small: Annotated[
+        bool,
+        option(
+            "Count the classes of the map with fewer than two points of --sample as one stratum.",
+            "--merge-small",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Area of each class; with a sample, error-adjusted areas with 95 % intervals.
@@ -203,7 +208,7 @@ def areas(
     """
     from spectrolite.mapping.class_areas import areas as measure
 
-    measured = measure(scene_map, sample=sample, design=design, run=run)
+    measured = measure(scene_map, sample=sample, design=design, run=run, merge_small=merge_small)
     if as_json:
         print_json({"map": str(scene_map), **asdict(measured)})
         return
