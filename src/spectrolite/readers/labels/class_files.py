@@ -17,7 +17,7 @@ def read_classes(path: Path) -> tuple[dict[int, str], dict[int, Colour]]:
     """Names and colours by the ids in the file of labels.
 
     Args:
-        path: a CSV file with the columns `id`, `name` and, if there are colours, `colour`: `#ff8800`,
+        path: a CSV file with the columns `id` and `name`, and `colour` if there are any: `#ff8800`,
             or red, green and blue from 0 to 255 with spaces: `255 136 0`. An empty one is none.
 
     Raises:
