@@ -321,6 +321,8 @@ def test_what_cannot_be_is_said(files: Path, run: Path, typed: Typed, tmp_path: 
                 "--leave-in-file",
                 "--split",
                 "scenes,test=west",
+                "--model",
+                "mobilesn",
                 "--bands-from",
                 "scene",
                 *SHORT,
