@@ -133,8 +133,8 @@ Typed = Callable[..., tuple[int, str, str]]
         ),
         (
             "order = 0",
-            "order = 0\ndata ignore value = none",
-            "{hdr}: data ignore value: wanted a number, got 'none'",
+            "order = 0\ndata ignore value = zero",
+            "{hdr}: data ignore value: wanted a number, got 'zero'",
         ),
         (
             "order = 0",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from spectrolite.errors import ReadError
 from spectrolite.readers.scenes.cube import Cube, in_nm, per_band, unless_trivial
 from spectrolite.readers.scenes.geotiff import opened
 from spectrolite.readers.scenes.raw import read_box
+from spectrolite.readers.text import decoded
 
 FIELD = re.compile(r"^[ \t]*([^=;{}\n]+?)[ \t]*=[ \t]*(\{[^}]*\}?|[^\n]*)", re.MULTILINE)
 
@@ -39,6 +41,14 @@ COMPLEX = (6, 9)
 ORDERS = {"bsq": (2, 0, 1), "bil": (0, 2, 1), "bip": (0, 1, 2)}
 
 DATA_ENDINGS = ("", ".img", ".dat", ".bsq", ".bil", ".bip", ".raw", ".bin", ".envi", ".rfl")
+# Endings of files that stand beside a header and are not its data.
+OTHER_ENDINGS = (
+    *(".hdr", ".aux", ".xml", ".enp", ".sta", ".txt", ".csv", ".json", ".prj", ".evf", ".roi"),
+    *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".kml", ".shp", ".shx", ".dbf", ".qml", ".md5"),
+    *(".log", ".pdf", ".ovr", ".npy", ".mat", ".h5", ".nc", ".zip", ".gz"),
+)
+UNPLACED = ("arbitrary", "pixel", "image", "none")  # projections of no place on the Earth
+NO_VALUE = ("", "none", "null", "nan", "n/a", "na", "-")
 MAX_HEADER = 16 << 20  # bytes; a header with ten thousand bands has half a MiB
 
 
@@ -52,7 +62,9 @@ def cube(path: Path, key: str | None) -> Cube:
     if key is not None:
         raise ReadError(f"{path}: an ENVI file holds one cube and has no keys; omit {key!r}")
     header, data = pair(path)
-    fields = read_header(header)
+    notes: list[str] = []
+    fields = read_header(header, notes)
+    _check_kind(header, fields)
     rows, cols, bands = (_whole(header, fields, name, 1) for name in ("lines", "samples", "bands"))
     offset = _whole(header, fields, "header offset", 0, 0)
     dtype = _dtype(header, fields)
@@ -80,13 +92,11 @@ def cube(path: Path, key: str | None) -> Cube:
         first, second, third = (box[i] for i in order)
         return read_box(data, dtype, offset, (a, b, c), (first, second, third)).transpose(back)
 
-    notes = [f"the data file is {actual - expected:,} bytes longer than its header says"]
-    if expected == actual:
-        notes = []
+    if expected < actual:
+        notes.append(f"the data file is {actual - expected:,} bytes longer than its header says")
     if dtype.itemsize > 1 and "byte order" not in fields:
         notes.append("the header has no byte order; taken as 0, least significant byte first")
-    kind = fields.get("file type", "").lower()
-    if "classification" in kind:
+    if "classification" in fields.get("file type", "").lower():
         notes.append("the header calls it a classification: a label map, not a scene")
     wavelengths_nm, unit = None, None
     listed = _list(header, fields, "wavelength")
@@ -101,12 +111,11 @@ def cube(path: Path, key: str | None) -> Cube:
     crs, transform = _place(data, fields, notes)
     scale, offsets = _scale(header, fields, bands, notes)
     nodata = None
-    if "data ignore value" in fields:
-        nodata = per_band(fields["data ignore value"], bands)
+    ignored = fields.get("data ignore value", "")
+    if ignored.lower() not in NO_VALUE:
+        nodata = per_band(ignored, bands)
         if nodata is None:
-            raise ReadError(
-                f"{header}: data ignore value: wanted a number, got {fields['data ignore value']!r}"
-            )
+            raise ReadError(f"{header}: data ignore value: wanted a number, got {ignored[:60]!r}")
     return Cube(
         f"ENVI, {interleave}",
         "",
@@ -125,14 +134,18 @@ def cube(path: Path, key: str | None) -> Cube:
     )
 
 
-def read_header(path: Path) -> dict[str, str]:
+def read_header(path: Path, notes: list[str] | None = None) -> dict[str, str]:
     """Keys in lower case with single spaces, and values without their braces.
+
+    If the encoding is a guess, the notes say so.
 
     Raises:
         ReadError: not a header, or a brace that is never closed.
     """
     with path.open("rb") as file:
-        text = file.read(MAX_HEADER).decode("utf-8", "replace").lstrip("\ufeff")
+        text, guessed = decoded(file.read(MAX_HEADER))
+    if notes is not None:
+        notes.extend(f"{path.name}: {note}" for note in guessed)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if text.split("\n", 1)[0].strip().upper() != "ENVI":
         raise ReadError(f"{path}: not an ENVI header: its first line is not ENVI")
@@ -157,11 +170,15 @@ def pair(path: Path) -> tuple[Path, Path]:
     name = path.name.lower()
     if name.endswith(".hdr"):
         stem = name.removesuffix(".hdr")
-        data = [files[stem + end] for end in DATA_ENDINGS if stem + end in files]
+        data = [files[stem + end] for end in DATA_ENDINGS if stem + end in files] or [
+            file
+            for other, file in files.items()
+            if other.rpartition(".")[0] == stem and not other.endswith(OTHER_ENDINGS)
+        ]
         if not data:
             raise ReadError(
                 f"{path}: no data file beside it; wanted {path.stem} with one of the endings "
-                f"{', '.join(filter(None, DATA_ENDINGS))}, or with none"
+                f"{', '.join(filter(None, DATA_ENDINGS))}, with another or none"
             )
         if len(data) > 1:
             raise ReadError(
@@ -169,10 +186,32 @@ def pair(path: Path) -> tuple[Path, Path]:
                 "name the data file itself"
             )
         return path, data[0]
-    for header in (f"{name}.hdr", f"{Path(name).stem}.hdr"):
+    for header in _headers(name):
         if header in files:
             return files[header], path
     raise ReadError(f"{path}: no ENVI header beside it; wanted {path.name}.hdr or {path.stem}.hdr")
+
+
+def has_header(path: Path) -> bool:
+    """Whether an ENVI header stands beside a file; the file's name may contain dots."""
+    wanted = _headers(path.name.lower())
+    beside = (p for p in path.parent.iterdir() if p.name.lower() in wanted)
+    return any(p.read_bytes()[:4].upper() == b"ENVI" for p in beside if p.is_file())
+
+
+def _headers(name: str) -> tuple[str, str]:
+    return f"{name}.hdr", f"{Path(name).stem}.hdr"
+
+
+def _check_kind(header: Path, fields: dict[str, str]) -> None:
+    if "spectral library" in fields.get("file type", "").lower():
+        count, bands = fields.get("lines", "?")[:20], fields.get("samples", "?")[:20]
+        raise ReadError(
+            f"{header}: an ENVI spectral library of {count} spectra with {bands} bands, not a "
+            "scene; to read its spectra as a scene of one row, copy both files and write in the "
+            f"header: file type = ENVI Standard, samples = {count}, lines = 1, bands = {bands}, "
+            "interleave = bip"
+        )
 
 
 def _whole(
@@ -248,6 +287,9 @@ def _place(
     """Coordinate reference system and transform, as GDAL reads them from the header."""
     if "map info" not in fields and "coordinate system string" not in fields:
         return None, None
+    if fields.get("map info", "").split(",")[0].strip().lower() in UNPLACED:
+        notes.append("map info: counts pixels from an arbitrary origin: no CRS, no transform")
+        return None, None
     try:
         with opened(data, driver="ENVI") as source:
             crs, transform = place_of(source)
@@ -258,3 +300,21 @@ def _place(
         notes.append("map info: some numbers are not finite; it is not used")
         return crs, None
     return crs, transform
+
+
+def place_of_text(
+    map_info: str, system: str, notes: list[str]
+) -> tuple[str | None, tuple[float, ...] | None]:
+    """WKT and transform of ENVI's map info, and a WKT, that another format holds as texts."""
+    one_line = {"map info": map_info, "coordinate system string": system}
+    one_line = {k: re.sub(r"[\r\n{}]", " ", v) for k, v in one_line.items() if v.strip()}
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "place.dat"
+        data.write_bytes(b"\0")
+        placed = "".join(f"{key} = {{{value}}}\n" for key, value in one_line.items())
+        data.with_suffix(".hdr").write_text(
+            "ENVI\nsamples = 1\nlines = 1\nbands = 1\ndata type = 1\ninterleave = bsq\n"
+            f"byte order = 0\n{placed}",
+            encoding="utf-8",
+        )
+        return _place(data, one_line, notes)

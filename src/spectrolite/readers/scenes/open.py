@@ -29,7 +29,7 @@ from spectrolite.readers.scenes.band_statistics import (
     sample_windows,
 )
 from spectrolite.readers.scenes.cube import Cube, Numbers
-from spectrolite.readers.scenes.envi import DATA_ENDINGS, pair
+from spectrolite.readers.scenes.envi import DATA_ENDINGS, has_header, pair
 from spectrolite.readers.scenes.envi import cube as envi
 from spectrolite.readers.scenes.geotiff import cube as geotiff
 from spectrolite.readers.scenes.hdf5 import cube as hdf5
@@ -47,20 +47,25 @@ FORMATS = {
     netcdf: (".nc", ".nc4", ".cdf"),
     zarr: (".zarr",),
 }
-BY_ENDING = {ending: reader for reader, endings in FORMATS.items() for ending in endings}
+WITH_AXES = (envi, geotiff)  # their format fixes the order of the axes
+BY_ENDING: dict[str, Callable[..., Cube]] = {
+    ending: reader for reader, endings in FORMATS.items() for ending in endings
+}
 
 WORDS = ("bad", "constant", "noisy")
 
 
-def open_cube(path: str | Path, key: str | None = None) -> Cube:
+def open_cube(path: str | Path, key: str | None = None, axes: str | None = None) -> Cube:
     """What a file says of the cube in it; its values are not read.
 
     Args:
         path: as in `open_scene`.
         key: as in `open_scene`.
+        axes: as in `open_scene`.
 
     Raises:
         ReadError: as in `open_scene`.
+        SettingsError: as in `open_scene`.
     """
     path = Path(path)
     reader = _reader(path)
@@ -70,7 +75,14 @@ def open_cube(path: str | Path, key: str | None = None) -> Cube:
         endings = ", ".join(filter(None, BY_ENDING))
         raise ReadError(f"{path}: wanted one of {endings}, got {path.suffix or 'no ending'}")
     with naming(path):
-        return reader(path, key)
+        if axes is None:
+            return reader(path, key)
+        if reader in WITH_AXES:
+            raise SettingsError(
+                f"--axes: {path.name} states its axes; the flag is for .npy, .mat, HDF5, NetCDF "
+                "and Zarr"
+            )
+        return reader(path, key, axes)
 
 
 def files_of(path: Path) -> list[Path]:
@@ -80,11 +92,10 @@ def files_of(path: Path) -> list[Path]:
     return list(pair(path)) if _reader(path) is envi else [path]
 
 
-def _reader(path: Path) -> Callable[[Path, str | None], Cube] | None:
+def _reader(path: Path) -> Callable[..., Cube] | None:
     if path.suffix.lower() in BY_ENDING:
         return BY_ENDING[path.suffix.lower()]
-    # names of ENVI data files may contain dots: f970619t01p02_r02_sc03.a.rfl
-    return envi if path.is_file() and path.with_name(f"{path.name}.hdr").is_file() else None
+    return envi if path.is_file() and has_header(path) else None
 
 
 def open_scene(
@@ -93,6 +104,7 @@ def open_scene(
     drop_bands: Sequence[int | str] = (),
     *,
     scale: bool = False,
+    axes: str | None = None,
 ) -> SceneFile:
     """Open a scene that stays in its file and is read window by window.
 
@@ -106,14 +118,18 @@ def open_scene(
             last two read the whole file once.
         scale: apply the file's scale factor and offset, to get reflectance or another physical
             unit.
+        axes: the words `rows`, `cols` and `bands` in the order of the array's axes, as
+            `bands,rows,cols`; default: as the names in the file say; without names rows, cols,
+            bands, unless the number of wavelengths fits one other axis alone.
 
     Raises:
         ReadError: no such file, another format, no array or several that fit, a damaged file, or
             `scale` for a file without a scale factor.
         SceneError: values that are not real numbers, or bands that the file does not have.
+        SettingsError: other words, or `axes` for a format that fixes their order.
     """
     path = Path(path)
-    cube = open_cube(path, key)
+    cube = open_cube(path, key, axes)
     if cube.dtype.kind not in "iuf":
         raise SceneError(
             f"{path.name}: wanted integers or floating-point numbers, got {cube.dtype}"
@@ -123,6 +139,8 @@ def open_scene(
     source = {"file": str(path.resolve())}
     if cube.key:
         source["key"] = cube.key
+    if axes:
+        source["axes"] = axes
     if dropped:
         source["drop_bands"] = ",".join(map(str, dropped))
     dtype, scales = cube.dtype, None
@@ -157,6 +175,7 @@ def read_scene(
     drop_bands: Sequence[int | str] = (),
     *,
     scale: bool = False,
+    axes: str | None = None,
 ) -> Scene:
     """Read a whole scene from a file into memory.
 
@@ -165,13 +184,14 @@ def read_scene(
         key: as in `open_scene`.
         drop_bands: as in `open_scene`.
         scale: as in `open_scene`.
+        axes: as in `open_scene`.
 
     Raises:
         ReadError: as in `open_scene`, or it takes more than half of this machine's memory.
         SceneError: as in `open_scene`, or no pixel has a spectrum.
     """
     path = Path(path)
-    opened = open_scene(path, key, drop_bands, scale=scale)
+    opened = open_scene(path, key, drop_bands, scale=scale, axes=axes)
     size = ArrayShape(
         opened.source.get("key", "cube"),
         opened.shape,
@@ -182,7 +202,7 @@ def read_scene(
     check_fits_memory(path, size, remedy="leave it in its file (open_scene; train --leave-in-file)")
     cube = np.empty(opened.shape, opened.dtype)
     valid = np.empty(opened.shape[:2], bool)
-    stored = open_cube(path, key)
+    stored = open_cube(path, key, axes)
     for window in sample_windows(stored.shape, stored.dtype.itemsize, block=stored.block):
         cube[window.slices], valid[window.slices] = opened.read(window)
     if not valid.any():
@@ -250,7 +270,7 @@ def _no_spectrum(opened: SceneFile) -> SceneError:
     """The error for a scene without any spectrum, naming the bands that cause it."""
     rows, cols, bands = opened.shape
     dropped = [int(b) for b in opened.source.get("drop_bands", "").split(",") if b]
-    cube = open_cube(opened.source["file"], opened.source.get("key"))
+    cube = open_cube(*(opened.source.get(name) for name in ("file", "key", "axes")))
     statistics = _statistics(cube)
     missing, pixels = statistics.missing, statistics.pixels
     empty = [int(b) for b in np.flatnonzero(missing == pixels) if b not in dropped]
