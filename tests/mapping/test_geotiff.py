@@ -25,6 +25,7 @@ from spectrolite.mapping.map_file import MapFiles, MapHead, open_map
 from spectrolite.mapping.picture import picture_step, write_picture
 from spectrolite.mapping.scene_map import SceneMap
 from spectrolite.mapping.sidecars import complete_envi, write_names, write_style
+from spectrolite.readers import read_labels
 
 WKT = rasterio.crs.CRS.from_epsg(32633).to_wkt()
 TRANSFORM = (30.0, 0.0, 500_000.0, 0.0, -30.0, 5_400_000.0)
@@ -174,9 +175,18 @@ def test_an_envi_classification(classes: NDArray[np.uint8], tmp_path: Path, dtyp
     out = MapFiles(tmp_path / "map.tif").envi
     write_layers({out: "class"}, HEAD, _rows({"class": classes.astype(dtype)}), {})
     complete_envi(out, HEAD)
-    assert {p.name for p in tmp_path.iterdir()} == {"map_classes.dat", "map_classes.hdr"}
+    assert {p.name for p in tmp_path.iterdir()} == {
+        "map_classes.dat",
+        "map_classes.dat.aux.xml",
+        "map_classes.hdr",
+    }
     header = out.with_suffix(".hdr").read_text(encoding="utf-8")
-    assert header.startswith("ENVI\n")
+    assert header.startswith("ENVI\ndescription = {Class map by Spectrolite}\nsamples")
+    assert str(tmp_path) not in header
+    labels = read_labels(out)
+    np.testing.assert_array_equal(labels.array, classes)
+    assert labels.class_names == NAMES
+    assert labels.class_colours == COLOURS
     fields = {
         k.strip(): v.strip() for k, v in re.findall(r"^(.+?) *= *({[^}]*}|.*)$", header, re.M)
     }
@@ -195,7 +205,7 @@ def test_an_envi_classification(classes: NDArray[np.uint8], tmp_path: Path, dtyp
         NAMES[2],
         "-",
         "-",
-        "Grün   kurz",
+        "Grün; (kurz)",
         "-",
         "-",
         "-",

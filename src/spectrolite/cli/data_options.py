@@ -13,6 +13,12 @@ WORDS = ("bad", "constant", "noisy")  # of readers.scenes.open, which takes a se
 
 SCENE_READING = {
     "scene_key": optional(str, "Name of the array in the scene's file.", "the only cube in it"),
+    "axes": optional(
+        str,
+        "Order of the array's axes in --scene (.npy, .mat, HDF5, NetCDF, Zarr), as "
+        "bands,rows,cols.",
+        "as the file says, or rows,cols,bands",
+    ),
     "drop_bands": optional(
         str,
         "Bands of --scene to leave out, counted from 0, as 3,7-9; or one of the words bad (marked "
@@ -190,10 +196,11 @@ def _read_pair(scene: Path, labels: Path, flags: Mapping[str, Any]) -> tuple[Any
 
     key = flags.get("scene_key")
     drop_bands = band_numbers(flags.get("drop_bands", ""))
-    for note in readers.open_cube(scene, key).notes:
+    axes = flags.get("axes")
+    for note in readers.open_cube(scene, key, axes).notes:
         messages.print(plain(f"{scene}: {note}"), soft_wrap=True)
     read = readers.open_scene if "leave_in_file" in flags else readers.read_scene
-    loaded = read(scene, key, drop_bands, scale="scale" in flags)
+    loaded = read(scene, key, drop_bands, scale="scale" in flags, axes=axes)
     return loaded, labels_on(loaded, labels, flags)
 
 

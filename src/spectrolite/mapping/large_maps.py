@@ -57,6 +57,7 @@ def map_scene(
     cog: bool = False,
     envi: bool = False,
     scene_key: str | None = None,
+    axes: str | None = None,
     drop_bands: Sequence[int | str] = (),
     match_wavelengths: bool = False,
     overwrite: bool = False,
@@ -82,6 +83,7 @@ def map_scene(
         cog: make the GeoTIFFs cloud-optimised, with overviews.
         envi: write an ENVI classification too, `NAME_classes.dat` and `.hdr`.
         scene_key: name of the array in the file, if several could be the scene.
+        axes: order of the array's axes in the file, as of `read_scene`.
         drop_bands: bands of the file to leave out, as of `read_scene`.
         match_wavelengths: interpolate a scene of other wavelengths between its bands.
         overwrite: replace a map, and discard a stopped one.
@@ -109,7 +111,7 @@ def map_scene(
     if unknown:
         raise SettingsError(f"--bands: {wanted_one_of(EXTRA_BANDS, unknown[0])}")
     bundle = scene_model(model)
-    opened = _opened(model, bundle, scene, scene_key, drop_bands)
+    opened = _opened(model, bundle, scene, scene_key, axes, drop_bands)
     file = opened.source.get("file")
     if file and Path(file).resolve() in {path.resolve() for path in files.all()}:
         raise RunError(f"--out: {file} is the scene itself; take another name")
@@ -140,12 +142,15 @@ def _opened(
     bundle: Bundle | Exported,
     scene: str | Path | AnyScene | None,
     key: str | None,
+    axes: str | None,
     drop_bands: Sequence[int | str],
 ) -> AnyScene:
     if isinstance(scene, str | Path):
-        return readers.open_scene(scene, key, drop_bands, scale=scene_config(bundle).scaled)
-    if key is not None or drop_bands:
-        raise SettingsError("--scene-key and --drop-bands: go with --scene FILE")
+        return readers.open_scene(
+            scene, key, drop_bands, scale=scene_config(bundle).scaled, axes=axes
+        )
+    if key is not None or axes is not None or drop_bands:
+        raise SettingsError("--scene-key, --axes and --drop-bands: go with --scene FILE")
     if scene is not None:
         return scene
     own = own_scene(model)

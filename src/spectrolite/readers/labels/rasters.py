@@ -19,8 +19,9 @@ from spectrolite.data.labels import Colour, Labels
 from spectrolite.data.scene import AnyScene
 from spectrolite.errors import LabelsError, ReadError
 from spectrolite.readers.scenes.arrays import ArrayShape, check_fits_memory
-from spectrolite.readers.scenes.envi import DATA_ENDINGS, pair
+from spectrolite.readers.scenes.envi import DATA_ENDINGS, pair, read_header
 from spectrolite.readers.scenes.geotiff import opened
+from spectrolite.readers.text import decoded
 
 ENDINGS = (".tif", ".tiff", ".vrt", ".png", ".asc", ".hdr", *DATA_ENDINGS)
 
@@ -58,13 +59,15 @@ def read(path: Path, scene: AnyScene | None, key: str | None = None) -> Labels:
         check_fits_memory(path, size, remedy="cut the labels to the scene")
         array = np.where(source.read_masks(band) == 0, 0, source.read(band))
         crs, transform = place_of(source)
-        names = {**_envi_names(source), **_aux_names(path, band), **_own_names(source, band)}
+        envi, notes = _envi_names(path) if source.driver == "ENVI" else ({}, [])
+        names = {**envi, **_aux_names(path, band), **_own_names(source, band)}
         colours = {**_colour_table(source, band), **_aux_colours(path, band)}
     labels = Labels(
         array,
         class_names={i: name for i, name in names.items() if i > 0 and name},
         name=path.name,
         source={"file": str(path.resolve()), "key": str(band)},
+        notes=tuple(notes),
     )
     wanted = {i: colours[i] for i in labels.class_names if i in colours}
     if any(any(colour) for colour in wanted.values()):  # else all colours are black
@@ -90,7 +93,7 @@ def _on_grid(
             f"{lacking} no coordinate reference system: both have the same shape, so pixels are "
             "matched one to one"
         )
-        return _with(labels, labels.array, notes=(note,))
+        return _with(labels, labels.array, notes=(*labels.notes, note))
     if crs is None and scene.crs is None:
         return labels  # `on` refuses another shape
     grid = grid_of(scene, str(path))
@@ -116,7 +119,7 @@ def _on_grid(
         f"({kept / count:.1%}) are inside the scene, {lost:,} ({lost / count:.1%}) outside are "
         f"lost; {int((resampled > 0).sum()):,} pixels of the scene are labelled"
     )
-    return _with(labels, resampled, notes=(note,))
+    return _with(labels, resampled, notes=(*labels.notes, note))
 
 
 def _with(labels: Labels, array: NDArray[Any], **others: Any) -> Labels:
@@ -183,10 +186,14 @@ def _own_names(source: Any, band: int) -> dict[int, str]:
     return {int(m[1]): v for k, v in tags.items() if (m := re.fullmatch(r"CLASS_(\d{1,5})", k))}
 
 
-def _envi_names(source: Any) -> dict[int, str]:
-    """Names in the header, `{Unclassified, wheat}`: the n-th, from 0, belongs to class n."""
-    listed = source.tags(ns="ENVI").get("class_names", "").strip().strip("{}")
-    return {n: name.strip() for n, name in enumerate(listed.split(",")) if listed}
+def _envi_names(path: Path) -> tuple[dict[int, str], list[str]]:
+    """Names in the header, `{Unclassified, wheat}`: the n-th, from 0, belongs to class n.
+
+    GDAL drops names that are not in UTF-8.
+    """
+    notes: list[str] = []
+    listed = read_header(pair(path)[0], notes).get("class names", "")
+    return {n: " ".join(name.split()) for n, name in enumerate(listed.split(",")) if listed}, notes
 
 
 def _colour_table(source: Any, band: int) -> dict[int, Colour]:
@@ -223,12 +230,23 @@ def _aux(path: Path, band: int) -> ElementTree.Element | None:
     if not beside.is_file():
         return None
     try:
-        root = ElementTree.fromstring(beside.read_bytes())
-    except (ElementTree.ParseError, ValueError) as error:
+        root = _parsed(beside.read_bytes())
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise ReadError(
             f"{beside}: damaged ({error}); remove it, and classes are called by their ids"
         ) from error
     return root.find(f"PAMRasterBand[@band='{band}']")
+
+
+def _parsed(raw: bytes) -> ElementTree.Element:
+    """The root of XML, also where it is not in the encoding that it states."""
+    try:
+        return ElementTree.fromstring(raw)
+    except ElementTree.ParseError:
+        text, guessed = decoded(raw)
+        if not guessed:
+            raise
+        return ElementTree.fromstring(text)
 
 
 def _table(path: Path, metadata: ElementTree.Element) -> list[tuple[int, dict[int, str]]]:

@@ -177,8 +177,8 @@ def pair(path: Path) -> tuple[Path, Path]:
         ]
         if not data:
             raise ReadError(
-                f"{path}: no data file beside it; wanted {path.stem} with one of the endings "
-                f"{', '.join(filter(None, DATA_ENDINGS))}, with another or none"
+                f"{path}: no data file beside it; wanted {path.stem} with any ending, such as "
+                ".img, .dat or .bsq, or with none"
             )
         if len(data) > 1:
             raise ReadError(
@@ -310,11 +310,14 @@ def place_of_text(
     one_line = {k: re.sub(r"[\r\n{}]", " ", v) for k, v in one_line.items() if v.strip()}
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "place.dat"
-        data.write_bytes(b"\0")
+        data.write_bytes(bytes(2))  # GDAL takes nothing shorter
         placed = "".join(f"{key} = {{{value}}}\n" for key, value in one_line.items())
         data.with_suffix(".hdr").write_text(
             "ENVI\nsamples = 1\nlines = 1\nbands = 1\ndata type = 1\ninterleave = bsq\n"
             f"byte order = 0\n{placed}",
             encoding="utf-8",
         )
-        return _place(data, one_line, notes)
+        odd: list[str] = []
+        place = _place(data, one_line, odd)
+    notes.extend(note.replace(f"{data}", "map info") for note in odd)
+    return place

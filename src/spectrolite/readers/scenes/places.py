@@ -92,10 +92,8 @@ def _of_codes(variable: Variable, notes: list[str]) -> str | None:
 
 def _epsg(array: Variable, variables: Sequence[Variable], notes: list[str]) -> str | None:
     """WKT of an EPSG code among the attributes of the cube, or in an array of that name."""
-    crs = _of_codes(array, notes)
-    for name in EPSG:
-        crs = crs or _wkt(_text(array, variables, name), notes)
-    return crs
+    texts = (_text(array, variables, name) for name in EPSG)
+    return next((wkt for text in texts if (wkt := _wkt(text, notes))), None)
 
 
 def _text(array: Variable, variables: Sequence[Variable], name: str) -> str:
@@ -110,11 +108,13 @@ def _wkt(text: str, notes: list[str]) -> str | None:
     code = CODE.fullmatch(text.strip())
     if code is None:
         return None
+    from rasterio import Env
     from rasterio.crs import CRS
     from rasterio.errors import CRSError
 
     try:
-        return str(CRS.from_epsg(int(code[1])).to_wkt())
+        with Env():  # else PROJ prints its errors
+            return str(CRS.from_epsg(int(code[1])).to_wkt())
     except CRSError:
         notes.append(f"EPSG:{code[1]}: no such code; it is not used")
         return None
