@@ -19,7 +19,7 @@ from spectrolite.data.labels import Colour, Labels
 from spectrolite.data.scene import AnyScene
 from spectrolite.errors import LabelsError, ReadError
 from spectrolite.readers.scenes.arrays import ArrayShape, check_fits_memory
-from spectrolite.readers.scenes.envi import DATA_ENDINGS, pair, read_header
+from spectrolite.readers.scenes.envi import DATA_ENDINGS, is_arbitrary, pair, read_header
 from spectrolite.readers.scenes.geotiff import opened
 from spectrolite.readers.text import decoded
 
@@ -59,6 +59,8 @@ def read(path: Path, scene: AnyScene | None, key: str | None = None) -> Labels:
         check_fits_memory(path, size, remedy="cut the labels to the scene")
         array = np.where(source.read_masks(band) == 0, 0, source.read(band))
         crs, transform = place_of(source)
+        if crs is not None and source.driver == "ENVI" and is_arbitrary(crs):
+            crs = None
         envi, notes = _envi_names(path) if source.driver == "ENVI" else ({}, [])
         names = {**envi, **_aux_names(path, band), **_own_names(source, band)}
         colours = {**_colour_table(source, band), **_aux_colours(path, band)}

@@ -12,6 +12,7 @@ from spectrolite.files import naming
 from spectrolite.readers.labels import envi_rois, rasters, tables, vectors
 from spectrolite.readers.scenes import matlab, npy
 from spectrolite.readers.scenes.arrays import check_fits_memory, choose
+from spectrolite.readers.scenes.envi import has_header
 
 FORMATS = {".npy": npy, ".mat": matlab}
 LABEL_ENDINGS = (*FORMATS, *rasters.ENDINGS, *vectors.ENDINGS, *tables.ENDINGS, *envi_rois.ENDINGS)
@@ -51,6 +52,8 @@ def read_labels(
     if not path.is_file():
         raise ReadError(f"{path}: no such file")
     ending = path.suffix.lower()
+    if ending not in LABEL_ENDINGS and has_header(path):
+        ending = ".hdr"
     on_grid = (*vectors.ENDINGS, *tables.ENDINGS, *envi_rois.ENDINGS)
     for flag, value, wanted in (
         ("layer", layer, vectors.ENDINGS),

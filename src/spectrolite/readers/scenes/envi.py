@@ -47,7 +47,6 @@ OTHER_ENDINGS = (
     *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".kml", ".shp", ".shx", ".dbf", ".qml", ".md5"),
     *(".log", ".pdf", ".ovr", ".npy", ".mat", ".h5", ".nc", ".zip", ".gz"),
 )
-UNPLACED = ("arbitrary", "pixel", "image", "none")  # projections of no place on the Earth
 NO_VALUE = ("", "none", "null", "nan", "n/a", "na", "-")
 MAX_HEADER = 16 << 20  # bytes; a header with ten thousand bands has half a MiB
 
@@ -196,7 +195,12 @@ def has_header(path: Path) -> bool:
     """Whether an ENVI header stands beside a file; the file's name may contain dots."""
     wanted = _headers(path.name.lower())
     beside = (p for p in path.parent.iterdir() if p.name.lower() in wanted)
-    return any(p.read_bytes()[:4].upper() == b"ENVI" for p in beside if p.is_file())
+    return any(_starts_as_header(p) for p in beside if p.is_file())
+
+
+def _starts_as_header(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(16).lstrip(b"\xef\xbb\xbf \t")[:4].upper() == b"ENVI"
 
 
 def _headers(name: str) -> tuple[str, str]:
@@ -287,19 +291,24 @@ def _place(
     """Coordinate reference system and transform, as GDAL reads them from the header."""
     if "map info" not in fields and "coordinate system string" not in fields:
         return None, None
-    if fields.get("map info", "").split(",")[0].strip().lower() in UNPLACED:
-        notes.append("map info: counts pixels from an arbitrary origin: no CRS, no transform")
-        return None, None
     try:
         with opened(data, driver="ENVI") as source:
             crs, transform = place_of(source)
     except ReadError as error:
         notes.append(f"no georeference: {error}")
         return None, None
+    if crs is not None and is_arbitrary(crs):
+        notes.append("map info: its projection is of no place on the Earth: no CRS")
+        crs = None
     if transform is not None and not all(math.isfinite(v) for v in transform):
         notes.append("map info: some numbers are not finite; it is not used")
         return crs, None
     return crs, transform
+
+
+def is_arbitrary(crs: str) -> bool:
+    """Whether a WKT is GDAL's name of a projection of no place, such as ENVI's Arbitrary."""
+    return crs.startswith(("LOCAL_CS", "ENGCRS"))
 
 
 def place_of_text(
