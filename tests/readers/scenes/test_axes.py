@@ -18,6 +18,7 @@ from scipy import io
 import spectrolite as sl
 from spectrolite.errors import SettingsError
 from spectrolite.readers import open_cube, open_scene, read_scene
+from spectrolite.runs.stored_data import _load_source
 from written_scenes import CUBE, NM, by_spectral, mat_73
 
 Typed = Callable[..., tuple[int, str, str]]
@@ -122,3 +123,9 @@ def test_axes_of_a_format_that_fixes_them(tmp_path: Path) -> None:
     assert str(caught.value) == (
         "--axes: scene.hdr states its axes; the flag is for .npy, .mat, HDF5, NetCDF and Zarr"
     )
+
+
+def test_a_run_loads_its_scene_again_with_the_same_axes(tmp_path: Path) -> None:
+    scene = read_scene(written("c.npy", tmp_path, BANDS_FIRST), axes="bands,rows,cols")
+    again = _load_source(dict(scene.source), "scene", tmp_path / "run")
+    assert again.sha256 == scene.sha256

@@ -62,6 +62,11 @@ CASES: dict[str, tuple[Any, dict[str, Any]]] = {
     "min": (I2, {"valid_min": i2(1)}),
     "max": (I2, {"valid_max": i2(250), "_FillValue": i2(-8)}),
     "range of floats": (F4, {"valid_range": np.array([0, 100], np.float32)}),
+    "range of 64 bits": (I2.astype(np.int64), {"valid_max": np.int64(250)}),
+    "fill of 64 bits": (
+        np.where(I2 < 0, np.iinfo("u8").max - 1, U2.astype("u8")),
+        {"missing_value": np.array([5, 300], "u8")},
+    ),
     "range before min": (I2, {"valid_range": i2(0, 200), "valid_min": i2(5)}),
 }
 
@@ -78,7 +83,7 @@ def test_what_netcdf4_masks_and_unpacks_has_no_spectrum(
     tmp_path: Path, case: str, version: str
 ) -> None:
     values, attrs = CASES[case]
-    if version != "NETCDF4" and values.dtype.kind == "u":
+    if version != "NETCDF4" and (values.dtype.kind == "u" or values.dtype.itemsize == 8):
         values, attrs = values.astype(np.int32), {k: v.astype(np.int32) for k, v in attrs.items()}
     path = netcdf(tmp_path / "s.nc", values, attrs, version)
     theirs, valid = masked_by_netcdf4(path)

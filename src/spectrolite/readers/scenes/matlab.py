@@ -123,7 +123,10 @@ def cube(path: Path, key: str | None, axes: str | None = None) -> Cube:
     rows, cols, bands = (chosen.shape[i] for i in order)
     if is_hdf5(path):
         dtype = _variables(path)[chosen]
-        form, read_box = "MATLAB 7.3", partial(_read_backwards, path, chosen.key)
+        form = "MATLAB 7.3"
+        read_box: Callable[[tuple[slice, ...]], NDArray[np.generic]] = partial(
+            _read_backwards, path, chosen.key
+        )
     else:
         check_fits_memory(path, chosen, remedy="cut the scene into parts, or save it with -v7.3")
         whole: Callable[[], NDArray[np.generic]] = cache(partial(read, path, chosen.key))

@@ -270,7 +270,7 @@ def _no_spectrum(opened: SceneFile) -> SceneError:
     """The error for a scene without any spectrum, naming the bands that cause it."""
     rows, cols, bands = opened.shape
     dropped = [int(b) for b in opened.source.get("drop_bands", "").split(",") if b]
-    cube = open_cube(*(opened.source.get(name) for name in ("file", "key", "axes")))
+    cube = open_cube(opened.source["file"], opened.source.get("key"), opened.source.get("axes"))
     statistics = _statistics(cube)
     missing, pixels = statistics.missing, statistics.pixels
     empty = [int(b) for b in np.flatnonzero(missing == pixels) if b not in dropped]

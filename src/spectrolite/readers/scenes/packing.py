@@ -166,32 +166,35 @@ def _nodata(
     """The one nodata value, and what makes it of the others."""
     if not ranged and len(missing) < 2:
         return (missing[0] if missing else None), lambda values: values
+    free = math.nan
+    info = np.iinfo(dtype if dtype.kind in "iu" else np.int64)
     if dtype.kind in "iu":
-        info = np.iinfo(dtype)
-        missing = [v for v in missing if v.is_integer() and info.min <= v <= info.max]
-        low, high = (
-            max(math.ceil(max(low, info.min)), info.min),
-            min(math.floor(min(high, info.max)), info.max),
-        )
+        missing = [v for v in missing if v.is_integer() and info.min <= v <= float(info.max)]
+        low = float(math.ceil(max(low, info.min)))
+        high = float(math.floor(min(high, info.max)))
         free = high + 1 if high < info.max else low - 1
-    else:
-        free = math.nan
     if len(missing) > 1:
         notes.append(f"several values count as nodata: {listed([f'{v:.10g}' for v in missing])}")
     if ranged:
         notes.append(f"values outside its valid range, from {low:g} to {high:g}, count as nodata")
     one = next((v for v in missing if v), free)
-    kind: Any = dtype.type
-    others = [kind(int(v) if dtype.kind in "iu" else v) for v in missing if v and v != one]
-    sentinel = kind(one if dtype.kind == "f" else int(one))
-    ends = (kind(low), kind(high))
+
+    stored: Any = float
+    if dtype.kind == "f":  # a limit of 0.1 is stated in float64 and stored in float32
+        stored = dtype.type
+    with np.errstate(over="ignore"):
+        others = [stored(v) for v in missing if v and v != one]
+        ends = (stored(low), stored(high))
+        sentinel = stored(one)
+    if dtype.kind in "iu":  # the largest of 64 bits are no floats
+        sentinel = min(max(int(one), info.min), info.max)
 
     def read(values: Values) -> Values:
         gone: NDArray[np.bool_] = np.zeros(values.shape, bool)
         for other in others:
             gone |= values == other
         if ranged:
-            gone |= (values < ends[0]) | (values > ends[1])  # type: ignore[operator]
+            gone |= (values < ends[0]) | (values > ends[1])
         if 0 in missing:  # dark water may give a single 0
             gone |= (values == 0).all(-1, keepdims=True)
         if gone.any():
