@@ -37,7 +37,24 @@ LABELS_READING = {
         "the only one that can",
     ),
     "layer": optional(str, "Layer of --labels, if it has several.", "the only one"),
+    "ignore": optional(
+        list[str],
+        "Id or name of a class of --labels that means unlabelled, such as 255. Repeat the flag for "
+        "several.",
+        "none",
+        metavar="CLASS",
+    ),
+    "background": optional(
+        str,
+        "0, or none if 0 is a class in --labels; ids are then those of the file plus 1.",
+        "0, which is unlabelled",
+        metavar="ID",
+    ),
 }
+
+STACK_HELP = (
+    "The files of the pattern --scene are the bands of one scene, in the order of their names."
+)
 
 SOURCE = {
     "data": optional(
@@ -49,16 +66,17 @@ SOURCE = {
     ),
     "scene": optional(
         list[Path],
-        "Scene file: ENVI, GeoTIFF, .npy, .mat, HDF5, NetCDF or Zarr. Repeat the flag for several "
-        "scenes.",
+        "Scene file: ENVI, GeoTIFF, .npy, .mat, HDF5, NetCDF or Zarr. For several scenes repeat "
+        "the flag, or quote a pattern: 'scenes/*.tif'.",
         "none: give --data",
     ),
     "labels": optional(
         list[Path],
         "Labels of --scene: .npy, .mat, a raster, polygons (.gpkg, .shp, ...) or .csv. For several "
-        "scenes in the same order.",
+        "scenes one file that covers all, or as many files in the same order.",
         "none: give --data",
     ),
+    "stack": switch("--stack", STACK_HELP),
     **SCENE_READING,
     **LABELS_READING,
     "scale": switch("--scale", "Apply the scale factor stored in --scene."),
@@ -177,31 +195,48 @@ def _image_files(flags: Mapping[str, Any]) -> tuple[Any, Any]:
 
 def _scene_files(flags: Mapping[str, Any]) -> tuple[Any, Any]:
     from spectrolite.data.scene_sets import several
+    from spectrolite.readers.scenes.patterns import scenes_named
 
-    scenes, labels = flags["scene"], flags["labels"]
+    scenes = flags["scene"] if "stack" in flags else scenes_named(flags["scene"])
+    labels = scenes_named(flags["labels"], "labels")
+    if len(labels) == 1:
+        labels = labels * len(scenes)
     if len(scenes) != len(labels):
         raise SettingsError(
-            f"--labels: {len(scenes)} scenes want as many files of labels, in the order of "
-            f"--scene, got {len(labels)}"
+            f"--labels: {len(scenes)} scenes want one file of labels that covers all, or as many "
+            f"in the order of --scene, got {len(labels)}"
         )
-    pairs = [_read_pair(one, other, flags) for one, other in zip(scenes, labels, strict=True)]
+    drop_bands = band_numbers(flags.get("drop_bands", ""))
+    read = [_read_scene(one, drop_bands, flags) for one in scenes]
+    for path, scene in zip(scenes, read, strict=True):
+        for note in scene.notes:
+            messages.print(plain(f"{path}: {note}"), soft_wrap=True)
+    left_out = {scene.source.get("drop_bands", "") for scene in read}
+    if len(left_out) > 1:  # bands without a value in some scenes: the network needs them in all
+        every = band_numbers(",".join(filter(None, left_out)))
+        read = [_read_scene(one, every, flags) for one in scenes]
+        messages.print(
+            f"left out of all scenes, since some lack them: bands {read[0].source['drop_bands']}, "
+            "from 0",
+            soft_wrap=True,
+        )
+    pairs = [(one, labels_on(one, file, flags)) for one, file in zip(read, labels, strict=True)]
     if len(pairs) == 1:
         return pairs[0]
     return several([scene for scene, _ in pairs], [labels for _, labels in pairs])
 
 
-def _read_pair(scene: Path, labels: Path, flags: Mapping[str, Any]) -> tuple[Any, Any]:
-    """A scene and its labels from files."""
+def _read_scene(path: Path, drop_bands: tuple[int | str, ...], flags: Mapping[str, Any]) -> Any:
     from spectrolite import readers
 
-    key = flags.get("scene_key")
-    drop_bands = band_numbers(flags.get("drop_bands", ""))
-    axes = flags.get("axes")
-    for note in readers.open_cube(scene, key, axes).notes:
-        messages.print(plain(f"{scene}: {note}"), soft_wrap=True)
     read = readers.open_scene if "leave_in_file" in flags else readers.read_scene
-    loaded = read(scene, key, drop_bands, scale="scale" in flags, axes=axes)
-    return loaded, labels_on(loaded, labels, flags)
+    return read(
+        path,
+        flags.get("scene_key"),
+        drop_bands,
+        scale="scale" in flags,
+        axes=flags.get("axes"),
+    )
 
 
 def labels_on(scene: Any, labels: Path, flags: Mapping[str, Any]) -> Any:
@@ -214,6 +249,8 @@ def labels_on(scene: Any, labels: Path, flags: Mapping[str, Any]) -> Any:
         scene=scene,
         layer=flags.get("layer"),
         class_field=flags.get("class_field"),
+        ignore=flags.get("ignore", ()),
+        background=flags.get("background", 0),
     )
     _print_notes(read)
     return read

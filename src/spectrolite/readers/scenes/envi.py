@@ -18,7 +18,8 @@ from spectrolite.data.georeferencing import place_of
 from spectrolite.data.scene import Window
 from spectrolite.errors import ReadError
 from spectrolite.readers.scenes.cube import Cube, in_nm, per_band, unless_trivial
-from spectrolite.readers.scenes.geotiff import opened
+from spectrolite.readers.scenes.foreign import other_format
+from spectrolite.readers.scenes.geotiff import mask_beside, opened
 from spectrolite.readers.scenes.raw import read_box
 from spectrolite.readers.text import decoded
 
@@ -41,11 +42,10 @@ COMPLEX = (6, 9)
 ORDERS = {"bsq": (2, 0, 1), "bil": (0, 2, 1), "bip": (0, 1, 2)}
 
 DATA_ENDINGS = ("", ".img", ".dat", ".bsq", ".bil", ".bip", ".raw", ".bin", ".envi", ".rfl")
-# Endings of files that stand beside a header and are not its data.
-OTHER_ENDINGS = (
-    *(".hdr", ".aux", ".xml", ".enp", ".sta", ".txt", ".csv", ".json", ".prj", ".evf", ".roi"),
-    *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".kml", ".shp", ".shx", ".dbf", ".qml", ".md5"),
-    *(".log", ".pdf", ".ovr", ".npy", ".mat", ".h5", ".nc", ".zip", ".gz"),
+# Endings of files beside a scene that do not hold its numbers.
+BESIDE = (
+    *(".hdr", ".xml", ".txt", ".json", ".csv", ".md", ".enp", ".sta", ".msk", ".ovr", ".qml"),
+    *(".aux", ".prj", ".evf", ".roi", ".kml", ".shp", ".shx", ".dbf", ".log", ".npy", ".mat"),
 )
 NO_VALUE = ("", "none", "null", "nan", "n/a", "na", "-")
 MAX_HEADER = 16 << 20  # bytes; a header with ten thousand bands has half a MiB
@@ -130,6 +130,7 @@ def cube(path: Path, key: str | None) -> Cube:
         crs,
         transform,
         tuple(notes),
+        mask=mask_beside(data, bands),
     )
 
 
@@ -169,11 +170,9 @@ def pair(path: Path) -> tuple[Path, Path]:
     name = path.name.lower()
     if name.endswith(".hdr"):
         stem = name.removesuffix(".hdr")
-        data = [files[stem + end] for end in DATA_ENDINGS if stem + end in files] or [
-            file
-            for other, file in files.items()
-            if other.rpartition(".")[0] == stem and not other.endswith(OTHER_ENDINGS)
-        ]
+        data = [files[stem + end] for end in DATA_ENDINGS if stem + end in files]
+        if not data:  # sensors have endings of their own: x.hyspex, x.cube
+            data = [p for n, p in files.items() if Path(n).stem == stem and _may_hold_data(p)]
         if not data:
             raise ReadError(
                 f"{path}: no data file beside it; wanted {path.stem} with any ending, such as "
@@ -191,8 +190,12 @@ def pair(path: Path) -> tuple[Path, Path]:
     raise ReadError(f"{path}: no ENVI header beside it; wanted {path.name}.hdr or {path.stem}.hdr")
 
 
+def _may_hold_data(path: Path) -> bool:
+    return path.suffix.lower() not in BESIDE and other_format(path) is None
+
+
 def has_header(path: Path) -> bool:
-    """Whether an ENVI header stands beside a file; the file's name may contain dots."""
+    """Whether a file is a header of ENVI, or has one beside it; its name may contain dots."""
     wanted = _headers(path.name.lower())
     beside = (p for p in path.parent.iterdir() if p.name.lower() in wanted)
     return any(_starts_as_header(p) for p in beside if p.is_file())
