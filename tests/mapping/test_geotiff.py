@@ -24,7 +24,12 @@ from spectrolite.mapping.geotiff import blocks, geotiff_bytes, write_layers
 from spectrolite.mapping.map_file import MapFiles, MapHead, open_map
 from spectrolite.mapping.picture import picture_step, write_picture
 from spectrolite.mapping.scene_map import SceneMap
-from spectrolite.mapping.sidecars import complete_envi, write_names, write_style
+from spectrolite.mapping.sidecars import (
+    changed_in_envi,
+    complete_envi,
+    write_names,
+    write_style,
+)
 from spectrolite.readers import read_labels
 
 WKT = rasterio.crs.CRS.from_epsg(32633).to_wkt()
@@ -218,6 +223,14 @@ def test_an_envi_classification(classes: NDArray[np.uint8], tmp_path: Path, dtyp
         assert file.crs == rasterio.crs.CRS.from_epsg(32633)
         assert file.transform == rasterio.Affine(*TRANSFORM)
         assert file.colormap(1)[5][:3] == COLOURS[5]
+
+
+def test_what_is_said_of_names_that_envi_cannot_hold() -> None:
+    assert changed_in_envi({1: "Maïs {ensilage}", 2: "rye", 3: "a,  b"}) == (
+        "class names that an ENVI header cannot hold are changed in it: Maïs {ensilage} is Maïs "
+        "(ensilage), a,  b is a; b; the file .dat.aux.xml beside it has them as they are"
+    )
+    assert changed_in_envi({1: "Maïs", 2: 'say "it"'}) is None
 
 
 def test_a_picture_of_a_large_map_is_no_larger(tmp_path: Path) -> None:
