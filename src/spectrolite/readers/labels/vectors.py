@@ -179,7 +179,7 @@ def _check_degrees(path: Path, bounds: NDArray[np.float64], crs: str | None) -> 
     try:
         if crs is None or not CRS.from_user_input(crs).is_geographic:
             return
-    except CRSError:  # `check_crs` says so
+    except (CRSError, IndexError, ValueError):  # `check_crs` says so
         return
     left, low, right, high = bounds
     if (max(-left, right) <= 361 and max(-low, high) <= 91) or np.isnan(bounds).any():

@@ -159,7 +159,7 @@ def _factor(unit: str, crs: str | None) -> float | None:
     try:
         system = CRS.from_user_input(crs)
         own = None if system.is_geographic else system.linear_units_factor[1]
-    except CRSError:  # `info` says that it cannot be read
+    except (CRSError, IndexError, ValueError):  # `info` says that it cannot be read
         return 1.0
     if own is None or angle is not None:
         return angle if own is None else None
