@@ -173,12 +173,14 @@ def _encoding(path: Path, known: str | None) -> tuple[str | None, list[str]]:
 
 
 def _check_degrees(path: Path, bounds: NDArray[np.float64], crs: str | None) -> None:
+    from rasterio import Env
     from rasterio.crs import CRS
     from rasterio.errors import CRSError
 
     try:
-        if crs is None or not CRS.from_user_input(crs).is_geographic:
-            return
+        with Env():  # else PROJ prints its errors
+            if crs is None or not CRS.from_user_input(crs).is_geographic:
+                return
     except (CRSError, IndexError, ValueError):  # `check_crs` says so
         return
     left, low, right, high = bounds

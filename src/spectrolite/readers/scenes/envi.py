@@ -69,7 +69,7 @@ def cube(path: Path, key: str | None) -> Cube:
     dtype = _dtype(header, fields)
     interleave = fields.get("interleave", "bsq" if bands == 1 else "none").lower()
     if interleave not in ORDERS:
-        raise ReadError(f"{header}: interleave: wanted bsq, bil or bip, got {interleave}")
+        raise ReadError(f"{header}: interleave: wanted bsq, bil or bip, got {interleave[:60]}")
     for name in ("major frame offsets", "minor frame offsets", "file compression"):
         if any(re.findall("[1-9]", fields.get(name, ""))):
             raise ReadError(f"{header}: {name}: not supported; save the scene again without")

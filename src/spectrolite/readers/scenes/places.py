@@ -150,6 +150,7 @@ def _of_coordinates(
 
 def _factor(unit: str, crs: str | None) -> float | None:
     """What turns a coordinate into the unit of the CRS; None if they are of another kind."""
+    from rasterio import Env
     from rasterio.crs import CRS
     from rasterio.errors import CRSError
 
@@ -157,8 +158,9 @@ def _factor(unit: str, crs: str | None) -> float | None:
     if crs is None or (angle is None and unit not in LENGTHS):
         return 1.0
     try:
-        system = CRS.from_user_input(crs)
-        own = None if system.is_geographic else system.linear_units_factor[1]
+        with Env():
+            system = CRS.from_user_input(crs)
+            own = None if system.is_geographic else system.linear_units_factor[1]
     except (CRSError, IndexError, ValueError):  # `info` says that it cannot be read
         return 1.0
     if own is None or angle is not None:
