@@ -95,6 +95,14 @@ def test_a_sample_of_points(tmp_path: Path) -> None:
     assert (sample.classes, sample.notes) == (("Blé",), (GUESSED,))
 
 
+def test_a_table_of_classes(tmp_path: Path) -> None:
+    np.save(tmp_path / "l.npy", class_map() % 3)
+    (tmp_path / "c.csv").write_bytes("id;name\n1;Maïs\n2;Blé\n".encode("cp1252"))
+    labels = read_labels(tmp_path / "l.npy", classes=tmp_path / "c.csv")
+    assert labels.class_names == {1: "Maïs", 2: "Blé"}
+    assert labels.notes == (f"c.csv: {GUESSED}",)
+
+
 def test_band_descriptions_of_a_geotiff(tmp_path: Path) -> None:
     path = tmp_path / "s.tif"
     with rasterio.open(

@@ -79,8 +79,9 @@ def read_labels(
         )
     convention = convention_of(ignore, background)
     colours: dict[int, Colour] = {}
+    notes: list[str] = []
     if classes is not None:
-        names, colours = read_classes(Path(classes))
+        names, colours = read_classes(Path(classes), notes)
         class_names = {**names, **(class_names or {})}
     with naming(path):
         if ending in rasters.ENDINGS:
@@ -106,6 +107,7 @@ def read_labels(
             labels,
             class_colours={**labels.class_colours, **own},
             source={**labels.source, "classes": str(Path(classes).resolve())},
+            notes=(*labels.notes, *notes),
         )
     return labels
 

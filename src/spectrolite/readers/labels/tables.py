@@ -120,9 +120,7 @@ def read(
     )
 
 
-def read_rows(
-    path: Path, notes: list[str] | None = None
-) -> tuple[list[str], list[int], list[list[str]]]:
+def read_rows(path: Path, notes: list[str]) -> tuple[list[str], list[int], list[list[str]]]:
     """Header in lower case, line number of each row, and the rows; blank lines are skipped.
 
     If the encoding is a guess, the notes say so.
@@ -131,8 +129,7 @@ def read_rows(
         ReadError: not a table, no header, no rows, or a row with another number of cells.
     """
     text, guessed = decoded(path.read_bytes())
-    if notes is not None:
-        notes.extend(guessed)
+    notes.extend(guessed)
     start = text.split("\n", 1)[0]
     delimiter = max(DELIMITERS, key=start.count)
     reader = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True, strict=True)
