@@ -13,6 +13,12 @@ WORDS = ("bad", "constant", "noisy")  # of readers.scenes.open, which takes a se
 
 SCENE_READING = {
     "scene_key": optional(str, "Name of the array in the scene's file.", "the only cube in it"),
+    "axes": optional(
+        str,
+        "Order of the array's axes in --scene (.npy, .mat, HDF5, NetCDF, Zarr), as "
+        "bands,rows,cols.",
+        "as the file says, or rows,cols,bands",
+    ),
     "drop_bands": optional(
         str,
         "Bands of --scene to leave out, counted from 0, as 3,7-9; or one of the words bad (marked "
@@ -240,7 +246,13 @@ def _read_scene(path: Path, drop_bands: tuple[int | str, ...], flags: Mapping[st
     from spectrolite import readers
 
     read = readers.open_scene if "leave_in_file" in flags else readers.read_scene
-    return read(path, flags.get("scene_key"), drop_bands, scale="scale" in flags)
+    return read(
+        path,
+        flags.get("scene_key"),
+        drop_bands,
+        scale="scale" in flags,
+        axes=flags.get("axes"),
+    )
 
 
 def labels_on(scene: Any, labels: Path, flags: Mapping[str, Any]) -> Any:

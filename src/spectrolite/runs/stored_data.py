@@ -127,4 +127,10 @@ def _load_source(
         )
     dropped = tuple(int(b) for b in source.get("drop_bands", "").split(",") if b)
     read = readers.open_scene if LEFT_IN_FILE in source else readers.read_scene
-    return read(source["file"], source.get("key"), dropped, scale="scale" in source)
+    return read(
+        source["file"],
+        source.get("key"),
+        dropped,
+        scale="scale" in source,
+        axes=source.get("axes"),
+    )

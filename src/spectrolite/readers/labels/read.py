@@ -15,6 +15,7 @@ from spectrolite.readers.labels.class_files import read_classes
 from spectrolite.readers.labels.conventions import Convention, convention_of, converted
 from spectrolite.readers.scenes import matlab, npy
 from spectrolite.readers.scenes.arrays import check_fits_memory, choose
+from spectrolite.readers.scenes.envi import has_header
 
 FORMATS = {".npy": npy, ".mat": matlab}
 LABEL_ENDINGS = (*FORMATS, *rasters.ENDINGS, *vectors.ENDINGS, *tables.ENDINGS, *envi_rois.ENDINGS)
@@ -61,6 +62,8 @@ def read_labels(
     if not path.is_file():
         raise ReadError(f"{path}: {why_no_file(path, LABEL_ENDINGS)}")
     ending = path.suffix.lower()
+    if ending not in LABEL_ENDINGS and has_header(path):
+        ending = ".hdr"
     on_grid = (*vectors.ENDINGS, *tables.ENDINGS, *envi_rois.ENDINGS)
     for flag, value, wanted in (
         ("layer", layer, vectors.ENDINGS),
@@ -76,8 +79,9 @@ def read_labels(
         )
     convention = convention_of(ignore, background)
     colours: dict[int, Colour] = {}
+    notes: list[str] = []
     if classes is not None:
-        names, colours = read_classes(Path(classes))
+        names, colours = read_classes(Path(classes), notes)
         class_names = {**names, **(class_names or {})}
     with naming(path):
         if ending in rasters.ENDINGS:
@@ -103,6 +107,7 @@ def read_labels(
             labels,
             class_colours={**labels.class_colours, **own},
             source={**labels.source, "classes": str(Path(classes).resolve())},
+            notes=(*labels.notes, *notes),
         )
     return labels
 
