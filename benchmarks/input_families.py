@@ -127,6 +127,10 @@ def _pictures(folder: Path) -> Path:
     return folder / "images"
 
 
+def _read_pictures(path: Path) -> object:
+    return sl.read_images(path, skip_damaged=True)
+
+
 def _archive(name: str) -> Write:
     def write(folder: Path) -> Path:
         images, path = _pictures(folder / "unpacked"), folder / name
@@ -147,8 +151,7 @@ def _archive(name: str) -> Write:
 
 def _recipe(folder: Path) -> Path:
     (folder / "mine.toml").write_text(
-        'model = "mobilesn"\nepochs = 3\nbatch = 32\nlearning_rate = 0.01\nseed = 4\n'
-        "components = 3\n"
+        'model = "mobilesn"\nepochs = 3\nbatch = 32\nlearning_rate = 0.01\ncomponents = 3\n'
     )
     return folder / "mine.toml"
 
@@ -196,9 +199,9 @@ FAMILIES: dict[str, tuple[Write, Read]] = {
     "table": _labels(_table),
     "regions": _labels(_regions),
     "sample": (_sample, _read_sample),
-    "images": (_pictures, sl.read_images),
-    "zip of images": (_archive("images.zip"), sl.read_images),
-    "tar of images": (_archive("images.tar.gz"), sl.read_images),
+    "images": (_pictures, _read_pictures),
+    "zip of images": (_archive("images.zip"), _read_pictures),
+    "tar of images": (_archive("images.tar.gz"), _read_pictures),
     "recipe": (_recipe, sl.read_recipe),
     "run": (_run, _read_run),
     "bundle": (_run, sl.load_bundle),

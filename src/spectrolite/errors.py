@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 
 
 class SpectroliteError(Exception):
@@ -108,6 +109,20 @@ def listed(numbers: Sequence[object], most: int = 10) -> str:
     """Numbers or words for a message, the first few of many."""
     shown = ", ".join(str(n) for n in numbers[:most])
     return shown if len(numbers) <= most else f"{shown} and {len(numbers) - most} more"
+
+
+def why_no_file(path: Path, endings: Iterable[str]) -> str:
+    """What a message about a missing file says after the path; a folder lists what it holds.
+
+    Args:
+        path: where no file is.
+        endings: of the files that are wanted, in lower case.
+    """
+    if not path.is_dir():
+        return "no such file"
+    wanted = set(filter(None, endings))
+    names = [p.name for p in sorted(path.iterdir()) if p.suffix.lower() in wanted]
+    return f"this is a folder; name a file in it{f': {listed(names, 3)}' if names else ''}"
 
 
 def ranges(numbers: list[int]) -> str:

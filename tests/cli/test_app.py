@@ -397,10 +397,12 @@ def test_bands_with_nan_are_named_and_can_be_dropped(
         "--out",
         tmp_path / "run",
     ]
-    told = "infinite or nodata in 2 of 16 bands, from 0: 5, 6; drop them (--drop-bands 5-6)"
-    assert told in typed(*words).err
-    assert "1 of 14 bands have one value" in typed(*words, "--drop-bands", "5-6").err
-    done = typed(*words, "--drop-bands", "5,6,9")
+    refused = typed(*words)
+    assert f"{tmp_path}/bad.npy: 2 bands without any value left out: 5-6, from 0" in refused.err
+    assert refused.err.endswith(
+        "(train): 9, from 0; leave them out with --drop-bands 5-6,9"
+    )  # numbers of the file, also of what is left out already
+    done = typed(*words, "--drop-bands", "5-6,9")
     assert done.code == 0, done.err
     assert typed("evaluate", tmp_path / "run").code == 0
     mapped = typed(

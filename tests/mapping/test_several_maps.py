@@ -14,7 +14,8 @@ import pytest
 import spectrolite as sl
 from mapping.small_maps import NAMES, envi_pair
 from spectrolite.errors import ReadError
-from spectrolite.mapping.several_maps import Failed, map_scenes, scenes_named
+from spectrolite.mapping.several_maps import Failed, map_scenes
+from spectrolite.readers.scenes.patterns import scenes_named
 
 
 def test_several_scenes_one_of_which_fails(

@@ -31,7 +31,24 @@ LABELS_READING = {
         "the only one that can",
     ),
     "layer": optional(str, "Layer of --labels, if it has several.", "the only one"),
+    "ignore": optional(
+        list[str],
+        "Id or name of a class of --labels that means unlabelled, such as 255. Repeat the flag for "
+        "several.",
+        "none",
+        metavar="CLASS",
+    ),
+    "background": optional(
+        str,
+        "0, or none if 0 is a class in --labels; ids are then those of the file plus 1.",
+        "0, which is unlabelled",
+        metavar="ID",
+    ),
 }
+
+STACK_HELP = (
+    "The files of the pattern --scene are the bands of one scene, in the order of their names."
+)
 
 SOURCE = {
     "data": optional(
@@ -43,16 +60,17 @@ SOURCE = {
     ),
     "scene": optional(
         list[Path],
-        "Scene file: ENVI, GeoTIFF, .npy, .mat, HDF5, NetCDF or Zarr. Repeat the flag for several "
-        "scenes.",
+        "Scene file: ENVI, GeoTIFF, .npy, .mat, HDF5, NetCDF or Zarr. For several scenes repeat "
+        "the flag, or quote a pattern: 'scenes/*.tif'.",
         "none: give --data",
     ),
     "labels": optional(
         list[Path],
         "Labels of --scene: .npy, .mat, a raster, polygons (.gpkg, .shp, ...) or .csv. For several "
-        "scenes in the same order.",
+        "scenes one file that covers all, or as many files in the same order.",
         "none: give --data",
     ),
+    "stack": switch("--stack", STACK_HELP),
     **SCENE_READING,
     **LABELS_READING,
     "scale": switch("--scale", "Apply the scale factor stored in --scene."),
@@ -119,9 +137,14 @@ def band_numbers(text: str) -> tuple[int | str, ...]:
     return tuple(bands)
 
 
-def load_data(flags: Mapping[str, Any], *, takes_images: bool = False) -> tuple[Any, Any]:
-    """Scene and labels, or images and test images, from the flags of `SOURCE` that are given."""
-    source = _source(flags, takes_images)
+def load_data(
+    flags: Mapping[str, Any], *, takes_images: bool = False, needs_labels: bool = True
+) -> tuple[Any, Any]:
+    """Scene and labels, or images and test images, from the flags of `SOURCE` that are given.
+
+    Without `needs_labels`, the labels of --scene are None if there is no --labels.
+    """
+    source = _source(flags, takes_images, needs_labels)
     if source == "--data":
         return _named_data(flags)
     if source == "--images":
@@ -129,10 +152,11 @@ def load_data(flags: Mapping[str, Any], *, takes_images: bool = False) -> tuple[
     return _scene_files(flags)
 
 
-def _source(flags: Mapping[str, Any], takes_images: bool) -> str:
+def _source(flags: Mapping[str, Any], takes_images: bool, needs_labels: bool) -> str:
     """The one flag that names the data; every other flag must go with it."""
     sources = [key for key in ("data", "scene", "images") if key in flags]
-    if len(sources) != 1 or ("scene" in flags) != ("labels" in flags):
+    lacking = "scene" in flags and "labels" not in flags and needs_labels
+    if len(sources) != 1 or lacking or ("labels" in flags and "scene" not in flags):
         or_images = ", or --images DIR" if takes_images else ""
         raise SettingsError(f"give --data NAME, or --scene FILE and --labels FILE{or_images}")
     source = f"--{sources[0]}"
@@ -171,30 +195,46 @@ def _image_files(flags: Mapping[str, Any]) -> tuple[Any, Any]:
 
 def _scene_files(flags: Mapping[str, Any]) -> tuple[Any, Any]:
     from spectrolite.data.scene_sets import several
+    from spectrolite.readers.scenes.patterns import scenes_named
 
-    scenes, labels = flags["scene"], flags["labels"]
-    if len(scenes) != len(labels):
+    scenes = flags["scene"] if "stack" in flags else scenes_named(flags["scene"])
+    labels = scenes_named(flags.get("labels", ()), "labels")
+    if len(labels) == 1:
+        labels = labels * len(scenes)
+    if labels and len(scenes) != len(labels):
         raise SettingsError(
-            f"--labels: {len(scenes)} scenes want as many files of labels, in the order of "
-            f"--scene, got {len(labels)}"
+            f"--labels: {len(scenes)} scenes want one file of labels that covers all, or as many "
+            f"in the order of --scene, got {len(labels)}"
         )
-    pairs = [_read_pair(one, other, flags) for one, other in zip(scenes, labels, strict=True)]
+    drop_bands = band_numbers(flags.get("drop_bands", ""))
+    read = [_read_scene(one, drop_bands, flags) for one in scenes]
+    for path, scene in zip(scenes, read, strict=True):
+        for note in scene.notes:
+            messages.print(plain(f"{path}: {note}"), soft_wrap=True)
+    left_out = {scene.source.get("drop_bands", "") for scene in read}
+    if len(left_out) > 1:  # bands without a value in some scenes: the network needs them in all
+        every = band_numbers(",".join(filter(None, left_out)))
+        read = [_read_scene(one, every, flags) for one in scenes]
+        messages.print(
+            f"left out of all scenes, since some lack them: bands {read[0].source['drop_bands']}, "
+            "from 0",
+            soft_wrap=True,
+        )
+    if not labels:
+        if len(read) > 1:
+            raise SettingsError("--split given: goes with one --scene")
+        return read[0], None
+    pairs = [(one, labels_on(one, file, flags)) for one, file in zip(read, labels, strict=True)]
     if len(pairs) == 1:
         return pairs[0]
     return several([scene for scene, _ in pairs], [labels for _, labels in pairs])
 
 
-def _read_pair(scene: Path, labels: Path, flags: Mapping[str, Any]) -> tuple[Any, Any]:
-    """A scene and its labels from files."""
+def _read_scene(path: Path, drop_bands: tuple[int | str, ...], flags: Mapping[str, Any]) -> Any:
     from spectrolite import readers
 
-    key = flags.get("scene_key")
-    drop_bands = band_numbers(flags.get("drop_bands", ""))
-    for note in readers.open_cube(scene, key).notes:
-        messages.print(plain(f"{scene}: {note}"), soft_wrap=True)
     read = readers.open_scene if "leave_in_file" in flags else readers.read_scene
-    loaded = read(scene, key, drop_bands, scale="scale" in flags)
-    return loaded, labels_on(loaded, labels, flags)
+    return read(path, flags.get("scene_key"), drop_bands, scale="scale" in flags)
 
 
 def labels_on(scene: Any, labels: Path, flags: Mapping[str, Any]) -> Any:
@@ -207,6 +247,8 @@ def labels_on(scene: Any, labels: Path, flags: Mapping[str, Any]) -> Any:
         scene=scene,
         layer=flags.get("layer"),
         class_field=flags.get("class_field"),
+        ignore=flags.get("ignore", ()),
+        background=flags.get("background", 0),
     )
     _print_notes(read)
     return read

@@ -62,7 +62,12 @@ def data(
 
 def info(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Scene file, in any supported format.")
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="Scene file, in any supported format; or the quoted pattern of files that are "
+            "its bands: 'bands/*.tif'.",
+        ),
     ],
     key: Annotated[
         str | None,

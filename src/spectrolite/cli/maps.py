@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from spectrolite.cli.data_options import SCENE_READING, band_numbers
+from spectrolite.cli.data_options import SCENE_READING, STACK_HELP, band_numbers
 from spectrolite.cli.options import (
     DATA,
     OUTPUT,
@@ -53,6 +53,7 @@ def map_(
             default="the run's scenes",
         ),
     ] = None,
+    stack: Annotated[bool, option(STACK_HELP, "--stack", panel=DATA)] = False,
     match_wavelengths: Annotated[
         bool,
         option(
@@ -104,12 +105,8 @@ def map_(
     from spectrolite.bundles.loading import scene_model
     from spectrolite.mapping.large_maps import MAP_WINDOW, map_scene
     from spectrolite.mapping.scene_inference import scene_config
-    from spectrolite.mapping.several_maps import (
-        Failed,
-        is_of_several,
-        map_scenes,
-        scenes_named,
-    )
+    from spectrolite.mapping.several_maps import Failed, is_of_several, map_scenes
+    from spectrolite.readers.scenes.patterns import scenes_named
 
     settings: dict[str, Any] = {
         "scene_key": reading["scene_key"],
@@ -125,7 +122,8 @@ def map_(
         "envi": envi,
     }
     paths = scene or []
-    named = scenes_named(paths)  # once: maps may match the patterns too
+    # once: maps may match the patterns too
+    named = list(map(Path, paths)) if stack else scenes_named(paths)
     several = not paths and is_of_several(run)
     one = not several and (not paths or (len(paths) == 1 and named == [Path(paths[0])]))
     if not one and out.suffix.lower() in (".tif", ".tiff"):
@@ -200,6 +198,13 @@ def areas(
             metavar="RUN",
         ),
     ] = None,
+    merge_small: Annotated[
+        bool,
+        option(
+            "Count the classes of the map with fewer than two points of --sample as one stratum.",
+            "--merge-small",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Area of each class; with a sample, error-adjusted areas with 95 % intervals.
@@ -208,7 +213,7 @@ def areas(
     """
     from spectrolite.mapping.class_areas import areas as measure
 
-    measured = measure(scene_map, sample=sample, design=design, run=run)
+    measured = measure(scene_map, sample=sample, design=design, run=run, merge_small=merge_small)
     if as_json:
         print_json({"map": str(scene_map), **asdict(measured)})
         return

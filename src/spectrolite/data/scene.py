@@ -94,6 +94,7 @@ class Scene:
         valid: `(rows, cols)` bool, false where the scene has no spectrum: the values there are 0,
             training leaves these pixels out, and a map has no class there. None if every pixel has
             a spectrum.
+        notes: what is odd about its file, and what was decided while reading, a sentence each.
 
     Raises:
         SceneError: another number of axes, no pixels, a type that is not numeric, NaN or infinity.
@@ -106,6 +107,7 @@ class Scene:
     transform: tuple[float, ...] | None = None
     source: Mapping[str, str] = field(default_factory=dict)
     valid: NDArray[np.bool_] | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         cube = np.asarray(self.cube)
@@ -187,6 +189,7 @@ class SceneFile:
         crs: as of `Scene`.
         transform: as of `Scene`.
         source: as of `Scene`.
+        notes: as of `Scene`.
     """
 
     shape: tuple[int, int, int]
@@ -197,6 +200,7 @@ class SceneFile:
     crs: str | None = None
     transform: tuple[float, ...] | None = None
     source: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def scenes(self) -> tuple[SceneFile, ...]:
@@ -238,6 +242,11 @@ class SceneFile:
 
 
 AnyScene = Scene | SceneFile
+
+
+def dropped_bands(scene: AnyScene) -> list[int]:
+    """Bands of the scene's file that were left out when it was read, from 0."""
+    return [int(b) for b in scene.source.get("drop_bands", "").split(",") if b]
 
 
 def _facts(scene: AnyScene) -> dict[str, str]:

@@ -83,6 +83,32 @@ def at_wavelengths(
     return replace(scene, shape=shape, dtype=dtype, read=read, wavelengths_nm=wanted_nm)
 
 
+def surplus_bands(
+    scene_nm: tuple[float, ...] | None, wanted_nm: tuple[float, ...] | None
+) -> tuple[int, ...]:
+    """Bands of a scene that a model does not have, where the wavelengths prove which these are.
+
+    They do if each band of the model is one band of the scene, and only one, in the same order.
+
+    Examples:
+        >>> surplus_bands((450.0, 550.0, 650.0), (450.2, 650.0))
+        (1,)
+        >>> surplus_bands((450.0, 450.5, 650.0), (450.2, 650.0))
+        ()
+
+    Args:
+        scene_nm: centres of its bands, or None.
+        wanted_nm: centres of the model's bands, or None.
+    """
+    if scene_nm is None or wanted_nm is None or len(wanted_nm) >= len(scene_nm):
+        return ()
+    near = np.abs(np.subtract.outer(np.asarray(wanted_nm), np.asarray(scene_nm))) <= TOLERANCE_NM
+    kept = near.argmax(axis=1)
+    if not (near.sum(axis=1) == 1).all() or not (np.diff(kept) > 0).all():
+        return ()
+    return tuple(b for b in range(len(scene_nm)) if b not in set(kept.tolist()))
+
+
 def check_wavelengths(
     name: str, scene_nm: tuple[float, ...] | None, wanted_nm: tuple[float, ...] | None
 ) -> None:

@@ -16,6 +16,7 @@ from spectrolite.bundles.loading import AnyModel, scene_model
 from spectrolite.bundles.scene_bundle import Bundle
 from spectrolite.data.scene import AnyScene, Window
 from spectrolite.data.scene_sets import AnyScenes
+from spectrolite.data.wavelengths import surplus_bands
 from spectrolite.errors import RunError, SettingsError, wanted_one_of
 from spectrolite.machine import threads_of
 from spectrolite.mapping.geotiff import Layers, write_layers
@@ -82,7 +83,8 @@ def map_scene(
         cog: make the GeoTIFFs cloud-optimised, with overviews.
         envi: write an ENVI classification too, `NAME_classes.dat` and `.hdr`.
         scene_key: name of the array in the file, if several could be the scene.
-        drop_bands: bands of the file to leave out, as of `read_scene`.
+        drop_bands: bands of the file to leave out, as of `read_scene`; default: those that the
+            model does not have, if the wavelengths prove which these are.
         match_wavelengths: interpolate a scene of other wavelengths between its bands.
         overwrite: replace a map, and discard a stopped one.
         resume: go on with a stopped map; begin if there is none; leave a complete one as it is.
@@ -143,7 +145,11 @@ def _opened(
     drop_bands: Sequence[int | str],
 ) -> AnyScene:
     if isinstance(scene, str | Path):
-        return readers.open_scene(scene, key, drop_bands, scale=scene_config(bundle).scaled)
+        config = scene_config(bundle)
+        if not drop_bands:
+            own_nm = readers.open_cube(scene, key).wavelengths_nm
+            drop_bands = surplus_bands(own_nm, config.wavelengths_nm)
+        return readers.open_scene(scene, key, drop_bands, scale=config.scaled)
     if key is not None or drop_bands:
         raise SettingsError("--scene-key and --drop-bands: go with --scene FILE")
     if scene is not None:

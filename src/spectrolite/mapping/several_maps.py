@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from spectrolite.data.scene import AnyScene
 from spectrolite.errors import ReadError, SpectroliteError
 from spectrolite.mapping.large_maps import map_scene, own_scene
 from spectrolite.mapping.map_file import MapFile
+from spectrolite.readers.scenes.patterns import scenes_named
 from spectrolite.runs.resumable_run import is_run
 from spectrolite.runs.run_folder import Run, SceneRun, any_run
 
@@ -87,19 +87,3 @@ def is_of_several(model: str | Path) -> bool:
         return False
     run = any_run(model)
     return isinstance(run, SceneRun) and isinstance(run.manifest.data.scene, list)
-
-
-def scenes_named(patterns: Sequence[str | Path]) -> list[Path]:
-    """The files that names and patterns stand for, each once, those of a pattern sorted.
-
-    Raises:
-        ReadError: a pattern that no file matches.
-    """
-    files: dict[Path, None] = {}
-    for pattern in patterns:
-        plain = Path(pattern).exists() or not glob.has_magic(str(pattern))
-        names = [str(pattern)] if plain else sorted(glob.glob(str(pattern)))  # noqa: PTH207 (a pattern may be absolute)
-        if not names:
-            raise ReadError(f"--scene: no file matches {pattern}")
-        files |= dict.fromkeys(map(Path, names))
-    return list(files)

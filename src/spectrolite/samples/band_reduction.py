@@ -17,7 +17,7 @@ from scipy import ndimage
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
-from spectrolite.data.scene import AnyScene, Scene, Window, windows
+from spectrolite.data.scene import AnyScene, Scene, Window, dropped_bands, windows
 from spectrolite.data.scene_sets import AnyScenes, by_scene, scene_by_scene
 from spectrolite.errors import SceneError, SettingsError, listed, ranges
 from spectrolite.samples.leakage import check_patch
@@ -148,8 +148,8 @@ def fit_bands(
         raise SettingsError("components: wanted 1 or more with the reduction mnf, got 0")
     if components > bands:
         raise SettingsError(
-            f"components: {scene.name} has {bands} bands, fewer than the {components} components; "
-            f"lower --components to {bands} or less (0 keeps all bands)"
+            f"--components: {scene.name} has {bands} bands, fewer than the {components} "
+            f"components; take --components {bands} or fewer"
         )
     masks = by_scene(split.labels.shapes, fitted_pixels(split, fitted_on, patch))
     samples = [
@@ -161,10 +161,14 @@ def fit_bands(
         spectra = np.concatenate([of_scene for of_scene, _ in samples])
     constant = np.flatnonzero(np.ptp(spectra, axis=0) == 0).tolist()
     if constant:
+        dropped = dropped_bands(scene.scenes[0])
+        kept = np.delete(np.arange(bands + len(dropped)), dropped)
+        named = kept[constant].tolist()
         raise SceneError(
             f"{scene.name}: {len(constant)} of {bands} bands have one value at all "
             f"{len(spectra)} pixels that the bands are fitted on ({fitted_on}): "
-            f"{listed(constant)}, from 0; leave them out with --drop-bands {ranges(constant)}"
+            f"{listed(named)}, from 0; leave them out with --drop-bands "
+            f"{ranges(sorted({*dropped, *named}))}"
         )
     if len(spectra) <= components:
         raise SettingsError(

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spectrolite.errors import SceneError, SettingsError
-from spectrolite.readers import open_cube, read_scene
+from spectrolite.readers import open_cube, open_scene, read_scene
 from spectrolite.readers.scenes import geotiff
 from spectrolite.readers.scenes.band_statistics import band_statistics, has_spectrum, sample_windows
 from spectrolite.readers.scenes.info import scene_info
@@ -51,7 +51,7 @@ def test_a_survey_against_numpy_and_the_words_it_gives(tmp_path: Path) -> None:
     cube[3, 4:9, 0] = np.nan
     np.save(tmp_path / "s.npy", cube)
     opened = open_cube(tmp_path / "s.npy")
-    found = band_statistics(opened.read, sample_windows(opened.shape, 4), None)
+    found = band_statistics(opened, sample_windows(opened.shape, 4))
     lows = [np.nanmin(cube[..., b]) for b in (0, 1, 2)]
     np.testing.assert_array_equal(found.low, [*lows, np.nan, cube[..., 4].min()])
     np.testing.assert_array_equal(found.missing, [5, 0, 0, 2000, 0])
@@ -65,11 +65,20 @@ def test_a_survey_against_numpy_and_the_words_it_gives(tmp_path: Path) -> None:
     assert scene.source["drop_bands"] == "1,2,3"
     assert scene.valid is not None
     assert int((~scene.valid).sum()) == 5
+    for opened_again in (read_scene(tmp_path / "s.npy"), open_scene(tmp_path / "s.npy")):
+        assert opened_again.notes == ("1 band without any value left out: 3, from 0",)
+        assert (opened_again.source["drop_bands"], opened_again.bands) == ("3", 4)
+    assert read_scene(tmp_path / "s.npy", drop_bands=(3,)).sha256 == opened_again.sha256
+    assert "1 band (3, from 0) is without any value; every verb leaves them out" in (
+        scene_info(tmp_path / "s.npy").warnings
+    )
+    cube[::2, :, 0] = cube[1::2, :, 4] = np.nan  # no pixel is left, though no band is empty
+    np.save(tmp_path / "s.npy", cube)
     with pytest.raises(SceneError) as caught:
         read_scene(tmp_path / "s.npy")
     assert str(caught.value) == (
-        "s.npy: no pixel has a value in every band: NaN, infinite or nodata in 1 of 5 bands, "
-        "from 0: 3; drop them (--drop-bands 3) or fill them"
+        "s.npy: no pixel has a value in every band: NaN, infinite or nodata in 2 of 4 bands, "
+        "from 0: 0, 4; drop them (--drop-bands 0,4) or fill them"
     )
     with pytest.raises(SettingsError) as unknown:
         read_scene(tmp_path / "s.npy", drop_bands=("worst",))

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 from rasterio.crs import CRS
 from scipy import io
 
@@ -20,9 +21,11 @@ from spectrolite.data.scene import Window
 from spectrolite.errors import LabelsError, ReadError, SceneError
 from spectrolite.readers import open_cube, open_scene, read_labels, read_scene
 from written_scenes import (
+    COLS,
     CUBE,
     NM,
     PLACE,
+    ROWS,
     UTM,
     Write,
     by_rasterio,
@@ -64,10 +67,15 @@ def test_dropped_bands_are_left_out_and_remembered(tmp_path: Path) -> None:
 @pytest.mark.parametrize("read", [read_scene, read_labels])
 def test_a_missing_file_and_a_folder(tmp_path: Path, read: Any) -> None:
     (tmp_path / "folder.npy").mkdir()
-    for path in (tmp_path / "none.npy", tmp_path / "folder.npy"):
+    for name in ("a.npy", "b.mat", "readme"):
+        (tmp_path / "folder.npy" / name).touch()
+    for name, why in (
+        ("none.npy", "no such file"),
+        ("folder.npy", "this is a folder; name a file in it: a.npy, b.mat"),
+    ):
         with pytest.raises(ReadError) as caught:
-            read(path)
-        assert str(caught.value) == f"{path}: no such file"
+            read(tmp_path / name)
+        assert str(caught.value) == f"{tmp_path / name}: {why}"
 
 
 def test_bad_values_are_named_with_their_file(tmp_path: Path) -> None:
@@ -78,14 +86,84 @@ def test_bad_values_are_named_with_their_file(tmp_path: Path) -> None:
         "gt.npy: wanted ids of 0 (unlabelled) or more, got -1 at 2 pixels; set them to 0"
     )
     cube = np.arange(2 * 3 * 4).reshape(2, 3, 4)
-    for where in (np.arange(4) == 1, cube % 4 == 1):  # every pixel of one band
-        np.save(tmp_path / "cube.npy", np.where(where, np.inf, cube))
-        with pytest.raises(SceneError) as bad_scene:
-            read_scene(tmp_path / "cube.npy")
-        assert str(bad_scene.value) == (
-            "cube.npy: no pixel has a value in every band: NaN, infinite or nodata in 1 of 4 "
-            "bands, from 0: 1; drop them (--drop-bands 1) or fill them"
-        )
+    np.save(tmp_path / "cube.npy", np.where((cube // 4) % 2 == np.arange(4) % 2, np.inf, cube))
+    with pytest.raises(SceneError) as bad_scene:
+        read_scene(tmp_path / "cube.npy")
+    assert str(bad_scene.value) == (
+        "cube.npy: no pixel has a value in every band: NaN, infinite or nodata in 4 of 4 "
+        "bands, from 0: 0, 1, 2, 3; drop them (--drop-bands 0-3) or fill them"
+    )
+
+
+HEADS = {
+    "s.img": b"EHFA_HEADER_TAG\0",
+    "s.jp2": b"\0\0\0\x0cjP  \r\n",
+    "s.nc": b"\x0e\x03\x13\x01",
+    "s.npy": b"\x89HDF\r\n\x1a\n",
+    "s.dat": b"II*\0",
+    "s.zip": b"PK\x03\x04",
+    "s.grb": b"GRIB",
+    "s.png": b"\x89PNG\r\n",
+}
+SAID = {
+    "s.img": "ERDAS Imagine; convert it: gdal_translate -of GTiff s.img scene.tif",
+    "s.jp2": "JPEG 2000; convert it: gdal_translate -of GTiff s.jp2 scene.tif",
+    "s.nc": "HDF4; convert it to HDF5 with h4toh5, or to GeoTIFF",
+    "s.npy": "HDF5; name it with the ending .h5",
+    "s.dat": "TIFF; name it with the ending .tif",
+    "s.zip": "a zip archive; unpack it, and name the scene in it",
+    "s.grb": "GRIB; convert it: gdal_translate -of GTiff s.grb scene.tif",
+    "s.png": "a PNG picture; pictures to classify go with --images",
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_another_format_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(HEADS[name].ljust(64, b"\0"))
+    with pytest.raises(ReadError) as caught:
+        read_scene(tmp_path / name)
+    assert str(caught.value) == f"{tmp_path / name}: this is {SAID[name]}"
+
+
+def test_one_file_a_band(tmp_path: Path) -> None:
+    """In the order of the numbers in the names: 2 before 10."""
+    numbers = (1, 2, 9, 10)
+    for number, band in zip(numbers, CUBE.transpose(2, 0, 1), strict=True):
+        with rasterio.open(
+            tmp_path / f"B{number}.tif",
+            "w",
+            driver="GTiff",
+            height=ROWS,
+            width=COLS,
+            count=1,
+            dtype="int16",
+            crs=UTM,
+            transform=rasterio.Affine(*PLACE),
+            nodata=-number,
+        ) as file:
+            file.write(band, 1)
+            file.update_tags(1, wavelength=400 + number, wavelength_units="nm")
+    scene = read_scene(tmp_path / "B*.tif")
+    np.testing.assert_array_equal(scene.cube, CUBE)
+    assert scene.wavelengths_nm == (401, 402, 409, 410)
+    assert (scene.transform, scene.name) == (PLACE, tmp_path.name)
+    assert scene.notes == (
+        "4 files are read as bands, in this order: B1.tif, B2.tif, B9.tif, B10.tif",
+    )
+    again = open_scene(scene.source["file"])
+    np.testing.assert_array_equal(again.read(Window(1, 4, 2, 5))[0], CUBE[1:4, 2:5])
+    assert again.sha256 == scene.sha256
+    with rasterio.open(tmp_path / "B9.tif", "r+") as file:
+        file.transform = rasterio.Affine(10, 0, 0, 0, -10, 0)
+    with pytest.raises(ReadError) as caught:
+        read_scene(tmp_path / "B*.tif")
+    assert str(caught.value) == (
+        f"{tmp_path}/B*.tif: B9.tif lies elsewhere than B1.tif; the bands of a scene have one "
+        "grid: warp them to it"
+    )
+    with pytest.raises(ReadError) as none:
+        read_scene(tmp_path / "C*.tif")
+    assert str(none.value) == f"--scene: no file matches {tmp_path}/C*.tif"
 
 
 def test_bands_that_the_file_does_not_have(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ must be 0: dark water may give a single 0.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.data.scene import Window, windows
-from spectrolite.readers.scenes.cube import Numbers
+from spectrolite.readers.scenes.cube import Cube, Numbers
 
 NOISY = 0.5
 """Roughness from which a band is called noisy: half of its variance is between neighbours.
@@ -52,6 +52,11 @@ class BandStatistics:
     roughness: Numbers
 
     @property
+    def empty(self) -> tuple[int, ...]:
+        """Bands without any value."""
+        return tuple(int(b) for b in np.flatnonzero(self.missing == self.pixels))
+
+    @property
     def constant(self) -> tuple[int, ...]:
         """Bands with a single value, or none."""
         return tuple(int(b) for b in np.flatnonzero(~(self.low < self.high)))
@@ -85,22 +90,22 @@ def has_spectrum(values: NDArray[np.generic], nodata: Numbers | None) -> NDArray
     return np.asarray(~filled & ~missing_values(values, other).any(-1))
 
 
-def band_statistics(
-    read: Callable[[Window], NDArray[np.generic]],
-    windows_read: Iterable[Window],
-    nodata: Numbers | None,
-) -> BandStatistics:
-    """Statistics of the values in some windows.
+def band_statistics(cube: Cube, windows_read: Iterable[Window]) -> BandStatistics:
+    """Statistics of the values in some windows of a cube.
 
     Args:
-        read: window to stored values.
+        cube: to read from.
         windows_read: the windows of `sample_windows`.
-        nodata: as in `Cube`.
     """
+    nodata = cube.nodata
     pixels = without = 0
     columns: list[Any] = []
-    for values in _pieces(map(read, windows_read)):
+    for values, valid in _pieces(cube, windows_read):
         missing = missing_values(values, nodata)
+        spectrum = has_spectrum(values, nodata)
+        if valid is not None:
+            missing |= ~valid[..., None]
+            spectrum &= valid
         holes = bool(missing.any())
         numbers = values.astype(np.float64)
         if holes:
@@ -118,7 +123,7 @@ def band_statistics(
         numbers -= near
         present = ~missing
         pixels += missing.shape[0] * missing.shape[1]
-        without += int((~has_spectrum(values, nodata)).sum()) if holes else 0
+        without += int((~spectrum).sum())
         columns[0] += missing.sum((0, 1))
         columns[1] = np.minimum(columns[1], numbers.min((0, 1), initial=np.inf, where=present))
         columns[2] = np.maximum(columns[2], numbers.max((0, 1), initial=-np.inf, where=present))
@@ -140,13 +145,16 @@ def band_statistics(
     return BandStatistics(pixels, without, missing_count, low, high, roughness)
 
 
-def _pieces(parts: Iterable[NDArray[np.generic]]) -> Iterator[NDArray[np.generic]]:
-    """Parts of a cube cut into pieces of which there may be copies as float64."""
-    for part in parts:
-        rows, cols, bands = part.shape
-        side = max(1, int((VALUES_AT_ONCE / bands) ** 0.5))
-        for window in windows(rows, cols, side):
-            yield part[window.slices]
+def _pieces(
+    cube: Cube, windows_read: Iterable[Window]
+) -> Iterator[tuple[NDArray[np.generic], NDArray[np.bool_] | None]]:
+    """Values and validity, in pieces of which there may be copies as float64."""
+    for whole in windows_read:
+        values = cube.read(whole)
+        valid = None if cube.mask is None else cube.mask(whole)
+        side = max(1, int((VALUES_AT_ONCE / values.shape[2]) ** 0.5))
+        for window in windows(values.shape[0], values.shape[1], side):
+            yield values[window.slices], None if valid is None else valid[window.slices]
 
 
 def sample_windows(

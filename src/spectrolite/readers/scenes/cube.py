@@ -63,6 +63,8 @@ class Cube:
         transform: six numbers in rasterio's order, or None.
         notes: what is odd about the file, a sentence each.
         block: rows, cols and bands that the file decodes together; None if any part can be read.
+        mask: window to `(rows, cols)`, where the file says that pixels are valid, beside `nodata`;
+            None if it does not say.
     """
 
     format: str
@@ -80,6 +82,7 @@ class Cube:
     transform: tuple[float, ...] | None = None
     notes: tuple[str, ...] = ()
     block: tuple[int, int, int] | None = None
+    mask: Callable[[Window], NDArray[np.bool_]] | None = None
 
 
 def in_nm(
@@ -112,6 +115,8 @@ def in_nm(
     span = f"from {low:g} to {high:g} ({shown_unit})"
     if high > 2 * MICROMETRES and low < MICROMETRES / 5:
         return None, (f"wavelengths: mixed units, {span}; {not_used}",)
+    if shown_unit == "no unit" and low < MICROMETRES and _counts(array):
+        return None, (f"wavelengths: {span} are numbers of bands; {not_used}",)
     if shown_unit == "no unit":
         factor, word = (1e3, "micrometres") if high < MICROMETRES else (1.0, "nanometres")
         notes: tuple[str, ...] = (f"wavelengths: {span}; taken as {word}, judging by their size",)
@@ -124,6 +129,16 @@ def in_nm(
         return None, (f"wavelengths: {span} cannot be right; {not_used}",)
     # 0.55 * 1000 is 550.0000000000001: keep only the digits of the file
     return tuple(float(f"{v * factor:.12g}") for v in array.tolist()), notes
+
+
+def _counts(numbers: Numbers) -> bool:
+    """Whether they are consecutive whole numbers, as those of bands."""
+    first = numbers[0]
+    return bool(
+        first == np.floor(first)
+        and (np.diff(numbers) == 1).all()
+        and (len(numbers) > 1 or first == 1)
+    )
 
 
 def per_band(value: object, bands: int) -> Numbers | None:

@@ -17,7 +17,8 @@ from spectrolite.data.georeferencing import place_of
 from spectrolite.data.scene import Window
 from spectrolite.errors import ReadError
 from spectrolite.readers.scenes.cube import Cube, in_nm, per_band, unless_trivial
-from spectrolite.readers.scenes.geotiff import opened
+from spectrolite.readers.scenes.foreign import other_format
+from spectrolite.readers.scenes.geotiff import mask_beside, opened
 from spectrolite.readers.scenes.raw import read_box
 
 FIELD = re.compile(r"^[ \t]*([^=;{}\n]+?)[ \t]*=[ \t]*(\{[^}]*\}?|[^\n]*)", re.MULTILINE)
@@ -39,6 +40,8 @@ COMPLEX = (6, 9)
 ORDERS = {"bsq": (2, 0, 1), "bil": (0, 2, 1), "bip": (0, 1, 2)}
 
 DATA_ENDINGS = ("", ".img", ".dat", ".bsq", ".bil", ".bip", ".raw", ".bin", ".envi", ".rfl")
+# Endings of files beside a scene that do not hold its numbers.
+BESIDE = (".hdr", ".xml", ".txt", ".json", ".csv", ".md", ".enp", ".sta", ".msk", ".ovr", ".qml")
 MAX_HEADER = 16 << 20  # bytes; a header with ten thousand bands has half a MiB
 
 
@@ -122,6 +125,7 @@ def cube(path: Path, key: str | None) -> Cube:
         crs,
         transform,
         tuple(notes),
+        mask=mask_beside(data, bands),
     )
 
 
@@ -158,6 +162,8 @@ def pair(path: Path) -> tuple[Path, Path]:
     if name.endswith(".hdr"):
         stem = name.removesuffix(".hdr")
         data = [files[stem + end] for end in DATA_ENDINGS if stem + end in files]
+        if not data:  # sensors have endings of their own: x.hyspex, x.cube
+            data = [p for n, p in files.items() if Path(n).stem == stem and _may_hold_data(p)]
         if not data:
             raise ReadError(
                 f"{path}: no data file beside it; wanted {path.stem} with one of the endings "
@@ -173,6 +179,19 @@ def pair(path: Path) -> tuple[Path, Path]:
         if header in files:
             return files[header], path
     raise ReadError(f"{path}: no ENVI header beside it; wanted {path.name}.hdr or {path.stem}.hdr")
+
+
+def _may_hold_data(path: Path) -> bool:
+    return path.suffix.lower() not in BESIDE and other_format(path) is None
+
+
+def has_header(path: Path) -> bool:
+    """Whether a file is a header of ENVI, or has one beside it."""
+    names = {path.name.lower(), f"{path.name}.hdr".lower(), f"{path.stem}.hdr".lower()}
+    headers = [
+        p for p in path.parent.iterdir() if p.name.lower() in names and p.suffix.lower() == ".hdr"
+    ]
+    return bool(headers)
 
 
 def _whole(

@@ -123,7 +123,7 @@ def scene_info(path: str | Path, key: str | None = None) -> SceneInfo:
     cube = open_cube(path, key)
     rows, cols, bands = cube.shape
     parts = sample_windows(cube.shape, cube.dtype.itemsize, BUDGET, cube.block)
-    statistics = band_statistics(cube.read, parts, cube.nodata)
+    statistics = band_statistics(cube, parts)
     waves = cube.wavelengths_nm
     crs, unit, odd_crs = _crs(cube)
     back = 0 if waves is None else int((np.diff(waves) <= 0).sum())
@@ -199,9 +199,11 @@ def _warnings(cube: Cube, statistics: BandStatistics, back: int) -> list[str]:
         warnings.append("its grid is rotated: rows do not run from west to east")
     elif cube.transform[4] > 0:
         warnings.append("its rows run from south to north: maps will appear upside down")
+    constant = tuple(b for b in statistics.constant if b not in statistics.empty)
     for fault, bands_named, remedy in (
         ("marked as bad by the file", cube.bad_bands, "--drop-bands bad drops them"),
-        ("constant or without values", statistics.constant, "--drop-bands constant drops them"),
+        ("without any value", statistics.empty, "every verb leaves them out"),
+        ("constant", constant, "--drop-bands constant drops them"),
         ("noisy", statistics.noisy, "--drop-bands noisy drops them"),
     ):
         if len(bands_named) == cube.shape[2] > 1:

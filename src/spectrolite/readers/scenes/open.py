@@ -4,22 +4,32 @@
   gains, GDAL's scale and offset, CF's scale_factor and add_offset) is applied only on request:
   small integers stay small, and a classifier standardises anyway.
 - Whether a pixel has a spectrum depends on the bands that are read (`band_statistics`).
-- Bands are dropped only on request, by number or by word: `bad` are those that the file marks as
-  bad, `constant` those with a single value or none, `noisy` those whose pixels hardly correlate
-  with their neighbours (`band_statistics.NOISY`).
+- Bands without any value are left out, with a note. Other bands are dropped only on request, by
+  number or by word: `bad` are those that the file marks as bad, `constant` those with a single
+  value, `noisy` those whose pixels hardly correlate with their neighbours
+  (`band_statistics.NOISY`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spectrolite.data.scene import Scene, SceneFile, Window, without_bands
-from spectrolite.errors import ReadError, SceneError, SettingsError, did_you_mean, listed, ranges
+from spectrolite.data.scene import Scene, SceneFile, Window, dropped_bands, without_bands
+from spectrolite.errors import (
+    ReadError,
+    SceneError,
+    SettingsError,
+    did_you_mean,
+    listed,
+    ranges,
+    why_no_file,
+)
 from spectrolite.files import naming
 from spectrolite.readers.scenes.arrays import ArrayShape, check_fits_memory
 from spectrolite.readers.scenes.band_statistics import (
@@ -29,13 +39,16 @@ from spectrolite.readers.scenes.band_statistics import (
     sample_windows,
 )
 from spectrolite.readers.scenes.cube import Cube, Numbers
-from spectrolite.readers.scenes.envi import DATA_ENDINGS, pair
+from spectrolite.readers.scenes.envi import DATA_ENDINGS, has_header, pair
 from spectrolite.readers.scenes.envi import cube as envi
+from spectrolite.readers.scenes.foreign import other_format
 from spectrolite.readers.scenes.geotiff import cube as geotiff
 from spectrolite.readers.scenes.hdf5 import cube as hdf5
 from spectrolite.readers.scenes.matlab import cube as matlab
 from spectrolite.readers.scenes.netcdf import cube as netcdf
 from spectrolite.readers.scenes.npy import cube as npy
+from spectrolite.readers.scenes.patterns import is_pattern, matching
+from spectrolite.readers.scenes.stacks import stacked
 from spectrolite.readers.scenes.zarr_stores import cube as zarr
 
 FORMATS = {
@@ -50,6 +63,7 @@ FORMATS = {
 BY_ENDING = {ending: reader for reader, endings in FORMATS.items() for ending in endings}
 
 WORDS = ("bad", "constant", "noisy")
+SAMPLE = 4 << 20  # bytes of a scene that are read to find bands without values
 
 
 def open_cube(path: str | Path, key: str | None = None) -> Cube:
@@ -63,9 +77,20 @@ def open_cube(path: str | Path, key: str | None = None) -> Cube:
         ReadError: as in `open_scene`.
     """
     path = Path(path)
+    if is_pattern(path):
+        files = matching(path)
+        cubes = [open_cube(file, key) for file in files]
+        stack = stacked(path, cubes, [file.name for file in files])
+        order = f"{len(files)} files are read as bands, in this order: "
+        return replace(stack, notes=(order + listed([file.name for file in files]), *stack.notes))
     reader = _reader(path)
     if not (path.is_dir() if reader is zarr else path.is_file()):
-        raise ReadError(f"{path}: no such {'folder' if reader is zarr else 'file'}")
+        why = "no such folder" if reader is zarr else why_no_file(path, BY_ENDING)
+        raise ReadError(f"{path}: {why}")
+    if reader is not zarr and (reader is not envi or not has_header(path)):
+        other = other_format(path)
+        if other is not None:
+            raise ReadError(f"{path}: {other}")
     if reader is None:
         endings = ", ".join(filter(None, BY_ENDING))
         raise ReadError(f"{path}: wanted one of {endings}, got {path.suffix or 'no ending'}")
@@ -74,7 +99,9 @@ def open_cube(path: str | Path, key: str | None = None) -> Cube:
 
 
 def files_of(path: Path) -> list[Path]:
-    """All files of a scene: both of an ENVI scene, all in a folder, else the one."""
+    """All files of a scene: both of an ENVI scene, all of a pattern or a folder, else the one."""
+    if is_pattern(path):
+        return [file for one in matching(path) for file in files_of(one)]
     if path.is_dir():
         return [file for file in path.rglob("*") if file.is_file()]
     return list(pair(path)) if _reader(path) is envi else [path]
@@ -84,7 +111,7 @@ def _reader(path: Path) -> Callable[[Path, str | None], Cube] | None:
     if path.suffix.lower() in BY_ENDING:
         return BY_ENDING[path.suffix.lower()]
     # names of ENVI data files may contain dots: f970619t01p02_r02_sc03.a.rfl
-    return envi if path.is_file() and path.with_name(f"{path.name}.hdr").is_file() else None
+    return envi if path.is_file() and has_header(path) else None
 
 
 def open_scene(
@@ -100,7 +127,9 @@ def open_scene(
     reads all of it.
 
     Args:
-        path: ENVI (either file of the pair), GeoTIFF or VRT, `.npy`, `.mat`, HDF5, NetCDF, Zarr.
+        path: ENVI (either file of the pair), GeoTIFF or VRT, `.npy`, `.mat`, HDF5, NetCDF, Zarr;
+            or a pattern, `bands/*.tif`, of files whose bands make one scene, in the order of their
+            names.
         key: name of the array in the file; default: the only one with three axes.
         drop_bands: bands to drop, counted from 0, or the words `bad`, `constant`, `noisy`; the
             last two read the whole file once.
@@ -119,6 +148,12 @@ def open_scene(
             f"{path.name}: wanted integers or floating-point numbers, got {cube.dtype}"
         )
     dropped = _dropped(path, cube, drop_bands)
+    notes = cube.notes
+    empty = _empty(cube, dropped)
+    if empty:
+        noun = "band" if len(empty) == 1 else "bands"
+        notes = (*notes, f"{len(empty)} {noun} without any value left out: {ranges(empty)}, from 0")
+        dropped = tuple(sorted({*dropped, *empty}))
     kept = np.delete(np.arange(cube.shape[2]), list(dropped))
     source = {"file": str(path.resolve())}
     if cube.key:
@@ -143,11 +178,12 @@ def open_scene(
         (*cube.shape[:2], len(kept)),
         dtype,
         partial(_read_window, path, cube, kept, nodata, scales, dtype),
-        path.name,
+        path.resolve().parent.name if is_pattern(path) else path.name,
         None if nm is None else tuple(nm[b] for b in kept),
         cube.crs,
         cube.transform,
         source,
+        notes,
     )
 
 
@@ -195,6 +231,7 @@ def read_scene(
         opened.transform,
         opened.source,
         None if valid.all() else valid,
+        opened.notes,
     )
 
 
@@ -215,9 +252,12 @@ def _read_window(
         raise SceneError(f"{path.name}: {window} is not inside its {rows} x {cols} pixels")
     with naming(path):
         values = cube.read(window)
+        stated = None if cube.mask is None else cube.mask(window)
     if len(kept) < bands:
         values = values[..., kept]
     valid = has_spectrum(values, nodata)
+    if stated is not None:
+        valid &= stated
     if scales is not None:
         values = (values.astype(np.float64) * scales[0] + scales[1]).astype(dtype)
     if not valid.all():
@@ -246,25 +286,40 @@ def _dropped(path: Path, cube: Cube, drop_bands: Sequence[int | str]) -> tuple[i
     return tuple(sorted(bands))
 
 
+def _empty(cube: Cube, dropped: Sequence[int]) -> list[int]:
+    """Bands without any value, unless all are; left in, no pixel would have a spectrum."""
+    if cube.dtype.kind != "f" and cube.nodata is None:
+        return []
+    few = sample_windows(cube.shape, cube.dtype.itemsize, SAMPLE, cube.block)
+    if not _empty_in(band_statistics(cube, few), dropped):
+        return []
+    return _empty_in(_statistics(cube), dropped)  # the sample may have missed their values
+
+
+def _empty_in(statistics: BandStatistics, dropped: Sequence[int]) -> list[int]:
+    empty = statistics.empty
+    kept = set(range(len(statistics.missing))) - set(dropped)
+    return sorted(kept & set(empty)) if kept - set(empty) else []
+
+
 def _no_spectrum(opened: SceneFile) -> SceneError:
     """The error for a scene without any spectrum, naming the bands that cause it."""
     rows, cols, bands = opened.shape
-    dropped = [int(b) for b in opened.source.get("drop_bands", "").split(",") if b]
+    dropped = dropped_bands(opened)
     cube = open_cube(opened.source["file"], opened.source.get("key"))
     statistics = _statistics(cube)
-    missing, pixels = statistics.missing, statistics.pixels
-    empty = [int(b) for b in np.flatnonzero(missing == pixels) if b not in dropped]
-    some = [int(b) for b in np.flatnonzero(missing) if b not in dropped]
-    if len(empty) == bands:
-        return SceneError(f"{opened.name}: all {rows} x {cols} pixels are NaN, infinite or nodata")
-    blamed = empty or some
+    some = [int(b) for b in np.flatnonzero(statistics.missing) if b not in dropped]
+    if len(statistics.empty) == len(statistics.missing):
+        return SceneError(
+            f"{opened.name}: all {rows} x {cols} pixels are NaN, infinite, nodata or masked"
+        )
     return SceneError(
         f"{opened.name}: no pixel has a value in every band: NaN, infinite or nodata in "
-        f"{len(blamed)} of {bands} bands, from 0: {listed(blamed)}; drop them "
-        f"(--drop-bands {ranges(blamed)}) or fill them"
+        f"{len(some)} of {bands} bands, from 0: {listed(some)}; drop them "
+        f"(--drop-bands {ranges(some)}) or fill them"
     )
 
 
 def _statistics(cube: Cube) -> BandStatistics:
     parts = sample_windows(cube.shape, cube.dtype.itemsize, block=cube.block)
-    return band_statistics(cube.read, parts, cube.nodata)
+    return band_statistics(cube, parts)

@@ -1,0 +1,44 @@
+"""Patterns of files: `scenes/*.tif`."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from spectrolite.errors import ReadError
+
+
+def is_pattern(path: str | Path) -> bool:
+    """Whether a path stands for several files: it has wildcards, and no file has this name."""
+    return glob.has_magic(str(path)) and not Path(path).exists()
+
+
+def scenes_named(patterns: Sequence[str | Path], flag: str = "scene") -> list[Path]:
+    """The files that names and patterns stand for, each once, those of a pattern in order.
+
+    Raises:
+        ReadError: a pattern that no file matches.
+    """
+    files: dict[Path, None] = {}
+    for pattern in patterns:
+        files |= dict.fromkeys(matching(pattern, flag) if is_pattern(pattern) else [Path(pattern)])
+    return list(files)
+
+
+def matching(pattern: str | Path, flag: str = "scene") -> list[Path]:
+    """The files that match, by name; numbers in names count as numbers: B2 comes before B10.
+
+    Raises:
+        ReadError: none matches.
+    """
+    names = glob.glob(str(pattern))  # noqa: PTH207 (a pattern may be absolute)
+    if not names:
+        raise ReadError(f"--{flag}: no file matches {pattern}")
+    return sorted(map(Path, names), key=_natural)
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    parts = re.split(r"(\d+)", str(path))
+    return [(int(part[:18]), part) if part.isdecimal() else (-1, part) for part in parts]
