@@ -102,6 +102,33 @@ def test_notes_of_a_clean_split(halves: sl.Split) -> None:
     assert len(notes) == 4
 
 
+@pytest.mark.parametrize(
+    ("position", "words"),
+    [
+        (1.0, "the network is equal to it."),
+        (0.99999, "the network is equal to it."),
+        (0.988, "the network is 1.20 points above."),
+    ],
+)
+def test_the_network_beside_its_best_baseline(
+    halves: sl.Split, position: float, words: str
+) -> None:
+    assert words in made(halves, IDS, position=position).notes[1]
+
+
+def test_a_map_of_one_class_is_warned_of(halves: sl.Split) -> None:
+    report = made(halves, np.full_like(IDS, 4), position=0.5, trained=1)
+    assert report.warnings == (
+        "The network learned nothing: it calls all 300 of the test part corn. Its confidence means "
+        "nothing.",
+        "Trained for 1 step of the optimiser; the running statistics of BatchNorm want 50 or more. "
+        "Raise --epochs, or lower --batch where training is in batches.",
+    )
+    assert made(halves, IDS, position=0.5).warnings == ()
+    interval = next(f for f in report.figure_list if f.label == "95 % interval (fields)")
+    assert str(interval).endswith("% (2 fields)")
+
+
 def test_notes_of_a_split_that_is_not_clean(halves: sl.Split) -> None:
     split = sl.split(halves.labels, "random", train=0.2, allow_missing=True)
     classes = np.full_like(IDS, 1)

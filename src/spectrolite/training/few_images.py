@@ -68,7 +68,7 @@ def defaults_for_few(network: str, given: Mapping[str, Any], images: int) -> dic
     changed: dict[str, Any] = {"batch": batch}
     if few.adamw and not {"optimiser", "learning_rate", "momentum", "weight_decay"} & set(chosen):
         changed |= {"optimiser": "adamw", "learning_rate": few.adamw}
-    elif defaults["optimiser"] == "sgd":
+    elif chosen.get("optimiser", defaults["optimiser"]) == "sgd":
         # the linear rule of Goyal and others 2017, arXiv:1706.02677, section 2.1
         changed["learning_rate"] = defaults["learning_rate"] * min(1.0, batch / BATCH)
     changed["epochs"] = max(defaults["epochs"], -(-few.steps // steps_an_epoch(images, batch)))
