@@ -125,8 +125,9 @@ def test_a_map_of_one_class_is_warned_of(halves: sl.Split) -> None:
         "Raise --epochs, or lower --batch where training is in batches.",
     )
     assert made(halves, IDS, position=0.5).warnings == ()
-    interval = next(f for f in report.figure_list if f.label == "95 % interval (fields)")
-    assert str(interval).endswith("% (2 fields)")
+    low, high = (100 * value for value in (report.interval_fields.low, report.interval_fields.high))
+    shown = str(report.interval_fields.figure("fields", "fields"))
+    assert shown == f"{low:.2f} to {high:.2f} % (2 fields)"
 
 
 def test_notes_of_a_split_that_is_not_clean(halves: sl.Split) -> None:
