@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from PIL import Image
 from spectrolite.errors import ReadError
 from spectrolite.mapping.geotiff import blocks, geotiff_bytes, write_layers
 from spectrolite.mapping.map_file import MapFiles, MapHead, open_map
-from spectrolite.mapping.picture import picture_step, write_picture
+from spectrolite.mapping.map_frame import picture_step
+from spectrolite.mapping.picture import write_picture
 from spectrolite.mapping.scene_map import SceneMap
 from spectrolite.mapping.sidecars import complete_envi, write_names, write_style
 
@@ -215,7 +217,8 @@ def test_a_picture_of_a_large_map_is_no_larger(tmp_path: Path) -> None:
     assert [picture_step(s) for s in ((1440, 20), (1441, 20), (20, 5000))] == [1, 2, 4]
     large = np.full((1200, 5000), 5, np.uint8)
     step = picture_step((1200, 5000))
-    write_picture(tmp_path / "m.png", large[::step, ::step], NAMES, COLOURS, {0: 7, 5: 6_000_000})
+    head = replace(HEAD, shape=large.shape)
+    write_picture(tmp_path / "m.png", large[::step, ::step], head, {0: 7, 5: 6_000_000})
     with Image.open(tmp_path / "m.png") as image:
         assert max(image.size) < 4000
         pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -76,7 +75,15 @@ def test_the_command_line_maps_several_scenes(
     shutil.copy(tiny_files[0], tmp_path / "b.npy")
     code, out, err = typed(*words, "--resume")
     assert code == 0, err
-    assert re.search(r"pixels of each class", out)
+    lines = [line.split() for line in out.splitlines() if line.strip()]
+    pixels = printed["maps"][0]["pixels"]
+    assert lines[1] == ["class", "a.npy", "b.npy", "in", "all"]
+    assert [line[-3:] for line in lines[3:-2]] == [
+        [f"{n:,}", f"{n:,}", f"{2 * n:,}"] for n in pixels.values()
+    ]
+    n = sum(pixels.values())
+    assert lines[-2] == ["in", "all", f"{n:,}", f"{n:,}", f"{2 * n:,}"]
+    assert f"maps in {tmp_path / 'maps'}, each with the name of its scene" in out
     assert {p.name for p in (tmp_path / "maps").iterdir()} == {
         n.replace("map", scene, 1) for n in NAMES for scene in "ab"
     }

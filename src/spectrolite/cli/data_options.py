@@ -31,6 +31,12 @@ LABELS_READING = {
         "the only one that can",
     ),
     "layer": optional(str, "Layer of --labels, if it has several.", "the only one"),
+    "classes": optional(
+        Path,
+        "CSV of id,name,colour: names and colours of the ids in --labels.",
+        "those in the file",
+        metavar="FILE",
+    ),
     "ignore": optional(
         list[str],
         "Id or name of a class of --labels that means unlabelled, such as 255. Repeat the flag for "
@@ -249,6 +255,7 @@ def labels_on(scene: Any, labels: Path, flags: Mapping[str, Any]) -> Any:
         class_field=flags.get("class_field"),
         ignore=flags.get("ignore", ()),
         background=flags.get("background", 0),
+        classes=flags.get("classes"),
     )
     _print_notes(read)
     return read

@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field
 
+from spectrolite.data.summaries import short_names
+from spectrolite.errors import listed
 from spectrolite.evaluation.caveats import learned_nothing
 from spectrolite.evaluation.figures import Figure, accuracies, counted, percents, report_lines
 from spectrolite.files import whole_file
@@ -146,6 +148,11 @@ class Figures(Record):
         return learned_nothing(np.asarray(self.confusion), names)
 
     @property
+    def data_in_short(self) -> str:
+        """The name of the data, for titles."""
+        return self.data
+
+    @property
     def facts(self) -> dict[str, str]:
         """How the figures came about: network, split, numbers of samples and of classes."""
         tested = sum(c.test > 0 for c in self.per_class)
@@ -161,7 +168,7 @@ class Figures(Record):
 
     def __repr__(self) -> str:
         """A few lines for a notebook, never the confusion matrix or the settings."""
-        title = f"{self.model} ({self.variant}) on {self.data}"
+        title = f"{self.model} ({self.variant}) on {self.data_in_short}"
         lines = report_lines(title, self.facts, self.figure_list)
         return "\n".join([lines, *(f"  warning: {warning}" for warning in self.warnings)])
 
@@ -252,6 +259,14 @@ class Report(Figures):
             training,
             Figure("seconds of the map", "time", self.times_s["map"], "s"),
         )
+
+    @property
+    def data_in_short(self) -> str:
+        """The name of the scene; of up to three their names in short, of more their number."""
+        if not self.scenes:
+            return self.data
+        names = [scene.name for scene in self.scenes]
+        return listed(short_names(names, 16)) if len(names) <= 3 else f"{len(names)} scenes"
 
     @property
     def facts(self) -> dict[str, str]:

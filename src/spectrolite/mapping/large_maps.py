@@ -28,7 +28,8 @@ from spectrolite.mapping.map_file import (
     MapHead,
     open_map,
 )
-from spectrolite.mapping.picture import picture_step, write_picture
+from spectrolite.mapping.map_frame import picture_step
+from spectrolite.mapping.picture import write_picture
 from spectrolite.mapping.scene_inference import (
     class_type,
     classify_windows,
@@ -257,9 +258,7 @@ def _compose(
         write_names(here.names, head)
         write_style(here.style, head)
         pixels = {i: n for i, n in enumerate(counts.tolist()) if n}
-        write_picture(
-            here.picture, np.concatenate(shown), head.class_names, head.class_colours, pixels
-        )
+        write_picture(here.picture, np.concatenate(shown), head, pixels)
         complete, final = (one.all(settings["bands"], settings["envi"]) for one in (here, files))
         for one, other in zip(complete, final, strict=True):
             one.replace(other)

@@ -123,6 +123,7 @@ def _load_source(
             class_field=source.get("class_field"),
             ignore=tuple(filter(None, source.get("ignore", "").split(","))),
             background=source.get("background", 0),
+            classes=source.get("classes"),
         )
     dropped = tuple(int(b) for b in source.get("drop_bands", "").split(",") if b)
     read = readers.open_scene if LEFT_IN_FILE in source else readers.read_scene

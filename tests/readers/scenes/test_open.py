@@ -181,6 +181,7 @@ def test_bands_of_a_map_cannot_be_dropped(tmp_path: Path) -> None:
         read_scene(tmp_path / "m.mat", key="gt", drop_bands=(1,))
     assert str(caught.value) == (
         f"{tmp_path}/m.mat: wanted a cube of rows, cols, bands, got gt (2 x 3 uint8)"
+        "; a map of classes goes with --labels"
     )
 
 

@@ -56,8 +56,11 @@ def read(
     """
     if path.suffix.lower() == ".hdr":
         path = pair(path)[1]
+    from rasterio.enums import ColorInterp
+
+    red_green_blue = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
     with opened(path) as source:
-        band = _band(path, key, source.count)
+        band = _band(path, key, source.count, source.colorinterp[:3] == red_green_blue)
         dtype = source.dtypes[band - 1]
         if "complex" in dtype:
             raise ReadError(f"{path}: wanted class numbers, got {dtype}")
@@ -186,8 +189,14 @@ def _corners_apart(one: Grid, other: Grid) -> float:
     return float(max(np.abs(placed[0] - rows).max(), np.abs(placed[1] - cols).max()))
 
 
-def _band(path: Path, key: str | None, count: int) -> int:
+def _band(path: Path, key: str | None, count: int, in_colours: bool) -> int:
     if key is None:
+        if in_colours:
+            raise ReadError(
+                f"{path}: wanted one band of class numbers, got a picture of {count} bands, whose "
+                "colours are no classes; save the numbers as one band, or choose a band that holds "
+                "them: --labels-key 1"
+            )
         if count != 1:
             raise ReadError(
                 f"{path}: {count} bands; choose the band with the classes: --labels-key 1"

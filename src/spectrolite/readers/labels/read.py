@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from spectrolite.data.labels import Labels, whole_ids
+from spectrolite.data.labels import Colour, Labels, whole_ids
 from spectrolite.data.scene import AnyScene
 from spectrolite.errors import LabelsError, ReadError, why_no_file
 from spectrolite.files import naming
 from spectrolite.readers.labels import envi_rois, rasters, tables, vectors
+from spectrolite.readers.labels.class_files import read_classes
 from spectrolite.readers.labels.conventions import Convention, convention_of, converted
 from spectrolite.readers.scenes import matlab, npy
 from spectrolite.readers.scenes.arrays import check_fits_memory, choose
@@ -29,6 +30,7 @@ def read_labels(
     class_field: str | None = None,
     ignore: Sequence[int | str] = (),
     background: int | str | None = 0,
+    classes: str | Path | None = None,
 ) -> Labels:
     """Read labels from a file, and put them on a scene's grid.
 
@@ -46,6 +48,7 @@ def read_labels(
         ignore: ids, or names of classes, that are unlabelled, such as 255.
         background: 0 if 0 is unlabelled; None (or "none") if it is a class: the ids are then those
             of the file plus 1.
+        classes: a CSV file of `id,name,colour` with names and colours of the ids in the file.
 
     Raises:
         ReadError: no such file, another format, no array, band or layer, or several that fit, a
@@ -72,6 +75,10 @@ def read_labels(
             "scene=scene); or use a raster"
         )
     convention = convention_of(ignore, background)
+    colours: dict[int, Colour] = {}
+    if classes is not None:
+        names, colours = read_classes(Path(classes))
+        class_names = {**names, **(class_names or {})}
     with naming(path):
         if ending in rasters.ENDINGS:
             labels = rasters.read(path, scene, key, convention)
@@ -86,10 +93,17 @@ def read_labels(
             labels = _read_array(path, key, class_names or {}, convention)
             if scene is not None and labels.shape == scene.shape[:2]:
                 labels = labels.on(scene)
+    shift = int(convention.zero_is_a_class)
     if ending not in FORMATS and class_names:
-        shift = int(convention.zero_is_a_class)
-        named = {i + shift: name for i, name in class_names.items()}
+        named = {i + shift: name for i, name in class_names.items() if i + shift}
         labels = replace(labels, class_names={**labels.class_names, **named})
+    if classes is not None:
+        own = {i + shift: colour for i, colour in colours.items() if i + shift}
+        labels = replace(
+            labels,
+            class_colours={**labels.class_colours, **own},
+            source={**labels.source, "classes": str(Path(classes).resolve())},
+        )
     return labels
 
 

@@ -67,7 +67,7 @@ def choose(
     if not named[0].numeric:
         raise ReadError(f"{path}: {named[0]} is not numeric; wanted {wanted}")
     if not _fits(named[0], axes):
-        raise ReadError(f"{path}: wanted {wanted}, got {named[0]}")
+        raise ReadError(f"{path}: wanted {wanted}, got {named[0]}{_hint(named, axes)}")
     return named[0]
 
 
@@ -78,10 +78,17 @@ def _only_fit(
     if axes == 2:  # MATLAB stores numbers and texts as matrices of one row
         fits = [a for a in fits if min(a.shape) > 1] or fits
     if not fits:
-        raise ReadError(f"{path}: wanted {wanted}, got {_listed(arrays)}")
+        raise ReadError(f"{path}: wanted {wanted}, got {_listed(arrays)}{_hint(arrays, axes)}")
     if len(fits) > 1:
         raise ReadError(f"{path}: several arrays fit: {_listed(fits)}; choose one with {flag}")
     return fits[0]
+
+
+def _hint(arrays: list[ArrayShape], axes: int) -> str:
+    """Where arrays go that are a map and no scene, or the reverse."""
+    if axes == 3 and any(_fits(a, 2) for a in arrays):
+        return "; a map of classes goes with --labels"
+    return "; a scene goes with --scene" if any(_fits(a, 3) for a in arrays) else ""
 
 
 def _fits(array: ArrayShape, axes: int) -> bool:

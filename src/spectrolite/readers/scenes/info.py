@@ -228,7 +228,10 @@ def _warnings(cube: Cube, statistics: BandStatistics, back: int) -> list[str]:
             "the file states a scale factor: values are read as stored unless --scale is given"
         )
     if bands == 1:
-        warnings.append("one band: there is no spectrum to classify")
+        warnings.append(
+            "one band: there is no spectrum to classify; if these are classes, they go with "
+            "--labels"
+        )
     if min(rows, cols) < SMALLEST:
         warnings.append(
             f"smaller than the {SMALLEST} x {SMALLEST} patch of hybridsn: too small to train on"
