@@ -115,9 +115,8 @@ def training_windows(trains: NDArray[np.bool_], side: int) -> list[Window]:
         trains: `(rows, cols)`: whether a pixel trains.
         side: in pixels.
     """
-    counts = {
-        w: int(trains[w.slices].sum()) for w in windows(trains.shape[0], trains.shape[1], side)
-    }
+    rows, cols = trains.shape
+    counts = {w: int(trains[w.slices].sum()) for w in windows(rows, cols, side)}
     if max(counts.values()) > MOST_PIXELS:
         return training_windows(trains, side // 2)
     return [w for w, count in counts.items() if count]
