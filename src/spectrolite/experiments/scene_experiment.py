@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from spectrolite.bundles.scene_bundle import FORMAT as BUNDLE_FORMAT
 from spectrolite.bundles.scene_bundle import Bundle, Config, trained_bundle
 from spectrolite.changes import changed_together
-from spectrolite.data.scene_sets import AnyLabels, AnyScenes
+from spectrolite.data.scene_sets import AnyLabels, AnyScenes, SceneSet
 from spectrolite.errors import SceneError, SettingsError, SplitError
 from spectrolite.evaluation.baselines import measure_baselines
 from spectrolite.evaluation.reports import Report
@@ -40,7 +41,7 @@ from spectrolite.runs.run_files import files_added, write_manifest
 from spectrolite.runs.run_folder import SceneRun
 from spectrolite.samples.band_reduction import Bands, Reduced, fit_bands, reduce_scenes
 from spectrolite.samples.split_scene import Split
-from spectrolite.training.keywords import settings
+from spectrolite.training.keywords import keywords_for, settings
 from spectrolite.training.loop import Epoch
 from spectrolite.training.scene_loop import fit_scene
 from spectrolite.training.settings import Settings
@@ -61,7 +62,7 @@ def train_scene(
     **flags: Any,
 ) -> SceneRun:
     """`train` on scenes; see there."""
-    stages: Settings = settings(model=model, **flags)
+    stages: Settings = settings(model=model, **keywords_for(model, flags, scene.bands, scene.name))
     _check(scene, labels, split)
     weights, order, dropout, _ = seeds(seed)
     training = scene_training(scene, labels, split, stages, seed)
@@ -215,6 +216,7 @@ def _evaluate(
         baselines,
         training.settings,
         np.random.default_rng(evaluation),
+        len(log),
         data=scene.name,
         seed=training.seed,
         parameters=costs.parameters(bundle.network),
@@ -235,6 +237,9 @@ def _evaluate(
     )
     with changed_together(folder, MANIFEST) as following:
         report.save(following / "report.json")
+        if bundle.config.caveat != report.learned_nothing:
+            config = bundle.config.model_copy(update={"caveat": report.learned_nothing})
+            replace(bundle, config=config).save(following / "bundle")
         write_card(report, bundle.sha256, following / "bundle")
         places = map_places(following, [s.name for s in report.scenes])
         for one, place in zip(maps, places, strict=True):
@@ -242,9 +247,10 @@ def _evaluate(
             one.write_png(place.with_suffix(".png"))
         _write_page(following, report, scene, split, maps, log)
         manifest = write_manifest(manifest, folder, following)
-    for path in (folder / "maps").glob("*"):  # the scenes may have had other names before
-        if f"maps/{path.name}" not in (manifest.files_sha256 or {}):
-            path.unlink()
+    if isinstance(scene, SceneSet):  # the files may have had other names before
+        for path in (folder / "maps").iterdir():
+            if path.is_file() and f"maps/{path.name}" not in (manifest.files_sha256 or {}):
+                path.unlink()
     return report, manifest
 
 

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from spectrolite.data.labels import Colour, Labels
 from spectrolite.data.scene import AnyScene
 from spectrolite.errors import LabelsError, ReadError
+from spectrolite.readers.labels.conventions import USUAL, Convention
 from spectrolite.readers.labels.from_shapes import labels_from_shapes
+from spectrolite.readers.text import decoded
 
 ENDINGS = (".txt", ".roi")
 START = "; ENVI Output of ROIs"
@@ -32,7 +34,7 @@ class Region:
     points: int = 0
 
 
-def read(path: Path, scene: AnyScene) -> Labels:
+def read(path: Path, scene: AnyScene, convention: Convention = USUAL) -> Labels:
     """Labels of the regions, on the grid of the scene that they were drawn on.
 
     Classes are numbered from 1 in the file's order.
@@ -40,12 +42,14 @@ def read(path: Path, scene: AnyScene) -> Labels:
     Args:
         path: of the text.
         scene: the scene whose pixels X and Y count.
+        convention: what the ids mean.
 
     Raises:
         ReadError: not such a text, or a text that was cut off.
         LabelsError: drawn on an image of another size, or without X and Y.
     """
-    regions, columns, rows, dimension = _parts(path)
+    notes: list[str] = []
+    regions, columns, rows, dimension = _parts(path, notes)
     if dimension is not None and dimension != (scene.shape[1], scene.shape[0]):
         raise LabelsError(
             f"{path}: drawn on an image of {dimension[0]} x {dimension[1]} (columns x rows), but "
@@ -84,25 +88,22 @@ def read(path: Path, scene: AnyScene) -> Labels:
         what="regions",
         absent=np.array([region.points == 0 for region in regions]),
         colours=colours,
+        notes=notes,
         source={},
+        convention=convention,
     )
 
 
 def _parts(
-    path: Path,
+    path: Path, notes: list[str]
 ) -> tuple[list[Region], list[str], list[tuple[int, list[str]]], tuple[int, int] | None]:
     """Regions, names of the columns, rows of points with their line numbers, and the image size."""
     regions: list[Region] = []
     columns: list[str] = []
     rows: list[tuple[int, list[str]]] = []
     dimension = None
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ReadError(
-            f"{path}: not a text ({error}); export ENVI's regions as text with "
-            "Output ROIs to ASCII, or as a Shapefile"
-        ) from error
+    text, guessed = decoded(path.read_bytes())
+    notes.extend(guessed)
     if not text.startswith(START):
         raise ReadError(
             f"{path}: wanted a text that begins with {START!r}; export the regions with Output "

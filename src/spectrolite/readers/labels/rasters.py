@@ -15,12 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.data.georeferencing import Grid, check_crs, grid_of, place_of, same_crs
-from spectrolite.data.labels import Colour, Labels
+from spectrolite.data.labels import Colour, Labels, whole_ids
 from spectrolite.data.scene import AnyScene
 from spectrolite.errors import LabelsError, ReadError
+from spectrolite.readers.labels.conventions import NO_VALUE, USUAL, Convention, converted
 from spectrolite.readers.scenes.arrays import ArrayShape, check_fits_memory
-from spectrolite.readers.scenes.envi import DATA_ENDINGS, pair
+from spectrolite.readers.scenes.envi import DATA_ENDINGS, is_arbitrary, pair, read_header
 from spectrolite.readers.scenes.geotiff import opened
+from spectrolite.readers.text import decoded
 
 ENDINGS = (".tif", ".tiff", ".vrt", ".png", ".asc", ".hdr", *DATA_ENDINGS)
 
@@ -32,7 +34,12 @@ REDS = (6, 7, 8)  # and green and blue
 VALUES = (5, 3)  # the value of a row, or its lowest
 
 
-def read(path: Path, scene: AnyScene | None, key: str | None = None) -> Labels:
+def read(
+    path: Path,
+    scene: AnyScene | None,
+    key: str | None = None,
+    convention: Convention = USUAL,
+) -> Labels:
     """The class map of one band, resampled if it is on another grid than the scene.
 
     Each pixel of the scene takes the class of the map's pixel that its centre is in (nearest
@@ -42,6 +49,7 @@ def read(path: Path, scene: AnyScene | None, key: str | None = None) -> Labels:
         path: of the raster, or of its ENVI header.
         scene: put the map on its grid; None keeps the raster's grid.
         key: number of the band, from 1; needed if there are several.
+        convention: what its numbers mean.
 
     Raises:
         ReadError: a damaged file, no such band, or several bands and no `key`.
@@ -49,24 +57,43 @@ def read(path: Path, scene: AnyScene | None, key: str | None = None) -> Labels:
     """
     if path.suffix.lower() == ".hdr":
         path = pair(path)[1]
+    from rasterio.enums import ColorInterp
+
+    red_green_blue = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
     with opened(path) as source:
-        band = _band(path, key, source.count)
+        band = _band(path, key, source.count, source.colorinterp[:3] == red_green_blue)
         dtype = source.dtypes[band - 1]
         if "complex" in dtype:
             raise ReadError(f"{path}: wanted class numbers, got {dtype}")
         size = ArrayShape(str(band), source.shape, dtype, max(4, np.dtype(dtype).itemsize), True)
         check_fits_memory(path, size, remedy="cut the labels to the scene")
-        array = np.where(source.read_masks(band) == 0, 0, source.read(band))
+        array = source.read(band)
+        masked = source.read_masks(band) == 0
+        nodata = source.nodatavals[band - 1]
         crs, transform = place_of(source)
-        names = {**_envi_names(source), **_aux_names(path, band), **_own_names(source, band)}
+        if crs is not None and source.driver == "ENVI" and is_arbitrary(crs):
+            crs = None
+        envi, notes = _envi_names(path) if source.driver == "ENVI" else ({}, [])
+        names = {**envi, **_aux_names(path, band), **_own_names(source, band)}
         colours = {**_colour_table(source, band), **_aux_colours(path, band)}
-    labels = Labels(
-        array,
-        class_names={i: name for i, name in names.items() if i > 0 and name},
-        name=path.name,
-        source={"file": str(path.resolve()), "key": str(band)},
+    ids = whole_ids(np.where(masked, 0, array), path.name)
+    names = {i: name for i, name in names.items() if name}
+    read = converted(
+        np.where(masked, NO_VALUE, ids.astype(np.int64)),
+        names,
+        colours,
+        convention,
+        str(path),
+        nodata,
     )
-    wanted = {i: colours[i] for i in labels.class_names if i in colours}
+    labels = Labels(
+        read.ids,
+        class_names=read.names,
+        name=path.name,
+        source={"file": str(path.resolve()), "key": str(band), **convention.source},
+        notes=(*notes, *read.notes),
+    )
+    wanted = {i: read.colours[i] for i in labels.class_names if i in read.colours}
     if any(any(colour) for colour in wanted.values()):  # else all colours are black
         labels = _with(labels, labels.array, class_colours=wanted)
     if scene is None:
@@ -90,7 +117,7 @@ def _on_grid(
             f"{lacking} no coordinate reference system: both have the same shape, so pixels are "
             "matched one to one"
         )
-        return _with(labels, labels.array, notes=(note,))
+        return _with(labels, labels.array, notes=(*labels.notes, note))
     if crs is None and scene.crs is None:
         return labels  # `on` refuses another shape
     grid = grid_of(scene, str(path))
@@ -116,7 +143,7 @@ def _on_grid(
         f"({kept / count:.1%}) are inside the scene, {lost:,} ({lost / count:.1%}) outside are "
         f"lost; {int((resampled > 0).sum()):,} pixels of the scene are labelled"
     )
-    return _with(labels, resampled, notes=(note,))
+    return _with(labels, resampled, notes=(*labels.notes, note))
 
 
 def _with(labels: Labels, array: NDArray[Any], **others: Any) -> Labels:
@@ -166,8 +193,14 @@ def _corners_apart(one: Grid, other: Grid) -> float:
     return float(max(np.abs(placed[0] - rows).max(), np.abs(placed[1] - cols).max()))
 
 
-def _band(path: Path, key: str | None, count: int) -> int:
+def _band(path: Path, key: str | None, count: int, in_colours: bool) -> int:
     if key is None:
+        if in_colours:
+            raise ReadError(
+                f"{path}: wanted one band of class numbers, got a picture of {count} bands, whose "
+                "colours are no classes; save the numbers as one band, or choose a band that holds "
+                "them: --labels-key 1"
+            )
         if count != 1:
             raise ReadError(
                 f"{path}: {count} bands; choose the band with the classes: --labels-key 1"
@@ -183,10 +216,14 @@ def _own_names(source: Any, band: int) -> dict[int, str]:
     return {int(m[1]): v for k, v in tags.items() if (m := re.fullmatch(r"CLASS_(\d{1,5})", k))}
 
 
-def _envi_names(source: Any) -> dict[int, str]:
-    """Names in the header, `{Unclassified, wheat}`: the n-th, from 0, belongs to class n."""
-    listed = source.tags(ns="ENVI").get("class_names", "").strip().strip("{}")
-    return {n: name.strip() for n, name in enumerate(listed.split(",")) if listed}
+def _envi_names(path: Path) -> tuple[dict[int, str], list[str]]:
+    """Names in the header, `{Unclassified, wheat}`: the n-th, from 0, belongs to class n.
+
+    GDAL drops names that are not in UTF-8.
+    """
+    notes: list[str] = []
+    listed = read_header(pair(path)[0], notes).get("class names", "")
+    return {n: " ".join(name.split()) for n, name in enumerate(listed.split(",")) if listed}, notes
 
 
 def _colour_table(source: Any, band: int) -> dict[int, Colour]:
@@ -223,12 +260,23 @@ def _aux(path: Path, band: int) -> ElementTree.Element | None:
     if not beside.is_file():
         return None
     try:
-        root = ElementTree.fromstring(beside.read_bytes())
-    except (ElementTree.ParseError, ValueError) as error:
+        root = _parsed(beside.read_bytes())
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise ReadError(
             f"{beside}: damaged ({error}); remove it, and classes are called by their ids"
         ) from error
     return root.find(f"PAMRasterBand[@band='{band}']")
+
+
+def _parsed(raw: bytes) -> ElementTree.Element:
+    """The root of XML, also where it is not in the encoding that it states."""
+    try:
+        return ElementTree.fromstring(raw)
+    except ElementTree.ParseError:
+        text, guessed = decoded(raw)
+        if not guessed:
+            raise
+        return ElementTree.fromstring(text)
 
 
 def _table(path: Path, metadata: ElementTree.Element) -> list[tuple[int, dict[int, str]]]:

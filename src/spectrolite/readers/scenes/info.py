@@ -105,7 +105,7 @@ class SceneInfo:
         return facts | {f"warning {n}": w for n, w in enumerate(self.warnings, start=1)}
 
 
-def scene_info(path: str | Path, key: str | None = None) -> SceneInfo:
+def scene_info(path: str | Path, key: str | None = None, axes: str | None = None) -> SceneInfo:
     """Describe a scene's file: what its header says, and statistics of its values.
 
     Files of up to 64 MiB are read completely; of larger ones, 64 MiB in small, evenly spaced
@@ -115,12 +115,14 @@ def scene_info(path: str | Path, key: str | None = None) -> SceneInfo:
     Args:
         path: as in `open_scene`.
         key: as in `open_scene`.
+        axes: as in `open_scene`.
 
     Raises:
         ReadError: as in `open_scene`.
+        SettingsError: as in `open_scene`.
     """
     path = Path(path)
-    cube = open_cube(path, key)
+    cube = open_cube(path, key, axes)
     rows, cols, bands = cube.shape
     parts = sample_windows(cube.shape, cube.dtype.itemsize, BUDGET, cube.block)
     statistics = band_statistics(cube, parts)
@@ -228,7 +230,10 @@ def _warnings(cube: Cube, statistics: BandStatistics, back: int) -> list[str]:
             "the file states a scale factor: values are read as stored unless --scale is given"
         )
     if bands == 1:
-        warnings.append("one band: there is no spectrum to classify")
+        warnings.append(
+            "one band: there is no spectrum to classify; if these are classes, they go with "
+            "--labels"
+        )
     if min(rows, cols) < SMALLEST:
         warnings.append(
             f"smaller than the {SMALLEST} x {SMALLEST} patch of hybridsn: too small to train on"

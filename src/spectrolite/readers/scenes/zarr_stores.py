@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.errors import MissingExtraError, ReadError
-from spectrolite.readers.scenes.cf import Variable, cube_among
+from spectrolite.readers.scenes.cf import cube_among
 from spectrolite.readers.scenes.cube import Cube
+from spectrolite.readers.scenes.variable import Variable
 
 MANY_CHUNKS = 10_000
 
 
-def cube(path: Path, key: str | None) -> Cube:
+def cube(path: Path, key: str | None, axes: str | None = None) -> Cube:
     """The cube of the store, found by the rules of `cf`; a store of one array has the key `array`.
 
     Raises:
@@ -38,7 +39,8 @@ def cube(path: Path, key: str | None) -> Cube:
         arrays = {"array": root} if isinstance(root, zarr.Array) else _arrays(root)
     except Exception as error:  # zarr raises many kinds of errors for other files
         raise _damaged(path, error) from error
-    found = cube_among(path, "Zarr", [_variable(path, k, a) for k, a in arrays.items()], key)
+    variables = [_variable(path, k, a) for k, a in arrays.items()]
+    found = cube_among(path, "Zarr", variables, key, axes)
     return replace(found, notes=(*found.notes, *_missing_chunks(path, arrays[found.key])))
 
 
