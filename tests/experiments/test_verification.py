@@ -25,6 +25,7 @@ from spectrolite.experiments import verification
 from spectrolite.experiments.verification import Verification
 from spectrolite.mapping.scene_map import read_map
 from spectrolite.runs.run_files import files_added
+from spectrolite.runs.run_folder import any_run
 
 FLAGS: dict[str, Any] = {"components": 13, "epochs": 2}
 NO_FILES = {"files_sha256": None}  # so that what else is stored is compared
@@ -185,7 +186,7 @@ def test_every_file_of_a_run_is_checked(
     if name == "doctor.html":
         with files_added(copied.path) as following:
             (following / name).write_text("a page")
-    assert verification._check_stored(sl.open_run(copied.path), copied.data())
+    assert verification._check_stored(any_run(copied.path), copied.data())
     path.write_bytes(path.read_bytes().replace(b" ", b"  ", 1))
     monkeypatch.setattr(verification, "train", None)
     start = f"{copied.path}: not what its manifest says: {name} is "
@@ -203,7 +204,7 @@ def test_what_others_write_beside_a_run_is_left_alone(copied: sl.Run) -> None:
     """GDAL and QGIS write statistics into the side file of a map; a user adds notes."""
     (copied.path / "map.tif.aux.xml").write_text("<PAMDataset/>")
     (copied.path / "notes.txt").write_text("mine")
-    assert verification._check_stored(sl.open_run(copied.path), copied.data())
+    assert verification._check_stored(any_run(copied.path), copied.data())
 
 
 def test_a_run_of_version_0_1_says_what_was_not_checked(copied: sl.Run) -> None:
@@ -292,7 +293,7 @@ def test_a_kill_at_any_moment_leaves_the_old_run_or_the_new_one(
     new = (run / name).read_bytes()
     states = []
     for moment in [*MOMENTS, run]:
-        opened = sl.open_run(moment)  # which finishes what was begun
+        opened = any_run(moment)  # which finishes what was begun
         assert verification._check_stored(opened, data)
         found = (moment / name).read_bytes() if (moment / name).exists() else None
         assert found in (old, new)

@@ -31,7 +31,7 @@ from spectrolite.errors import RunError, SettingsError, TrainingError
 from spectrolite.part_folders import locked
 from spectrolite.runs.manifest import scene_training
 from spectrolite.runs.resumable_run import new_run, open_stopped
-from spectrolite.training import loop
+from spectrolite.training import loop, optimisers
 from spectrolite.training.keywords import settings
 
 FLAGS: dict[str, Any] = {"components": 13, "epochs": 5}
@@ -173,7 +173,7 @@ def test_stopped_inside_an_epoch_it_goes_on_from_the_last_finished_one(
     if kind == "images":
         whole = sl.train(*arguments, out=tmp_path / "whole", **flags)
     heard: list[int] = []
-    update = loop.update_averages
+    update = optimisers.update_averages
 
     def signalled(*words: Any) -> None:
         update(*words)
@@ -473,7 +473,8 @@ def test_a_run_that_another_process_trains_was_not_stopped(
     before = {path: path.read_bytes() for path in part.iterdir() if path.name != "lock"}
     message = f"{part}: process {os.getpid()} is writing there; wait for it, or stop it"
     with locked(part):
-        for option in ({}, {"resume": True}, {"overwrite": True}):
+        options: list[dict[str, Any]] = [{}, {"resume": True}, {"overwrite": True}]
+        for option in options:
             with pytest.raises(RunError) as caught:
                 sl.train(*data, out=out, **FLAGS, **option)
             assert str(caught.value) == message
