@@ -290,6 +290,7 @@ def _other_weights(run: sl.Run) -> None:
     save_file(state, path)
     manifest = json.loads((run.path / "manifest.json").read_text(encoding="utf-8"))
     manifest["weights_sha256"] = sl.load_bundle(run.path).sha256
+    manifest["files_sha256"] = None
     (run.path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
 
 
@@ -299,6 +300,9 @@ def _other_name(run: sl.Run) -> None:
     config = json.loads(path.read_text(encoding="utf-8"))
     config["class_names"][0] = "zero"
     path.write_text(json.dumps(config), encoding="utf-8")
+    manifest = json.loads((run.path / "manifest.json").read_text(encoding="utf-8"))
+    manifest["files_sha256"] = None
+    (run.path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
 
 
 def _other_predictions(run: sl.Run) -> None:
