@@ -20,6 +20,9 @@ SCENE_READING = {
         "none",
         metavar="BANDS",
     ),
+    "allow_outside": switch(
+        "--allow-outside", "A VRT may name local files that are neither beside nor below it."
+    ),
 }
 LABELS_READING = {
     "labels_key": optional(
@@ -211,7 +214,13 @@ def _read_scene(path: Path, drop_bands: tuple[int | str, ...], flags: Mapping[st
     from spectrolite import readers
 
     read = readers.open_scene if "leave_in_file" in flags else readers.read_scene
-    return read(path, flags.get("scene_key"), drop_bands, scale="scale" in flags)
+    return read(
+        path,
+        flags.get("scene_key"),
+        drop_bands,
+        scale="scale" in flags,
+        allow_outside="allow_outside" in flags,
+    )
 
 
 def labels_on(scene: Any, labels: Path, flags: Mapping[str, Any]) -> Any:
@@ -224,6 +233,7 @@ def labels_on(scene: Any, labels: Path, flags: Mapping[str, Any]) -> Any:
         scene=scene,
         layer=flags.get("layer"),
         class_field=flags.get("class_field"),
+        allow_outside="allow_outside" in flags,
     )
     _print_notes(read)
     return read

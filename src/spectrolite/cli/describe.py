@@ -75,6 +75,12 @@ def info(
             "Name of the array in the file.", "--key", "--scene-key", default="the only cube in it"
         ),
     ] = None,
+    allow_outside: Annotated[
+        bool,
+        option(
+            "A VRT may name local files that are neither beside nor below it.", "--allow-outside"
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show what a scene file holds: size, wavelengths, georeference, values, and problems.
@@ -85,7 +91,7 @@ def info(
     """
     from spectrolite.readers.scenes.info import scene_info
 
-    scene = scene_info(file, key)
+    scene = scene_info(file, key, allow_outside=allow_outside)
     if as_json:
         print_json(scene.as_json())
         return

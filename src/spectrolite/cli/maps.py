@@ -108,6 +108,7 @@ def map_(
     settings: dict[str, Any] = {
         "scene_key": reading["scene_key"],
         "drop_bands": band_numbers(reading["drop_bands"] or ""),
+        "allow_outside": reading["allow_outside"],
         "match_wavelengths": match_wavelengths,
         "resume": resume,
         "overwrite": overwrite,

@@ -247,7 +247,13 @@ def _doctors_data(
             raise SettingsError("--images: goes with runs on images, without --scene and --labels")
         drop_bands = band_numbers(flags.get("drop_bands", ""))
         scaled = scene_config(scene_model(run)).scaled
-        cube = readers.read_scene(scene, flags.get("scene_key"), drop_bands, scale=scaled)
+        cube = readers.read_scene(
+            scene,
+            flags.get("scene_key"),
+            drop_bands,
+            scale=scaled,
+            allow_outside="allow_outside" in flags,
+        )
         return cube, labels_on(cube, labels, flags)
     if flags:
         raise SettingsError(

@@ -12,6 +12,7 @@ from spectrolite.files import naming
 from spectrolite.readers.labels import envi_rois, rasters, tables, vectors
 from spectrolite.readers.scenes import matlab, npy
 from spectrolite.readers.scenes.arrays import check_fits_memory, choose
+from spectrolite.readers.scenes.drivers import check_sources
 
 FORMATS = {".npy": npy, ".mat": matlab}
 LABEL_ENDINGS = (*FORMATS, *rasters.ENDINGS, *vectors.ENDINGS, *tables.ENDINGS, *envi_rois.ENDINGS)
@@ -25,6 +26,7 @@ def read_labels(
     scene: AnyScene | None = None,
     layer: str | None = None,
     class_field: str | None = None,
+    allow_outside: bool = False,
 ) -> Labels:
     """Read labels from a file, and put them on a scene's grid.
 
@@ -39,6 +41,7 @@ def read_labels(
             for polygons, points and tables; without a scene a raster keeps its own grid.
         layer: of a file of polygons that has several.
         class_field: attribute of polygons and points, or column of a table, that holds the class.
+        allow_outside: a VRT may name local files that are neither beside nor below it.
 
     Raises:
         ReadError: no such file, another format, no array, band or layer, or several that fit, a
@@ -66,7 +69,10 @@ def read_labels(
         )
     with naming(path):
         if ending in rasters.ENDINGS:
+            check_sources(path, allow_outside)
             labels = rasters.read(path, scene, key)
+            if allow_outside:
+                labels = replace(labels, source={**labels.source, "allow_outside": "true"})
         elif ending in on_grid and scene is not None:
             if ending in vectors.ENDINGS:
                 labels = vectors.read(path, scene, layer, class_field)

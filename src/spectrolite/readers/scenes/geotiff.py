@@ -18,6 +18,7 @@ from spectrolite.data.georeferencing import place_of
 from spectrolite.data.scene import Window
 from spectrolite.errors import ReadError
 from spectrolite.readers.scenes.cube import UNITS, Cube, in_nm, per_band, unless_trivial
+from spectrolite.readers.scenes.drivers import NO_NETWORK, check_overviews, driver_of
 from spectrolite.readers.scenes.stacks import stacked
 
 GDAL_CACHE = 64 << 20  # bytes; GDAL's default is 5 % of the memory
@@ -168,7 +169,7 @@ def opened(path: Path, driver: str | None = None, name: Path | str | None = None
 
     Args:
         path: of the raster.
-        driver: GDAL's name of the format; None for any.
+        driver: GDAL's name of the format; None for the one of the file's ending.
         name: what GDAL opens, if it is a part of the file; None for the file.
 
     Raises:
@@ -177,13 +178,15 @@ def opened(path: Path, driver: str | None = None, name: Path | str | None = None
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
+    driver = driver or driver_of(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with (
-                rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE),
+                rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE, **NO_NETWORK),
                 rasterio.open(path if name is None else name, driver=driver) as source,
             ):
+                check_overviews(path, source)
                 yield source
     except RasterioError as error:
         why = " ".join(str(error).split())

@@ -39,6 +39,7 @@ from spectrolite.readers.scenes.band_statistics import (
     sample_windows,
 )
 from spectrolite.readers.scenes.cube import Cube, Numbers
+from spectrolite.readers.scenes.drivers import check_sources
 from spectrolite.readers.scenes.envi import DATA_ENDINGS, has_header, pair
 from spectrolite.readers.scenes.envi import cube as envi
 from spectrolite.readers.scenes.foreign import other_format
@@ -66,12 +67,13 @@ WORDS = ("bad", "constant", "noisy")
 SAMPLE = 4 << 20  # bytes of a scene that are read to find bands without values
 
 
-def open_cube(path: str | Path, key: str | None = None) -> Cube:
+def open_cube(path: str | Path, key: str | None = None, *, allow_outside: bool = False) -> Cube:
     """What a file says of the cube in it; its values are not read.
 
     Args:
         path: as in `open_scene`.
         key: as in `open_scene`.
+        allow_outside: as in `open_scene`.
 
     Raises:
         ReadError: as in `open_scene`.
@@ -79,7 +81,7 @@ def open_cube(path: str | Path, key: str | None = None) -> Cube:
     path = Path(path)
     if is_pattern(path):
         files = matching(path)
-        cubes = [open_cube(file, key) for file in files]
+        cubes = [open_cube(file, key, allow_outside=allow_outside) for file in files]
         stack = stacked(path, cubes, [file.name for file in files])
         order = f"{len(files)} files are read as bands, in this order: "
         return replace(stack, notes=(order + listed([file.name for file in files]), *stack.notes))
@@ -95,6 +97,7 @@ def open_cube(path: str | Path, key: str | None = None) -> Cube:
         endings = ", ".join(filter(None, BY_ENDING))
         raise ReadError(f"{path}: wanted one of {endings}, got {path.suffix or 'no ending'}")
     with naming(path):
+        check_sources(path, allow_outside)
         return reader(path, key)
 
 
@@ -120,6 +123,7 @@ def open_scene(
     drop_bands: Sequence[int | str] = (),
     *,
     scale: bool = False,
+    allow_outside: bool = False,
 ) -> SceneFile:
     """Open a scene that stays in its file and is read window by window.
 
@@ -135,6 +139,7 @@ def open_scene(
             last two read the whole file once.
         scale: apply the file's scale factor and offset, to get reflectance or another physical
             unit.
+        allow_outside: a VRT may name local files that are neither beside nor below it.
 
     Raises:
         ReadError: no such file, another format, no array or several that fit, a damaged file, or
@@ -142,7 +147,7 @@ def open_scene(
         SceneError: values that are not real numbers, or bands that the file does not have.
     """
     path = Path(path)
-    cube = open_cube(path, key)
+    cube = open_cube(path, key, allow_outside=allow_outside)
     if cube.dtype.kind not in "iuf":
         raise SceneError(
             f"{path.name}: wanted integers or floating-point numbers, got {cube.dtype}"
@@ -172,6 +177,8 @@ def open_scene(
         scales = factor[kept], offset[kept]
         dtype = np.result_type(dtype, np.float32)
         source["scale"] = "true"
+    if allow_outside:
+        source["allow_outside"] = "true"
     nodata = None if cube.nodata is None else cube.nodata[kept]
     nm = cube.wavelengths_nm
     return SceneFile(
@@ -193,6 +200,7 @@ def read_scene(
     drop_bands: Sequence[int | str] = (),
     *,
     scale: bool = False,
+    allow_outside: bool = False,
 ) -> Scene:
     """Read a whole scene from a file into memory.
 
@@ -201,13 +209,14 @@ def read_scene(
         key: as in `open_scene`.
         drop_bands: as in `open_scene`.
         scale: as in `open_scene`.
+        allow_outside: as in `open_scene`.
 
     Raises:
         ReadError: as in `open_scene`, or it takes more than half of this machine's memory.
         SceneError: as in `open_scene`, or no pixel has a spectrum.
     """
     path = Path(path)
-    opened = open_scene(path, key, drop_bands, scale=scale)
+    opened = open_scene(path, key, drop_bands, scale=scale, allow_outside=allow_outside)
     size = ArrayShape(
         opened.source.get("key", "cube"),
         opened.shape,
@@ -218,7 +227,7 @@ def read_scene(
     check_fits_memory(path, size, remedy="leave it in its file (open_scene; train --leave-in-file)")
     cube = np.empty(opened.shape, opened.dtype)
     valid = np.empty(opened.shape[:2], bool)
-    stored = open_cube(path, key)
+    stored = open_cube(path, key, allow_outside=allow_outside)
     for window in sample_windows(stored.shape, stored.dtype.itemsize, block=stored.block):
         cube[window.slices], valid[window.slices] = opened.read(window)
     if not valid.any():
@@ -306,7 +315,8 @@ def _no_spectrum(opened: SceneFile) -> SceneError:
     """The error for a scene without any spectrum, naming the bands that cause it."""
     rows, cols, bands = opened.shape
     dropped = dropped_bands(opened)
-    cube = open_cube(opened.source["file"], opened.source.get("key"))
+    source = opened.source
+    cube = open_cube(source["file"], source.get("key"), allow_outside="allow_outside" in source)
     statistics = _statistics(cube)
     some = [int(b) for b in np.flatnonzero(statistics.missing) if b not in dropped]
     if len(statistics.empty) == len(statistics.missing):
