@@ -538,10 +538,10 @@ def test_a_cell_names_what_trained_its_run(
             "components=16 or fewer (0 keeps all bands)",
         ),
         (
-            {"models": ("position", "svm")},
+            {"models": ("position", "svm,components=17")},
             SettingsError,
-            "--model: svm: tiny has 16 bands, fewer than the 30 components; take components=16 or "
-            "fewer (0 keeps all bands)",
+            "--model: svm,components=17: tiny has 16 bands, fewer than the 17 components; take "
+            "components=16 or fewer (0 keeps all bands)",
         ),
         (
             {"models": ("position", "mobilesn,components=5,receptive_field=29")},

@@ -258,7 +258,8 @@ def test_a_place_that_cannot_be_written_is_named(
         (
             lambda s, k: (sl.Scene(s.cube[:, :, :10]), k),
             SettingsError,
-            r"^components: scene has 10 bands, fewer than the 13 components; lower --co",
+            r"^--model: hybridsn needs 13 bands or more, and scene has 10 bands; take --model "
+            r"mobilesn --components 10$",
         ),
     ],
 )
@@ -274,6 +275,19 @@ def test_scenes_that_do_not_fit(
     with pytest.raises(error, match=words):
         sl.train(scene, labels, sl.split(labels), out=tmp_path / "run", **tiny_flags)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("model", "bands", "components"),
+    [("mobilesn", 1, 1), ("mobilesn", 3, 3), ("mobilesn", 12, 12), ("hybridsn", 16, 16)],
+)
+def test_a_scene_of_few_bands_keeps_them_all(
+    tiny: tuple[sl.Scene, sl.Labels], tmp_path: Path, model: str, bands: int, components: int
+) -> None:
+    scene, labels = sl.Scene(tiny[0].cube[:, :, :bands]), tiny[1]
+    split = sl.split(labels, "random", train=0.3, seed=0)
+    run = sl.train(scene, labels, split, model=model, epochs=1, out=tmp_path / "run")
+    assert run.settings.bands.components == run.report.protocol.components == components
 
 
 def test_settings_and_splits_that_do_not_fit(

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 import spectrolite as sl
 from spectrolite.errors import ReadError, RunError, SettingsError
-from spectrolite.mapping.class_areas import adjusted, pixel_area_m2
+from spectrolite.mapping.area_estimates import adjusted
+from spectrolite.mapping.class_areas import pixel_area_m2
 from spectrolite.mapping.geotiff import geotiff_bytes
 from spectrolite.mapping.map_file import MapHead
 from spectrolite.readers.labels.reference_points import read_sample
@@ -53,7 +54,7 @@ def _map(
 
 def test_the_papers_example() -> None:
     """21,158 ± 6,158 ha and so on: exactly the printed numbers."""
-    estimates = adjusted(PAPER.T, PAPER_PIXELS, 1e7 * 900 / 1e4, PAPER_NAMES, "by-map-class")
+    estimates = adjusted(PAPER.T, PAPER_PIXELS, [[0], [1], [2], [3]], 1e7 * 900 / 1e4)
     assert [(round(e.ha or 0), round(e.ha_error or 0)) for e in estimates] == PAPER_HA
     assert sum(e.share for e in estimates) == pytest.approx(1)
 
@@ -87,11 +88,11 @@ def test_the_papers_example_from_files(tmp_path: Path) -> None:
 
 @given(
     st.lists(st.lists(st.integers(0, 9), min_size=3, max_size=3), min_size=3, max_size=3),
-    st.lists(st.integers(1, 1000), min_size=3, max_size=3),
+    st.lists(st.integers(31, 1000), min_size=3, max_size=3),  # more pixels than points
 )
 def test_the_estimator_written_out(table: list[list[int]], pixels: list[int]) -> None:
     counts = np.array(table) + 1
-    estimates = adjusted(counts, pixels, None, {1: "a", 2: "b", 3: "c"}, "simple")
+    estimates = adjusted(counts, pixels, [[0], [1], [2]], None)
     for truth in range(3):
         share = variance = 0.0
         for stratum in range(3):
@@ -128,7 +129,7 @@ def test_95_percent_intervals_hold_the_truth_in_95_percent_of_samples(design: st
             )
         counts = np.zeros((2, 2), np.int64)
         np.add.at(counts, (truth[chosen].astype(int), mapped[chosen].astype(int)), 1)
-        estimate = adjusted(counts, pixels, None, {1: "no", 2: "yes"}, design)[1]
+        estimate = adjusted(counts, pixels, [[0], [1]], None)[1]
         shares.append(estimate.share)
         held += abs(estimate.share - truth.mean()) <= estimate.share_error
     assert 0.925 < held / 1000 < 0.97
@@ -251,20 +252,65 @@ def test_a_sample_too_small_for_an_estimate(tmp_path: Path) -> None:
     path = _map(tmp_path / "m.tif", np.array([[1, 1, 4], [4, 4, 4]]))
     (tmp_path / "s.csv").write_text("row,col,class\n0,0,1\n0,1,1\n1,1,4\n")
     sample = tmp_path / "s.csv"
-    for design, remedy in (
-        ("simple", "draw more points, or draw them by-map-class"),
-        ("by-map-class", "draw more of it"),
-    ):
+    for design, remedy in (("simple", "draw more points"), ("by-map-class", "draw more of it")):
         with pytest.raises(SettingsError) as caught:
             sl.areas(path, sample=sample, design=design)
         assert str(caught.value) == (
             "--sample: wanted at least 2 points in each class of the map, got 1 for 4 pixels of "
-            f"4 land; {remedy}"
+            f"4 land; {remedy}, or count small classes as one stratum with --merge-small"
         )
     with pytest.raises(SettingsError, match=r"^--design: wanted simple or by-map-class, .* None$"):
         sl.areas(path, sample=sample)
-    with pytest.raises(SettingsError, match=r"^--design and --run: go with --sample$"):
+    with pytest.raises(SettingsError, match=r"^--design, --run and --merge-small: go with "):
         sl.areas(path, design="simple")
+
+
+SMALL = np.full((20, 20), 1)
+SMALL[0, 0], SMALL[5, :3], SMALL[10:, :] = 2, 3, 4  # classes of 196, 1, 3 and 200 pixels
+
+
+def _small(folder: Path, points: list[tuple[int, int, int]]) -> tuple[Path, Path]:
+    names = dict(enumerate(("water", "road", "roof", "land"), start=1))
+    lines = "".join(f"{row},{col},{names[i]}\n" for row, col, i in points)
+    (folder / "s.csv").write_text("row,col,class\n" + lines)
+    return _map(folder / "m.tif", SMALL, names=names), folder / "s.csv"
+
+
+FIRM = [(0, 5, 1), (1, 5, 1), (2, 5, 4), (12, 5, 4), (13, 5, 4), (14, 5, 1)]
+
+
+def test_a_class_that_is_in_the_sample_whole_has_no_sampling_error(tmp_path: Path) -> None:
+    path, sample = _small(tmp_path, [*FIRM, (5, 0, 3), (5, 1, 3), (0, 0, 4)])
+    made = sl.areas(path, sample=sample, design="by-map-class")
+    assert made.adjusted is not None
+    weights, within = (196 / 400, 200 / 400), (2 / 3, 2 / 3)
+    variance = sum(w**2 * p * (1 - p) / 2 for w, p in zip(weights, within, strict=True))
+    land = 196 / 400 / 3 + 1 / 400 + 200 / 400 * 2 / 3  # the one pixel of road is land
+    assert made.adjusted[4].share == pytest.approx(land)
+    assert made.adjusted[4].share_error == pytest.approx(1.96 * variance**0.5)
+    assert (made.adjusted[2].share, made.adjusted[2].share_error) == (0, 0)
+    assert made.adjusted[3].share == pytest.approx(3 / 400)
+
+
+def test_small_classes_are_counted_as_one_stratum_on_request(tmp_path: Path) -> None:
+    path, sample = _small(tmp_path, [*FIRM, (5, 0, 3)])
+    with pytest.raises(SettingsError) as caught:
+        sl.areas(path, sample=sample, design="by-map-class")
+    assert str(caught.value) == (
+        "--sample: wanted at least 2 points in each class of the map, got 0 for 1 pixels of "
+        "2 road; add it to the sample, or count small classes as one stratum with --merge-small"
+    )
+    made = sl.areas(path, sample=sample, design="by-map-class", merge_small=True)
+    assert made.adjusted is not None
+    # road and roof have one point together: they are joined to the smallest other class, water
+    within = np.array([2, 0, 1, 1]) / 4
+    assert made.adjusted[1].share == pytest.approx(0.5 * within[0] + 0.5 / 3)
+    assert made.adjusted[3].share == pytest.approx(0.5 * within[2])
+    assert sum(one.share for one in made.adjusted.values()) == pytest.approx(1)
+    assert made.notes[-1] == (
+        "counted as one stratum, for lack of points: 2 road, 3 roof, 1 water; the estimate takes "
+        "them as sampled at one rate"
+    )
 
 
 def test_points_that_trained_the_model_are_refused(
@@ -311,9 +357,8 @@ def test_the_command_line(typed: Callable[..., tuple[int, str, str]], tmp_path: 
     assert "adjusted" not in out
     words = ("areas", path, "--sample", tmp_path / "s.csv", "--design", "simple")
     code, out, _ = typed(*words)
-    assert "0.09 ± 0.18" in out
+    assert "0.09 ± 0.00" in out  # both pixels of class 1 are in the sample
     printed = json.loads(typed(*words, "--json")[1])
     assert printed["mapped_ha"] == {"1": 0.18, "4": 0.36}
-    error = 1.96 * (1 / 3) * (0.5 * 0.5 / 1) ** 0.5
-    assert printed["adjusted"]["1"]["share_error"] == pytest.approx(error)
+    assert printed["adjusted"]["1"]["share_error"] == 0
     assert printed["adjusted"]["1"]["ha"] == pytest.approx(0.54 / 6)

@@ -161,7 +161,7 @@ SIZES = (
             {},
             "bands: hybridsn's valid spectral kernels need at least 13 bands or components, "
             "got 12; "
-            "raise --components",
+            "raise --components, or take --model mobilesn",
         ),
         (
             "depthwise",

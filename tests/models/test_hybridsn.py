@@ -352,7 +352,7 @@ def test_at_of_no_pixel_has_no_logits_and_no_gradients(
         (
             {"bands": 12},
             "bands: hybridsn's valid spectral kernels need at least 13 bands or components, "
-            "got 12; raise --components",
+            "got 12; raise --components, or take --model mobilesn",
         ),
         ({"classes": 1}, "classes: wanted at least 2, got 1"),
     ],

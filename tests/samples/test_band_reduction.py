@@ -207,8 +207,7 @@ def test_more_components_than_bands() -> None:
     with pytest.raises(SettingsError) as caught:
         fit_bands(scene(), a_split(), 7)
     assert str(caught.value) == (
-        "components: field has 6 bands, fewer than the 7 components; "
-        "lower --components to 6 or less (0 keeps all bands)"
+        "--components: field has 6 bands, fewer than the 7 components; take --components 6 or fewer"
     )
 
 

@@ -195,6 +195,13 @@ def areas(
             metavar="RUN",
         ),
     ] = None,
+    merge_small: Annotated[
+        bool,
+        option(
+            "Count the classes of the map with fewer than two points of --sample as one stratum.",
+            "--merge-small",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Area of each class; with a sample, error-adjusted areas with 95 % intervals.
@@ -203,7 +210,7 @@ def areas(
     """
     from spectrolite.mapping.class_areas import areas as measure
 
-    measured = measure(scene_map, sample=sample, design=design, run=run)
+    measured = measure(scene_map, sample=sample, design=design, run=run, merge_small=merge_small)
     if as_json:
         print_json({"map": str(scene_map), **asdict(measured)})
         return

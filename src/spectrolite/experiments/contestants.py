@@ -15,7 +15,7 @@ from spectrolite.evaluation.tuned_baselines import TUNED, checked_baseline, rece
 from spectrolite.models import SCENE_MODELS, build_scene_model
 from spectrolite.samples.split_grammar import parse_split, parsed
 from spectrolite.samples.split_scene import Split
-from spectrolite.training.keywords import flat_settings, settings
+from spectrolite.training.keywords import flat_settings, keywords_for, settings
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def entries_of(models: Sequence[str], scene: Scene, labels: Labels) -> list[Entr
 
     Raises:
         SettingsError: no model, an unknown model, a setting out of range, more components than
-            bands, or a model named twice.
+            bands, HybridSN on fewer than 13 bands, or a model named twice.
         SceneError: the scene is smaller than a network's receptive field.
     """
     if not models:
@@ -86,6 +86,9 @@ def entries_of(models: Sequence[str], scene: Scene, labels: Labels) -> list[Entr
     entries: list[Entry] = []
     for text in models:
         name, keywords = checked_entry(text)
+        if "components" in keywords:
+            own = keywords_for(name, parse_entry(text)[1], scene.bands, scene.name)
+            keywords["components"] = own["components"]
         if name in TUNED:
             entry = Entry(text, name, keywords, receptive_field_of(name, keywords))
         else:

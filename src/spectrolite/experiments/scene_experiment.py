@@ -38,7 +38,7 @@ from spectrolite.runs.resumable_run import EpochListener, fit_resumably, new_run
 from spectrolite.runs.run_folder import SceneRun
 from spectrolite.samples.band_reduction import Bands, Reduced, fit_bands, reduce_scenes
 from spectrolite.samples.split_scene import Split
-from spectrolite.training.keywords import settings
+from spectrolite.training.keywords import keywords_for, settings
 from spectrolite.training.loop import Epoch
 from spectrolite.training.scene_loop import fit_scene
 from spectrolite.training.settings import Settings
@@ -59,7 +59,7 @@ def train_scene(
     **flags: Any,
 ) -> SceneRun:
     """`train` on scenes; see there."""
-    stages: Settings = settings(model=model, **flags)
+    stages: Settings = settings(model=model, **keywords_for(model, flags, scene.bands, scene.name))
     _check(scene, labels, split)
     weights, order, dropout, _ = seeds(seed)
     training = scene_training(scene, labels, split, stages, seed)

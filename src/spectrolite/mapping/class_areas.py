@@ -1,10 +1,8 @@
 """The area of each class: counted in the map, and corrected by a sample of reference points.
 
 The areas counted in a map are biased: pixels wrongly given to a class and pixels of it that were
-missed do not cancel out. A probability sample of points whose true class is known gives an unbiased
-estimate with an interval: Olofsson, Foody, Herold, Stehman, Woodcock, Wulder 2014, "Good practices
-for estimating area and assessing accuracy of land change", Remote Sensing of Environment 148,
-section 4.2, equations 9 to 11.
+missed do not cancel out. A sample of points whose true class is known corrects them
+(`area_estimates`).
 """
 
 from __future__ import annotations
@@ -18,30 +16,13 @@ from numpy.typing import NDArray
 
 from spectrolite.data.georeferencing import Grid
 from spectrolite.errors import ReadError, RunError, SettingsError
+from spectrolite.mapping.area_estimates import Estimate, adjusted, strata_of
 from spectrolite.mapping.map_file import MapFile, MapHead, open_map
 from spectrolite.readers.labels.reference_points import Sample, read_sample
 from spectrolite.runs.run_folder import ImageRun, Run, any_run, check_one_scene
 
 HECTARE_M2 = 10_000
-Z = 1.96  # 95 % of a normal distribution, as rounded in the paper
 DESIGNS = ("simple", "by-map-class")
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """An estimate of a class's share of the map, and of its area if the map is projected.
-
-    Attributes:
-        share: of the map, 0 to 1.
-        share_error: half the width of the 95 % interval of the share.
-        ha: the area in hectares, or None.
-        ha_error: half the width of its 95 % interval, or None.
-    """
-
-    share: float
-    share_error: float
-    ha: float | None
-    ha_error: float | None
 
 
 @dataclass(frozen=True)
@@ -74,6 +55,7 @@ def areas(
     sample: str | Path | None = None,
     design: str | None = None,
     run: Run | str | Path | None = None,
+    merge_small: bool = False,
 ) -> Areas:
     """The area of each class of a map, with a sample also error-adjusted with 95 % intervals.
 
@@ -85,6 +67,8 @@ def areas(
             number in each class of the map. Both use the same estimator; for a simple sample it is
             the poststratified one.
         run: the run that made the map; points on its training or validation pixels are refused.
+        merge_small: count the classes of the map with fewer than two points as one stratum. A class
+            whose pixels are all in the sample needs no second point, and has no sampling error.
 
     Raises:
         ReadError: a map or a sample that cannot be read, points outside the map or twice in it, or
@@ -101,8 +85,8 @@ def areas(
     if pixel_m2 is not None:
         mapped = {i: n * pixel_m2 / HECTARE_M2 for i, n in pixels.items()}
     if sample is None:
-        if design is not None or run is not None:
-            raise SettingsError("--design and --run: go with --sample")
+        if design is not None or run is not None or merge_small:
+            raise SettingsError("--design, --run and --merge-small: go with --sample")
         return Areas(names, pixels, pixel_m2, mapped, notes=notes)
     if design not in DESIGNS:
         raise SettingsError(
@@ -125,7 +109,9 @@ def areas(
     at = np.searchsorted(ids, truth[has_class]), np.searchsorted(ids, in_map[has_class])
     np.add.at(counts, at, 1)
     total_ha = None if mapped is None else sum(mapped.values())
-    estimates = adjusted(counts, list(pixels.values()), total_ha, names, design)
+    strata, merged = strata_of(counts.sum(0), list(pixels.values()), names, design, merge_small)
+    notes += merged
+    estimates = adjusted(counts, list(pixels.values()), strata, total_ha)
     return Areas(
         names,
         pixels,
@@ -159,56 +145,6 @@ def pixel_area_m2(head: MapHead) -> tuple[float | None, tuple[str, ...]]:
     if 'PROJECTION["Mercator' in crs.to_wkt():
         notes = ("areas in a Mercator projection are too large, fourfold at 60 degrees latitude",)
     return abs(a * e - b * d) * metres**2, notes
-
-
-def adjusted(
-    counts: NDArray[np.int64],
-    pixels: list[int],
-    total_ha: float | None,
-    class_names: Mapping[int, str],
-    design: str,
-) -> list[Estimate]:
-    """Error-adjusted shares and areas, with the map's classes as strata.
-
-    With W_i the share of map class i, n_i its points and n_ij those of them whose true class is
-    j: p_j = sum_i W_i n_ij / n_i, with the standard error
-    sqrt(sum_i W_i^2 (n_ij / n_i) (1 - n_ij / n_i) / (n_i - 1)).
-
-    Args:
-        counts: `(classes, classes)` points, truth along the rows.
-        pixels: pixels of each class in the map.
-        total_ha: hectares of the map, or None.
-        class_names: id to name, in the same order.
-        design: for the message.
-
-    Raises:
-        SettingsError: a class of the map with fewer than two points.
-    """
-    points = counts.sum(0)  # in each class of the map
-    remedy = "draw more of it"
-    if design != "by-map-class":
-        remedy = "draw more points, or draw them by-map-class"
-    for i, n, size in zip(class_names, points, pixels, strict=True):
-        if size and n < 2:
-            raise SettingsError(
-                f"--sample: wanted at least 2 points in each class of the map, got {n} for "
-                f"{size:,} pixels of {i} {class_names[i]}; {remedy}"
-            )
-    weights = np.array(pixels) / sum(pixels)
-    used = weights > 0
-    within = counts[:, used] / points[used]  # share of each true class, by class of the map
-    shares = within @ weights[used]
-    variance = (within * (1 - within) / (points[used] - 1)) @ weights[used] ** 2
-    errors = Z * np.sqrt(variance)
-    return [
-        Estimate(
-            float(share),
-            float(error),
-            None if total_ha is None else float(share * total_ha),
-            None if total_ha is None else float(error * total_ha),
-        )
-        for share, error in zip(shares, errors, strict=True)
-    ]
 
 
 def _pixels(sample: Sample, head: MapHead) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -69,7 +69,7 @@ class HybridSN(nn.Module):
         if bands <= SPECTRAL_LOSS:
             raise SettingsError(
                 f"bands: hybridsn's valid spectral kernels need at least {SPECTRAL_LOSS + 1} bands "
-                f"or components, got {bands}; raise --components"
+                f"or components, got {bands}; raise --components, or take --model mobilesn"
             )
         if classes < 2:
             raise SettingsError(f"classes: wanted at least 2, got {classes}")

@@ -148,8 +148,8 @@ def fit_bands(
         raise SettingsError("components: wanted 1 or more with the reduction mnf, got 0")
     if components > bands:
         raise SettingsError(
-            f"components: {scene.name} has {bands} bands, fewer than the {components} components; "
-            f"lower --components to {bands} or less (0 keeps all bands)"
+            f"--components: {scene.name} has {bands} bands, fewer than the {components} "
+            f"components; take --components {bands} or fewer"
         )
     masks = by_scene(split.labels.shapes, fitted_pixels(split, fitted_on, patch))
     samples = [

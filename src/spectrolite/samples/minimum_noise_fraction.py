@@ -71,7 +71,7 @@ def minimum_noise_fraction(
             "some bands depends linearly on other bands; leave bands out with --drop-bands, or "
             "take --reduction pca"
         )
-    ratios, axes = linalg.eigh(np.cov(spectra.T), noise)  # ascending
+    ratios, axes = linalg.eigh(np.atleast_2d(np.cov(spectra.T)), noise)  # ascending
     first = slice(None, -components - 1, -1)
     rows = axes[:, first].T
     matrix = rows * component_signs(rows) / np.sqrt(ratios[first])[:, None]

@@ -12,11 +12,14 @@ from spectrolite.training.defaults import DEFAULTS, IMAGE_NETWORKS, SCENE_DEFAUL
 from spectrolite.training.settings import (
     IMAGE_STAGES,
     STAGES,
+    BandSettings,
     ImageSettings,
     Settings,
     flag_of,
     setting_fields,
 )
+
+LEAST_OF_HYBRIDSN = 13  # bands or components
 
 
 def settings(**values: Any) -> Any:
@@ -60,6 +63,30 @@ def settings(**values: Any) -> Any:
                 f"{did_you_mean(key, names)}"
             )
     return checked_settings(stages)
+
+
+def keywords_for(model: str, given: Mapping[str, Any], bands: int, scene: str) -> dict[str, Any]:
+    """The keywords with components that a scene of few bands has: the default, or all its bands.
+
+    Args:
+        model: a scene network.
+        given: the keywords.
+        bands: of the scene.
+        scene: its name, for messages.
+
+    Raises:
+        SettingsError: HybridSN, whose three spectral kernels take 12 bands away, and fewer bands.
+    """
+    if model == "hybridsn" and bands < LEAST_OF_HYBRIDSN:
+        noun = "band" if bands == 1 else "bands"
+        raise SettingsError(
+            f"--model: hybridsn needs {LEAST_OF_HYBRIDSN} bands or more, and {scene} has {bands} "
+            f"{noun}; take --model mobilesn --components {bands}"
+        )
+    if given.get("components") is not None:
+        return dict(given)
+    default = BandSettings.model_fields["components"].default
+    return {**given, "components": min(bands, default)}
 
 
 def flat_settings(nested: Settings | ImageSettings) -> dict[str, Any]:
