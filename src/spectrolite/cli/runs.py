@@ -89,7 +89,7 @@ def report(run: RunFolder, as_json: Json = False, **relocated: Any) -> None:
     if as_json:
         print_json({"page": str(page)})
     else:
-        console.print(str(page))
+        console.print(str(page), markup=False, soft_wrap=True)
 
 
 @with_options(RELOCATED)

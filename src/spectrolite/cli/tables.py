@@ -48,6 +48,7 @@ class TrainingProgress:
 
     def stage(self, words: str) -> None:
         """A stage begins."""
+        words = escape(words)  # it may name a file
         self._stage = words
         self._progress.reset(self._task, total=None, description=words, figures="")
         if not self._console.is_terminal:

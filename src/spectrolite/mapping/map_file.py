@@ -173,7 +173,9 @@ def open_map(path: str | Path, counts: Mapping[int, int] | None = None) -> MapFi
                 "name the map that holds the classes"
             )
         crs, transform = place_of(file)
-        names = {int(k[6:]): v for k, v in file.tags(1).items() if re.fullmatch(r"CLASS_\d+", k)}
+        names = {
+            int(k[6:]): v for k, v in file.tags(1).items() if re.fullmatch(r"CLASS_\d{1,5}", k)
+        }
         try:
             colours = {i: c[:3] for i, c in file.colormap(1).items()}
         except ValueError:  # it has none

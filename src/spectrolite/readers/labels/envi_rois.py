@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from spectrolite.data.labels import Colour, Labels
 from spectrolite.data.scene import AnyScene
 from spectrolite.errors import LabelsError, ReadError
+from spectrolite.files import read_text
 from spectrolite.readers.labels.from_shapes import labels_from_shapes
 
 ENDINGS = (".txt", ".roi")
@@ -97,7 +98,7 @@ def _parts(
     rows: list[tuple[int, list[str]]] = []
     dimension = None
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except UnicodeDecodeError as error:
         raise ReadError(
             f"{path}: not a text ({error}); export ENVI's regions as text with "
@@ -115,7 +116,7 @@ def _parts(
             continue
         key, _, value = line[1:].partition(":")
         key, value = key.strip().lower(), value.strip()
-        numbers = [int(n) for n in re.findall(r"\d+", value)]
+        numbers = [int(n) for n in re.findall(r"\d{1,18}", value)]
         if key == "roi name":
             regions.append(Region(value))
         elif key == "file dimension" and len(numbers) == 2:

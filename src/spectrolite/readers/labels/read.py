@@ -8,7 +8,7 @@ from pathlib import Path
 from spectrolite.data.labels import Labels
 from spectrolite.data.scene import AnyScene
 from spectrolite.errors import LabelsError, ReadError, why_no_file
-from spectrolite.files import naming
+from spectrolite.files import check_regular, naming
 from spectrolite.readers.labels import envi_rois, rasters, tables, vectors
 from spectrolite.readers.scenes import matlab, npy
 from spectrolite.readers.scenes.arrays import check_fits_memory, choose
@@ -51,6 +51,7 @@ def read_labels(
         MissingExtraError: polygons, and pyogrio or shapely is not installed.
     """
     path = Path(path)
+    check_regular(path, beside=True)
     if not path.is_file():
         raise ReadError(f"{path}: {why_no_file(path, LABEL_ENDINGS)}")
     ending = path.suffix.lower()

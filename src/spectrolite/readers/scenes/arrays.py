@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from spectrolite.errors import ReadError
+from spectrolite.errors import ReadError, listed
 
 
 @dataclass(frozen=True)
@@ -89,4 +89,4 @@ def _fits(array: ArrayShape, axes: int) -> bool:
 
 
 def _listed(arrays: list[ArrayShape]) -> str:
-    return ", ".join(str(a) for a in arrays) or "no arrays"
+    return listed(arrays) or "no arrays"

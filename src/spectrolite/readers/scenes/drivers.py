@@ -14,6 +14,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from spectrolite.errors import ReadError
+from spectrolite.files import check_regular
 
 NO_NETWORK = {
     "CPL_VSIL_CURL_ALLOWED_FILENAME": "none",
@@ -65,15 +66,16 @@ def driver_of(path: Path) -> str:
 
 
 def check_sources(path: Path, allow_outside: bool = False) -> None:
-    """Refuse a VRT that names addresses, or files that are neither beside nor below it.
+    """Refuse a VRT that names addresses, or files that are neither beside nor below it; and pipes.
 
     Args:
-        path: of a raster; only VRTs name other files.
+        path: of a file of any format; only VRTs name other files.
         allow_outside: a VRT may name any local file.
 
     Raises:
-        ReadError: it does, or it is damaged.
+        ReadError: it does, or it is damaged; or it is a pipe or a device, or one is beside it.
     """
+    check_regular(path, beside=True)
     if path.suffix.lower() == ".vrt" and path.is_file():
         stat = path.stat()
         _check(path, allow_outside, 0, (stat.st_mtime_ns, stat.st_size))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,6 @@ from spectrolite.readers.scenes.cube import Cube, in_nm, per_band, unless_trivia
 from spectrolite.readers.scenes.foreign import other_format
 from spectrolite.readers.scenes.geotiff import mask_beside, opened
 from spectrolite.readers.scenes.raw import read_box
-
-FIELD = re.compile(r"^[ \t]*([^=;{}\n]+?)[ \t]*=[ \t]*(\{[^}]*\}?|[^\n]*)", re.MULTILINE)
 
 TYPES = {
     1: "u1",
@@ -136,12 +135,15 @@ def read_header(path: Path) -> dict[str, str]:
         ReadError: not a header, or a brace that is never closed.
     """
     with path.open("rb") as file:
-        text = file.read(MAX_HEADER).decode("utf-8", "replace").lstrip("\ufeff")
+        content = file.read(MAX_HEADER + 1)
+    if len(content) > MAX_HEADER:
+        raise ReadError(f"{path}: a header of more than {MAX_HEADER >> 20} MiB; is it the data?")
+    text = content.decode("utf-8", "replace").lstrip("\ufeff")
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if text.split("\n", 1)[0].strip().upper() != "ENVI":
         raise ReadError(f"{path}: not an ENVI header: its first line is not ENVI")
     fields = {}
-    for name, value in FIELD.findall(text):
+    for name, value in _fields(text):
         name = " ".join(name.lower().split())
         if value.startswith("{"):
             if not value.endswith("}"):
@@ -149,6 +151,24 @@ def read_header(path: Path) -> dict[str, str]:
             value = value[1:-1]
         fields[name] = value.strip()
     return fields
+
+
+def _fields(text: str) -> Iterator[tuple[str, str]]:
+    """Names and values as they are written, `{...}` over several lines; other lines are skipped."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start) % (len(text) + 1)
+        name, equals, value = text[start:end].partition("=")
+        start = end + 1
+        if not equals or not name.strip() or any(c in name for c in ";{}"):
+            continue
+        value = value.lstrip(" \t")
+        if value.startswith("{"):
+            opened = end - len(value)
+            close = text.find("}", opened)
+            value = text[opened:] if close < 0 else text[opened : close + 1]
+            start = max(start, text.find("\n", opened + len(value)) % (len(text) + 1) + 1)
+        yield name, value
 
 
 def pair(path: Path) -> tuple[Path, Path]:

@@ -199,7 +199,7 @@ def _wavelengths(source: Any, bands: list[int]) -> tuple[list[float], str | None
     whole = _lower(source.tags()) | _lower(source.tags(ns="ENVI"))
     listed = _entries(whole.get("wavelength", ""))
     for band in bands:
-        description = (source.descriptions[band - 1] or "").strip()
+        description = (source.descriptions[band - 1] or "")[:200].strip()  # bounds the search
         tags = _lower(source.tags(band))
         imagery = source.tags(band, ns="IMAGERY").get("CENTRAL_WAVELENGTH_UM")
         words = IN_WORDS.search(description)

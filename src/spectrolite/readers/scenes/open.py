@@ -30,7 +30,7 @@ from spectrolite.errors import (
     ranges,
     why_no_file,
 )
-from spectrolite.files import naming
+from spectrolite.files import check_regular, naming
 from spectrolite.readers.scenes.arrays import ArrayShape, check_fits_memory
 from spectrolite.readers.scenes.band_statistics import (
     BandStatistics,
@@ -85,6 +85,7 @@ def open_cube(path: str | Path, key: str | None = None, *, allow_outside: bool =
         stack = stacked(path, cubes, [file.name for file in files])
         order = f"{len(files)} files are read as bands, in this order: "
         return replace(stack, notes=(order + listed([file.name for file in files]), *stack.notes))
+    check_regular(path, beside=True)
     reader = _reader(path)
     if not (path.is_dir() if reader is zarr else path.is_file()):
         why = "no such folder" if reader is zarr else why_no_file(path, BY_ENDING)
