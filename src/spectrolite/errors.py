@@ -22,9 +22,9 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 
 KEPT = "\n\t\u200c\u200d"  # line ends and tabs; joiners, which Persian and Hindi are written with
-from pathlib import Path
 
 
 class SpectroliteError(Exception):
