@@ -34,6 +34,19 @@ LABELS_READING = {
         "the only one that can",
     ),
     "layer": optional(str, "Layer of --labels, if it has several.", "the only one"),
+    "ignore": optional(
+        list[str],
+        "Id or name of a class of --labels that means unlabelled, such as 255. Repeat the flag for "
+        "several.",
+        "none",
+        metavar="CLASS",
+    ),
+    "background": optional(
+        str,
+        "0, or none if 0 is a class in --labels; ids are then those of the file plus 1.",
+        "0, which is unlabelled",
+        metavar="ID",
+    ),
 }
 
 STACK_HELP = (
@@ -234,6 +247,8 @@ def labels_on(scene: Any, labels: Path, flags: Mapping[str, Any]) -> Any:
         layer=flags.get("layer"),
         class_field=flags.get("class_field"),
         allow_outside="allow_outside" in flags,
+        ignore=flags.get("ignore", ()),
+        background=flags.get("background", 0),
     )
     _print_notes(read)
     return read

@@ -83,25 +83,13 @@ class Labels:
         array = np.asarray(self.array)
         if array.ndim != 2 or 0 in array.shape:
             raise LabelsError(f"{self.name}: wanted rows, cols, got shape {array.shape}")
-        whole = array.dtype.kind in "iufb" and np.isfinite(array).all()
-        if not whole or not np.array_equal(array, np.floor(array)):
-            raise LabelsError(
-                f"{self.name}: wanted whole numbers (0 unlabelled, classes from 1), "
-                f"got {array.dtype} with other values"
-            )
-        low, high = int(array.min()), int(array.max())
-        if low < 0:
-            raise LabelsError(
-                f"{self.name}: wanted ids of 0 (unlabelled) or more, got {low} at "
-                f"{int((array < 0).sum())} pixels; set them to 0"
-            )
+        array = whole_ids(array, self.name)
+        high = int(array.max())
         if high == 0:
             raise LabelsError(
                 f"{self.name}: all {array.size} pixels are 0, which means unlabelled; "
                 "class ids start at 1"
             )
-        if high > MAX_ID:
-            raise LabelsError(f"{self.name}: wanted ids up to {MAX_ID}, got {high}; renumber them")
         for name in self.class_names.values():
             if any("\ud800" <= c <= "\udfff" for c in name):
                 raise LabelsError(f"{self.name}: class name {name!r} is not valid text")
@@ -217,6 +205,33 @@ class Labels:
     def sha256(self) -> str:
         """Hash of shape and ids, and of the polygons if there are any."""
         return array_sha256(*(a for a in (self.array, self.polygons) if a is not None))
+
+
+def whole_ids(array: NDArray[Any], name: str) -> NDArray[Any]:
+    """The array, if it holds ids.
+
+    Args:
+        array: of any shape.
+        name: of the labels, for messages.
+
+    Raises:
+        LabelsError: fractions, negative numbers, or numbers above `MAX_ID`.
+    """
+    whole = array.dtype.kind in "iufb" and np.isfinite(array).all()
+    if not whole or not np.array_equal(array, np.floor(array)):
+        raise LabelsError(
+            f"{name}: wanted whole numbers (0 unlabelled, classes from 1), "
+            f"got {array.dtype} with other values"
+        )
+    low, high = int(array.min()), int(array.max())
+    if low < 0:
+        raise LabelsError(
+            f"{name}: wanted ids of 0 (unlabelled) or more, got {low} at "
+            f"{int((array < 0).sum())} pixels; set them to 0"
+        )
+    if high > MAX_ID:
+        raise LabelsError(f"{name}: wanted ids up to {MAX_ID}, got {high}; renumber them")
+    return array
 
 
 def _checked_polygons(

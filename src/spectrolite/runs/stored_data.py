@@ -111,6 +111,8 @@ def _load_source(
             layer=source.get("layer"),
             class_field=source.get("class_field"),
             allow_outside="allow_outside" in source,
+            ignore=tuple(filter(None, source.get("ignore", "").split(","))),
+            background=source.get("background", 0),
         )
     dropped = tuple(int(b) for b in source.get("drop_bands", "").split(",") if b)
     read = readers.open_scene if LEFT_IN_FILE in source else readers.read_scene

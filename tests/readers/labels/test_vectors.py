@@ -64,6 +64,7 @@ def test_points(tmp_path: Path) -> None:
     assert np.asarray(labels.polygons)[[0, 3], [0, 4]].tolist() == [1, 2]
     assert labels.notes == (
         "1 of 4 points are outside the scene and are dropped",
+        "id 300 stands far above 5: if it means unlabelled, give --ignore 300",
         "2 points share pixels with others of their class and are merged with them",
     )
 

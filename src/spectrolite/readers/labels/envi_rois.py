@@ -18,6 +18,7 @@ from spectrolite.data.labels import Colour, Labels
 from spectrolite.data.scene import AnyScene
 from spectrolite.errors import LabelsError, ReadError
 from spectrolite.files import read_text
+from spectrolite.readers.labels.conventions import USUAL, Convention
 from spectrolite.readers.labels.from_shapes import labels_from_shapes
 
 ENDINGS = (".txt", ".roi")
@@ -33,7 +34,7 @@ class Region:
     points: int = 0
 
 
-def read(path: Path, scene: AnyScene) -> Labels:
+def read(path: Path, scene: AnyScene, convention: Convention = USUAL) -> Labels:
     """Labels of the regions, on the grid of the scene that they were drawn on.
 
     Classes are numbered from 1 in the file's order.
@@ -41,6 +42,7 @@ def read(path: Path, scene: AnyScene) -> Labels:
     Args:
         path: of the text.
         scene: the scene whose pixels X and Y count.
+        convention: what the ids mean.
 
     Raises:
         ReadError: not such a text, or a text that was cut off.
@@ -86,6 +88,7 @@ def read(path: Path, scene: AnyScene) -> Labels:
         absent=np.array([region.points == 0 for region in regions]),
         colours=colours,
         source={},
+        convention=convention,
     )
 
 

@@ -12,6 +12,7 @@ from spectrolite.data.georeferencing import Pixels, burn
 from spectrolite.data.labels import Colour, Labels
 from spectrolite.data.scene import AnyScene
 from spectrolite.errors import LabelsError
+from spectrolite.readers.labels.conventions import USUAL, Convention, converted
 
 
 def labels_from_shapes(
@@ -26,6 +27,7 @@ def labels_from_shapes(
     source: Mapping[str, str],
     colours: Mapping[int, Colour] | None = None,
     notes: Sequence[str] = (),
+    convention: Convention = USUAL,
 ) -> Labels:
     """Labels of shapes on a scene's grid.
 
@@ -40,11 +42,14 @@ def labels_from_shapes(
         source: how to load them again, in addition to the file.
         colours: id to colour.
         notes: decisions so far.
+        convention: what the ids mean.
 
     Raises:
         LabelsError: no pixel is labelled.
     """
-    all_notes = list(notes)
+    read = converted(classes, names, colours or {}, convention, str(path))
+    classes = read.ids
+    all_notes = [*notes, *read.notes]
     count = len(classes)
     unlabelled = int((classes == 0).sum())
     if unlabelled:
@@ -72,10 +77,10 @@ def labels_from_shapes(
         )
     labels = Labels(
         burnt.array,
-        class_names=names,
-        class_colours=colours or {},
+        class_names=read.names,
+        class_colours=read.colours,
         name=path.name,
-        source={"file": str(path.resolve()), **source},
+        source={"file": str(path.resolve()), **source, **convention.source},
         polygons=burnt.polygons,
         notes=tuple(all_notes),
     )

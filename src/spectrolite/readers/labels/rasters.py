@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.data.georeferencing import Grid, check_crs, grid_of, place_of, same_crs
-from spectrolite.data.labels import Colour, Labels
+from spectrolite.data.labels import Colour, Labels, whole_ids
 from spectrolite.data.scene import AnyScene
 from spectrolite.errors import LabelsError, ReadError
 from spectrolite.files import read_bytes
+from spectrolite.readers.labels.conventions import NO_VALUE, USUAL, Convention, converted
 from spectrolite.readers.scenes.arrays import ArrayShape, check_fits_memory
 from spectrolite.readers.scenes.envi import DATA_ENDINGS, pair
 from spectrolite.readers.scenes.geotiff import opened
@@ -34,7 +35,12 @@ REDS = (6, 7, 8)  # and green and blue
 VALUES = (5, 3)  # the value of a row, or its lowest
 
 
-def read(path: Path, scene: AnyScene | None, key: str | None = None) -> Labels:
+def read(
+    path: Path,
+    scene: AnyScene | None,
+    key: str | None = None,
+    convention: Convention = USUAL,
+) -> Labels:
     """The class map of one band, resampled if it is on another grid than the scene.
 
     Each pixel of the scene takes the class of the map's pixel that its centre is in (nearest
@@ -44,6 +50,7 @@ def read(path: Path, scene: AnyScene | None, key: str | None = None) -> Labels:
         path: of the raster, or of its ENVI header.
         scene: put the map on its grid; None keeps the raster's grid.
         key: number of the band, from 1; needed if there are several.
+        convention: what its numbers mean.
 
     Raises:
         ReadError: a damaged file, no such band, or several bands and no `key`.
@@ -58,17 +65,30 @@ def read(path: Path, scene: AnyScene | None, key: str | None = None) -> Labels:
             raise ReadError(f"{path}: wanted class numbers, got {dtype}")
         size = ArrayShape(str(band), source.shape, dtype, max(4, np.dtype(dtype).itemsize), True)
         check_fits_memory(path, size, remedy="cut the labels to the scene")
-        array = np.where(source.read_masks(band) == 0, 0, source.read(band))
+        array = source.read(band)
+        masked = source.read_masks(band) == 0
+        nodata = source.nodatavals[band - 1]
         crs, transform = place_of(source)
         names = {**_envi_names(source), **_aux_names(path, band), **_own_names(source, band)}
         colours = {**_colour_table(source, band), **_aux_colours(path, band)}
-    labels = Labels(
-        array,
-        class_names={i: name for i, name in names.items() if i > 0 and name},
-        name=path.name,
-        source={"file": str(path.resolve()), "key": str(band)},
+    ids = whole_ids(np.where(masked, 0, array), path.name)
+    names = {i: name for i, name in names.items() if name}
+    read = converted(
+        np.where(masked, NO_VALUE, ids.astype(np.int64)),
+        names,
+        colours,
+        convention,
+        str(path),
+        nodata,
     )
-    wanted = {i: colours[i] for i in labels.class_names if i in colours}
+    labels = Labels(
+        read.ids,
+        class_names=read.names,
+        name=path.name,
+        source={"file": str(path.resolve()), "key": str(band), **convention.source},
+        notes=read.notes,
+    )
+    wanted = {i: read.colours[i] for i in labels.class_names if i in read.colours}
     if any(any(colour) for colour in wanted.values()):  # else all colours are black
         labels = _with(labels, labels.array, class_colours=wanted)
     if scene is None:
@@ -92,7 +112,7 @@ def _on_grid(
             f"{lacking} no coordinate reference system: both have the same shape, so pixels are "
             "matched one to one"
         )
-        return _with(labels, labels.array, notes=(note,))
+        return _with(labels, labels.array, notes=(*labels.notes, note))
     if crs is None and scene.crs is None:
         return labels  # `on` refuses another shape
     grid = grid_of(scene, str(path))
@@ -118,7 +138,7 @@ def _on_grid(
         f"({kept / count:.1%}) are inside the scene, {lost:,} ({lost / count:.1%}) outside are "
         f"lost; {int((resampled > 0).sum()):,} pixels of the scene are labelled"
     )
-    return _with(labels, resampled, notes=(note,))
+    return _with(labels, resampled, notes=(*labels.notes, note))
 
 
 def _with(labels: Labels, array: NDArray[Any], **others: Any) -> Labels:

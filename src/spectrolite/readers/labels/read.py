@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from spectrolite.data.labels import Labels
+from spectrolite.data.labels import Labels, whole_ids
 from spectrolite.data.scene import AnyScene
 from spectrolite.errors import LabelsError, ReadError, why_no_file
 from spectrolite.files import check_regular, naming
 from spectrolite.readers.labels import envi_rois, rasters, tables, vectors
+from spectrolite.readers.labels.conventions import Convention, convention_of, converted
 from spectrolite.readers.scenes import matlab, npy
 from spectrolite.readers.scenes.arrays import check_fits_memory, choose
 from spectrolite.readers.scenes.drivers import check_sources
@@ -27,6 +29,8 @@ def read_labels(
     layer: str | None = None,
     class_field: str | None = None,
     allow_outside: bool = False,
+    ignore: Sequence[int | str] = (),
+    background: int | str | None = 0,
 ) -> Labels:
     """Read labels from a file, and put them on a scene's grid.
 
@@ -42,6 +46,9 @@ def read_labels(
         layer: of a file of polygons that has several.
         class_field: attribute of polygons and points, or column of a table, that holds the class.
         allow_outside: a VRT may name local files that are neither beside nor below it.
+        ignore: ids, or names of classes, that are unlabelled, such as 255.
+        background: 0 if 0 is unlabelled; None (or "none") if it is a class: the ids are then those
+            of the file plus 1.
 
     Raises:
         ReadError: no such file, another format, no array, band or layer, or several that fit, a
@@ -68,35 +75,41 @@ def read_labels(
             f"{path}: holds coordinates and needs the scene's grid: read_labels(path, "
             "scene=scene); or use a raster"
         )
+    convention = convention_of(ignore, background)
     with naming(path):
         if ending in rasters.ENDINGS:
             check_sources(path, allow_outside)
-            labels = rasters.read(path, scene, key)
+            labels = rasters.read(path, scene, key, convention)
             if allow_outside:
                 labels = replace(labels, source={**labels.source, "allow_outside": "true"})
         elif ending in on_grid and scene is not None:
             if ending in vectors.ENDINGS:
-                labels = vectors.read(path, scene, layer, class_field)
+                labels = vectors.read(path, scene, layer, class_field, convention)
             elif ending in tables.ENDINGS:
-                labels = tables.read(path, scene, class_field)
+                labels = tables.read(path, scene, class_field, convention)
             else:
-                labels = envi_rois.read(path, scene)
+                labels = envi_rois.read(path, scene, convention)
         else:
-            labels = _read_array(path, key, class_names or {})
+            labels = _read_array(path, key, class_names or {}, convention)
             if scene is not None and labels.shape == scene.shape[:2]:
                 labels = labels.on(scene)
     if ending not in FORMATS and class_names:
-        labels = replace(labels, class_names={**labels.class_names, **class_names})
+        shift = int(convention.zero_is_a_class)
+        named = {i + shift: name for i, name in class_names.items()}
+        labels = replace(labels, class_names={**labels.class_names, **named})
     return labels
 
 
-def _read_array(path: Path, key: str | None, names: dict[int, str]) -> Labels:
+def _read_array(
+    path: Path, key: str | None, names: dict[int, str], convention: Convention
+) -> Labels:
     reader = FORMATS.get(path.suffix.lower())
     if reader is None:
         wanted = ", ".join(sorted(filter(None, LABEL_ENDINGS)))
         raise ReadError(f"{path}: wanted one of {wanted}, got {path.suffix or 'no ending'}")
     chosen = choose(path, reader.shapes(path), key, 2, "a map of rows, cols", "--labels-key")
     check_fits_memory(path, chosen, remedy="cut the scene into parts")
-    source = {"file": str(path.resolve()), "key": chosen.key}
-    array = reader.read(path, chosen.key)
-    return Labels(array, class_names=names, name=path.name, source=source)
+    source = {"file": str(path.resolve()), "key": chosen.key, **convention.source}
+    ids = whole_ids(reader.read(path, chosen.key), path.name)
+    read = converted(ids, names, {}, convention, str(path))
+    return Labels(read.ids, class_names=read.names, name=path.name, source=source, notes=read.notes)

@@ -22,6 +22,7 @@ from spectrolite.data.scene import AnyScene
 from spectrolite.errors import LabelsError, ReadError, listed
 from spectrolite.files import read_text
 from spectrolite.readers.labels.class_columns import numbered_classes
+from spectrolite.readers.labels.conventions import USUAL, Convention
 from spectrolite.readers.labels.from_shapes import labels_from_shapes
 
 ENDINGS = (".csv", ".tsv")
@@ -29,13 +30,19 @@ DELIMITERS = ",;\t"
 PLACES = (("x", "y"), ("lon", "lat"), ("longitude", "latitude"), ("row", "col"))
 
 
-def read(path: Path, scene: AnyScene, class_field: str | None = None) -> Labels:
+def read(
+    path: Path,
+    scene: AnyScene,
+    class_field: str | None = None,
+    convention: Convention = USUAL,
+) -> Labels:
     """Labels of the rows of a table, on the scene's grid.
 
     Args:
         path: of the file, UTF-8, with commas, semicolons or tabs.
         scene: the scene whose grid the labels are put on.
         class_field: column of whole numbers or words that holds the class; default: `class`.
+        convention: what the ids mean.
 
     Raises:
         ReadError: not a text, no header, or a row with another number of cells.
@@ -110,6 +117,7 @@ def read(path: Path, scene: AnyScene, class_field: str | None = None) -> Labels:
         source=source,
         what="polygons" if "polygon" in columns else "rows",
         absent=np.array([not len(h) for h in held]),
+        convention=convention,
     )
 
 

@@ -19,6 +19,7 @@ from spectrolite.data.labels import Labels
 from spectrolite.data.scene import AnyScene
 from spectrolite.errors import LabelsError, MissingExtraError, ReadError, listed
 from spectrolite.readers.labels.class_columns import numbered_classes
+from spectrolite.readers.labels.conventions import USUAL, Convention
 from spectrolite.readers.labels.from_shapes import labels_from_shapes
 from spectrolite.readers.scenes.drivers import NO_NETWORK
 
@@ -35,7 +36,11 @@ POINTS = {0, 4}  # shapely's type numbers of the last two
 
 
 def read(
-    path: Path, scene: AnyScene, layer: str | None = None, class_field: str | None = None
+    path: Path,
+    scene: AnyScene,
+    layer: str | None = None,
+    class_field: str | None = None,
+    convention: Convention = USUAL,
 ) -> Labels:
     """Labels of the polygons and points of one layer, on the scene's grid.
 
@@ -46,6 +51,7 @@ def read(
         scene: the scene whose grid the labels are put on.
         layer: name of the layer; needed if there are several.
         class_field: attribute of whole numbers or words that holds the class.
+        convention: what the ids mean.
 
     Raises:
         ReadError: a damaged file, no such layer, or several layers and no `layer`.
@@ -131,6 +137,7 @@ def read(
         absent=outside | shapeless,
         notes=notes,
         source={"layer": layer, "class_field": attribute},
+        convention=convention,
     )
 
 
