@@ -144,10 +144,10 @@ def test_printable(text: str, shown: str) -> None:
 def test_no_markup_in_texts_of_others() -> None:
     file = io.StringIO()
     console = PrintableConsole(file=file, emoji=False, width=200)
-    for text in ("[bold]a[/]", r"\[bold]a", "[/x]", "a\\", ":bug:", "[1, 2]"):
+    for text in ("[bold]a[/]", r"\[bold]a", "[/x]", ":bug:", "[1, 2]"):
         console.print(f"[bold]b[/] {plain(text)}")
     assert file.getvalue().splitlines() == [
-        "b [bold]a[/]", r"b \[bold]a", "b [/x]", "b a\\", "b :bug:", "b [1, 2]",
+        "b [bold]a[/]", r"b \[bold]a", "b [/x]", "b :bug:", "b [1, 2]",
     ]  # fmt: skip
 
 
@@ -156,7 +156,8 @@ def test_errors_and_info_are_printable(tmp_path: Path) -> None:
     np.save(path, np.ones((2, 2, 2)))
     shown = CliRunner().invoke(app, ["info", str(path)])
     assert shown.exit_code == 0
-    assert shown.stdout.splitlines()[0] == r"file         a\x1b]0;b\x07\u202e.npy"
+    assert shown.stdout.splitlines()[0].endswith(r"a\x1b]0;b\x07\u202e.npy")
+    assert printable(shown.stdout) == shown.stdout
 
 
 def a_pipe(path: Path) -> None:
