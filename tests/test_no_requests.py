@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import rasterio
@@ -183,6 +184,41 @@ def test_overviews_elsewhere(server: Server, tmp_path: Path, beside: bool) -> No
     for reading in (read, readers.read_labels, open_map):
         with pytest.raises(ReadError, match="names the file of overviews '/vsicurl/"):
             reading(path)
+    assert server.requests() == []
+
+
+@pytest.mark.parametrize("before", ["", "/vsicurl/", "ESRI::", " "])
+def test_reference_system_from_an_address(server: Server, tmp_path: Path, before: str) -> None:
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["cube"] = np.arange(60.0).reshape(3, 4, 5)
+        file["cube"].attrs["grid_mapping"] = "crs"
+        for name, size in (("band", 3), ("y", 4), ("x", 5)):
+            file[name] = np.arange(size, dtype=float)
+            file[name].make_scale(name)
+            file["cube"].dims[("band", "y", "x").index(name)].attach_scale(file[name])
+        file["crs"] = 0
+        file["crs"].attrs["crs_wkt"] = f"{before}{server.url}/crs"
+    cube = readers.open_cube(path)
+    assert cube.crs is None
+    assert any(note.startswith("its CRS '") for note in cube.notes)
+    scene_info(path)
+    assert server.requests() == []
+
+
+def test_geolocation_of_a_warped_vrt(server: Server, tmp_path: Path) -> None:
+    tiff(tmp_path / "b.tif")
+    path = tmp_path / "a.vrt"
+    path.write_text(
+        '<VRTDataset rasterXSize="4" rasterYSize="4" subClass="VRTWarpedDataset"><VRTRasterBand '
+        'dataType="Byte" band="1" subClass="VRTWarpedRasterBand"/><GDALWarpOptions><SourceDataset '
+        'relativeToVRT="1">b.tif</SourceDataset><Transformer><GenImgProjTransformer>'
+        "<SrcGeoLocTransformer><GeoLocTransformer><Metadata><MDI key='X_DATASET'>"
+        f"{server.url}/x.tif</MDI></Metadata></GeoLocTransformer></SrcGeoLocTransformer>"
+        "</GenImgProjTransformer></Transformer></GDALWarpOptions></VRTDataset>"
+    )
+    with pytest.raises(ReadError, match="addresses and network files are never opened"):
+        readers.open_cube(path)
     assert server.requests() == []
 
 

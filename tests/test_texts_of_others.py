@@ -81,13 +81,13 @@ def test_listings_are_bounded(tmp_path: Path) -> None:
     h5py = pytest.importorskip("h5py")
     path = tmp_path / "a.h5"
     with h5py.File(path, "w") as file:
-        for n in range(1000):
+        for n in range(200):
             file[f"array_with_a_long_name_{n}"] = np.ones((2, 2, 2))
-    assert len(variables(path)) == 1000
+    assert len(variables(path)) == 200
     with pytest.raises(ReadError) as caught:
         open_cube(path)
     assert len(str(caught.value)) < 1000
-    assert str(caught.value).endswith(" and 990 more; choose one with --scene-key")
+    assert str(caught.value).endswith(" and 190 more; choose one with --scene-key")
 
 
 def test_messages_are_bounded() -> None:
@@ -102,9 +102,9 @@ def test_messages_are_bounded() -> None:
 
 def test_class_names_are_bounded() -> None:
     with pytest.raises(LabelsError) as caught:
-        Labels(np.ones((2, 2), int), {n: str(n) for n in range(1, 2_000_000)}, name="map")
+        Labels(np.ones((2, 2), int), {n: str(n) for n in range(1, 200_000)}, name="map")
     assert str(caught.value) == (
-        "map: wanted names of ids up to 65535, got one of 1999999; "
+        "map: wanted names of ids up to 65535, got one of 199999; "
         "remove the names of ids that no pixel has"
     )
 

@@ -6,7 +6,6 @@ GDAL looks at the content of a file and not at its ending, so a text with an add
 
 from __future__ import annotations
 
-import os
 import re
 from functools import lru_cache
 from pathlib import Path
@@ -43,8 +42,24 @@ MAGIC = (
 """How the sources of a VRT begin: TIFF, PNG, JPEG, JPEG 2000, ERDAS."""
 TEXT = re.compile(rb"<[?!]?[A-Za-z_]{4}|\{\s*\"|[A-Z_]{8}")
 # Elements of a VRT whose text names no file; the addresses in them are never opened.
-PROSE = {"metadata", "srs", "geolocation", "gcplist", "description", "categorynames", "unittype"}
+PROSE = {"metadata", "srs", "gcplist", "description", "categorynames", "unittype"}
+PARENTS = {"vrtdataset", "vrtrasterband"}
 SOURCES = {"sourcefilename", "sourcedataset"}
+
+
+def is_crs(text: str) -> bool:
+    """Whether a text describes a reference system itself.
+
+    GDAL also takes an address or the name of a file, and reads the description from there.
+
+    Examples:
+        >>> [is_crs(text) for text in ("EPSG:32631", 'GEOGCS["WGS 84"]', "+proj=utm", "a.prj")]
+        [True, True, True, False]
+    """
+    return (
+        re.match(r"\s*([A-Za-z_]{1,30}[0-9]?\s*[\[(]|[A-Za-z_]+:[0-9]+\s*$|\+|\{)", text)
+        is not None
+    )
 
 
 def driver_of(path: Path) -> str:
@@ -163,13 +178,13 @@ def _names(path: Path) -> list[tuple[str, bool]]:
     except (ElementTree.ParseError, ValueError) as error:
         raise ReadError(f"{path}: not a readable VRT ({error})") from error
     names = []
-    todo = [root]
+    todo = [("", root)]
     while todo:
-        element = todo.pop()
+        parent, element = todo.pop()
         tag = element.tag.lower()
-        if tag in PROSE:
+        if tag in PROSE and parent in PARENTS:
             continue
-        todo.extend(element)
+        todo.extend((tag, child) for child in element)
         attributes = {key.lower(): value for key, value in element.attrib.items()}
         for value in (element.text or "", *attributes.values()):
             if NETWORK.search(value):
@@ -181,10 +196,3 @@ def _names(path: Path) -> list[tuple[str, bool]]:
             relative = attributes.get("relativetovrt", "0").strip() not in ("0", "")
             names.append((element.text.strip(), relative))
     return list(dict.fromkeys(names))
-
-
-def process_without_network() -> None:
-    """Switch GDAL's network off in this process, for the sources that GDAL opens by itself."""
-    for name, value in NO_NETWORK.items():
-        os.environ.setdefault(name, value)
-    os.environ.setdefault("GDAL_SKIP", "HTTP WMS WMTS WCS OGCAPI EEDAI EEDA STACTA STACIT")

@@ -39,7 +39,7 @@ from spectrolite.readers.scenes.band_statistics import (
     sample_windows,
 )
 from spectrolite.readers.scenes.cube import Cube, Numbers
-from spectrolite.readers.scenes.drivers import check_sources
+from spectrolite.readers.scenes.drivers import check_sources, is_crs
 from spectrolite.readers.scenes.envi import DATA_ENDINGS, has_header, pair
 from spectrolite.readers.scenes.envi import cube as envi
 from spectrolite.readers.scenes.foreign import other_format
@@ -99,7 +99,11 @@ def open_cube(path: str | Path, key: str | None = None, *, allow_outside: bool =
         raise ReadError(f"{path}: wanted one of {endings}, got {path.suffix or 'no ending'}")
     with naming(path):
         check_sources(path, allow_outside)
-        return reader(path, key)
+        cube = reader(path, key)
+    if cube.crs is None or is_crs(cube.crs):
+        return cube
+    note = f"its CRS {cube.crs[:80]!r} is no description of one; it is not used"
+    return replace(cube, crs=None, notes=(*cube.notes, note))
 
 
 def files_of(path: Path) -> list[Path]:
