@@ -68,6 +68,28 @@ def by_rasterio(name: str, driver: str, **profile: Any) -> Write:
     return write
 
 
+def placed_geotiff(path: Path, bands: NDArray[Any], nm: tuple[float, ...], shift: int = 0) -> Path:
+    """Bands, rows, cols of one place, or `shift` columns further east."""
+    place = rasterio.Affine(*PLACE) @ rasterio.Affine.translation(shift, 0)
+    path.parent.mkdir(exist_ok=True)
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        count=len(bands),
+        height=bands.shape[1],
+        width=bands.shape[2],
+        dtype=bands.dtype.name,
+        nodata=-1,
+        crs=UTM,
+        transform=place,
+    ) as file:
+        file.write(bands)
+        for band, centre in enumerate(nm, start=1):
+            file.update_tags(band, wavelength=centre, wavelength_units="nm")
+    return path
+
+
 def vrt(folder: Path, cube: NDArray[Any]) -> Path:
     tif = by_rasterio("inside.tif", "GTiff")(folder, cube)
     bands = "".join(

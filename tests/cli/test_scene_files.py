@@ -6,37 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
-from numpy.typing import NDArray
 
 import spectrolite as sl
-from written_scenes import PLACE, UTM
+from written_scenes import placed_geotiff
 
 NM = tuple(450.0 + 40 * band for band in range(16))
-
-
-def geotiff(path: Path, bands: NDArray[Any], nm: tuple[float, ...], shift: int = 0) -> Path:
-    """Bands, rows, cols of one place, or `shift` columns further east."""
-    place = rasterio.Affine(*PLACE) @ rasterio.Affine.translation(shift, 0)
-    path.parent.mkdir(exist_ok=True)
-    with rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        count=len(bands),
-        height=bands.shape[1],
-        width=bands.shape[2],
-        dtype=bands.dtype.name,
-        nodata=-1,
-        crs=UTM,
-        transform=place,
-    ) as file:
-        file.write(bands)
-        for band, centre in enumerate(nm, start=1):
-            file.update_tags(band, wavelength=centre, wavelength_units="nm")
-    return path
-
-
 WORDS = ("--split", "random,train=0.3", "--model", "mobilesn", "--components", 5, "--epochs", 1)
 
 
@@ -45,7 +19,7 @@ def test_one_file_a_band_is_trained_on_and_mapped(
 ) -> None:
     bands = tiny[0].cube.transpose(2, 0, 1).astype(np.int32)
     for number, band in enumerate(bands, start=1):
-        geotiff(tmp_path / "bands" / f"B{number}.tif", band[None], NM[number - 1 : number])
+        placed_geotiff(tmp_path / "bands" / f"B{number}.tif", band[None], NM[number - 1 : number])
     pattern, run = tmp_path / "bands" / "B*.tif", tmp_path / "run"
     scene = ("--scene", pattern, "--stack")
     done = typed("train", *scene, "--labels", tiny_files[1], *WORDS, "--out", run)
@@ -69,9 +43,9 @@ def test_tiles_by_a_pattern_with_one_file_of_labels_and_a_band_without_values(
     bands = tiny[0].cube.transpose(2, 0, 1).astype(np.int32)
     west, east = bands[:, :, :26].copy(), bands[:, :, 4:]
     west[3] = -1
-    geotiff(tmp_path / "tiles" / "west.tif", west, NM)
-    geotiff(tmp_path / "tiles" / "east.tif", east, NM, shift=4)
-    labels = geotiff(tmp_path / "labels.tif", tiny[1].array[None], ())
+    placed_geotiff(tmp_path / "tiles" / "west.tif", west, NM)
+    placed_geotiff(tmp_path / "tiles" / "east.tif", east, NM, shift=4)
+    labels = placed_geotiff(tmp_path / "labels.tif", tiny[1].array[None], ())
     run = tmp_path / "run"
     words = ("train", "--scene", tmp_path / "tiles/*.tif", "--labels", labels, *WORDS)
     done = typed(*words, "--out", run)
@@ -83,7 +57,7 @@ def test_tiles_by_a_pattern_with_one_file_of_labels_and_a_band_without_values(
     assert scenes.names == ("east", "west")
     np.testing.assert_array_equal(on_them.parts[0].array, tiny[1].array[:, 4:])
     np.testing.assert_array_equal(on_them.parts[1].array, tiny[1].array[:, :26])
-    whole = geotiff(tmp_path / "whole.tif", bands, NM)  # the model's 15 bands among its 16
+    whole = placed_geotiff(tmp_path / "whole.tif", bands, NM)  # the model's 15 bands among its 16
     assert typed("map", run, "--scene", whole, "--out", tmp_path / "m.tif")[0] == 0
     typed("map", run, "--scene", whole, "--drop-bands", 3, "--out", tmp_path / "said.tif")
     assert (tmp_path / "m.tif").read_bytes() == (tmp_path / "said.tif").read_bytes()
@@ -95,7 +69,7 @@ def test_a_scene_without_the_models_bands_is_still_refused(
     tiny: tuple[sl.Scene, sl.Labels], mobilesn_run: sl.Run, tmp_path: Path, typed: Any
 ) -> None:
     bands = tiny[0].cube.transpose(2, 0, 1).astype(np.int32)
-    more = geotiff(tmp_path / "more.tif", np.concatenate([bands, bands[:1]]), ())
+    more = placed_geotiff(tmp_path / "more.tif", np.concatenate([bands, bands[:1]]), ())
     refused = typed("map", mobilesn_run.path, "--scene", more, "--out", tmp_path / "m.tif")
     assert refused[0] == 2
     assert "the model takes 16 bands, the scene has 17" in refused[2]

@@ -140,9 +140,14 @@ def band_numbers(text: str) -> tuple[int | str, ...]:
     return tuple(bands)
 
 
-def load_data(flags: Mapping[str, Any], *, takes_images: bool = False) -> tuple[Any, Any]:
-    """Scene and labels, or images and test images, from the flags of `SOURCE` that are given."""
-    source = _source(flags, takes_images)
+def load_data(
+    flags: Mapping[str, Any], *, takes_images: bool = False, needs_labels: bool = True
+) -> tuple[Any, Any]:
+    """Scene and labels, or images and test images, from the flags of `SOURCE` that are given.
+
+    Without `needs_labels`, the labels of --scene are None if there is no --labels.
+    """
+    source = _source(flags, takes_images, needs_labels)
     if source == "--data":
         return _named_data(flags)
     if source == "--images":
@@ -150,10 +155,11 @@ def load_data(flags: Mapping[str, Any], *, takes_images: bool = False) -> tuple[
     return _scene_files(flags)
 
 
-def _source(flags: Mapping[str, Any], takes_images: bool) -> str:
+def _source(flags: Mapping[str, Any], takes_images: bool, needs_labels: bool) -> str:
     """The one flag that names the data; every other flag must go with it."""
     sources = [key for key in ("data", "scene", "images") if key in flags]
-    if len(sources) != 1 or ("scene" in flags) != ("labels" in flags):
+    lacking = "scene" in flags and "labels" not in flags and needs_labels
+    if len(sources) != 1 or lacking or ("labels" in flags and "scene" not in flags):
         or_images = ", or --images DIR" if takes_images else ""
         raise SettingsError(f"give --data NAME, or --scene FILE and --labels FILE{or_images}")
     source = f"--{sources[0]}"
@@ -195,10 +201,10 @@ def _scene_files(flags: Mapping[str, Any]) -> tuple[Any, Any]:
     from spectrolite.readers.scenes.patterns import scenes_named
 
     scenes = flags["scene"] if "stack" in flags else scenes_named(flags["scene"])
-    labels = scenes_named(flags["labels"], "labels")
+    labels = scenes_named(flags.get("labels", ()), "labels")
     if len(labels) == 1:
         labels = labels * len(scenes)
-    if len(scenes) != len(labels):
+    if labels and len(scenes) != len(labels):
         raise SettingsError(
             f"--labels: {len(scenes)} scenes want one file of labels that covers all, or as many "
             f"in the order of --scene, got {len(labels)}"
@@ -217,6 +223,10 @@ def _scene_files(flags: Mapping[str, Any]) -> tuple[Any, Any]:
             "from 0",
             soft_wrap=True,
         )
+    if not labels:
+        if len(read) > 1:
+            raise SettingsError("--split given: goes with one --scene")
+        return read[0], None
     pairs = [(one, labels_on(one, file, flags)) for one, file in zip(read, labels, strict=True)]
     if len(pairs) == 1:
         return pairs[0]

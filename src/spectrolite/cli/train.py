@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from spectrolite.cli.data_options import TRAINING_SOURCE, flags_given, load_data
+from spectrolite.cli.given_labels import with_given_labels
 from spectrolite.cli.options import (
     NETWORK,
     OUTPUT,
@@ -106,7 +107,9 @@ def train(
     else:
         _check_settings(given, source)
     if stopped is None or {"data", "scene", "labels", "images"} & set(source):
-        data = load_data(source, takes_images=True)
+        data = load_data(source, takes_images=True, needs_labels=method != "given")
+        if method == "given":
+            data, parameters = with_given_labels(data, parameters, source)
     elif source:
         raise SettingsError(
             f"--{next(iter(source)).replace('_', '-')}: {stopped.path} already names its data; "

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from spectrolite import readers
 from spectrolite.data.images import ImageSet
+from spectrolite.data.joined_labels import joined, of_one_numbering
 from spectrolite.data.labels import Labels
 from spectrolite.data.scene import AnyScene, Scene, SceneFile
 from spectrolite.data.scene_sets import AnyLabels, AnyScenes, several
@@ -98,6 +100,15 @@ def _load_source(
     if "data" in source:
         scene, labels = catalog.load(source["data"], source.get("root"), source.get("mirror_url"))
         return scene if kind == "scene" else labels
+    if "joined" in source:
+        if "file" in source:
+            raise RunError(
+                f"--labels: {run} was trained on labels from several files; move them back, or "
+                "give scene and labels in Python"
+            )
+        parts = [_load_source(one, kind, run, scene) for one in json.loads(source["joined"])]
+        maps = of_one_numbering([part for part in parts if isinstance(part, Labels)])
+        return joined(maps, source.get("name", "labels"))
     if "file" not in source:
         raise RunError(
             f"{run}: trained on {kind} in memory, which cannot be loaded again; "

@@ -24,7 +24,8 @@ def given_pixels(
     Args:
         labels: the ground truth that the maps must agree with.
         validation: a label map, its file, or 0 for no validation part.
-        parameters: `train` and `test`, label maps or their files.
+        parameters: `train` and `test`, label maps or their files; `F.mat:TR` is one array of a
+            file.
 
     Raises:
         SplitError: a map that is missing, is not a label map, or overlaps another.
@@ -46,7 +47,7 @@ def given_pixels(
             raise SplitError(
                 f"given: wanted a label map or a file for {part}, got {type(value).__name__}"
             )
-        given = value if isinstance(value, Labels) else read_labels(value)
+        given = value if isinstance(value, Labels) else read_labels(*file_and_key(value))
         names[part] = given.name if isinstance(value, Labels) else str(value)
         if given.shape != labels.shape:
             raise LabelsError(
@@ -65,6 +66,21 @@ def given_pixels(
         if both:
             raise SplitError(f"given: {both} pixels are in both {one} and {other}; remove them")
     return pixels["train"], pixels["validation"], pixels["test"], names
+
+
+def file_and_key(text: str | Path) -> tuple[Path, str | None]:
+    """A file of labels, and the name of the array in it, if one is given: `F.mat:TR`.
+
+    Examples:
+        >>> file_and_key("pines.mat:TR")
+        (PosixPath('pines.mat'), 'TR')
+        >>> file_and_key("C:/data/train.tif")
+        (PosixPath('C:/data/train.tif'), None)
+    """
+    file, colon, key = str(text).rpartition(":")
+    if not colon or not Path(file).suffix or Path(text).exists():
+        return Path(text), None
+    return Path(file), key
 
 
 def scene_pixels(labels: LabelSet, names: str) -> Pixels:

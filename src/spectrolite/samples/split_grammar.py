@@ -43,7 +43,7 @@ def parse_split(text: str) -> tuple[str, dict[str, Any]]:
         SplitError: text outside the grammar, an unknown method or keyword, or a keyword that is
             given twice.
     """
-    method, *words = (word.strip() for word in text.split(","))
+    method, *words = _words(text)
     if method not in METHODS:
         raise SplitError(f"--split: {wanted_one_of(METHODS, method)}")
     parameters: dict[str, Any] = {}
@@ -62,6 +62,27 @@ def parse_split(text: str) -> tuple[str, dict[str, Any]]:
         if equals and (method, key) == ("scenes", "test"):  # a scene may be called 2024
             parameters[key] = value
     return method, parameters
+
+
+def _words(text: str) -> list[str]:
+    """The words between commas, but for commas inside double quotes, which are left out.
+
+    Examples:
+        >>> _words('given,train="a,b.tif",test=c.tif')
+        ['given', 'train=a,b.tif', 'test=c.tif']
+
+    Raises:
+        SplitError: a quote that is never closed.
+    """
+    pieces = text.split('"')
+    if len(pieces) % 2 == 0:
+        raise SplitError(f"--split: a double quote is never closed in {text!r}")
+    words = [""]
+    for n, piece in enumerate(pieces):
+        first, *others = [piece] if n % 2 else piece.split(",")
+        words[-1] += first
+        words += others
+    return [word.strip() for word in words]
 
 
 def checked(method: str, parameters: Mapping[str, object]) -> Values:
@@ -92,7 +113,8 @@ def written(method: str, parameters: Mapping[str, Parameter]) -> str:
         >>> written("blocks", {"train": 0.3, "allow_missing": True})
         'blocks,train=0.3,allow_missing'
     """
-    words = (k if v is True else f"{k}={v}" for k, v in parameters.items() if v is not False)
+    quoted = {k: f'"{v}"' if isinstance(v, str) and "," in v else v for k, v in parameters.items()}
+    words = (k if v is True else f"{k}={v}" for k, v in quoted.items() if v is not False)
     return ",".join([method, *words])
 
 

@@ -159,7 +159,9 @@ def split(
         scenes: for several scenes. `test`, the names of those that are tested, joined by "+" (a
             scene has the name of its file without the ending); or `train`: of the n scenes
             round(train * n) train, at least one and never all.
-        given: `train` and `test`, label maps or files of them; `validation` may be one too.
+        given: `train` and `test`, label maps or files of them, `F.mat:TR` for one array of a file;
+            `validation` may be one too. Polygons and maps on another grid are read first:
+            `train=read_labels("train.gpkg", scene=scene)`.
 
     A class that is a single field or polygon trains, so that the map can show it, and is not
     tested: an error unless `allow_missing`. `blocks`, `fields`, `polygons` and `scenes` are the
