@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 
 import spectrolite as sl
 from spectrolite.mapping.picture import paint
-from spectrolite.pages.scene_page import false_colour, split_pictures
+from spectrolite.pages.false_colour import false_colour
+from spectrolite.pages.scene_pictures import split_pictures
 
 
 def main() -> None:

@@ -160,7 +160,9 @@ def why_no_file(path: Path, endings: Iterable[str]) -> str:
         return "no such file"
     wanted = set(filter(None, endings))
     names = [p.name for p in sorted(path.iterdir()) if p.suffix.lower() in wanted]
-    return f"this is a folder; name a file in it{f': {listed(names, 3)}' if names else ''}"
+    if names:
+        return f"this is a folder; name a file in it: {listed(names, 3)}"
+    return "this is a folder without such a file; folders of pictures go with --images"
 
 
 def ranges(numbers: list[int]) -> str:

@@ -143,7 +143,11 @@ def test_the_report_has_figures_scene_by_scene(files: Path, typed: Typed, tmp_pa
     assert report["protocol"]["test"] == tested
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "<h2>Scene by scene</h2>" in page
-    assert all(f"<h3>{name}.npy</h3>" in page for name in NAMES)
+    assert "<h1>mobilesn (plain) on north, south, west</h1>" in page
+    assert "3 scenes, in the order of the table above; the maps in full size are in" in page
+    assert page.count("<figure>") == 5
+    card = (out / "bundle" / "README.md").read_text(encoding="utf-8")
+    assert "# mobilesn (plain) on north, south, west\n" in card
     assert typed("evaluate", out)[0] == 0
     assert opened.manifest == sl.open_run(out).manifest
 
@@ -317,6 +321,8 @@ def test_what_cannot_be_is_said(files: Path, run: Path, typed: Typed, tmp_path: 
                 "--leave-in-file",
                 "--split",
                 "scenes,test=west",
+                "--model",
+                "mobilesn",
                 "--bands-from",
                 "scene",
                 *SHORT,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -76,14 +75,25 @@ def test_the_command_line_maps_several_scenes(
     shutil.copy(tiny_files[0], tmp_path / "b.npy")
     code, out, err = typed(*words, "--resume")
     assert code == 0, err
-    assert re.search(r"pixels of each class", out)
+    lines = [line.split() for line in out.splitlines() if line.strip()]
+    pixels = printed["maps"][0]["pixels"]
+    assert lines[1] == ["class", "a.npy", "b.npy", "in", "all"]
+    assert [line[-3:] for line in lines[3:-2]] == [
+        [f"{n:,}", f"{n:,}", f"{2 * n:,}"] for n in pixels.values()
+    ]
+    n = sum(pixels.values())
+    assert lines[-2] == ["in", "all", f"{n:,}", f"{n:,}", f"{2 * n:,}"]
+    assert f"maps in {tmp_path / 'maps'}, each with the name of its scene" in out
     assert {p.name for p in (tmp_path / "maps").iterdir()} == {
         n.replace("map", scene, 1) for n in NAMES for scene in "ab"
     }
     code, _, err = typed("map", tiny_run.path, "--scene", tmp_path / "*.npy", "--out", "m.tif")
     assert (code, err) == (2, "error: --out: several scenes want a folder, got m.tif")
     code, _, err = typed("map", tiny_run.path, "--drop-bands", "1", "--out", tmp_path / "m.tif")
-    assert (code, err) == (2, "mapping error: --scene-key and --drop-bands: go with --scene FILE")
+    assert (code, err) == (
+        2,
+        "mapping error: --scene-key, --axes, --drop-bands and --allow-outside: go with --scene FILE",
+    )
 
 
 def test_maps_in_the_folder_of_the_scenes_are_not_mapped(

@@ -21,7 +21,7 @@ from spectrolite.evaluation.reports import LeakageFigures
 from spectrolite.experiments.scene_experiment import read_maps
 from spectrolite.pages.charts import APART, INSIDE, OVERLAPPING, distance_histogram
 from spectrolite.pages.html import percent
-from spectrolite.pages.scene_page import false_colour, report_page
+from spectrolite.pages.scene_page import report_page
 from spectrolite.runs.run_folder import SceneRun
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -185,19 +185,6 @@ def _scale(svg: str, count: int) -> float:
 def test_undefined_figures_are_dashes() -> None:
     assert percent(float("nan")) == "–"
     assert percent(0.98765) == "98.76 %" or percent(0.98765) == "98.77 %"
-
-
-def test_false_colour_takes_infrared_red_green() -> None:
-    cube = np.zeros((4, 4, 4), np.float32)
-    cube[0, 0] = 0.0
-    cube[1:, :, :] = [10, 20, 30, 40]
-    scene = sl.Scene(cube, wavelengths_nm=(550.0, 650.0, 860.0, 2000.0))
-    picture = false_colour(scene)
-    assert picture.shape == (4, 4, 3)
-    assert picture[3, 3].tolist() == [255, 255, 255]
-    assert picture[0, 0].tolist() == [0, 0, 0]
-    plain = false_colour(sl.Scene(cube * [1, 0, 0, 0]))  # bands 3, 2, 1 of four: none of them lit
-    assert int(plain.max()) == 0
 
 
 def test_a_browser_shows_it_without_asking_anyone(tiny_run: sl.Run) -> None:

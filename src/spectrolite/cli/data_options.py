@@ -13,6 +13,12 @@ WORDS = ("bad", "constant", "noisy")  # of readers.scenes.open, which takes a se
 
 SCENE_READING = {
     "scene_key": optional(str, "Name of the array in the scene's file.", "the only cube in it"),
+    "axes": optional(
+        str,
+        "Order of the array's axes in --scene (.npy, .mat, HDF5, NetCDF, Zarr), as "
+        "bands,rows,cols.",
+        "as the file says, or rows,cols,bands",
+    ),
     "drop_bands": optional(
         str,
         "Bands of --scene to leave out, counted from 0, as 3,7-9; or one of the words bad (marked "
@@ -34,6 +40,12 @@ LABELS_READING = {
         "the only one that can",
     ),
     "layer": optional(str, "Layer of --labels, if it has several.", "the only one"),
+    "classes": optional(
+        Path,
+        "CSV of id,name,colour: names and colours of the ids in --labels.",
+        "those in the file",
+        metavar="FILE",
+    ),
     "ignore": optional(
         list[str],
         "Id or name of a class of --labels that means unlabelled, such as 255. Repeat the flag for "
@@ -242,6 +254,7 @@ def _read_scene(path: Path, drop_bands: tuple[int | str, ...], flags: Mapping[st
         flags.get("scene_key"),
         drop_bands,
         scale="scale" in flags,
+        axes=flags.get("axes"),
         allow_outside="allow_outside" in flags,
     )
 
@@ -259,6 +272,7 @@ def labels_on(scene: Any, labels: Path, flags: Mapping[str, Any]) -> Any:
         allow_outside="allow_outside" in flags,
         ignore=flags.get("ignore", ()),
         background=flags.get("background", 0),
+        classes=flags.get("classes"),
     )
     _print_notes(read)
     return read

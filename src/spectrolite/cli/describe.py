@@ -75,6 +75,14 @@ def info(
             "Name of the array in the file.", "--key", "--scene-key", default="the only cube in it"
         ),
     ] = None,
+    axes: Annotated[
+        str | None,
+        option(
+            "Order of the array's axes (.npy, .mat, HDF5, NetCDF, Zarr), as bands,rows,cols.",
+            "--axes",
+            default="as the file says, or rows,cols,bands",
+        ),
+    ] = None,
     allow_outside: Annotated[
         bool,
         option(
@@ -91,7 +99,7 @@ def info(
     """
     from spectrolite.readers.scenes.info import scene_info
 
-    scene = scene_info(file, key, allow_outside=allow_outside)
+    scene = scene_info(file, key, axes, allow_outside=allow_outside)
     if as_json:
         print_json(scene.as_json())
         return

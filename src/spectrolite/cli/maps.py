@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
+from spectrolite.cli.area_tables import areas_table, maps_tables
 from spectrolite.cli.data_options import SCENE_READING, STACK_HELP, band_numbers
 from spectrolite.cli.options import (
     DATA,
@@ -102,11 +101,14 @@ def map_(
     Example: `spectrolite map runs/ip --scene other.npy --out map.tif`
     """
     from spectrolite.mapping.large_maps import MAP_WINDOW, map_scene
+    from spectrolite.mapping.map_file import MapFile
     from spectrolite.mapping.several_maps import Failed, is_of_several, map_scenes
+    from spectrolite.mapping.sidecars import changed_in_envi
     from spectrolite.readers.scenes.patterns import scenes_named
 
     settings: dict[str, Any] = {
         "scene_key": reading["scene_key"],
+        "axes": reading["axes"],
         "drop_bands": band_numbers(reading["drop_bands"] or ""),
         "allow_outside": reading["allow_outside"],
         "match_wavelengths": match_wavelengths,
@@ -160,6 +162,10 @@ def map_(
         if isinstance(stop, RuntimeError):
             raise
         raise typer.Exit(130) from stop
+    done = next((m for m in results if isinstance(m, MapFile)), None)
+    changed = changed_in_envi(done.head.class_names) if envi and done is not None else None
+    if changed:
+        messages.print(plain(f"--envi: {changed}"), soft_wrap=True)
     if one:
         assert not isinstance(results[0], Failed)
         _print_map(results[0], as_json)
@@ -219,31 +225,6 @@ def areas(
         console.print(f"- {note}", soft_wrap=True, markup=False)
 
 
-def areas_table(measured: Areas) -> Table:
-    """One row a class: pixels, hectares, and the areas adjusted by the sample."""
-    table = Table(title="Areas of the classes", title_justify="left")
-    table.add_column("id", justify="right")
-    table.add_column("class")
-    table.add_column("pixels", justify="right")
-    if measured.mapped_ha is not None:
-        table.add_column("hectares", justify="right")
-    if measured.adjusted is not None:
-        table.add_column("adjusted, % of the map", justify="right")
-        if measured.mapped_ha is not None:
-            table.add_column("adjusted, hectares", justify="right")
-    for i, name in measured.class_names.items():
-        cells = [str(i), escape(name), f"{measured.pixels[i]:,}"]
-        if measured.mapped_ha is not None:
-            cells.append(f"{measured.mapped_ha[i]:,.2f}")
-        if measured.adjusted is not None:
-            one = measured.adjusted[i]
-            cells.append(f"{100 * one.share:.2f} ± {100 * one.share_error:.2f}")
-            if one.ha is not None and one.ha_error is not None:
-                cells.append(f"{one.ha:,.2f} ± {one.ha_error:,.2f}")
-        table.add_row(*cells)
-    return table
-
-
 def _as_json(map_file: MapFile, measured: Areas) -> dict[str, Any]:
     from spectrolite.mapping.map_file import EXTRA_BANDS, MapFiles
 
@@ -297,22 +278,17 @@ def _print_maps(scenes: list[Path], results: list[MapFile | Failed], as_json: bo
             }
         )
     else:
-        ids = {i: name for m in maps.values() for i, name in m.head.class_names.items()}
         in_hectares = all(one["hectares"] is not None for one in content.values())
-        table = Table(
-            title=f"Maps, {'hectares' if in_hectares else 'pixels'} of each class",
-            title_justify="left",
-        )
-        for name in ("scene", "map", *(f"{i} {escape(name)}" for i, name in ids.items())):
-            table.add_column(name, justify="left" if name in ("scene", "map") else "right")
-        for file, one in content.items():
-            figures = (
-                f"{one['hectares'][i]:,.2f}" if in_hectares else f"{one['pixels'][i]:,}"
-                for i in ids
-            )
-            table.add_row(escape(str(file)), escape(one["map"]), *figures)
-        if maps:
+        figures = {
+            file: one["hectares" if in_hectares else "pixels"] for file, one in content.items()
+        }
+        names = {i: name for m in maps.values() for i, name in m.head.class_names.items()}
+        for table in maps_tables(figures, names, in_hectares, console.width) if maps else ():
             console.print(table)
+        for folder in dict.fromkeys(m.path.parent for m in maps.values()):
+            console.print(
+                f"maps in {folder}, each with the name of its scene", soft_wrap=True, markup=False
+            )
     for f in failed:
         messages.print(f"[bold red]failed:[/] {plain(f'{f.scene}: {f.error}')}", soft_wrap=True)
         for note in getattr(f.error, "__notes__", []):

@@ -252,12 +252,13 @@ def _doctors_data(
             flags.get("scene_key"),
             drop_bands,
             scale=scaled,
+            axes=flags.get("axes"),
             allow_outside="allow_outside" in flags,
         )
         return cube, labels_on(cube, labels, flags)
     if flags:
         raise SettingsError(
-            "--drop-bands, --class-field, --layer and the keys go with --scene and --labels"
+            "--drop-bands, --axes, --class-field, --layer and the keys go with --scene and --labels"
         )
     if images is None:
         return None, None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
+from spectrolite.data.summaries import short_names
 from spectrolite.evaluation.figures import Group
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from spectrolite.models.costs import Cost
     from spectrolite.training.loop import Epoch
 
+STAGE = 24  # characters of the words before a bar
+NAME = 24  # characters of a scene's name in a table of many
 PLAIN_EVERY_S = 15.0  # how often a log file, which shows no bar, gets a line
 
 
@@ -34,7 +37,7 @@ class TrainingProgress:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._progress = Progress(
-            TextColumn("{task.description:<22}"),
+            TextColumn(f"{{task.description:<{STAGE}}}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[figures]}"),
@@ -50,7 +53,8 @@ class TrainingProgress:
         """A stage begins."""
         words = escape(words)  # it may name a file
         self._stage = words
-        self._progress.reset(self._task, total=None, description=words, figures="")
+        shown = short_names([words], STAGE)[0]
+        self._progress.reset(self._task, total=None, description=shown, figures="")
         if not self._console.is_terminal:
             self._console.print(words)
 
@@ -94,6 +98,14 @@ def unwrapped(*names: str) -> list[Column]:
     return [Column(name, no_wrap=True) for name in names]
 
 
+def short_labels(labels: Sequence[str]) -> list[str]:
+    """Labels of figures as `NAME: figure`, with the names of scenes in short."""
+    parts = [label.rpartition(": ") for label in labels]
+    names = list(dict.fromkeys(name for name, _, _ in parts if name))
+    shown = dict(zip(names, short_names(names, NAME), strict=True))
+    return [f"{shown.get(name, '')}{colon}{figure}" for name, colon, figure in parts]
+
+
 def percent(value: float) -> str:
     """A fraction as a percentage with two decimals."""
     return f"{100 * value:.2f}"
@@ -113,12 +125,32 @@ def report_table(reports: Mapping[str, Report | ImageReport]) -> Table:
     columns = [{f.label: f for f in report.figure_list} for report in reports.values()]
     labels = {label: figure.group for column in columns for label, figure in column.items()}
     for group in (g for g in get_args(Group) if g != "class" and g in labels.values()):
+        if group == "scene":
+            _add_scenes(table, list(reports.values()))
+            continue
         for label in (label for label, of in labels.items() if of == group):
             cells = [str(column.get(label, "")) for column in columns]
             bold = "[bold]" if label == "overall accuracy" else ""
             table.add_row(escape(label), *(f"{bold}{cell}" for cell in cells))
         table.add_section()
     return table
+
+
+def _add_scenes(table: Table, reports: Sequence[Report | ImageReport]) -> None:
+    """A row a scene, its accuracy and its test pixels, and a row for all of them."""
+    columns = [
+        {s.name: (s.overall_accuracy, s.test) for s in getattr(report, "scenes", ())}
+        for report in reports
+    ]
+    names = list(dict.fromkeys(name for column in columns for name in column))
+    table.add_row("[bold]overall accuracy of each scene", *("of pixels" for _ in reports))
+    for name, short in zip(names, short_names(names, NAME), strict=True):
+        found = [column.get(name, (0.0, 0)) for column in columns]
+        cells = [f"{percent(right)} % of {n:,}" if n else "–" for right, n in found]
+        table.add_row(escape(short), *cells)
+    total = [f"{percent(r.overall_accuracy)} % of {r.protocol.test:,}" for r in reports]
+    table.add_row(f"all {len(names)} scenes", *total)
+    table.add_section()
 
 
 def checkup_table(checkup: Checkup) -> Table:
@@ -160,7 +192,8 @@ def repetition_tables(repetition: Repetition) -> list[Table]:
         rows.add_row(escape(one.run), str(one.seed), split_seed, *figures)
     title = f"{len(repetition.runs)} runs, mean ± std (n - 1)"
     summary = table_of(title, "", *right("mean ± std", "runs"))
-    for name, spread in repetition.summary.items():
+    labels = short_labels(list(repetition.summary))
+    for name, spread in zip(labels, repetition.summary.values(), strict=True):
         summary.add_row(escape(name), f"{spread.mean:.2f} ± {spread.std:.2f}", str(spread.n))
     return [rows, summary]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 Facts = Mapping[str, str]
 
@@ -61,3 +61,29 @@ def place_facts(crs: str | None, transform: tuple[float, ...] | None) -> dict[st
         width, height = (a * a + d * d) ** 0.5, (b * b + e * e) ** 0.5
         facts["pixel size"] = f"{width:g} x {height:g}, in units of the CRS"
     return facts
+
+
+def short_names(names: Sequence[str], width: int) -> list[str]:
+    """Names cut to a width where what tells them apart stays; whole where no cut leaves that.
+
+    Examples:
+        >>> short_names(["S2A_20230612_T32UQD_tile_07.tif", "S2A_20230612_T32UQD_tile_08.tif"], 16)
+        ['S2A_202…le_07.tif', 'S2A_202…le_08.tif']
+    """
+    if max(map(len, names), default=0) <= width:
+        return list(names)
+    low, high = min(names), max(names)
+    first = next((n for n, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), 0)
+    kept = width - 1
+    cuts: list[Callable[[str], str]] = [
+        *(
+            lambda name, end=end: f"{name[: kept - end]}…{name[len(name) - end :]}"
+            for end in (kept - kept // 2, kept * 3 // 4, kept)
+        ),
+        lambda name: f"…{name[max(first - 2, 0) :][: width - 2]}…",
+    ]
+    for cut in cuts:
+        shown = [cut(name) if len(name) > width else name for name in names]
+        if len({*shown}) == len({*names}):
+            return shown
+    return list(names)

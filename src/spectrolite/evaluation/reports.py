@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from spectrolite.data.summaries import short_names
+from spectrolite.errors import listed
 from spectrolite.evaluation.figures import Figure, accuracies, percents, report_lines
 from spectrolite.files import whole_file
 from spectrolite.records import Number, Record
@@ -127,6 +129,11 @@ class Figures(Record):
         )
 
     @property
+    def data_in_short(self) -> str:
+        """The name of the data, for titles."""
+        return self.data
+
+    @property
     def facts(self) -> dict[str, str]:
         """How the figures came about: network, split, numbers of samples and of classes."""
         tested = sum(c.test > 0 for c in self.per_class)
@@ -142,7 +149,7 @@ class Figures(Record):
 
     def __repr__(self) -> str:
         """A few lines for a notebook, never the confusion matrix or the settings."""
-        title = f"{self.model} ({self.variant}) on {self.data}"
+        title = f"{self.model} ({self.variant}) on {self.data_in_short}"
         return report_lines(title, self.facts, self.figure_list)
 
     __str__ = __repr__
@@ -235,6 +242,14 @@ class Report(Figures):
             training,
             Figure("seconds of the map", "time", self.times_s["map"], "s"),
         )
+
+    @property
+    def data_in_short(self) -> str:
+        """The name of the scene; of up to three their names in short, of more their number."""
+        if not self.scenes:
+            return self.data
+        names = [scene.name for scene in self.scenes]
+        return listed(short_names(names, 16)) if len(names) <= 3 else f"{len(names)} scenes"
 
     @property
     def facts(self) -> dict[str, str]:

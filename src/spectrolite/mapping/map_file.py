@@ -84,7 +84,8 @@ class MapFiles:
 
     def all(self, bands: Iterable[str] = EXTRA_BANDS, envi: bool = True) -> tuple[Path, ...]:
         """Every file of the map; the GeoTIFF last: where it is, all are complete."""
-        pair = (self.envi.with_suffix(".hdr"), self.envi) if envi else ()
+        names = self.envi.with_name(f"{self.envi.name}.aux.xml")
+        pair = (self.envi.with_suffix(".hdr"), names, self.envi) if envi else ()
         return (*map(self.band, bands), *pair, self.names, self.style, self.picture, self.geotiff)
 
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from spectrolite.data.labels import Colour
 from spectrolite.files import whole_file
-
-PICTURE_SIDE = 1440  # most pixels of a map along its longer side; the picture itself has half
+from spectrolite.mapping.map_file import MapHead
+from spectrolite.mapping.map_frame import Place, draw_map
 
 
 def paint(classes: NDArray[np.integer], colours: Mapping[int, Colour]) -> NDArray[np.uint8]:
@@ -23,43 +23,35 @@ def paint(classes: NDArray[np.integer], colours: Mapping[int, Colour]) -> NDArra
     return painted
 
 
-def picture_step(shape: tuple[int, int]) -> int:
-    """The step between the rows and columns of a map of that shape that a picture shows."""
-    return -(-max(shape) // PICTURE_SIDE)
-
-
 def write_picture(
-    path: Path,
-    classes: NDArray[np.integer],
-    class_names: Mapping[int, str],
-    class_colours: Mapping[int, Colour],
-    counts: Mapping[int, int],
+    path: Path, classes: NDArray[np.integer], head: MapHead, counts: Mapping[int, int]
 ) -> None:
-    """Write a PNG of the map with a legend.
+    """Write a PNG of the map with a legend; with scale bar, north and coordinates if it is placed.
 
     Args:
         path: the file.
-        classes: `(rows, cols)` class ids; of a large map, evenly spaced rows and columns.
-        class_names: id to name.
-        class_colours: id to red, green, blue.
+        classes: class ids at every `picture_step` of the map's rows and columns.
+        head: shape, class names, colours and place of the whole map.
         counts: pixels of each class in the whole map, for the legend.
     """
     from matplotlib.figure import Figure  # here: it takes half a second to import
     from matplotlib.patches import Patch
 
-    rows, cols = classes.shape
     height = 6.0
-    figure = Figure(figsize=(height * min(max(cols / rows, 0.3), 3) + 3.2, height))
+    figure = Figure()
     axes = figure.add_subplot()
-    axes.imshow(paint(classes, class_colours), interpolation="nearest")
-    axes.set_axis_off()
+    place = Place(head.shape, head.crs, head.transform)
+    draw_map(axes, paint(classes, head.class_colours), place)
+    rows, cols = head.shape
+    wide = cols / (rows * float(axes.get_aspect()))
+    figure.set_size_inches(height * min(max(wide, 0.3), 3) + 3.2, height)
     handles = [
         Patch(
-            facecolor="#{:02x}{:02x}{:02x}".format(*class_colours[i]),
+            facecolor=f"#{bytes(head.class_colours[i]).hex()}",
             edgecolor="#888888",
             label=f"{i}  {name}  ({counts.get(i, 0):,})",
         )
-        for i, name in class_names.items()
+        for i, name in head.class_names.items()
     ]
     if counts.get(0):
         handles.append(Patch(facecolor="#000000", label=f"no data  ({counts[0]:,})"))

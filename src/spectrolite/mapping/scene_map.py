@@ -16,7 +16,8 @@ from spectrolite.files import whole_file
 from spectrolite.hashing import array_sha256
 from spectrolite.mapping.geotiff import geotiff_bytes
 from spectrolite.mapping.map_file import MapFiles, MapHead, classes_html, reading, summary
-from spectrolite.mapping.picture import picture_step, write_picture
+from spectrolite.mapping.map_frame import picture_step
+from spectrolite.mapping.picture import write_picture
 from spectrolite.mapping.sidecars import write_names, write_style
 
 
@@ -83,7 +84,7 @@ class SceneMap:
         """Write the map as a picture with a legend of the classes."""
         step = picture_step(self._head.shape)
         shown = self.classes[::step, ::step]
-        write_picture(Path(path), shown, self.class_names, self.class_colours, self._counts)
+        write_picture(Path(path), shown, self._head, self._counts)
 
 
 def maps_sha256(maps: Sequence[SceneMap]) -> str:

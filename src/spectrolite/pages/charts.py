@@ -6,12 +6,14 @@ import io
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from itertools import cycle
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from spectrolite.data.labels import PALETTE
 from spectrolite.evaluation.calibration import Calibration
 from spectrolite.evaluation.reports import LeakageFigures
 from spectrolite.pages.html import data_address
@@ -20,29 +22,35 @@ from spectrolite.samples.leakage import check_patch
 from spectrolite.training.loop import Epoch
 
 INSIDE, OVERLAPPING, APART = "#c2502e", "#e0b074", "#1f6f8b"
-COLOURS = ("#1f6f8b", "#c2502e", "#1e7d4f", "#9a5b00", "#6a4c93", "#3a3f44", "#b0467a", "#7a8b1f")
+INK_LUMA = 165  # the brightest of 255 that a line on white has
+COLOURS = tuple(
+    f"#{bytes(colour).hex()}"
+    for colour in PALETTE
+    if np.dot(colour, (0.299, 0.587, 0.114)) < INK_LUMA
+)
+VALIDATION, LOSS, TRAINING = COLOURS[0], COLOURS[1], COLOURS[3]
 
 
 def training_curve(log: list[Epoch]) -> str:
     """Loss and accuracies over the epochs."""
-    with _style():
+    with style():
         figure = Figure(figsize=(7.6, 2.8), layout="constrained")
         axes = figure.add_subplot()
         epochs = [e.epoch for e in log]
-        axes.plot(epochs, [e.loss for e in log], color="#9a5b00", label="loss")
+        axes.plot(epochs, [e.loss for e in log], color=LOSS, label="loss")
         axes.set(xlabel="epoch", ylabel="loss", ylim=(0, None))
         right = axes.twinx()
         right.plot(
-            epochs, [100 * e.training_accuracy for e in log], color="#1f6f8b", label="training"
+            epochs, [100 * e.training_accuracy for e in log], color=TRAINING, label="training"
         )
         checked = [
             (e.epoch, 100 * e.validation_accuracy) for e in log if e.validation_accuracy is not None
         ]
         if checked:
-            right.plot(*zip(*checked, strict=True), color="#1e7d4f", label="validation")
+            right.plot(*zip(*checked, strict=True), color=VALIDATION, label="validation")
         right.set(ylabel="accuracy, %", ylim=(0, 101))
         figure.legend(loc="outside upper center", ncols=3, frameon=False)
-        return _svg(figure)
+        return svg(figure)
 
 
 def distance_histogram(leakage: LeakageFigures) -> str:
@@ -56,7 +64,7 @@ def distance_histogram(leakage: LeakageFigures) -> str:
     colours = [
         INSIDE if edge <= halo else OVERLAPPING if edge <= 2 * halo else APART for edge in edges
     ]
-    with _style():
+    with style():
         figure = Figure(figsize=(7.6, 2.9), layout="constrained")
         axes = figure.add_subplot()
         for bar, edge in zip(axes.bar(edges, counts, 0.9, color=colours), edges, strict=True):
@@ -74,7 +82,7 @@ def distance_histogram(leakage: LeakageFigures) -> str:
             xlim=(0, edges[-1] + 1),
         )
         axes.spines[["top", "right"]].set_visible(False)
-        return _svg(figure)
+        return svg(figure)
 
 
 class CostPoint(NamedTuple):
@@ -91,7 +99,7 @@ def accuracy_against_cost(title: str, points: Sequence[CostPoint]) -> str:
 
     A classifier without parameters is a dashed line across the first chart.
     """
-    with _style():
+    with style():
         figure = Figure(figsize=(9.6, 4.2), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
         for point, colour in zip(points, cycle(COLOURS)):
@@ -111,7 +119,7 @@ def accuracy_against_cost(title: str, points: Sequence[CostPoint]) -> str:
         for text in legend.get_texts():
             text.set_parse_math(False)
         figure.suptitle(title, parse_math=False)
-        return _svg(figure)
+        return svg(figure)
 
 
 def _error_bar(axes: Axes, x: float, y: Spread, colour: str, label: str | None = None) -> None:
@@ -122,7 +130,7 @@ def _error_bar(axes: Axes, x: float, y: Spread, colour: str, label: str | None =
 def reliability_curve(calibration: Calibration) -> str:
     """Accuracy over confidence above, samples below."""
     bins = [b for b in calibration.bins if b.count]
-    with _style():
+    with style():
         figure = Figure(figsize=(5.2, 5.2), layout="constrained")
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         upper.plot([0, 1], [0, 1], color="#9fb3c0", linestyle="--", label="calibrated")
@@ -154,15 +162,16 @@ def reliability_curve(calibration: Calibration) -> str:
             edgecolor="#5d6770",
         )
         lower.set(xlabel="confidence", ylabel="samples", yscale="log", ylim=(0.7, None))
-        return _svg(figure)
+        return svg(figure)
 
 
-def _style() -> AbstractContextManager[None]:
+def style() -> AbstractContextManager[None]:
     """The page's type size, and a fixed salt, so that the same figures give the same bytes."""
     return rc_context({"svg.hashsalt": "spectrolite", "font.size": 9})
 
 
-def _svg(figure: Figure) -> str:
+def svg(figure: Figure, **saving: Any) -> str:
+    """A figure as the address of an `img` element."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    figure.savefig(buffer, format="svg", metadata={"Date": None}, **saving)
     return data_address("svg+xml", buffer.getvalue())

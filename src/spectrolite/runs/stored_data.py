@@ -124,6 +124,7 @@ def _load_source(
             allow_outside="allow_outside" in source,
             ignore=tuple(filter(None, source.get("ignore", "").split(","))),
             background=source.get("background", 0),
+            classes=source.get("classes"),
         )
     dropped = tuple(int(b) for b in source.get("drop_bands", "").split(",") if b)
     read = readers.open_scene if LEFT_IN_FILE in source else readers.read_scene
@@ -132,5 +133,6 @@ def _load_source(
         source.get("key"),
         dropped,
         scale="scale" in source,
+        axes=source.get("axes"),
         allow_outside="allow_outside" in source,
     )

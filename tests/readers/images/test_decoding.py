@@ -286,3 +286,12 @@ def test_a_line_that_resizing_would_make_endless(monkeypatch: pytest.MonkeyPatch
     assert message(written(line), 5) == (
         "cat/1.png: 500 x 1 pixels are too long and narrow to be resized to 5; crop it"
     )
+
+
+@pytest.mark.parametrize("highest", [255, 4095, 65535])
+def test_grey_pgm_of_8_to_16_bits(highest: int) -> None:
+    grey = np.random.default_rng(0).integers(0, highest + 1, (5, 7))
+    head = f"P5\n7 5\n{highest}\n".encode()
+    stored = grey.astype(np.uint8 if highest < 256 else ">u2").tobytes()
+    eight_bits = np.round(grey / highest * 65535).astype(int) >> 8 if highest > 255 else grey
+    assert np.abs(read(head + stored)[..., 0].astype(int) - eight_bits).max() <= (highest == 4095)

@@ -376,3 +376,13 @@ def test_a_file_that_cannot_be_opened_is_named(pets: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(Path, "open", locked)
     assert message(pets) == f"{pets}/cat/2.png: cannot be read (Permission denied)"
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "validation"])
+def test_a_validation_folder_without_a_test_folder(tmp_path: Path, name: str) -> None:
+    for part in ("train", name):
+        write(tmp_path / "pets" / part, PETS)
+    assert message(tmp_path / "pets") == (
+        f"{tmp_path}/pets: holds train and {name}, but no test: rename {name} to test to score on "
+        "its images, or move them into train, from which validation and test parts are taken"
+    )

@@ -134,8 +134,8 @@ def test_an_envi_classification_that_spectral_wrote(tmp_path: Path) -> None:
     (tmp_path / "gt.img").unlink()
     refused(
         ReadError,
-        f"{tmp_path}/gt.hdr: no data file beside it; wanted gt with one of the endings .img, .dat, "
-        ".bsq, .bil, .bip, .raw, .bin, .envi, .rfl, or with none",
+        f"{tmp_path}/gt.hdr: no data file beside it; wanted gt with any ending, such as .img, "
+        ".dat or .bsq, or with none",
         tmp_path / "gt.hdr",
     )
     (tmp_path / "gt.dat").touch()
@@ -231,7 +231,17 @@ def test_a_raster_of_one_shape_without_a_reference_system(tmp_path: Path) -> Non
 
 def test_several_bands(tmp_path: Path) -> None:
     path = geotiff(tmp_path / "gt.tif", np.stack([class_map(seed=s) for s in range(3)]))
-    refused(ReadError, f"{path}: 3 bands; choose the band with the classes: --labels-key 1", path)
+    refused(
+        ReadError,
+        (
+            f"{path}: wanted one band of class numbers, got a picture of 3 bands, whose colours "
+            "are no classes; save the numbers as one band, or choose a band that holds them: "
+            "--labels-key 1"
+        ),
+        path,
+    )
+    other = geotiff(tmp_path / "other.tif", np.stack([class_map()] * 2))
+    refused(ReadError, f"{other}: 2 bands; choose the band with the classes: --labels-key 1", other)
     refused(ReadError, f"{path}: --labels-key: wanted a band from 1 to 3, got '4'", path, "4")
     labels = read_labels(path, "2")
     np.testing.assert_array_equal(labels.array, class_map(seed=1))

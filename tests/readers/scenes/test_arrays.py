@@ -75,11 +75,13 @@ def test_a_key_of_the_wrong_kind_is_refused(tmp_path: Path) -> None:
         read_scene(tmp_path / "m.mat", key="gt")
     assert str(bad_scene.value) == (
         f"{tmp_path}/m.mat: wanted a cube of rows, cols, bands, got gt (2 x 3 uint8)"
+        "; a map of classes goes with --labels"
     )
     with pytest.raises(ReadError) as bad_labels:
         read_labels(tmp_path / "m.mat", key="cube")
     assert str(bad_labels.value) == (
         f"{tmp_path}/m.mat: wanted a map of rows, cols, got cube (2 x 3 x 4 int16)"
+        "; a scene goes with --scene"
     )
 
 

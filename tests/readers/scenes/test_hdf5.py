@@ -20,7 +20,7 @@ def test_no_cube_in_an_hdf5_file_and_a_wrong_key(tmp_path: Path, typed: Typed) -
     code, _, err = typed("info", path)
     assert code == 2
     assert err.startswith(f"error: {said}")
-    assert err.endswith("site/gt (2 x 3 uint8)")
+    assert err.endswith("site/gt (2 x 3 uint8); a map of classes goes with --labels")
     mat = tmp_path / "s.mat"
     with h5py.File(mat, "w") as file:
         file["cube"] = np.zeros((2, 3, 4))

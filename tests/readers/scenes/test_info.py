@@ -81,7 +81,7 @@ def test_a_plain_scene_of_one_pixel_and_one_band(tmp_path: Path) -> None:
         "no CRS: maps will not be georeferenced",
         "no transform: the pixel size is unknown",
         "1 band (0, from 0) is constant; --drop-bands constant drops them",
-        "one band: there is no spectrum to classify",
+        "one band: there is no spectrum to classify; if these are classes, they go with --labels",
         "smaller than the 25 x 25 patch of hybridsn: too small to train on",
     )
 

@@ -88,8 +88,17 @@ def test_an_npy_header_states_the_size_of_the_array(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("read", "array", "message"),
     [
-        (read_scene, MAP, "wanted a cube of rows, cols, bands, got array (2 x 3 uint8)"),
-        (read_labels, CUBE, "wanted a map of rows, cols, got array (2 x 3 x 4 int16)"),
+        (
+            read_scene,
+            MAP,
+            "wanted a cube of rows, cols, bands, got array (2 x 3 uint8); a "
+            "map of classes goes with --labels",
+        ),
+        (
+            read_labels,
+            CUBE,
+            "wanted a map of rows, cols, got array (2 x 3 x 4 int16); a scene goes with --scene",
+        ),
         (
             read_scene,
             CUBE[:0],

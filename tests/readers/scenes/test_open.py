@@ -181,6 +181,7 @@ def test_bands_of_a_map_cannot_be_dropped(tmp_path: Path) -> None:
         read_scene(tmp_path / "m.mat", key="gt", drop_bands=(1,))
     assert str(caught.value) == (
         f"{tmp_path}/m.mat: wanted a cube of rows, cols, bands, got gt (2 x 3 uint8)"
+        "; a map of classes goes with --labels"
     )
 
 
@@ -248,7 +249,10 @@ def test_windows_of_a_scene_are_those_of_the_array_that_was_written(
 
 def odd_of(name: str) -> tuple[str, ...]:
     if name == "hdf5":
-        return ("its dimensions (?, ?, ?) have no known names; taken as rows, cols, bands",)
+        return (
+            "its dimensions (?, ?, ?) have no known names; taken as rows, cols, bands, as the file "
+            "has 4 wavelengths; --axes states another order",
+        )
     return ()
 
 

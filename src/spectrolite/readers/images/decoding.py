@@ -67,7 +67,7 @@ def read_picture(content: bytes, where: str, size: int | None = None) -> NDArray
             with Image.open(io.BytesIO(content), formats=FORMATS) as image:
                 _check_header(image, where)
                 upright = ImageOps.exif_transpose(image)
-            rgb = _rgb(upright, where)
+            rgb = _rgb(upright, where, netpbm=content.startswith(b"P"))
             return _array(rgb if size is None else _resized(rgb, size, where))
     except ReadError:
         raise
@@ -100,9 +100,11 @@ def _check_header(image: Image.Image, where: str) -> None:
         raise ReadError(f"{where}: {frames} frames; wanted one image per file")
 
 
-def _rgb(image: Image.Image, where: str) -> Image.Image:
+def _rgb(image: Image.Image, where: str, *, netpbm: bool) -> Image.Image:
     transparent = image.has_transparency_data
-    if image.mode.startswith("I;16") and not transparent:
+    # Pillow reads 16-bit PGM as 32-bit integers from 0 to 65535
+    sixteen_bits = image.mode.startswith("I;16") or (netpbm and image.mode == "I")
+    if sixteen_bits and not transparent:
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode not in (TRANSPARENT if transparent else PLAIN):
         raise ReadError(

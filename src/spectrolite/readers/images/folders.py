@@ -25,6 +25,7 @@ from spectrolite.readers.images.archives import Listing, contents, listing
 from spectrolite.readers.images.decoding import ENDINGS, MAX_BYTES, grey, read_picture
 from spectrolite.readers.scenes.arrays import ArrayShape, check_fits_memory
 
+VALIDATION = ("val", "valid", "validation")
 MAX_SIZE = 4096  # pixels, largest side to resize to
 
 Classes = dict[str, list[str]]  # class name to the paths of its images
@@ -143,6 +144,13 @@ def _parts(path: Path, listed: Listing) -> dict[str, Classes]:
     top = ""
     while len(inner := _below(folders, top)) == 1 and _below(folders, f"{top}{inner[0]}/"):
         top += f"{inner[0]}/"
+    held_back = sorted(set(inner) & set(VALIDATION))
+    if "train" in inner and "test" not in inner and held_back:
+        raise ReadError(
+            f"{path}: holds train and {held_back[0]}, but no test: rename {held_back[0]} to test "
+            "to score on its images, or move them into train, from which validation and test parts "
+            "are taken"
+        )
     if not {"train", "test"} <= set(inner):
         return {"all": _classes(path, files, folders, top)}
     if len(inner) > 2:

@@ -21,8 +21,9 @@ from spectrolite.errors import LabelsError, ReadError
 from spectrolite.files import read_bytes
 from spectrolite.readers.labels.conventions import NO_VALUE, USUAL, Convention, converted
 from spectrolite.readers.scenes.arrays import ArrayShape, check_fits_memory
-from spectrolite.readers.scenes.envi import DATA_ENDINGS, pair
+from spectrolite.readers.scenes.envi import DATA_ENDINGS, is_arbitrary, pair, read_header
 from spectrolite.readers.scenes.geotiff import opened
+from spectrolite.readers.text import decoded
 
 ENDINGS = (".tif", ".tiff", ".vrt", ".png", ".asc", ".hdr", *DATA_ENDINGS)
 
@@ -58,8 +59,11 @@ def read(
     """
     if path.suffix.lower() == ".hdr":
         path = pair(path)[1]
+    from rasterio.enums import ColorInterp
+
+    red_green_blue = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
     with opened(path) as source:
-        band = _band(path, key, source.count)
+        band = _band(path, key, source.count, source.colorinterp[:3] == red_green_blue)
         dtype = source.dtypes[band - 1]
         if "complex" in dtype:
             raise ReadError(f"{path}: wanted class numbers, got {dtype}")
@@ -69,7 +73,10 @@ def read(
         masked = source.read_masks(band) == 0
         nodata = source.nodatavals[band - 1]
         crs, transform = place_of(source)
-        names = {**_envi_names(source), **_aux_names(path, band), **_own_names(source, band)}
+        if crs is not None and source.driver == "ENVI" and is_arbitrary(crs):
+            crs = None
+        envi, notes = _envi_names(path) if source.driver == "ENVI" else ({}, [])
+        names = {**envi, **_aux_names(path, band), **_own_names(source, band)}
         colours = {**_colour_table(source, band), **_aux_colours(path, band)}
     ids = whole_ids(np.where(masked, 0, array), path.name)
     names = {i: name for i, name in names.items() if name}
@@ -86,7 +93,7 @@ def read(
         class_names=read.names,
         name=path.name,
         source={"file": str(path.resolve()), "key": str(band), **convention.source},
-        notes=read.notes,
+        notes=(*notes, *read.notes),
     )
     wanted = {i: read.colours[i] for i in labels.class_names if i in read.colours}
     if any(any(colour) for colour in wanted.values()):  # else all colours are black
@@ -188,8 +195,14 @@ def _corners_apart(one: Grid, other: Grid) -> float:
     return float(max(np.abs(placed[0] - rows).max(), np.abs(placed[1] - cols).max()))
 
 
-def _band(path: Path, key: str | None, count: int) -> int:
+def _band(path: Path, key: str | None, count: int, in_colours: bool) -> int:
     if key is None:
+        if in_colours:
+            raise ReadError(
+                f"{path}: wanted one band of class numbers, got a picture of {count} bands, whose "
+                "colours are no classes; save the numbers as one band, or choose a band that holds "
+                "them: --labels-key 1"
+            )
         if count != 1:
             raise ReadError(
                 f"{path}: {count} bands; choose the band with the classes: --labels-key 1"
@@ -205,10 +218,14 @@ def _own_names(source: Any, band: int) -> dict[int, str]:
     return {int(m[1]): v for k, v in tags.items() if (m := re.fullmatch(r"CLASS_(\d{1,5})", k))}
 
 
-def _envi_names(source: Any) -> dict[int, str]:
-    """Names in the header, `{Unclassified, wheat}`: the n-th, from 0, belongs to class n."""
-    listed = source.tags(ns="ENVI").get("class_names", "").strip().strip("{}")
-    return {n: name.strip() for n, name in enumerate(listed.split(",")) if listed}
+def _envi_names(path: Path) -> tuple[dict[int, str], list[str]]:
+    """Names in the header, `{Unclassified, wheat}`: the n-th, from 0, belongs to class n.
+
+    GDAL drops names that are not in UTF-8.
+    """
+    notes: list[str] = []
+    listed = read_header(pair(path)[0], notes).get("class names", "")
+    return {n: " ".join(name.split()) for n, name in enumerate(listed.split(",")) if listed}, notes
 
 
 def _colour_table(source: Any, band: int) -> dict[int, Colour]:
@@ -246,12 +263,23 @@ def _aux(path: Path, band: int) -> ElementTree.Element | None:
         return None
     content = read_bytes(beside, MAX_AUX)
     try:
-        root = ElementTree.fromstring(content)
-    except (ElementTree.ParseError, ValueError) as error:
+        root = _parsed(content)
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise ReadError(
             f"{beside}: damaged ({error}); remove it, and classes are called by their ids"
         ) from error
     return root.find(f"PAMRasterBand[@band='{band}']")
+
+
+def _parsed(raw: bytes) -> ElementTree.Element:
+    """The root of XML, also where it is not in the encoding that it states."""
+    try:
+        return ElementTree.fromstring(raw)
+    except ElementTree.ParseError:
+        text, guessed = decoded(raw)
+        if not guessed:
+            raise
+        return ElementTree.fromstring(text)
 
 
 def _table(path: Path, metadata: ElementTree.Element) -> list[tuple[int, dict[int, str]]]:

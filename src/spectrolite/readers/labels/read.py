@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from spectrolite.data.labels import Labels, whole_ids
+from spectrolite.data.labels import Colour, Labels, whole_ids
 from spectrolite.data.scene import AnyScene
 from spectrolite.errors import LabelsError, ReadError, why_no_file
 from spectrolite.files import check_regular, naming
 from spectrolite.readers.labels import envi_rois, rasters, tables, vectors
+from spectrolite.readers.labels.class_files import read_classes
 from spectrolite.readers.labels.conventions import Convention, convention_of, converted
 from spectrolite.readers.scenes import matlab, npy
 from spectrolite.readers.scenes.arrays import check_fits_memory, choose
 from spectrolite.readers.scenes.drivers import check_sources
+from spectrolite.readers.scenes.envi import has_header
 
 FORMATS = {".npy": npy, ".mat": matlab}
 LABEL_ENDINGS = (*FORMATS, *rasters.ENDINGS, *vectors.ENDINGS, *tables.ENDINGS, *envi_rois.ENDINGS)
@@ -31,6 +33,7 @@ def read_labels(
     allow_outside: bool = False,
     ignore: Sequence[int | str] = (),
     background: int | str | None = 0,
+    classes: str | Path | None = None,
 ) -> Labels:
     """Read labels from a file, and put them on a scene's grid.
 
@@ -49,6 +52,7 @@ def read_labels(
         ignore: ids, or names of classes, that are unlabelled, such as 255.
         background: 0 if 0 is unlabelled; None (or "none") if it is a class: the ids are then those
             of the file plus 1.
+        classes: a CSV file of `id,name,colour` with names and colours of the ids in the file.
 
     Raises:
         ReadError: no such file, another format, no array, band or layer, or several that fit, a
@@ -62,6 +66,8 @@ def read_labels(
     if not path.is_file():
         raise ReadError(f"{path}: {why_no_file(path, LABEL_ENDINGS)}")
     ending = path.suffix.lower()
+    if ending not in LABEL_ENDINGS and has_header(path):
+        ending = ".hdr"
     on_grid = (*vectors.ENDINGS, *tables.ENDINGS, *envi_rois.ENDINGS)
     for flag, value, wanted in (
         ("layer", layer, vectors.ENDINGS),
@@ -76,6 +82,11 @@ def read_labels(
             "scene=scene); or use a raster"
         )
     convention = convention_of(ignore, background)
+    colours: dict[int, Colour] = {}
+    notes: list[str] = []
+    if classes is not None:
+        names, colours = read_classes(Path(classes), notes)
+        class_names = {**names, **(class_names or {})}
     with naming(path):
         if ending in rasters.ENDINGS:
             check_sources(path, allow_outside)
@@ -93,10 +104,18 @@ def read_labels(
             labels = _read_array(path, key, class_names or {}, convention)
             if scene is not None and labels.shape == scene.shape[:2]:
                 labels = labels.on(scene)
+    shift = int(convention.zero_is_a_class)
     if ending not in FORMATS and class_names:
-        shift = int(convention.zero_is_a_class)
-        named = {i + shift: name for i, name in class_names.items()}
+        named = {i + shift: name for i, name in class_names.items() if i + shift}
         labels = replace(labels, class_names={**labels.class_names, **named})
+    if classes is not None:
+        own = {i + shift: colour for i, colour in colours.items() if i + shift}
+        labels = replace(
+            labels,
+            class_colours={**labels.class_colours, **own},
+            source={**labels.source, "classes": str(Path(classes).resolve())},
+            notes=(*labels.notes, *notes),
+        )
     return labels
 
 

@@ -20,10 +20,11 @@ from spectrolite.data.georeferencing import grid_of, reproject_places
 from spectrolite.data.labels import Labels
 from spectrolite.data.scene import AnyScene
 from spectrolite.errors import LabelsError, ReadError, listed
-from spectrolite.files import read_text
+from spectrolite.files import MAX_TEXT, read_bytes
 from spectrolite.readers.labels.class_columns import numbered_classes
 from spectrolite.readers.labels.conventions import USUAL, Convention
 from spectrolite.readers.labels.from_shapes import labels_from_shapes
+from spectrolite.readers.text import decoded
 
 ENDINGS = (".csv", ".tsv")
 DELIMITERS = ",;\t"
@@ -39,7 +40,7 @@ def read(
     """Labels of the rows of a table, on the scene's grid.
 
     Args:
-        path: of the file, UTF-8, with commas, semicolons or tabs.
+        path: of the file, with commas, semicolons or tabs.
         scene: the scene whose grid the labels are put on.
         class_field: column of whole numbers or words that holds the class; default: `class`.
         convention: what the ids mean.
@@ -49,7 +50,8 @@ def read(
         LabelsError: missing or contradicting columns, values that are not classes, or no place in
             the scene.
     """
-    header, lines, rows = read_rows(path)
+    notes: list[str] = []
+    header, lines, rows = read_rows(path, notes)
     columns = {name: n for n, name in enumerate(header)}
     class_column = (class_field or "class").lower()
     if class_column not in columns:
@@ -99,7 +101,6 @@ def read(
             f"{path}: none of its {len(rows)} rows is in {scene.name}; check the order of "
             f"{pair[0]} and {pair[1]}, and the scene's reference system"
         )
-    notes = []
     if absent.any():
         notes.append(
             f"{int(absent.sum()):,} of {len(rows):,} rows are outside the scene and are dropped"
@@ -121,16 +122,16 @@ def read(
     )
 
 
-def read_rows(path: Path) -> tuple[list[str], list[int], list[list[str]]]:
+def read_rows(path: Path, notes: list[str]) -> tuple[list[str], list[int], list[list[str]]]:
     """Header in lower case, line number of each row, and the rows; blank lines are skipped.
 
+    If the encoding is a guess, the notes say so.
+
     Raises:
-        ReadError: not a text, no header, no rows, or a row with another number of cells.
+        ReadError: not a table, no header, no rows, or a row with another number of cells.
     """
-    try:
-        text = read_text(path, "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ReadError(f"{path}: not a readable CSV file in UTF-8 ({error})") from error
+    text, guessed = decoded(read_bytes(path, MAX_TEXT))
+    notes.extend(guessed)
     start = text.split("\n", 1)[0]
     delimiter = max(DELIMITERS, key=start.count)
     reader = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True, strict=True)
@@ -138,7 +139,7 @@ def read_rows(path: Path) -> tuple[list[str], list[int], list[list[str]]]:
         numbered = [(reader.line_num, [c.strip() for c in row]) for row in reader if any(row)]
     except csv.Error as error:
         raise ReadError(
-            f"{path}: line {reader.line_num}: not a readable CSV file in UTF-8 ({error})"
+            f"{path}: line {reader.line_num}: not a readable CSV file ({error})"
         ) from error
     if len(numbered) < 2:
         raise ReadError(f"{path}: wanted a header such as x,y,class and rows below it")

@@ -169,8 +169,8 @@ def _names(path: Path) -> list[tuple[str, bool]]:
         raise ReadError(f"{path}: a VRT of more than {MAX_VRT >> 20} MiB; build a smaller one")
     try:
         text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = content.decode("latin-1")
+    except UnicodeDecodeError as error:
+        raise ReadError(f"{path}: not a readable VRT ({error}); save it as UTF-8") from error
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise ReadError(f"{path}: a VRT has no document type; remove it")
     try:

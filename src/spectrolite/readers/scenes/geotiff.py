@@ -81,7 +81,11 @@ def _cube(path: Path, name: Path | str, source: Any) -> Cube:
     if len(set(types)) > 1:
         notes.append(f"its bands are of several types; all are read as {dtype.name}")
     wavelengths_nm, unit = None, None
-    listed = _wavelengths(source, spectral)
+    try:
+        listed = _wavelengths(source, spectral)
+    except UnicodeDecodeError:  # rasterio's for a description
+        listed = None
+        notes.append("wavelengths: its band descriptions are not in UTF-8; they are not used")
     if listed is not None:
         unit = listed[1]
         wavelengths_nm, odd = in_nm(listed[0], unit, len(spectral))
@@ -188,7 +192,7 @@ def opened(path: Path, driver: str | None = None, name: Path | str | None = None
             ):
                 check_overviews(path, source)
                 yield source
-    except RasterioError as error:
+    except (RasterioError, UnicodeDecodeError) as error:  # texts within it may be in any encoding
         why = " ".join(str(error).split())
         raise ReadError(f"{path}: cannot be read as a raster ({why})") from error
 

@@ -12,14 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.errors import ReadError, listed
-from spectrolite.readers.scenes.cf import Variable, cube_among
+from spectrolite.readers.scenes.cf import cube_among
 from spectrolite.readers.scenes.cube import Cube
+from spectrolite.readers.scenes.variable import Variable
 
 HDF4 = b"\x0e\x03\x13\x01"
 NO_VARIABLE = b"This is a netCDF dimension but not a netCDF variable"
 
 
-def cube(path: Path, key: str | None) -> Cube:
+def cube(path: Path, key: str | None, axes: str | None = None) -> Cube:
     """The cube of the file, found by the rules of `cf`.
 
     Raises:
@@ -31,7 +32,10 @@ def cube(path: Path, key: str | None) -> Cube:
                 f"{path}: this is HDF4, which is not supported; convert it to HDF5 or ENVI"
             )
     form = "NetCDF 4" if path.suffix.lower().startswith((".nc", ".cdf")) else "HDF5"
-    return cube_among(path, form, variables(path, key), key)
+    arrays = variables(path, key)
+    with opened(path) as file:
+        netcdf = form == "NetCDF 4" or "_NCProperties" in file.attrs
+    return cube_among(path, form, arrays, key, axes, netcdf=netcdf)
 
 
 def variables(path: Path, key: str | None = None) -> list[Variable]:

@@ -106,7 +106,11 @@ class SceneInfo:
 
 
 def scene_info(
-    path: str | Path, key: str | None = None, *, allow_outside: bool = False
+    path: str | Path,
+    key: str | None = None,
+    axes: str | None = None,
+    *,
+    allow_outside: bool = False,
 ) -> SceneInfo:
     """Describe a scene's file: what its header says, and statistics of its values.
 
@@ -117,13 +121,15 @@ def scene_info(
     Args:
         path: as in `open_scene`.
         key: as in `open_scene`.
+        axes: as in `open_scene`.
         allow_outside: as in `open_scene`.
 
     Raises:
         ReadError: as in `open_scene`.
+        SettingsError: as in `open_scene`.
     """
     path = Path(path)
-    cube = open_cube(path, key, allow_outside=allow_outside)
+    cube = open_cube(path, key, axes, allow_outside=allow_outside)
     rows, cols, bands = cube.shape
     parts = sample_windows(cube.shape, cube.dtype.itemsize, BUDGET, cube.block)
     statistics = band_statistics(cube, parts)
@@ -231,7 +237,10 @@ def _warnings(cube: Cube, statistics: BandStatistics, back: int) -> list[str]:
             "the file states a scale factor: values are read as stored unless --scale is given"
         )
     if bands == 1:
-        warnings.append("one band: there is no spectrum to classify")
+        warnings.append(
+            "one band: there is no spectrum to classify; if these are classes, they go with "
+            "--labels"
+        )
     if min(rows, cols) < SMALLEST:
         warnings.append(
             f"smaller than the {SMALLEST} x {SMALLEST} patch of hybridsn: too small to train on"

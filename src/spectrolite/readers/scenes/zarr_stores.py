@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.errors import MissingExtraError, ReadError, listed
-from spectrolite.readers.scenes.cf import Variable, cube_among
+from spectrolite.readers.scenes.cf import cube_among
 from spectrolite.readers.scenes.cube import Cube
+from spectrolite.readers.scenes.variable import Variable
 
 MANY_CHUNKS = 10_000
 # fmt: off
@@ -27,7 +28,7 @@ CODECS = frozenset((
 """Codecs that give numbers; others, such as `pickle`, may run code of the store."""
 
 
-def cube(path: Path, key: str | None) -> Cube:
+def cube(path: Path, key: str | None, axes: str | None = None) -> Cube:
     """The cube of the store, found by the rules of `cf`; a store of one array has the key `array`.
 
     Raises:
@@ -46,7 +47,8 @@ def cube(path: Path, key: str | None) -> Cube:
         arrays = {"array": root} if isinstance(root, zarr.Array) else _arrays(root)
     except Exception as error:  # zarr raises many kinds of errors for other files
         raise _damaged(path, error) from error
-    found = cube_among(path, "Zarr", [_variable(path, k, a) for k, a in arrays.items()], key)
+    variables = [_variable(path, k, a) for k, a in arrays.items()]
+    found = cube_among(path, "Zarr", variables, key, axes)
     _check_codecs(path, found.key, arrays[found.key])
     return replace(found, notes=(*found.notes, *_missing_chunks(path, arrays[found.key])))
 
