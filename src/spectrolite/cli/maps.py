@@ -113,6 +113,7 @@ def map_(
         "scene_key": reading["scene_key"],
         "axes": reading["axes"],
         "drop_bands": band_numbers(reading["drop_bands"] or ""),
+        "allow_outside": reading["allow_outside"],
         "match_wavelengths": match_wavelengths,
         "resume": resume,
         "overwrite": overwrite,

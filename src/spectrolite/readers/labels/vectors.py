@@ -8,6 +8,8 @@ from __future__ import annotations
 import codecs
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +23,18 @@ from spectrolite.errors import LabelsError, MissingExtraError, ReadError, listed
 from spectrolite.readers.labels.class_columns import numbered_classes
 from spectrolite.readers.labels.conventions import USUAL, Convention
 from spectrolite.readers.labels.from_shapes import labels_from_shapes
+from spectrolite.readers.scenes.drivers import NO_NETWORK
 from spectrolite.readers.text import decoded
 
 ENDINGS = (".gpkg", ".geojson", ".json", ".shp", ".fgb")
 SUPPORTED = ("Polygon", "MultiPolygon", "Point", "MultiPoint")
+# First bytes of the formats; a GeoJSON begins with a brace, as do texts that name other files.
+BEGINNINGS = {
+    ".gpkg": b"SQLite format 3\0",
+    ".shp": b"\x00\x00\x27\x0a",
+    ".fgb": b"fgb\x03fgb",
+}
+OTHER_JSON = (b"gdal_streamed_alg", b"stac_version", b"<OGR", b"Capabilities")
 MAX_GUESSED = 16 << 20  # bytes of a table that its encoding is guessed from
 POINTS = {0, 4}  # shapely's type numbers of the last two
 
@@ -63,8 +73,9 @@ def read(
             "installed; install them with: pip install 'spectrolite[geo]'"
         ) from error
     grid = grid_of(scene, str(path))
+    _check_kind(path)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _no_network():
             warnings.simplefilter("ignore")  # GDAL warns of what affects neither shapes nor classes
             layer = _layer(path, layer, pyogrio.list_layers(path))
             encoding, guessed = _encoding(path, pyogrio.read_info(path, layer=layer)["encoding"])
@@ -133,6 +144,40 @@ def read(
         source={"layer": layer, "class_field": attribute},
         convention=convention,
     )
+
+
+def _check_kind(path: Path) -> None:
+    """Refuse a text of another kind, since GDAL goes by the content, not by the ending.
+
+    Raises:
+        ReadError: it does not begin as files of its ending do.
+    """
+    with path.open("rb") as file:
+        head = file.read(64 << 10)
+    ending = path.suffix.lower()
+    if ending in BEGINNINGS:
+        fits = head.startswith(BEGINNINGS[ending])
+    else:
+        fits = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{"
+        fits &= not any(word in head for word in OTHER_JSON)
+    if not fits:
+        raise ReadError(
+            f"{path}: not a readable file of polygons or points (it does not begin as files that "
+            f"end in {ending} do); export it again"
+        )
+
+
+@contextmanager
+def _no_network() -> Iterator[None]:
+    """Settings of pyogrio's GDAL while the block runs; they are those of the process."""
+    import pyogrio
+
+    before = {name: pyogrio.get_gdal_config_option(name) for name in NO_NETWORK}
+    pyogrio.set_gdal_config_options(NO_NETWORK)
+    try:
+        yield
+    finally:
+        pyogrio.set_gdal_config_options(before)
 
 
 def _layer(path: Path, layer: str | None, layers: NDArray[Any]) -> str:
