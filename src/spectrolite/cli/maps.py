@@ -184,7 +184,8 @@ def areas(
     sample: Annotated[
         Path | None,
         option(
-            "CSV with the columns row,col,class or x,y,class: points of known class.",
+            "Points of known class: a CSV with the columns row,col,class or x,y,class, or a layer "
+            "of points (.gpkg, .geojson, .shp, .fgb).",
             default="none: mapped areas only",
         ),
     ] = None,
@@ -205,6 +206,14 @@ def areas(
             metavar="RUN",
         ),
     ] = None,
+    class_field: Annotated[
+        str | None,
+        option(
+            "Column of --sample that holds the class.",
+            default="class, or the only one",
+            metavar="NAME",
+        ),
+    ] = None,
     merge_small: Annotated[
         bool,
         option(
@@ -220,7 +229,14 @@ def areas(
     """
     from spectrolite.mapping.class_areas import areas as measure
 
-    measured = measure(scene_map, sample=sample, design=design, run=run, merge_small=merge_small)
+    measured = measure(
+        scene_map,
+        sample=sample,
+        design=design,
+        run=run,
+        merge_small=merge_small,
+        class_field=class_field,
+    )
     if as_json:
         print_json({"map": str(scene_map), **asdict(measured)})
         return
