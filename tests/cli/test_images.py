@@ -212,3 +212,32 @@ def test_a_run_whose_images_were_moved(typed: Type, folder: Path, tmp_path: Path
         "error: doctor: a bundle has no data of its own; name them with --images",
     )
     assert typed("doctor", run / "bundle", "--images", tmp_path / "moved" / "set", "--json")[1]
+
+
+def test_a_network_that_learned_nothing_says_so_everywhere(
+    typed: Type, folder: Path, tmp_path: Path
+) -> None:
+    """A rate that moves nothing: every image gets one class, of which half are."""
+    out = tmp_path / "run"
+    still = ("--learning-rate", 1e-9, "--images", folder, "--out", out)
+    code, _, messages = typed("train", *SMALL, *still)
+    assert code == 0
+    report = sl.open_run(out).report
+    called = report.class_names[int(np.argmax(np.sum(report.confusion, 0)))]
+    nothing = f"network learned nothing: it calls all 6 of the test part {called}"
+    assert report.learned_nothing == f"the {nothing}"
+    assert report.warnings == (
+        f"The {nothing}. Its confidence means nothing.",
+        "Trained for 1 step of the optimiser; the running statistics of BatchNorm want 50 or more. "
+        "Raise --epochs, or lower --batch where training is in batches.",
+    )
+    for warning in report.warnings:
+        assert f"warning: {warning}" in messages
+        assert warning in (out / "report.html").read_text()
+        assert f"> **Warning:** {warning}" in (out / "bundle" / "README.md").read_text()
+    code, printed, messages = typed("classify", out / "bundle", folder / "dark" / "3.png")
+    assert (code, messages) == (0, f"warning: the {nothing}\n")
+    assert called in printed
+    assert "%" not in printed
+    code, printed, _ = typed("classify", out, folder / "dark" / "3.png", "--json")
+    assert json.loads(printed)["caveat"] == f"the {nothing}"

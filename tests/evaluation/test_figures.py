@@ -73,5 +73,9 @@ def test_a_report_prints_a_few_lines(tiny_run: sl.Run) -> None:
         "  clean split: no",
         f"  overall accuracy: {100 * report.overall_accuracy:.2f} %",
     ]
-    assert len(lines) == 21
+    assert len(lines) == 22
+    assert lines[-1] == (
+        "  warning: Trained for 30 steps of the optimiser; the running statistics of BatchNorm "
+        "want 50 or more. Raise --epochs, or lower --batch where training is in batches."
+    )
     assert "confusion" not in str(report)

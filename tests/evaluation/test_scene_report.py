@@ -38,9 +38,12 @@ def made(split: sl.Split, classes: np.ndarray[Any, Any], position: float, **flag
     """A report on a made-up map."""
     leakage = split.leakage(flags.pop("patch", 5))
     baselines = Baselines(0.2, position, 0.3, 0.4, flags.pop("fitted", len(split.train)), 10**6)
+    epochs = flags.pop("trained", 100)
     chosen = settings(**flags)
     generator = np.random.default_rng(0)
-    return make_report(classes, split, BANDS, leakage, baselines, chosen, generator, **FACTS)
+    return make_report(
+        classes, split, BANDS, leakage, baselines, chosen, generator, epochs, **FACTS
+    )
 
 
 @pytest.fixture
@@ -92,7 +95,39 @@ def test_notes_of_a_clean_split(halves: sl.Split) -> None:
     assert notes[2] == (
         "1 of 3 classes have no pixel on one side and are not scored or not learnt: barn (test)."
     )
-    assert len(notes) == 3
+    assert notes[3] == (
+        "The interval is drawn over 2 fields only and says little: with fewer than 10 it is too "
+        "short, and 100 to 100 % where all are right."
+    )
+    assert len(notes) == 4
+
+
+@pytest.mark.parametrize(
+    ("position", "words"),
+    [
+        (1.0, "the network is equal to it."),
+        (0.99999, "the network is equal to it."),
+        (0.988, "the network is 1.20 points above."),
+    ],
+)
+def test_the_network_beside_its_best_baseline(
+    halves: sl.Split, position: float, words: str
+) -> None:
+    assert words in made(halves, IDS, position=position).notes[1]
+
+
+def test_a_map_of_one_class_is_warned_of(halves: sl.Split) -> None:
+    report = made(halves, np.full_like(IDS, 4), position=0.5, trained=1)
+    assert report.warnings == (
+        "The network learned nothing: it calls all 300 of the test part corn. Its confidence means "
+        "nothing.",
+        "Trained for 1 step of the optimiser; the running statistics of BatchNorm want 50 or more. "
+        "Raise --epochs, or lower --batch where training is in batches.",
+    )
+    assert made(halves, IDS, position=0.5).warnings == ()
+    low, high = (100 * value for value in (report.interval_fields.low, report.interval_fields.high))
+    shown = str(report.interval_fields.figure("fields", "fields"))
+    assert shown == f"{low:.2f} to {high:.2f} % (2 fields)"
 
 
 def test_notes_of_a_split_that_is_not_clean(halves: sl.Split) -> None:
@@ -111,6 +146,6 @@ def test_notes_of_a_split_that_is_not_clean(halves: sl.Split) -> None:
     assert notes[2].startswith("Position alone scores above 90 %: under this split, accuracy says")
     assert "Too small for their share, given one training pixel: barn." in notes
     assert "The reduction of bands was fitted on the whole scene, test pixels included." in notes
-    assert notes[-1] == (
+    assert notes[-2] == (
         "The SVMs were fitted on 50 and scored on 1,000,000 pixels drawn at random."
     )

@@ -26,6 +26,7 @@ import spectrolite as sl
 from spectrolite.cli.league_tables import league_tables
 from spectrolite.errors import InputError, RunError, SceneError, SettingsError, SplitError
 from spectrolite.evaluation import tuned_baselines
+from spectrolite.evaluation.league_table import Difference
 from spectrolite.evaluation.tuned_baselines import map_with_baseline
 from spectrolite.experiments import comparison
 from spectrolite.experiments.comparison import compare
@@ -227,6 +228,27 @@ def test_a_single_seed_has_no_spread() -> None:
     assert plus_minus(Spread(mean=1.234, std=math.nan, n=1)) == "1.23"
     assert plus_minus(Spread(mean=math.nan, std=math.nan, n=0)) == "–"
     assert plus_minus(Spread(mean=1.234, std=0.5, n=2), 1) == "1.2 ± 0.5"
+
+
+def test_a_difference_without_a_spread_has_no_interval() -> None:
+    facts = {"figure": "kappa", "one": "a", "other": "b", "test_over_train": 9.0, "n": 3}
+    spread = {"std": 0.5, "statistic": 1.0, "p": 0.25, "low": -1.0, "high": 2.0}
+    none = {"std": 0.0, "statistic": None, "p": 0.0, "low": 0.0, "high": 0.0}
+    shown = {
+        (mean, with_spread): in_words(
+            Difference.model_validate({**facts, "mean": mean, **(spread if with_spread else none)})
+        )
+        for mean in (0.0, -0.001, 1.234)
+        for with_spread in (True, False)
+    }
+    assert shown == {
+        (0.0, True): "equal (-1.00 to 2.00), p = 0.250",
+        (-0.001, True): "equal (-1.00 to 2.00), p = 0.250",
+        (1.234, True): "+1.23 (-1.00 to 2.00), p = 0.250",
+        (0.0, False): "equal on every split",
+        (-0.001, False): "equal on every split",
+        (1.234, False): "+1.23 on every split",
+    }
 
 
 # What is there is kept

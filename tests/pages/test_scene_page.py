@@ -70,8 +70,10 @@ def test_the_page_shows_the_figures_of_the_report(page: str, tiny_run: sl.Run) -
         ("kappa x 100", f"{100 * report.kappa:.2f}"),
         ("position alone", f"{100 * baselines.position:.2f} %"),
     ]
-    low, high = (100 * value for value in report.interval_fields.model_dump().values())
-    assert f"95 % interval {low:.2f} to {high:.2f} %, by resampling fields" in page
+    fields = report.interval_fields
+    low, high = 100 * fields.low, 100 * fields.high
+    shown = f"95 % interval {low:.2f} to {high:.2f} % ({fields.n} fields), by resampling fields"
+    assert shown in page
     bars = re.findall(
         r'<span>([^<]+)</span><div class="bar"><i[^>]* style="width:([^%]+)%"></i></div>'
         r'<span class="value">([^<]+)</span>',

@@ -55,6 +55,8 @@ class Config(BaseModel):
     scaled: bool = (
         False  # whether the scale factor of the file was applied; old bundles lack the key
     )
+    caveat: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Why its classes and confidence mean nothing, if its test showed that it learned nothing."""
 
     @model_validator(mode="after")
     def _classes_agree(self) -> Config:

@@ -32,6 +32,7 @@ from spectrolite.cli.options import (
     option,
     plain,
     print_json,
+    print_warning,
 )
 from spectrolite.cli.runs import doctor, evaluate, repeat, report, verify
 from spectrolite.cli.tables import TrainingProgress, report_table
@@ -122,9 +123,11 @@ def classify(
             [{"class": name, "probability": p} for name, p in row] for row in predictions.top(top)
         )
         rows = [{"image": i, "classes": b} for i, b in zip(predictions.images, best, strict=True)]
-        print_json({"model": str(model), "images": rows, "notes": predictions.notes})
+        caveat = {} if predictions.caveat is None else {"caveat": predictions.caveat}
+        print_json({"model": str(model), "images": rows, "notes": predictions.notes, **caveat})
         return
     console.print(predictions_table(predictions, top))
+    print_warning(predictions.caveat)
     for note in predictions.notes:
         console.print(f"- {note}", soft_wrap=True, markup=False)
 

@@ -210,10 +210,10 @@ def _image_files(flags: Mapping[str, Any]) -> tuple[Any, Any]:
 
 def _scene_files(flags: Mapping[str, Any]) -> tuple[Any, Any]:
     from spectrolite.data.scene_sets import several
-    from spectrolite.readers.scenes.patterns import scenes_named
+    from spectrolite.readers.scenes.patterns import files_named
 
-    scenes = flags["scene"] if "stack" in flags else scenes_named(flags["scene"])
-    labels = scenes_named(flags.get("labels", ()), "labels")
+    scenes = flags["scene"] if "stack" in flags else files_named(flags["scene"], "scene")
+    labels = files_named(flags.get("labels", ()), "labels")
     if len(labels) == 1:
         labels = labels * len(scenes)
     if labels and len(scenes) != len(labels):

@@ -21,6 +21,7 @@ from spectrolite.cli.options import (
     option,
     plain,
     print_json,
+    print_warning,
     with_options,
 )
 from spectrolite.cli.tables import TrainingProgress
@@ -100,8 +101,10 @@ def map_(
 
     Example: `spectrolite map runs/ip --scene other.npy --out map.tif`
     """
+    from spectrolite.bundles.loading import scene_model
     from spectrolite.mapping.large_maps import MAP_WINDOW, map_scene
     from spectrolite.mapping.map_file import MapFile
+    from spectrolite.mapping.scene_inference import scene_config
     from spectrolite.mapping.several_maps import Failed, is_of_several, map_scenes
     from spectrolite.mapping.sidecars import changed_in_envi
     from spectrolite.readers.scenes.patterns import scenes_named
@@ -128,6 +131,7 @@ def map_(
     one = not several and (not paths or (len(paths) == 1 and named == [Path(paths[0])]))
     if not one and out.suffix.lower() in (".tif", ".tiff"):
         raise RunError(f"--out: several scenes want a folder, got {out}")
+    print_warning(scene_config(scene_model(run)).caveat)
     files: list[Path] = []
 
     def begin(file: Path, _all: int) -> None:

@@ -156,9 +156,17 @@ def print_report(folder: Path, as_json: bool) -> None:
         print_json({"run": str(folder), **json.loads(report.model_dump_json())})
         return
     console.print(report_table({folder.name: report}))
+    for warning in report.warnings:
+        print_warning(warning)
     for note in report.notes:
         console.print(f"- {note}", soft_wrap=True, markup=False)
     console.print(f"{folder}/report.html", markup=False)
+
+
+def print_warning(words: str | None) -> None:
+    """A line that nobody overlooks, on standard error; None: nothing."""
+    if words:
+        messages.print(f"[bold red]warning:[/] {plain(words)}", soft_wrap=True)
 
 
 def print_json(content: dict[str, Any]) -> None:

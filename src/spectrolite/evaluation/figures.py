@@ -33,6 +33,7 @@ class Figure:
         decimals: shown.
         high: upper end of an interval, which begins at `value`.
         undefined: shown in the place of NaN.
+        over: what an interval was drawn over, such as `12 fields`; empty where it is not known.
     """
 
     label: str
@@ -42,6 +43,7 @@ class Figure:
     decimals: int = 2
     high: float | None = None
     undefined: str = "–"
+    over: str = ""
 
     def __str__(self) -> str:
         if math.isnan(self.value):
@@ -50,7 +52,8 @@ class Figure:
         if self.high is not None:
             number += f" to {self.high:,.{self.decimals}f}"
         unit = "" if self.unit == "s" else self.unit  # the label of a time says seconds
-        return f"{number} {unit}".rstrip()
+        over = f" ({self.over})" if self.over else ""
+        return f"{number} {unit}".rstrip() + over
 
 
 def accuracies(
@@ -67,6 +70,11 @@ def accuracies(
 def percents(group: Group, shares: dict[str, float]) -> tuple[Figure, ...]:
     """Figures in %, by label, each given from 0 to 1."""
     return tuple(Figure(label, group, 100 * share) for label, share in shares.items())
+
+
+def counted(number: int, plural: str) -> str:
+    """`1 field`, `12 fields`."""
+    return f"1 {plural.removesuffix('s')}" if number == 1 else f"{number:,} {plural}"
 
 
 def report_lines(title: str, facts: Mapping[str, str], figures: Sequence[Figure]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,14 @@ from numpy.typing import NDArray
 
 from spectrolite.evaluation import metrics
 from spectrolite.evaluation.calibration import BINS, reliability
+from spectrolite.evaluation.caveats import learned_nothing, warnings_of
 from spectrolite.evaluation.figures import Figure, percents
 from spectrolite.evaluation.reports import Counts, Figures, Interval, PerClass
 from spectrolite.records import Record
 from spectrolite.samples.split_image_set import ImageSplit
+from spectrolite.training.few_images import FEW_IMAGES
+from spectrolite.training.image_loop import steps_an_epoch
+from spectrolite.training.loop import Epoch, best_epoch
 from spectrolite.training.settings import ImageSettings
 
 
@@ -58,11 +63,10 @@ class ImageReport(Figures):
     def figure_list(self) -> tuple[Figure, ...]:
         """The figures of every report, and those only of images."""
         overall, *accuracies, parameters, training = super().figure_list
-        low, high = 100 * self.interval.low, 100 * self.interval.high
         error, majority = 100 * self.calibration_error, 100 * self.baselines.majority
         return (
             overall,
-            Figure("95 % interval (Wilson)", "accuracy", low, high=high),
+            self.interval.figure("Wilson", "images"),
             *accuracies,
             Figure("calibration error", "calibration", error),
             *self._without_eval(),
@@ -90,7 +94,7 @@ def make_image_report(
     confidence: NDArray[np.floating],
     split: ImageSplit,
     settings: ImageSettings,
-    best_epoch: int | None,
+    log: Sequence[Epoch],
     **facts: Any,
 ) -> ImageReport:
     """Score predictions of the split's test images.
@@ -100,7 +104,7 @@ def make_image_report(
         confidence: `(T,)` the probability of that class.
         split: the split whose test images were predicted.
         settings: of the training.
-        best_epoch: the epoch whose weights were kept; None without early stopping.
+        log: of the training; with early stopping, its best epoch was kept.
         **facts: the other keys of the report: `data`, `seed`, `input_shape`,
             `parameters`, `macs`, `times_s`, `versions`, `machine`, `train_mode`.
     """
@@ -122,8 +126,10 @@ def make_image_report(
         test_given=split.test_images is not None,
         skipped=skipped,
         epochs=settings.training.epochs,
-        best_epoch=best_epoch,
+        best_epoch=best_epoch(log) if settings.training.patience else None,
     )
+    steps = len(log) * steps_an_epoch(len(split.train), settings.training.batch)
+    nothing = learned_nothing(confusion, names)
     majority = float((truth == int(counts.argmax())).mean())
     error = reliability(confidence, right).error
     return ImageReport(
@@ -132,7 +138,7 @@ def make_image_report(
         overall_accuracy=metrics.overall_accuracy(confusion),
         average_accuracy=metrics.average_accuracy(confusion),
         kappa=metrics.kappa(confusion),
-        interval=Interval(low=low, high=high),
+        interval=Interval(low=low, high=high, n=len(right)),
         calibration_error=error,
         class_names=names,
         confusion=tuple(tuple(row) for row in confusion.tolist()),
@@ -146,7 +152,8 @@ def make_image_report(
         ),
         baselines=ImageBaselines(majority=majority),
         protocol=protocol,
-        notes=tuple(_notes(protocol, majority, error, split, settings)),
+        notes=tuple(_notes(protocol, majority, error, split, settings, steps)),
+        warnings=warnings_of(nothing, steps, low, confusion),
         settings=settings,
         **facts,
     )
@@ -158,6 +165,7 @@ def _notes(
     error: float,
     split: ImageSplit,
     settings: ImageSettings,
+    steps: int,
 ) -> list[str]:
     """Sentences a reader needs to interpret the figures."""
     images = f"{protocol.train:,} images trained and {protocol.validation:,} validated"
@@ -166,6 +174,13 @@ def _notes(
         f"{images}; the {protocol.test:,} test images ({test}) were scored once, after the last "
         "epoch."
     ]
+    if protocol.train < FEW_IMAGES:
+        loop = settings.training
+        notes.append(
+            f"Few training images: {steps:,} steps of the optimiser, of at most "
+            f"{min(loop.batch, protocol.train)} images each, with a learning rate of at most "
+            f"{loop.learning_rate:g}."
+        )
     if protocol.best_epoch is not None:
         notes.append(
             f"The weights of epoch {protocol.best_epoch} were kept, chosen on the validation "

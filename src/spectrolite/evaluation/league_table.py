@@ -13,6 +13,8 @@ from spectrolite.samples.split_grammar import parse_split
 
 FORMAT = 1
 FIGURES = ("overall_accuracy", "average_accuracy", "kappa")
+FEW_SPLITS = 6
+"""Fewer seeds than these are called few."""
 OPTIMISTIC = ("random", "per_class")
 """Methods that draw single pixels, so that test pixels lie beside training pixels."""
 
@@ -279,6 +281,12 @@ def _notes(cells: Sequence[Cell]) -> list[str]:
         "Seconds are of the same run: the training of a network, or tuning and fitting; and the "
         "map of the whole scene. Baselines have neither parameters nor MACs to compare.",
     ]
+    seeds = len({cell.seed for cell in cells})
+    if 1 < seeds < FEW_SPLITS:
+        notes.append(
+            f"{seeds} splits say little: their spread is hardly known, so intervals and p of "
+            f"fewer than {FEW_SPLITS} prove nothing by themselves."
+        )
     environments = {(tuple(cell.versions.items()), cell.threads) for cell in cells}
     if len(environments) > 1:
         notes.append(

@@ -7,11 +7,13 @@ import json
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 from pydantic import Field
 
 from spectrolite.data.summaries import short_names
 from spectrolite.errors import listed
-from spectrolite.evaluation.figures import Figure, accuracies, percents, report_lines
+from spectrolite.evaluation.caveats import learned_nothing
+from spectrolite.evaluation.figures import Figure, accuracies, counted, percents, report_lines
 from spectrolite.files import whole_file
 from spectrolite.records import Number, Record
 from spectrolite.training.settings import Settings
@@ -32,10 +34,19 @@ class PerClass(Record):
 
 
 class Interval(Record):
-    """A 95 % interval of the overall accuracy."""
+    """A 95 % interval of the overall accuracy, and how many fields or images it was drawn over."""
 
     low: Number
     high: Number
+    # reports of version 0.1 lack it
+    n: int | None = Field(default=None, exclude_if=lambda value: value is None)
+
+    def figure(self, kind: str, samples: str) -> Figure:
+        """The interval in %, named by its kind and drawn over so many samples."""
+        over = "" if self.n is None else counted(self.n, samples)
+        return Figure(
+            f"95 % interval ({kind})", "accuracy", 100 * self.low, high=100 * self.high, over=over
+        )
 
 
 class BaselineFigures(Record):
@@ -113,6 +124,8 @@ class Figures(Record):
     per_class: tuple[PerClass, ...]
     protocol: Counts
     notes: tuple[str, ...]
+    # left out where there are none, so that the hashes of such reports do not change
+    warnings: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
     parameters: int
     times_s: dict[str, float]
     versions: dict[str, str]
@@ -127,6 +140,12 @@ class Figures(Record):
             Figure("parameters", "size", self.parameters, "", 0),
             Figure("seconds of training", "time", self.times_s["training"], "s", 1),
         )
+
+    @property
+    def learned_nothing(self) -> str | None:
+        """Why the network is no better than one class for everything; None if it is better."""
+        names = tuple(c.name for c in self.per_class)
+        return learned_nothing(np.asarray(self.confusion), names)
 
     @property
     def data_in_short(self) -> str:
@@ -150,7 +169,8 @@ class Figures(Record):
     def __repr__(self) -> str:
         """A few lines for a notebook, never the confusion matrix or the settings."""
         title = f"{self.model} ({self.variant}) on {self.data_in_short}"
-        return report_lines(title, self.facts, self.figure_list)
+        lines = report_lines(title, self.facts, self.figure_list)
+        return "\n".join([lines, *(f"  warning: {warning}" for warning in self.warnings)])
 
     __str__ = __repr__
 
@@ -210,12 +230,9 @@ class Report(Figures):
         """The figures of every report, and those only of scenes."""
         overall, *common, parameters, training = super().figure_list
         fields, leakage, baselines = self.interval_fields, self.leakage, self.baselines
-        interval = Figure(
-            "95 % interval (fields)", "accuracy", 100 * fields.low, high=100 * fields.high
-        )
         return (
             overall,
-            interval,
+            fields.figure("fields", "fields"),
             *common,
             *self._scenes_and_orientations(),
             Figure("test pixels seen in training", "leakage", 100 * leakage.overlap),

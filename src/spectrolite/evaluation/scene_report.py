@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from spectrolite.data.scene_sets import LabelSet, starts
 from spectrolite.evaluation import metrics
 from spectrolite.evaluation.baselines import Baselines
+from spectrolite.evaluation.caveats import interval_note, learned_nothing, warnings_of
 from spectrolite.evaluation.reports import (
     BaselineFigures,
     FlipFigures,
@@ -25,6 +26,7 @@ from spectrolite.evaluation.reports import (
 from spectrolite.samples.band_reduction import Bands
 from spectrolite.samples.leakage import Leakage
 from spectrolite.samples.split_scene import Split
+from spectrolite.training.scene_loop import steps_an_epoch
 from spectrolite.training.settings import Settings
 
 
@@ -54,6 +56,7 @@ def make_report(
     baselines: Baselines,
     settings: Settings,
     generator: np.random.Generator,
+    epochs: int,
     **facts: Any,
 ) -> Report:
     """Score a class map on the split's test pixels only.
@@ -66,6 +69,7 @@ def make_report(
         baselines: on the same split.
         settings: of the training.
         generator: resamples fields for the interval.
+        epochs: trained, which early stopping may have cut short.
         **facts: the other keys of the report: `data`, `seed`, `parameters`,
             `macs_per_pixel`, `macs_per_patch`, `times_s`, `versions`, `machine`, `flips`.
     """
@@ -81,15 +85,20 @@ def make_report(
     right = truth == predicted
     fields = metrics.field_interval(right, labels.fields.ravel()[split.test], generator)
     scenes = _scene_figures(classes.ravel(), split)
+    tested_fields = len(np.unique(labels.fields.ravel()[split.test]))
     wilson = metrics.wilson_interval(int(right.sum()), len(right))
+    nothing = learned_nothing(confusion, tuple(names[i] for i in ids))
+    steps = epochs * steps_an_epoch(split, settings.training)
     return Report(
         model=settings.model.model,
         variant=settings.model.variant,
         overall_accuracy=accuracy,
         average_accuracy=metrics.average_accuracy(confusion),
         kappa=metrics.kappa(confusion),
-        interval_fields=Interval(low=fields[0], high=fields[1]),
-        interval_as_if_pixels_were_independent=Interval(low=wilson[0], high=wilson[1]),
+        interval_fields=Interval(low=fields[0], high=fields[1], n=tested_fields),
+        interval_as_if_pixels_were_independent=Interval(
+            low=wilson[0], high=wilson[1], n=len(right)
+        ),
         class_ids=ids,
         confusion=tuple(tuple(row) for row in confusion.tolist()),
         per_class=tuple(
@@ -114,7 +123,11 @@ def make_report(
             components=len(bands.matrix),
             explained=bands.explained,
         ),
-        notes=tuple(_notes(accuracy, scenes, split, leakage, baselines, settings)),
+        notes=(
+            *_notes(accuracy, scenes, split, leakage, baselines, settings),
+            *filter(None, [interval_note(tested_fields, "fields")]),
+        ),
+        warnings=warnings_of(nothing, steps, fields[0], confusion),
         settings=settings,
         scenes=scenes,
         **facts,
@@ -149,6 +162,14 @@ def _scene_figures(classes: NDArray[np.integer], split: Split) -> tuple[SceneFig
     return tuple(figures)
 
 
+def _compared(points: float) -> str:
+    """`is 1.20 points above`; equal if the two decimals that are shown say so."""
+    shown = f"{abs(points):.2f}"
+    if shown == "0.00":
+        return "is equal to it"
+    return f"is {shown} points {'above' if points > 0 else 'below'}"
+
+
 def _notes(
     accuracy: float,
     scenes: Sequence[SceneFigures],
@@ -181,11 +202,9 @@ def _notes(
         "an SVM on the spectrum and the patch's mean": baselines.svm_context,
     }
     name, best = max(rivals.items(), key=lambda rival: rival[1])
-    side = "above" if accuracy >= best else "below"
     notes.append(
-        f"The best baseline, {name}, scores {best:.2%}; the network is "
-        f"{abs(100 * (accuracy - best)):.2f} points {side}. Position alone scores "
-        f"{baselines.position:.2%}."
+        f"The best baseline, {name}, scores {best:.2%}; the network "
+        f"{_compared(100 * (accuracy - best))}. Position alone scores {baselines.position:.2%}."
     )
     if baselines.position > 0.9:
         notes.append(

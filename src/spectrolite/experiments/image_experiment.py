@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,9 +36,10 @@ from spectrolite.runs.resumable_run import EpochListener, fit_resumably, new_run
 from spectrolite.runs.run_folder import ImageRun
 from spectrolite.samples.augmentation import channel_statistics
 from spectrolite.samples.split_image_set import ImageSplit
+from spectrolite.training.few_images import defaults_for_few
 from spectrolite.training.image_loop import fit_images, logits_of
 from spectrolite.training.keywords import settings
-from spectrolite.training.loop import Epoch, best_epoch
+from spectrolite.training.loop import Epoch
 from spectrolite.training.settings import ImageSettings
 
 PREDICTIONS = "predictions.safetensors"
@@ -61,7 +63,10 @@ def train_images(
     """`train` on images; see there."""
     _check(images, test, split)
     weights, order, dropout, _ = seeds(seed)
-    stages: ImageSettings = settings(model=model, **flags)
+    settings(model=model, **flags)  # refuses a wrong value before it is reckoned with
+    stages: ImageSettings = settings(
+        model=model, **defaults_for_few(model, flags, len(split.train))
+    )
     training = image_training(images, test, split, stages, seed)
     with new_run(Path(out), training, split, overwrite=overwrite, resume=resume) as stopped:
         assert isinstance(stopped.manifest, ImageTraining)  # new_run has checked it
@@ -161,7 +166,7 @@ def _evaluate(
         predictions.confidence,
         split,
         stages,
-        best_epoch(log) if stages.training.patience else None,
+        log,
         data=split.images.name.removesuffix("/train"),
         seed=training.seed,
         input_shape=bundle.config.input_shape,
@@ -174,6 +179,9 @@ def _evaluate(
     )
     report = report.model_copy(update={"notes": (*report.notes, *(p.note for p in pruned))})
     report.save(folder / "report.json")
+    if bundle.config.caveat != report.learned_nothing:
+        config = bundle.config.model_copy(update={"caveat": report.learned_nothing})
+        replace(bundle, config=config).save(folder / "bundle")
     write_card(report, bundle.sha256, folder / "bundle")
     predictions.save(folder / PREDICTIONS)
     _write_page(folder, report, split, predictions, log)

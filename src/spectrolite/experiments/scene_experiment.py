@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -210,6 +211,7 @@ def _evaluate(
         baselines,
         training.settings,
         np.random.default_rng(evaluation),
+        len(log),
         data=scene.name,
         seed=training.seed,
         parameters=costs.parameters(bundle.network),
@@ -222,6 +224,9 @@ def _evaluate(
     )
     report = report.model_copy(update={"notes": (*report.notes, *(p.note for p in pruned))})
     report.save(folder / "report.json")
+    if bundle.config.caveat != report.learned_nothing:
+        config = bundle.config.model_copy(update={"caveat": report.learned_nothing})
+        replace(bundle, config=config).save(folder / "bundle")
     write_card(report, bundle.sha256, folder / "bundle")
     if isinstance(scene, SceneSet):  # the files may have had other names before
         shutil.rmtree(folder / "maps", ignore_errors=True)

@@ -38,6 +38,8 @@ class Predictions:
         class_names: name of each class.
         images: name of each image: its file, or its number.
         notes: how images were changed that did not have the model's shape.
+        caveat: why classes and probabilities mean nothing, if the model's test showed that it
+            learned nothing.
     """
 
     probabilities: NDArray[np.float32]
@@ -45,6 +47,7 @@ class Predictions:
     class_names: tuple[str, ...]
     images: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    caveat: str | None = None
 
     @property
     def confidence(self) -> NDArray[np.float32]:
@@ -162,6 +165,7 @@ def predict(
         config_of(bundle).class_names,
         _numbers(len(pixels)) if names is None else names,
         notes,
+        config_of(bundle).caveat,
     )
 
 

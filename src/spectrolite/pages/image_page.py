@@ -46,7 +46,7 @@ def image_report_page(
         headline=[
             (
                 figures["overall accuracy"],
-                f"95 % interval {figures['95 % interval (Wilson)']} (Wilson)",
+                f"95 % interval {figures['95 % interval (Wilson)']}, Wilson",
             ),
             (figures["average accuracy"], "mean recall of the tested classes"),
             (figures["kappa x 100"], "agreement beyond chance"),

@@ -76,8 +76,9 @@ COLUMNS = (
 
 
 def in_words(difference: Difference) -> str:
-    """`+1.23 (0.20 to 2.26), p = 0.021`."""
-    return (
-        f"{difference.mean:+.2f} ({difference.low:.2f} to {difference.high:.2f}), "
-        f"p = {difference.p:.3f}"
-    )
+    """`+1.23 (0.20 to 2.26), p = 0.021`; without a spread there is neither interval nor p."""
+    equal = f"{abs(difference.mean):.2f}" == "0.00"
+    mean = "equal" if equal else f"{difference.mean:+.2f}"
+    if difference.std == 0:
+        return f"{mean} on every split"
+    return f"{mean} ({difference.low:.2f} to {difference.high:.2f}), p = {difference.p:.3f}"

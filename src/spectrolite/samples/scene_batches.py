@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from spectrolite.data.scene import Window, windows
@@ -92,16 +94,8 @@ class TrainingScene:
         return torch.where(reached, padded, 0.0)
 
     def windows(self, side: int) -> list[Window]:
-        """Windows of at most `side` pixels with a training pixel.
-
-        The side is halved until no window has more than `MOST_PIXELS`, to save memory: HybridSN's
-        first linear layer copies 72 KiB for each training pixel of a step.
-        """
-        rows, cols = self.targets.shape
-        counts = {w: int((self.targets[w.slices] >= 0).sum()) for w in windows(rows, cols, side)}
-        if max(counts.values()) > MOST_PIXELS:
-            return self.windows(side // 2)
-        return [w for w, count in counts.items() if count]
+        """Windows of at most `side` pixels with a training pixel."""
+        return training_windows((self.targets >= 0).numpy(), side)
 
     def cut(self, window: Window) -> Tensor:
         """`(components, rows + 2 * halo, cols + 2 * halo)` of a window inside one of the blocks."""
@@ -109,6 +103,23 @@ class TrainingScene:
         row, col = window.row_start - block.row_start, window.col_start - block.col_start
         rows, cols = window.shape
         return inputs[:, row : row + rows + 2 * self.halo, col : col + cols + 2 * self.halo]
+
+
+def training_windows(trains: NDArray[np.bool_], side: int) -> list[Window]:
+    """Windows of at most `side` pixels with a training pixel, each a step of the optimiser.
+
+    The side is halved until no window has more than `MOST_PIXELS`, to save memory: HybridSN's
+    first linear layer copies 72 KiB for each training pixel of a step.
+
+    Args:
+        trains: `(rows, cols)`: whether a pixel trains.
+        side: in pixels.
+    """
+    rows, cols = trains.shape
+    counts = {w: int(trains[w.slices].sum()) for w in windows(rows, cols, side)}
+    if max(counts.values()) > MOST_PIXELS:
+        return training_windows(trains, side // 2)
+    return [w for w, count in counts.items() if count]
 
 
 def dense_epoch(

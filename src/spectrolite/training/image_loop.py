@@ -109,6 +109,11 @@ def fit_images(
         )
 
 
+def steps_an_epoch(images: int, batch: int) -> int:
+    """Batches an epoch; BatchNorm needs at least two images in each."""
+    return max(1, min(-(-images // batch), images // 2))
+
+
 class _Epochs:
     """The training images: shuffled and augmented anew for each epoch."""
 
@@ -128,8 +133,7 @@ class _Epochs:
         self.mean, self.std = mean.to(device), std.to(device)
         self.changes, self.generator, self.device = changes, generator, device
         n = len(self.targets)
-        # BatchNorm needs at least two images in each batch
-        self.steps = max(1, min(-(-n // batch), n // 2))
+        self.steps = steps_an_epoch(n, batch)
         self.mirrored = torch.rand(n, generator=generator) < 0.5
         self.epoch = 0
 

@@ -15,7 +15,13 @@ from spectrolite.data.scene_sets import Pixels, by_scene
 from spectrolite.machine import kept_memory, pick_device
 from spectrolite.models import SceneNetwork
 from spectrolite.samples.band_reduction import Reduced, reduced_array
-from spectrolite.samples.scene_batches import Batch, TrainingScene, dense_epoch, patch_epoch
+from spectrolite.samples.scene_batches import (
+    Batch,
+    TrainingScene,
+    dense_epoch,
+    patch_epoch,
+    training_windows,
+)
 from spectrolite.samples.split_scene import Split
 from spectrolite.training.loop import Checkpoint, Epoch, fit
 from spectrolite.training.settings import TrainingSettings
@@ -70,7 +76,7 @@ def fit_scene(
             return dense_epoch(scenes, windows, settings.flips, generator)
         return patch_epoch(scenes, settings.batch, settings.flips, generator)
 
-    steps = len(windows) if dense else -(-len(split.train) // settings.batch)
+    steps = len(windows) if dense else steps_an_epoch(split, settings)
     classes = np.searchsorted(labels.class_ids, labels.array.ravel()[split.train])
     counts = torch.bincount(torch.from_numpy(classes), minlength=len(labels.class_ids))
 
@@ -104,6 +110,17 @@ def fit_scene(
             checkpoint,
             save,
         )
+
+
+def steps_an_epoch(split: Split, settings: TrainingSettings) -> int:
+    """Steps of the optimiser in an epoch: windows with a training pixel, or batches of patches."""
+    if settings.mode == "patches":
+        return -(-len(split.train) // settings.batch)
+    trains = np.zeros(split.labels.array.size, bool)
+    trains[split.train] = True
+    shapes = split.labels.shapes
+    parts = zip(by_scene(shapes, trains), shapes, strict=True)
+    return sum(len(training_windows(part.reshape(shape), settings.window)) for part, shape in parts)
 
 
 def _training_scenes(

@@ -118,14 +118,18 @@ class LoopSettings(Stage):
     """Training settings that scenes and images share."""
 
     epochs: int = Field(
-        ge=1, description=f"Passes over the training part; {PATCH_EPOCHS} by default in patch mode."
+        ge=1,
+        description=f"Passes over the training part; {PATCH_EPOCHS} by default in patch mode, more "
+        "for fewer than 1,024 images.",
     )
     optimiser: Literal["adamw", "adam", "sgd"] = Field(
         description="AdamW, Adam, or stochastic gradient descent with Nesterov momentum."
     )
     momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of the optimiser sgd.")
     learning_rate: float = Field(
-        gt=0, description="Highest learning rate; the default depends on the optimiser too."
+        gt=0,
+        description="Highest learning rate; the default depends on the optimiser and, of images, "
+        "on their number too.",
     )
     weight_decay: float = Field(
         ge=0,
@@ -161,7 +165,10 @@ class LoopSettings(Stage):
         "0.999. The averaged weights are validated and kept; 0: off.",
     )
     batch: int = Field(
-        128, ge=1, description="Images a step (2 or more), or patches a step in patch mode."
+        128,
+        ge=1,
+        description="Images a step (2 or more), or patches a step in patch mode; smaller by "
+        "default for fewer than 1,024 images.",
     )
     patience: int | None = Field(
         None,

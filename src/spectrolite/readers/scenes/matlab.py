@@ -26,6 +26,7 @@ from spectrolite.readers.scenes.arrays import (
 from spectrolite.readers.scenes.cf import WAVELENGTHS
 from spectrolite.readers.scenes.cube import Cube
 from spectrolite.readers.scenes.hdf5 import read_part, variables
+from spectrolite.readers.scenes.mat_elements import check_elements
 
 # MATLAB's class names, and the bytes per element in SciPy.
 NUMBERS = {
@@ -55,6 +56,7 @@ def shapes(path: Path) -> list[ArrayShape]:
     if is_hdf5(path):
         return list(_variables(path))
     try:
+        check_elements(path)
         whos = io.whosmat(path)
     except TypeError as error:  # SciPy's for an object, such as a string, in one of the variables
         whos = _one_by_one(path, error)
