@@ -207,3 +207,13 @@ def test_pipes_beside_a_raster_are_refused(tmp_path: Path, name: str) -> None:
     for read in (read_scene, read_labels):
         with pytest.raises(ReadError, match="got a pipe or a device"):
             read(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("name", [".zarray", "zarr.json", "0.0.0"])
+def test_pipes_in_a_store_are_refused(tmp_path: Path, name: str) -> None:
+    pytest.importorskip("zarr")
+    store = tmp_path / "a.zarr"
+    store.mkdir()
+    os.mkfifo(store / name)
+    with pytest.raises(ReadError, match="got a pipe or a device"):
+        open_cube(store)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.errors import MissingExtraError, ReadError, listed
+from spectrolite.files import check_regular
 from spectrolite.readers.scenes.cf import cube_among
 from spectrolite.readers.scenes.cube import Cube
 from spectrolite.readers.scenes.variable import Variable
@@ -42,6 +43,8 @@ def cube(path: Path, key: str | None, axes: str | None = None) -> Cube:
             f"{path}: reading Zarr needs the package zarr, which is not installed; "
             "install it with: pip install 'spectrolite[geo]'"
         ) from error
+    for file in itertools.islice(path.rglob("*"), MANY_CHUNKS):
+        check_regular(file)
     try:
         root = zarr.open(path, mode="r")
         arrays = {"array": root} if isinstance(root, zarr.Array) else _arrays(root)
