@@ -110,7 +110,7 @@ def main() -> None:
     watch(Path(job["folder"]))
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    limit = mapped + (8 * job["mib"] << 20)  # address space is not memory: eight times as much
+    limit = mapped + (64 * job["mib"] << 20)  # address space is not memory: 64 times as much
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     print("ready", flush=True)
     for number in range(job["start"], job["stop"]):

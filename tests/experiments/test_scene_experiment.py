@@ -258,8 +258,8 @@ def test_a_place_that_cannot_be_written_is_named(
         (
             lambda s, k: (sl.Scene(s.cube[:, :, :10]), k),
             SettingsError,
-            r"^--model: hybridsn needs 13 bands or more, and scene has 10 bands; take --model "
-            r"mobilesn --components 10$",
+            r"^--model: hybridsn needs 13 bands or more, got 10 in scene; take --model mobilesn "
+            r"--components 10$",
         ),
     ],
 )

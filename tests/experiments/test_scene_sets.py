@@ -302,7 +302,8 @@ def test_what_cannot_be_is_said(files: Path, run: Path, typed: Typed, tmp_path: 
     for words, message in (
         (
             [*pairs(files), "--scene", files / "north.npy"],
-            "--labels: 4 scenes want as many files of labels, in the order of --scene, got 3",
+            "--labels: 4 scenes want one file of labels that covers all, or as many in the order "
+            "of --scene, got 3",
         ),
         (
             [*pairs(files), *pairs(files, NAMES[:1])],

@@ -241,7 +241,9 @@ def test_a_sample_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ReadError, match=r"s\.csv: cannot be read \(No such file or directory\)$"):
         read_sample(tmp_path / "s.csv")
     (tmp_path / "s.csv").write_bytes(b"row,col,class\n\xff\xfe")
-    with pytest.raises(ReadError, match=r"s\.csv: not a readable CSV file in UTF-8 \(.*\)$"):
+    with pytest.raises(
+        ReadError, match=r"s\.csv: line 2: 1 cells, the header has 3; so in 1 lines$"
+    ):
         read_sample(tmp_path / "s.csv")
     (tmp_path / "s.csv").write_text('row,col,class\n0,0,"' + "x" * 200_000 + '"\n')
     with pytest.raises(ReadError, match=r"s\.csv: line \d: not a readable .* \(field larger than"):

@@ -26,7 +26,13 @@ from spectrolite.mapping.map_file import MapFiles, MapHead, open_map
 from spectrolite.mapping.map_frame import picture_step
 from spectrolite.mapping.picture import write_picture
 from spectrolite.mapping.scene_map import SceneMap
-from spectrolite.mapping.sidecars import complete_envi, write_names, write_style
+from spectrolite.mapping.sidecars import (
+    changed_in_envi,
+    complete_envi,
+    write_names,
+    write_style,
+)
+from spectrolite.readers import read_labels
 
 WKT = rasterio.crs.CRS.from_epsg(32633).to_wkt()
 TRANSFORM = (30.0, 0.0, 500_000.0, 0.0, -30.0, 5_400_000.0)
@@ -176,9 +182,18 @@ def test_an_envi_classification(classes: NDArray[np.uint8], tmp_path: Path, dtyp
     out = MapFiles(tmp_path / "map.tif").envi
     write_layers({out: "class"}, HEAD, _rows({"class": classes.astype(dtype)}), {})
     complete_envi(out, HEAD)
-    assert {p.name for p in tmp_path.iterdir()} == {"map_classes.dat", "map_classes.hdr"}
+    assert {p.name for p in tmp_path.iterdir()} == {
+        "map_classes.dat",
+        "map_classes.dat.aux.xml",
+        "map_classes.hdr",
+    }
     header = out.with_suffix(".hdr").read_text(encoding="utf-8")
-    assert header.startswith("ENVI\n")
+    assert header.startswith("ENVI\ndescription = {Class map by Spectrolite}\nsamples")
+    assert str(tmp_path) not in header
+    labels = read_labels(out)
+    np.testing.assert_array_equal(labels.array, classes)
+    assert labels.class_names == NAMES
+    assert labels.class_colours == COLOURS
     fields = {
         k.strip(): v.strip() for k, v in re.findall(r"^(.+?) *= *({[^}]*}|.*)$", header, re.M)
     }
@@ -197,7 +212,7 @@ def test_an_envi_classification(classes: NDArray[np.uint8], tmp_path: Path, dtyp
         NAMES[2],
         "-",
         "-",
-        "Grün   kurz",
+        "Grün; (kurz)",
         "-",
         "-",
         "-",
@@ -210,6 +225,14 @@ def test_an_envi_classification(classes: NDArray[np.uint8], tmp_path: Path, dtyp
         assert file.crs == rasterio.crs.CRS.from_epsg(32633)
         assert file.transform == rasterio.Affine(*TRANSFORM)
         assert file.colormap(1)[5][:3] == COLOURS[5]
+
+
+def test_what_is_said_of_names_that_envi_cannot_hold() -> None:
+    assert changed_in_envi({1: "Maïs {ensilage}", 2: "rye", 3: "a,  b"}) == (
+        "class names that an ENVI header cannot hold are changed in it: Maïs {ensilage} is Maïs "
+        "(ensilage), a,  b is a; b; the file .dat.aux.xml beside it has them as they are"
+    )
+    assert changed_in_envi({1: "Maïs", 2: 'say "it"'}) is None
 
 
 def test_a_picture_of_a_large_map_is_no_larger(tmp_path: Path) -> None:

@@ -90,7 +90,11 @@ def test_the_command_line_maps_several_scenes(
     code, _, err = typed("map", tiny_run.path, "--scene", tmp_path / "*.npy", "--out", "m.tif")
     assert (code, err) == (2, "error: --out: several scenes want a folder, got m.tif")
     code, _, err = typed("map", tiny_run.path, "--drop-bands", "1", "--out", tmp_path / "m.tif")
-    assert (code, err) == (2, "mapping error: --scene-key and --drop-bands: go with --scene FILE")
+    assert (code, err) == (
+        2,
+        "mapping error: --scene-key, --axes, --drop-bands and --allow-outside: go with --scene "
+        "FILE",
+    )
 
 
 def test_maps_in_the_folder_of_the_scenes_are_not_mapped(

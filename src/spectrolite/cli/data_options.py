@@ -13,12 +13,21 @@ WORDS = ("bad", "constant", "noisy")  # of readers.scenes.open, which takes a se
 
 SCENE_READING = {
     "scene_key": optional(str, "Name of the array in the scene's file.", "the only cube in it"),
+    "axes": optional(
+        str,
+        "Order of the array's axes in --scene (.npy, .mat, HDF5, NetCDF, Zarr), as "
+        "bands,rows,cols.",
+        "as the file says, or rows,cols,bands",
+    ),
     "drop_bands": optional(
         str,
         "Bands of --scene to leave out, counted from 0, as 3,7-9; or one of the words bad (marked "
         "in the file), constant and noisy.",
         "none",
         metavar="BANDS",
+    ),
+    "allow_outside": switch(
+        "--allow-outside", "A VRT may name local files that are neither beside nor below it."
     ),
 }
 LABELS_READING = {
@@ -201,10 +210,10 @@ def _image_files(flags: Mapping[str, Any]) -> tuple[Any, Any]:
 
 def _scene_files(flags: Mapping[str, Any]) -> tuple[Any, Any]:
     from spectrolite.data.scene_sets import several
-    from spectrolite.readers.scenes.patterns import scenes_named
+    from spectrolite.readers.scenes.patterns import files_named
 
-    scenes = flags["scene"] if "stack" in flags else scenes_named(flags["scene"])
-    labels = scenes_named(flags.get("labels", ()), "labels")
+    scenes = flags["scene"] if "stack" in flags else files_named(flags["scene"], "scene")
+    labels = files_named(flags.get("labels", ()), "labels")
     if len(labels) == 1:
         labels = labels * len(scenes)
     if labels and len(scenes) != len(labels):
@@ -240,7 +249,14 @@ def _read_scene(path: Path, drop_bands: tuple[int | str, ...], flags: Mapping[st
     from spectrolite import readers
 
     read = readers.open_scene if "leave_in_file" in flags else readers.read_scene
-    return read(path, flags.get("scene_key"), drop_bands, scale="scale" in flags)
+    return read(
+        path,
+        flags.get("scene_key"),
+        drop_bands,
+        scale="scale" in flags,
+        axes=flags.get("axes"),
+        allow_outside="allow_outside" in flags,
+    )
 
 
 def labels_on(scene: Any, labels: Path, flags: Mapping[str, Any]) -> Any:
@@ -253,6 +269,7 @@ def labels_on(scene: Any, labels: Path, flags: Mapping[str, Any]) -> Any:
         scene=scene,
         layer=flags.get("layer"),
         class_field=flags.get("class_field"),
+        allow_outside="allow_outside" in flags,
         ignore=flags.get("ignore", ()),
         background=flags.get("background", 0),
         classes=flags.get("classes"),

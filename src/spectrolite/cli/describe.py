@@ -75,6 +75,20 @@ def info(
             "Name of the array in the file.", "--key", "--scene-key", default="the only cube in it"
         ),
     ] = None,
+    axes: Annotated[
+        str | None,
+        option(
+            "Order of the array's axes (.npy, .mat, HDF5, NetCDF, Zarr), as bands,rows,cols.",
+            "--axes",
+            default="as the file says, or rows,cols,bands",
+        ),
+    ] = None,
+    allow_outside: Annotated[
+        bool,
+        option(
+            "A VRT may name local files that are neither beside nor below it.", "--allow-outside"
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show what a scene file holds: size, wavelengths, georeference, values, and problems.
@@ -85,7 +99,7 @@ def info(
     """
     from spectrolite.readers.scenes.info import scene_info
 
-    scene = scene_info(file, key)
+    scene = scene_info(file, key, axes, allow_outside=allow_outside)
     if as_json:
         print_json(scene.as_json())
         return

@@ -103,13 +103,17 @@ def map_(
     """
     from spectrolite.bundles.loading import scene_model
     from spectrolite.mapping.large_maps import MAP_WINDOW, map_scene
+    from spectrolite.mapping.map_file import MapFile
     from spectrolite.mapping.scene_inference import scene_config
     from spectrolite.mapping.several_maps import Failed, is_of_several, map_scenes
+    from spectrolite.mapping.sidecars import changed_in_envi
     from spectrolite.readers.scenes.patterns import scenes_named
 
     settings: dict[str, Any] = {
         "scene_key": reading["scene_key"],
+        "axes": reading["axes"],
         "drop_bands": band_numbers(reading["drop_bands"] or ""),
+        "allow_outside": reading["allow_outside"],
         "match_wavelengths": match_wavelengths,
         "resume": resume,
         "overwrite": overwrite,
@@ -162,6 +166,10 @@ def map_(
         if isinstance(stop, RuntimeError):
             raise
         raise typer.Exit(130) from stop
+    done = next((m for m in results if isinstance(m, MapFile)), None)
+    changed = changed_in_envi(done.head.class_names) if envi and done is not None else None
+    if changed:
+        messages.print(plain(f"--envi: {changed}"), soft_wrap=True)
     if one:
         assert not isinstance(results[0], Failed)
         _print_map(results[0], as_json)

@@ -96,6 +96,7 @@ def areas(
     points = read_sample(sample)
     rows, cols = _pixels(points, head)
     truth = _truth(points, names)
+    notes += points.notes
     if run is None:
         notes += ("not checked: whether points of the sample trained the model; give --run",)
     else:

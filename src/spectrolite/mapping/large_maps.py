@@ -59,7 +59,9 @@ def map_scene(
     cog: bool = False,
     envi: bool = False,
     scene_key: str | None = None,
+    axes: str | None = None,
     drop_bands: Sequence[int | str] = (),
+    allow_outside: bool = False,
     match_wavelengths: bool = False,
     overwrite: bool = False,
     resume: bool = False,
@@ -84,8 +86,10 @@ def map_scene(
         cog: make the GeoTIFFs cloud-optimised, with overviews.
         envi: write an ENVI classification too, `NAME_classes.dat` and `.hdr`.
         scene_key: name of the array in the file, if several could be the scene.
+        axes: order of the array's axes in the file, as of `read_scene`.
         drop_bands: bands of the file to leave out, as of `read_scene`; default: those that the
             model does not have, if the wavelengths prove which these are.
+        allow_outside: as of `read_scene`.
         match_wavelengths: interpolate a scene of other wavelengths between its bands.
         overwrite: replace a map, and discard a stopped one.
         resume: go on with a stopped map; begin if there is none; leave a complete one as it is.
@@ -112,7 +116,7 @@ def map_scene(
     if unknown:
         raise SettingsError(f"--bands: {wanted_one_of(EXTRA_BANDS, unknown[0])}")
     bundle = scene_model(model)
-    opened = _opened(model, bundle, scene, scene_key, drop_bands)
+    opened = _opened(model, bundle, scene, scene_key, axes, drop_bands, allow_outside)
     file = opened.source.get("file")
     if file and Path(file).resolve() in {path.resolve() for path in files.all()}:
         raise RunError(f"--out: {file} is the scene itself; take another name")
@@ -143,16 +147,22 @@ def _opened(
     bundle: Bundle | Exported,
     scene: str | Path | AnyScene | None,
     key: str | None,
+    axes: str | None,
     drop_bands: Sequence[int | str],
+    allow_outside: bool,
 ) -> AnyScene:
     if isinstance(scene, str | Path):
         config = scene_config(bundle)
         if not drop_bands:
-            own_nm = readers.open_cube(scene, key).wavelengths_nm
+            own_nm = readers.open_cube(scene, key, axes, allow_outside=allow_outside).wavelengths_nm
             drop_bands = surplus_bands(own_nm, config.wavelengths_nm)
-        return readers.open_scene(scene, key, drop_bands, scale=config.scaled)
-    if key is not None or drop_bands:
-        raise SettingsError("--scene-key and --drop-bands: go with --scene FILE")
+        return readers.open_scene(
+            scene, key, drop_bands, scale=config.scaled, axes=axes, allow_outside=allow_outside
+        )
+    if key is not None or axes is not None or drop_bands or allow_outside:
+        raise SettingsError(
+            "--scene-key, --axes, --drop-bands and --allow-outside: go with --scene FILE"
+        )
     if scene is not None:
         return scene
     own = own_scene(model)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
+from spectrolite.errors import listed
 from spectrolite.files import write_text
 from spectrolite.mapping.map_file import MapHead
 
@@ -55,17 +57,43 @@ def write_style(path: Path, head: MapHead) -> None:
     )
 
 
+def envi_name(name: str) -> str:
+    """A class name as an ENVI header can hold it: braces end a list, commas separate its entries.
+
+    Examples:
+        >>> envi_name("maize {silage, early}")
+        'maize (silage; early)'
+    """
+    plain = name.translate(str.maketrans("{},", "();"))
+    return " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", plain).split()) or "-"
+
+
+def changed_in_envi(names: Mapping[int, str]) -> str | None:
+    """What to say of class names that the header of an ENVI classification cannot hold."""
+    changed = [f"{name} is {envi_name(name)}" for name in names.values() if name != envi_name(name)]
+    if not changed:
+        return None
+    return (
+        f"class names that an ENVI header cannot hold are changed in it: {listed(changed, 5)}; "
+        "the file .dat.aux.xml beside it has them as they are"
+    )
+
+
 def complete_envi(path: Path, head: MapHead) -> None:
-    """Make the ENVI raster `path` a classification: add the classes to its header."""
-    Path(f"{path}.aux.xml").unlink(missing_ok=True)
+    """Make the ENVI raster `path` a classification: add the classes to its header.
+
+    Names that a header cannot hold are changed there; `path.aux.xml` holds all as they are.
+    """
+    write_names(Path(f"{path}.aux.xml"), head)
     header = path.with_suffix(".hdr")
-    lines = header.read_text(encoding="utf-8").rstrip("\n")
+    lines = header.read_bytes().decode("utf-8", "replace").rstrip("\n")
+    lines = lines[lines.rindex("\nsamples") + 1 :]  # after GDAL's description, a temporary path
     ids = range(max(head.class_names) + 1)
-    # braces end a list and commas separate its entries
-    names = [re.sub(r"[{},\x00-\x1f]", " ", head.class_names.get(i, "-")).strip() for i in ids]
+    names = [envi_name(head.class_names.get(i, "-")) for i in ids]
     colours = (c for i in ids for c in head.class_colours.get(i, (0, 0, 0)))
     write_text(
         header,
+        "ENVI\ndescription = {Class map by Spectrolite}\n"
         f"{lines.replace('ENVI Standard', 'ENVI Classification')}\n"
         f"classes = {len(ids)}\n"
         f"class lookup = {{{', '.join(map(str, colours))}}}\n"

@@ -121,10 +121,18 @@ def _load_source(
             scene=scene,
             layer=source.get("layer"),
             class_field=source.get("class_field"),
+            allow_outside="allow_outside" in source,
             ignore=tuple(filter(None, source.get("ignore", "").split(","))),
             background=source.get("background", 0),
             classes=source.get("classes"),
         )
     dropped = tuple(int(b) for b in source.get("drop_bands", "").split(",") if b)
     read = readers.open_scene if LEFT_IN_FILE in source else readers.read_scene
-    return read(source["file"], source.get("key"), dropped, scale="scale" in source)
+    return read(
+        source["file"],
+        source.get("key"),
+        dropped,
+        scale="scale" in source,
+        axes=source.get("axes"),
+        allow_outside="allow_outside" in source,
+    )

@@ -78,10 +78,9 @@ def keywords_for(model: str, given: Mapping[str, Any], bands: int, scene: str) -
         SettingsError: HybridSN, whose three spectral kernels take 12 bands away, and fewer bands.
     """
     if model == "hybridsn" and bands < LEAST_OF_HYBRIDSN:
-        noun = "band" if bands == 1 else "bands"
         raise SettingsError(
-            f"--model: hybridsn needs {LEAST_OF_HYBRIDSN} bands or more, and {scene} has {bands} "
-            f"{noun}; take --model mobilesn --components {bands}"
+            f"--model: hybridsn needs {LEAST_OF_HYBRIDSN} bands or more, got {bands} in {scene}; "
+            f"take --model mobilesn --components {bands}"
         )
     if given.get("components") is not None:
         return dict(given)

@@ -36,6 +36,9 @@ ROIS = """; ENVI Output of ROIs (5.3) [Tue Nov 24 12:00:00 2026]
 """
 
 
+GUESSED = "it is not in UTF-8; read as Windows-1252: if letters are wrong, save it as UTF-8"
+
+
 def test_regions_of_interest(tmp_path: Path) -> None:
     path = tmp_path / "rois.txt"
     path.write_text(ROIS)
@@ -112,7 +115,19 @@ def test_regions_that_are_refused(
 def test_a_binary_file_of_regions(tmp_path: Path) -> None:
     path = tmp_path / "rois.roi"
     path.write_bytes(b"\xff\xfe\x80" * 20)
-    with pytest.raises(
-        ReadError, match=rf"^{path}: not a text \(.+as text with Output ROIs to ASCII"
-    ):
+    with pytest.raises(ReadError, match=rf"^{path}: wanted a text that begins with '; ENVI Output"):
         read_labels(path, scene=scene())
+
+
+def test_regions_in_an_encoding_of_windows(tmp_path: Path) -> None:
+    path = tmp_path / "rois.txt"
+    path.write_bytes(
+        "; ENVI Output of ROIs\n; Number of ROIs: 1\n; File Dimension: 12 x 10\n;\n"
+        "; ROI name: Maïs – été\n; ROI rgb value: {1, 2, 3}\n; ROI npts: 1\n;   ID    X    Y\n"
+        "    1    3    2\n".encode("cp1252")
+    )
+    shape = scene().shape
+    path.write_bytes(path.read_bytes().replace(b"12 x 10", f"{shape[1]} x {shape[0]}".encode()))
+    labels = read_labels(path, scene=scene())
+    assert labels.class_names == {1: "Maïs – été"}
+    assert labels.notes == (GUESSED,)

@@ -12,6 +12,8 @@ from spectrolite.errors import LabelsError, ReadError
 from spectrolite.readers import read_labels
 from written_labels import CRS, at, refused, scene
 
+GUESSED = "it is not in UTF-8; read as Windows-1252: if letters are wrong, save it as UTF-8"
+
 
 def table(path: Path, *lines: str) -> Path:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -127,9 +129,11 @@ def test_tables_that_are_refused(
 
 def test_a_table_in_another_encoding_and_degrees_without_a_system(tmp_path: Path) -> None:
     path = tmp_path / "p.csv"
-    path.write_bytes("x,y,class\n1,2,Hafer ö\n".encode("latin-1"))
-    with pytest.raises(ReadError, match=rf"^{path}: not a readable CSV file in UTF-8 \("):
-        read_labels(path, scene=scene())
+    for encoding, notes in (("utf-8-sig", ()), ("utf-16", ()), ("cp1252", (GUESSED,))):
+        path.write_bytes("row,col,class\n1,2,Hafer ö\n2,2,€\n".encode(encoding))
+        labels = read_labels(path, scene=scene())
+        assert set(labels.class_names.values()) == {"Hafer ö", "€"}
+        assert labels.notes == notes
     table(path, "lon,lat,class", "10.3,46.9,1")
     refused(
         LabelsError,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -175,6 +176,37 @@ def test_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         f"{path}: reading polygons and points needs pyogrio and shapely, which are not installed; "
         "install them with: pip install 'spectrolite[geo]'",
         path,
+        scene=scene(),
+        class_field="crop",
+    )
+
+
+def test_geojson_in_metres(tmp_path: Path) -> None:
+    """Without the member `crs` it is in degrees; with it, as GDAL wrote it before RFC 7946."""
+    path = vector(tmp_path / "p.geojson", [square(1, 1)], ["oats"])
+    content = json.loads(path.read_text())
+    assert "32632" in str(content.pop("crs"))
+    path.write_text(json.dumps(content))
+    refused(
+        LabelsError,
+        f"{path}: its coordinates extend from (600007.5, 5199967.5) to (600032.5, 5199992.5), but "
+        "GeoJSON that does not name its reference system is in degrees (RFC 7946); export it in "
+        "longitude and latitude, or as a GeoPackage, or name the system in it: "
+        '"crs": {"type": "name", "properties": {"name": "EPSG:32632"}} with your code',
+        path,
+        scene=scene(),
+        class_field="crop",
+    )
+    content["crs"] = {"type": "name", "properties": {"name": "EPSG:32632"}}
+    path.write_text(json.dumps(content))
+    labels = read_labels(path, scene=scene(), class_field="crop")
+    assert (labels.array > 0).sum() == 4
+    package = vector(tmp_path / "p.gpkg", [square(1, 1)], ["oats"], crs="EPSG:4326")
+    refused(
+        LabelsError,
+        f"{package}: its coordinates extend from (600007.5, 5199967.5) to (600032.5, 5199992.5), "
+        "but its reference system is in degrees (EPSG:4326); correct its reference system",
+        package,
         scene=scene(),
         class_field="crop",
     )

@@ -12,28 +12,6 @@ from spectrolite.errors import ReadError
 from spectrolite.readers import open_cube
 
 
-@pytest.mark.parametrize(
-    ("missing", "notes"),
-    [
-        (-9, ()),
-        (-8, ("missing_value: differs from _FillValue; it is not used",)),
-    ],
-)
-def test_a_missing_value_beside_a_fill_value(
-    tmp_path: Path, missing: int, notes: tuple[str, ...]
-) -> None:
-    with h5py.File(tmp_path / "s.h5", "w") as file:
-        file["c"] = np.array([[[-9, 1], [-8, 3]]], np.int16)
-        file["c"].attrs["_FillValue"] = np.int16(-9)
-        file["c"].attrs["missing_value"] = np.int16(missing)
-        for axis, name in enumerate(("y", "x", "band")):
-            file["c"].dims[axis].label = name
-    cube = open_cube(tmp_path / "s.h5")
-    assert cube.notes == notes
-    assert cube.nodata is not None
-    assert cube.nodata.tolist() == [-9, -9]
-
-
 @pytest.mark.parametrize("dims", [("x", "x", "band"), ("lat", "row", "band")])
 def test_axes_that_contradict_each_other(tmp_path: Path, dims: tuple[str, ...]) -> None:
     path = tmp_path / "s.h5"

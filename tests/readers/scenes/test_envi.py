@@ -5,6 +5,7 @@ References: bytes written one value at a time in a loop over rows, columns and b
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -133,8 +134,8 @@ Typed = Callable[..., tuple[int, str, str]]
         ),
         (
             "order = 0",
-            "order = 0\ndata ignore value = none",
-            "{hdr}: data ignore value: wanted a number, got 'none'",
+            "order = 0\ndata ignore value = zero",
+            "{hdr}: data ignore value: wanted a number, got 'zero'",
         ),
         (
             "order = 0",
@@ -164,10 +165,85 @@ def test_a_half_of_an_envi_pair(tmp_path: Path) -> None:
     )
     (tmp_path / "s.dat").unlink()
     (tmp_path / "s.img").rename(tmp_path / "other.img")
-    with pytest.raises(ReadError, match=r"s\.hdr: no data file beside it; wanted s with one of "):
+    with pytest.raises(
+        ReadError, match=r"s\.hdr: no data file beside it; wanted s with any ending"
+    ):
         read_scene(path)
     with pytest.raises(ReadError) as caught:
         read_scene(tmp_path / "other.img")
     assert str(caught.value) == (
         f"{tmp_path / 'other.img'}: no ENVI header beside it; wanted other.img.hdr or other.hdr"
     )
+
+
+@pytest.mark.parametrize("ending", [".hyspex", ".cube", ".a.b", ".DAT", ""])
+def test_any_ending_beside_a_header(tmp_path: Path, ending: str) -> None:
+    header = envi(tmp_path)
+    data = (tmp_path / "s.img").rename(tmp_path / f"s{ending}")
+    if ending == ".a.b":
+        header = header.rename(tmp_path / "s.a.hdr")
+    (tmp_path / "s.hdr.xml").write_text("<a/>")
+    (tmp_path / "s.txt").write_text("notes of the flight")
+    numbers = np.arange(1, 25, dtype=np.uint8).view("<i2").reshape(2, 3, 2).transpose(1, 2, 0)
+    for path in (header, data):
+        np.testing.assert_array_equal(read_scene(path).cube, numbers)
+
+
+@pytest.mark.parametrize("unit", ["µm", "μm"])
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "cp1252", "utf-16"])
+def test_micrometres_in_any_encoding(tmp_path: Path, unit: str, encoding: str) -> None:
+    """The micro sign and the Greek letter; Latin-1 has only the first."""
+    path = envi(tmp_path)
+    header = f"{HEADER}wavelength = {{0.45, 0.55}}\nwavelength units = {unit}\n"
+    if unit == "μm" and encoding in ("latin-1", "cp1252"):
+        encoding = "utf-8"
+    path.write_bytes(header.encode(encoding))
+    cube = open_cube(path)
+    assert (cube.wavelengths_nm, cube.unit) == ((450.0, 550.0), unit)
+    assert cube.notes == (
+        ("s.hdr: it is not in UTF-8; read as Windows-1252: if letters are wrong, save it as UTF-8",)
+        if encoding in ("latin-1", "cp1252")
+        else ()
+    )
+
+
+@pytest.mark.parametrize("value", ["none", "None", "", "{}", "NaN", "n/a"])
+def test_a_header_that_states_no_nodata(tmp_path: Path, value: str) -> None:
+    cube = open_cube(envi(tmp_path, f"{HEADER}data ignore value = {value}\n"))
+    assert cube.nodata is None
+    assert cube.notes == ()
+
+
+def test_a_projection_of_no_place(tmp_path: Path) -> None:
+    placed = f"{HEADER}map info = {{Arbitrary, 1, 1, 100, 200, 0.5, 0.5, 0, North}}\n"
+    cube = open_cube(envi(tmp_path, placed))
+    assert cube.crs is None
+    assert cube.transform == (0.5, 0, 100, 0, -0.5, 200)
+    assert cube.notes == ("map info: its projection is of no place on the Earth: no CRS",)
+
+
+def test_a_spectral_library(tmp_path: Path, typed: Typed) -> None:
+    """And the scene of one row that the message describes; the library is spectral's."""
+    spectra = np.arange(15, dtype=np.float32).reshape(3, 5)
+    library = spectral.envi.SpectralLibrary(spectra, {}, None)
+    library.save(str(tmp_path / "lib"))
+    header = tmp_path / "lib.hdr"
+    for path in (header, tmp_path / "lib.sli"):
+        assert typed("info", path) == (
+            2,
+            "",
+            f"error: {header}: an ENVI spectral library of 3 spectra with 5 bands, not a scene; to "
+            "read its spectra as a scene of one row, copy both files and write in the header: "
+            "file type = ENVI Standard, samples = 3, lines = 1, bands = 5, interleave = bip",
+        )
+    text = header.read_text()
+    for key, value in (
+        ("file type", "ENVI Standard"),
+        ("samples", 3),
+        ("lines", 1),
+        ("bands", 5),
+        ("interleave", "bip"),
+    ):
+        text = re.sub(rf"(?m)^{key} *=.*$", f"{key} = {value}", text)
+    header.write_text(text)
+    np.testing.assert_array_equal(read_scene(header).cube, spectra[None])

@@ -249,7 +249,10 @@ def test_windows_of_a_scene_are_those_of_the_array_that_was_written(
 
 def odd_of(name: str) -> tuple[str, ...]:
     if name == "hdf5":
-        return ("its dimensions (?, ?, ?) have no known names; taken as rows, cols, bands",)
+        return (
+            "its dimensions (?, ?, ?) have no known names; taken as rows, cols, bands, as the file "
+            "has 4 wavelengths; --axes states another order",
+        )
     return ()
 
 

@@ -13,19 +13,22 @@ HEX = re.compile(r"#?([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})", re.IGNORECASE)
 SPELLINGS = ("colour", "color")
 
 
-def read_classes(path: Path) -> tuple[dict[int, str], dict[int, Colour]]:
+def read_classes(path: Path, notes: list[str]) -> tuple[dict[int, str], dict[int, Colour]]:
     """Names and colours by the ids in the file of labels.
 
     Args:
         path: a CSV file with the columns `id` and `name`, and `colour` if there are any: `#ff8800`,
             or red, green and blue from 0 to 255 with spaces: `255 136 0`. An empty one is none.
+        notes: what is odd about the file is appended.
 
     Raises:
         ReadError: no such file, not a table, other columns, or a cell that is no id or colour.
     """
     if not path.is_file():
         raise ReadError(f"--classes: {path}: {why_no_file(path, ENDINGS)}")
-    header, lines, rows = read_rows(path)
+    odd: list[str] = []
+    header, lines, rows = read_rows(path, odd)
+    notes.extend(f"{path.name}: {note}" for note in odd)
     columns = {name: n for n, name in enumerate(header)}
     if not {"id", "name"} <= set(columns):
         raise ReadError(f"{path}: wanted the columns id,name,colour, got {','.join(header)}")

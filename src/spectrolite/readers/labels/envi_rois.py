@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from spectrolite.data.labels import Colour, Labels
 from spectrolite.data.scene import AnyScene
 from spectrolite.errors import LabelsError, ReadError
+from spectrolite.files import MAX_TEXT, read_bytes
 from spectrolite.readers.labels.conventions import USUAL, Convention
 from spectrolite.readers.labels.from_shapes import labels_from_shapes
+from spectrolite.readers.text import decoded
 
 ENDINGS = (".txt", ".roi")
 START = "; ENVI Output of ROIs"
@@ -47,7 +49,8 @@ def read(path: Path, scene: AnyScene, convention: Convention = USUAL) -> Labels:
         ReadError: not such a text, or a text that was cut off.
         LabelsError: drawn on an image of another size, or without X and Y.
     """
-    regions, columns, rows, dimension = _parts(path)
+    notes: list[str] = []
+    regions, columns, rows, dimension = _parts(path, notes)
     if dimension is not None and dimension != (scene.shape[1], scene.shape[0]):
         raise LabelsError(
             f"{path}: drawn on an image of {dimension[0]} x {dimension[1]} (columns x rows), but "
@@ -86,26 +89,22 @@ def read(path: Path, scene: AnyScene, convention: Convention = USUAL) -> Labels:
         what="regions",
         absent=np.array([region.points == 0 for region in regions]),
         colours=colours,
+        notes=notes,
         source={},
         convention=convention,
     )
 
 
 def _parts(
-    path: Path,
+    path: Path, notes: list[str]
 ) -> tuple[list[Region], list[str], list[tuple[int, list[str]]], tuple[int, int] | None]:
     """Regions, names of the columns, rows of points with their line numbers, and the image size."""
     regions: list[Region] = []
     columns: list[str] = []
     rows: list[tuple[int, list[str]]] = []
     dimension = None
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ReadError(
-            f"{path}: not a text ({error}); export ENVI's regions as text with "
-            "Output ROIs to ASCII, or as a Shapefile"
-        ) from error
+    text, guessed = decoded(read_bytes(path, MAX_TEXT))
+    notes.extend(guessed)
     if not text.startswith(START):
         raise ReadError(
             f"{path}: wanted a text that begins with {START!r}; export the regions with Output "
@@ -118,7 +117,7 @@ def _parts(
             continue
         key, _, value = line[1:].partition(":")
         key, value = key.strip().lower(), value.strip()
-        numbers = [int(n) for n in re.findall(r"\d+", value)]
+        numbers = [int(n) for n in re.findall(r"\d{1,18}", value)]
         if key == "roi name":
             regions.append(Region(value))
         elif key == "file dimension" and len(numbers) == 2:

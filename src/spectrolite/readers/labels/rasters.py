@@ -18,13 +18,16 @@ from spectrolite.data.georeferencing import Grid, check_crs, grid_of, place_of, 
 from spectrolite.data.labels import Colour, Labels, whole_ids
 from spectrolite.data.scene import AnyScene
 from spectrolite.errors import LabelsError, ReadError
+from spectrolite.files import read_bytes
 from spectrolite.readers.labels.conventions import NO_VALUE, USUAL, Convention, converted
 from spectrolite.readers.scenes.arrays import ArrayShape, check_fits_memory
-from spectrolite.readers.scenes.envi import DATA_ENDINGS, pair
+from spectrolite.readers.scenes.envi import DATA_ENDINGS, is_arbitrary, pair, read_header
 from spectrolite.readers.scenes.geotiff import opened
+from spectrolite.readers.text import decoded
 
 ENDINGS = (".tif", ".tiff", ".vrt", ".png", ".asc", ".hdr", *DATA_ENDINGS)
 
+MAX_AUX = 64 << 20  # bytes; an attribute table of 65,535 classes has 20 MiB
 SAME_GRID = 0.01  # pixels between corners of equal grids: transforms are rounded when written
 
 # Uses of the columns of an attribute table, by GDAL's numbers.
@@ -70,7 +73,10 @@ def read(
         masked = source.read_masks(band) == 0
         nodata = source.nodatavals[band - 1]
         crs, transform = place_of(source)
-        names = {**_envi_names(source), **_aux_names(path, band), **_own_names(source, band)}
+        if crs is not None and source.driver == "ENVI" and is_arbitrary(crs):
+            crs = None
+        envi, notes = _envi_names(path) if source.driver == "ENVI" else ({}, [])
+        names = {**envi, **_aux_names(path, band), **_own_names(source, band)}
         colours = {**_colour_table(source, band), **_aux_colours(path, band)}
     ids = whole_ids(np.where(masked, 0, array), path.name)
     names = {i: name for i, name in names.items() if name}
@@ -87,7 +93,7 @@ def read(
         class_names=read.names,
         name=path.name,
         source={"file": str(path.resolve()), "key": str(band), **convention.source},
-        notes=read.notes,
+        notes=(*notes, *read.notes),
     )
     wanted = {i: read.colours[i] for i in labels.class_names if i in read.colours}
     if any(any(colour) for colour in wanted.values()):  # else all colours are black
@@ -212,10 +218,14 @@ def _own_names(source: Any, band: int) -> dict[int, str]:
     return {int(m[1]): v for k, v in tags.items() if (m := re.fullmatch(r"CLASS_(\d{1,5})", k))}
 
 
-def _envi_names(source: Any) -> dict[int, str]:
-    """Names in the header, `{Unclassified, wheat}`: the n-th, from 0, belongs to class n."""
-    listed = source.tags(ns="ENVI").get("class_names", "").strip().strip("{}")
-    return {n: name.strip() for n, name in enumerate(listed.split(",")) if listed}
+def _envi_names(path: Path) -> tuple[dict[int, str], list[str]]:
+    """Names in the header, `{Unclassified, wheat}`: the n-th, from 0, belongs to class n.
+
+    GDAL drops names that are not in UTF-8.
+    """
+    notes: list[str] = []
+    listed = read_header(pair(path)[0], notes).get("class names", "")
+    return {n: " ".join(name.split()) for n, name in enumerate(listed.split(",")) if listed}, notes
 
 
 def _colour_table(source: Any, band: int) -> dict[int, Colour]:
@@ -251,13 +261,25 @@ def _aux(path: Path, band: int) -> ElementTree.Element | None:
     beside = path.with_name(f"{path.name}.aux.xml")
     if not beside.is_file():
         return None
+    content = read_bytes(beside, MAX_AUX)
     try:
-        root = ElementTree.fromstring(beside.read_bytes())
-    except (ElementTree.ParseError, ValueError) as error:
+        root = _parsed(content)
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise ReadError(
             f"{beside}: damaged ({error}); remove it, and classes are called by their ids"
         ) from error
     return root.find(f"PAMRasterBand[@band='{band}']")
+
+
+def _parsed(raw: bytes) -> ElementTree.Element:
+    """The root of XML, also where it is not in the encoding that it states."""
+    try:
+        return ElementTree.fromstring(raw)
+    except ElementTree.ParseError:
+        text, guessed = decoded(raw)
+        if not guessed:
+            raise
+        return ElementTree.fromstring(text)
 
 
 def _table(path: Path, metadata: ElementTree.Element) -> list[tuple[int, dict[int, str]]]:

@@ -26,6 +26,7 @@ class Sample:
         places: `(N, 2)` float64: row and column, or x and y.
         classes: true class of each point, as in the file: an id or a name.
         lines: line number of each point in the file.
+        notes: what is odd about the file.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Sample:
     places: NDArray[np.float64]
     classes: tuple[str, ...]
     lines: tuple[int, ...]
+    notes: tuple[str, ...] = ()
 
 
 def read_sample(path: str | Path) -> Sample:
@@ -48,7 +50,8 @@ def read_sample(path: str | Path) -> Sample:
             raise ReadError(
                 f"{path}: larger than {MAX_BYTES >> 20} MiB; is this a sample of points?"
             )
-        header, lines, rows = read_rows(path)
+        notes: list[str] = []
+        header, lines, rows = read_rows(path, notes)
     except OSError as error:
         raise ReadError(f"{path}: cannot be read ({error.strerror})") from error
     pairs = [pair for pair in (PIXELS, COORDINATES) if {*pair, "class"} <= set(header)]
@@ -62,5 +65,10 @@ def read_sample(path: str | Path) -> Sample:
     if "" in classes:
         raise ReadError(f"{path}: line {lines[classes.index('')]}: no class")
     return Sample(
-        str(path), pairs[0] == PIXELS, np.column_stack(places), tuple(classes), tuple(lines)
+        str(path),
+        pairs[0] == PIXELS,
+        np.column_stack(places),
+        tuple(classes),
+        tuple(lines),
+        tuple(notes),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -19,9 +20,11 @@ from spectrolite.data.georeferencing import grid_of, reproject_places
 from spectrolite.data.labels import Labels
 from spectrolite.data.scene import AnyScene
 from spectrolite.errors import LabelsError, ReadError, listed
+from spectrolite.files import MAX_TEXT, read_bytes
 from spectrolite.readers.labels.class_columns import numbered_classes
 from spectrolite.readers.labels.conventions import USUAL, Convention
 from spectrolite.readers.labels.from_shapes import labels_from_shapes
+from spectrolite.readers.text import decoded
 
 ENDINGS = (".csv", ".tsv")
 DELIMITERS = ",;\t"
@@ -37,7 +40,7 @@ def read(
     """Labels of the rows of a table, on the scene's grid.
 
     Args:
-        path: of the file, UTF-8, with commas, semicolons or tabs.
+        path: of the file, with commas, semicolons or tabs.
         scene: the scene whose grid the labels are put on.
         class_field: column of whole numbers or words that holds the class; default: `class`.
         convention: what the ids mean.
@@ -47,7 +50,8 @@ def read(
         LabelsError: missing or contradicting columns, values that are not classes, or no place in
             the scene.
     """
-    header, lines, rows = read_rows(path)
+    notes: list[str] = []
+    header, lines, rows = read_rows(path, notes)
     columns = {name: n for n, name in enumerate(header)}
     class_column = (class_field or "class").lower()
     if class_column not in columns:
@@ -97,7 +101,6 @@ def read(
             f"{path}: none of its {len(rows)} rows is in {scene.name}; check the order of "
             f"{pair[0]} and {pair[1]}, and the scene's reference system"
         )
-    notes = []
     if absent.any():
         notes.append(
             f"{int(absent.sum()):,} of {len(rows):,} rows are outside the scene and are dropped"
@@ -119,16 +122,16 @@ def read(
     )
 
 
-def read_rows(path: Path) -> tuple[list[str], list[int], list[list[str]]]:
+def read_rows(path: Path, notes: list[str]) -> tuple[list[str], list[int], list[list[str]]]:
     """Header in lower case, line number of each row, and the rows; blank lines are skipped.
 
+    If the encoding is a guess, the notes say so.
+
     Raises:
-        ReadError: not a text, no header, no rows, or a row with another number of cells.
+        ReadError: not a table, no header, no rows, or a row with another number of cells.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ReadError(f"{path}: not a readable CSV file in UTF-8 ({error})") from error
+    text, guessed = decoded(read_bytes(path, MAX_TEXT))
+    notes.extend(guessed)
     start = text.split("\n", 1)[0]
     delimiter = max(DELIMITERS, key=start.count)
     reader = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True, strict=True)
@@ -136,12 +139,12 @@ def read_rows(path: Path) -> tuple[list[str], list[int], list[list[str]]]:
         numbered = [(reader.line_num, [c.strip() for c in row]) for row in reader if any(row)]
     except csv.Error as error:
         raise ReadError(
-            f"{path}: line {reader.line_num}: not a readable CSV file in UTF-8 ({error})"
+            f"{path}: line {reader.line_num}: not a readable CSV file ({error})"
         ) from error
     if len(numbered) < 2:
         raise ReadError(f"{path}: wanted a header such as x,y,class and rows below it")
     header = [name.lower() for name in numbered[0][1]]
-    twice = sorted({name for name in header if header.count(name) > 1})
+    twice = sorted(name for name, count in Counter(header).items() if count > 1)
     if twice:
         raise ReadError(f"{path}: line {numbered[0][0]}: the column {listed(twice)} appears twice")
     bad = [(line, row) for line, row in numbered[1:] if len(row) != len(header)]

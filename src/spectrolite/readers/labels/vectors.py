@@ -5,7 +5,11 @@ Vertices are reprojected to the scene's reference system and joined by straight 
 
 from __future__ import annotations
 
+import codecs
+import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +23,19 @@ from spectrolite.errors import LabelsError, MissingExtraError, ReadError, listed
 from spectrolite.readers.labels.class_columns import numbered_classes
 from spectrolite.readers.labels.conventions import USUAL, Convention
 from spectrolite.readers.labels.from_shapes import labels_from_shapes
+from spectrolite.readers.scenes.drivers import NO_NETWORK
+from spectrolite.readers.text import decoded
 
 ENDINGS = (".gpkg", ".geojson", ".json", ".shp", ".fgb")
 SUPPORTED = ("Polygon", "MultiPolygon", "Point", "MultiPoint")
+# First bytes of the formats; a GeoJSON begins with a brace, as do texts that name other files.
+BEGINNINGS = {
+    ".gpkg": b"SQLite format 3\0",
+    ".shp": b"\x00\x00\x27\x0a",
+    ".fgb": b"fgb\x03fgb",
+}
+OTHER_JSON = (b"gdal_streamed_alg", b"stac_version", b"<OGR", b"Capabilities")
+MAX_GUESSED = 16 << 20  # bytes of a table that its encoding is guessed from
 POINTS = {0, 4}  # shapely's type numbers of the last two
 
 
@@ -59,15 +73,16 @@ def read(
             "installed; install them with: pip install 'spectrolite[geo]'"
         ) from error
     grid = grid_of(scene, str(path))
+    _check_kind(path)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _no_network():
             warnings.simplefilter("ignore")  # GDAL warns of what affects neither shapes nor classes
             layer = _layer(path, layer, pyogrio.list_layers(path))
-            attribute = _attribute(
-                path, class_field, list(pyogrio.read_info(path, layer=layer)["fields"])
-            )
+            encoding, guessed = _encoding(path, pyogrio.read_info(path, layer=layer)["encoding"])
+            known = pyogrio.read_info(path, layer=layer, encoding=encoding)["fields"]
+            attribute = _attribute(path, class_field, list(known))
             meta, _, shapes, columns = pyogrio.raw.read(
-                path, layer=layer, columns=[attribute], force_2d=True
+                path, layer=layer, columns=[attribute], force_2d=True, encoding=encoding
             )
         features = shapely.from_wkb(shapes)
     except (
@@ -83,6 +98,7 @@ def read(
         raise ReadError(f"{path}: not a readable file of polygons or points ({why})") from error
     if not len(features):
         raise LabelsError(f"{path}: layer {layer} is empty; draw polygons in it, or name another")
+    _check_degrees(path, shapely.total_bounds(features), meta["crs"])
     check_crs(grid, meta["crs"], str(path))
     where = f"{path}: attribute {attribute}"
     if columns[0].dtype.kind not in "iufO":
@@ -102,7 +118,7 @@ def read(
             f"extend {_extent(shapely.total_bounds(placed))}, the scene {_extent(grid.bounds())}; "
             "check both reference systems"
         )
-    notes = [
+    notes = guessed + [
         f"{int(mask.sum()):,} of {len(features):,} {what} {fate}"
         for mask, fate in (
             (shapeless, "have no geometry and are dropped"),
@@ -130,6 +146,40 @@ def read(
     )
 
 
+def _check_kind(path: Path) -> None:
+    """Refuse a text of another kind, since GDAL goes by the content, not by the ending.
+
+    Raises:
+        ReadError: it does not begin as files of its ending do.
+    """
+    with path.open("rb") as file:
+        head = file.read(64 << 10)
+    ending = path.suffix.lower()
+    if ending in BEGINNINGS:
+        fits = head.startswith(BEGINNINGS[ending])
+    else:
+        fits = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{"
+        fits &= not any(word in head for word in OTHER_JSON)
+    if not fits:
+        raise ReadError(
+            f"{path}: not a readable file of polygons or points (it does not begin as files that "
+            f"end in {ending} do); export it again"
+        )
+
+
+@contextmanager
+def _no_network() -> Iterator[None]:
+    """Settings of pyogrio's GDAL while the block runs; they are those of the process."""
+    import pyogrio
+
+    before = {name: pyogrio.get_gdal_config_option(name) for name in NO_NETWORK}
+    pyogrio.set_gdal_config_options(NO_NETWORK)
+    try:
+        yield
+    finally:
+        pyogrio.set_gdal_config_options(before)
+
+
 def _layer(path: Path, layer: str | None, layers: NDArray[Any]) -> str:
     """The layer of that name, or the only one with geometry."""
     every = [str(name) for name, _ in layers]
@@ -145,6 +195,50 @@ def _layer(path: Path, layer: str | None, layers: NDArray[Any]) -> str:
     if len(features) > 1:
         raise ReadError(f"{path}: several layers: {listed(features)}; choose one with --layer")
     return features[0]
+
+
+def _encoding(path: Path, known: str | None) -> tuple[str | None, list[str]]:
+    """Encoding of a Shapefile's table where GDAL does not know it, and a note if it is a guess."""
+    table = next((p for p in (path.with_suffix(e) for e in (".dbf", ".DBF")) if p.is_file()), None)
+    if path.suffix.lower() != ".shp" or known == "UTF-8" or table is None:
+        return None, []
+    beside = next((p for p in (path.with_suffix(e) for e in (".cpg", ".CPG")) if p.is_file()), None)
+    stated = "" if beside is None else decoded(beside.read_bytes()[:64])[0].strip()
+    numbers = re.findall(r"\d{3,5}", stated)  # as in `ANSI 1252`, of Windows
+    for name in (stated, "utf-8" if numbers == ["65001"] else f"cp{''.join(numbers)}"):
+        try:
+            return codecs.lookup(name).name, []
+        except (LookupError, ValueError):
+            continue
+    with table.open("rb") as file:
+        head = file.read(32)
+        file.seek(int.from_bytes(head[8:10], "little"))  # the first row
+        guessed = list(decoded(file.read(MAX_GUESSED))[1])
+    return ("cp1252" if guessed else "utf-8"), [f"{table.name}: {note}" for note in guessed]
+
+
+def _check_degrees(path: Path, bounds: NDArray[np.float64], crs: str | None) -> None:
+    from rasterio import Env
+    from rasterio.crs import CRS
+    from rasterio.errors import CRSError
+
+    try:
+        with Env():  # else PROJ prints its errors
+            if crs is None or not CRS.from_user_input(crs).is_geographic:
+                return
+    except (CRSError, IndexError, ValueError):  # `check_crs` says so
+        return
+    left, low, right, high = bounds
+    if (max(-left, right) <= 361 and max(-low, high) <= 91) or np.isnan(bounds).any():
+        return
+    why, remedy = f"its reference system is in degrees ({crs})", "correct its reference system"
+    if path.suffix.lower() in (".geojson", ".json"):
+        why = "GeoJSON that does not name its reference system is in degrees (RFC 7946)"
+        remedy = (
+            "export it in longitude and latitude, or as a GeoPackage, or name the system in it: "
+            '"crs": {"type": "name", "properties": {"name": "EPSG:32632"}} with your code'
+        )
+    raise LabelsError(f"{path}: its coordinates extend {_extent(bounds)}, but {why}; {remedy}")
 
 
 def _attribute(path: Path, name: str | None, attributes: list[str]) -> str:

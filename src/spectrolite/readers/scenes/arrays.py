@@ -1,13 +1,23 @@
-"""Which array of a file is read, and whether it fits into memory."""
+"""Which array of a file is read, in which order of axes, and whether it fits into memory."""
 
 from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from spectrolite.errors import ReadError
+import numpy as np
+from numpy.typing import NDArray
+
+from spectrolite.data.scene import Window
+from spectrolite.errors import ReadError, SettingsError, did_you_mean, listed
+
+AXES = ("rows", "cols", "bands")
+
+Order = tuple[int, int, int]
+"""Axes of the file for rows, cols and bands."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +36,52 @@ class ArrayShape:
         return math.prod(self.shape) * self.itemsize
 
     def __str__(self) -> str:
-        return f"{self.key} ({' x '.join(map(str, self.shape))} {self.dtype})"
+        sides = " x ".join(map(str, self.shape))
+        return f"{self.key} ({f'{sides} {self.dtype}'.strip()})"
+
+
+def order_of(axes: str) -> Order:
+    """The order of axes that the words of `--axes` state, `bands,rows,cols`.
+
+    Raises:
+        SettingsError: other words, or not each of the three once.
+    """
+    words = [word.strip().lower() for word in axes.split(",")]
+    if sorted(words) != sorted(AXES):
+        other = next((word for word in words if word not in AXES), None)
+        raise SettingsError(
+            "--axes: wanted rows, cols and bands, each once, in the order of the file, as "
+            f"bands,rows,cols, got {axes[:60]!r}{did_you_mean(other, AXES)}"
+        )
+    rows, cols, bands = (words.index(word) for word in AXES)
+    return rows, cols, bands
+
+
+def as_axes(order: Order) -> str:
+    """The words of an order, for people."""
+    return ", ".join(AXES[order.index(n)] for n in range(3))
+
+
+def order_by_count(shape: tuple[int, ...], count: int) -> Order | None:
+    """The order if the bands are the only axis of that many entries, and rows come before cols."""
+    if shape.count(count) != 1:
+        return None
+    bands = shape.index(count)
+    rows, cols = (n for n in range(3) if n != bands)
+    return rows, cols, bands
+
+
+def in_order(
+    read: Callable[[tuple[slice, ...]], NDArray[np.generic]], order: Order, bands: int
+) -> Callable[[Window], NDArray[np.generic]]:
+    """What reads `(rows, cols, bands)` of a window, from what reads a box of the file's axes."""
+    inverse = tuple(int(i) for i in np.argsort(order))
+
+    def read_window(window: Window) -> NDArray[np.generic]:
+        box = (*window.slices, slice(0, bands))
+        return np.asarray(read(tuple(box[i] for i in inverse))).transpose(order)
+
+    return read_window
 
 
 def check_fits_memory(path: Path, array: ArrayShape, remedy: str) -> None:
@@ -96,4 +151,4 @@ def _fits(array: ArrayShape, axes: int) -> bool:
 
 
 def _listed(arrays: list[ArrayShape]) -> str:
-    return ", ".join(str(a) for a in arrays) or "no arrays"
+    return listed(arrays) or "no arrays"

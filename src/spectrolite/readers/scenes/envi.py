@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import re
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +22,7 @@ from spectrolite.readers.scenes.cube import Cube, in_nm, per_band, unless_trivia
 from spectrolite.readers.scenes.foreign import other_format
 from spectrolite.readers.scenes.geotiff import mask_beside, opened
 from spectrolite.readers.scenes.raw import read_box
-
-FIELD = re.compile(r"^[ \t]*([^=;{}\n]+?)[ \t]*=[ \t]*(\{[^}]*\}?|[^\n]*)", re.MULTILINE)
+from spectrolite.readers.text import decoded
 
 TYPES = {
     1: "u1",
@@ -41,7 +42,11 @@ ORDERS = {"bsq": (2, 0, 1), "bil": (0, 2, 1), "bip": (0, 1, 2)}
 
 DATA_ENDINGS = ("", ".img", ".dat", ".bsq", ".bil", ".bip", ".raw", ".bin", ".envi", ".rfl")
 # Endings of files beside a scene that do not hold its numbers.
-BESIDE = (".hdr", ".xml", ".txt", ".json", ".csv", ".md", ".enp", ".sta", ".msk", ".ovr", ".qml")
+BESIDE = (
+    *(".hdr", ".xml", ".txt", ".json", ".csv", ".md", ".enp", ".sta", ".msk", ".ovr", ".qml"),
+    *(".aux", ".prj", ".evf", ".roi", ".kml", ".shp", ".shx", ".dbf", ".log", ".npy", ".mat"),
+)
+NO_VALUE = ("", "none", "null", "nan", "n/a", "na", "-")
 MAX_HEADER = 16 << 20  # bytes; a header with ten thousand bands has half a MiB
 
 
@@ -55,13 +60,15 @@ def cube(path: Path, key: str | None) -> Cube:
     if key is not None:
         raise ReadError(f"{path}: an ENVI file holds one cube and has no keys; omit {key!r}")
     header, data = pair(path)
-    fields = read_header(header)
+    notes: list[str] = []
+    fields = read_header(header, notes)
+    _check_kind(header, fields)
     rows, cols, bands = (_whole(header, fields, name, 1) for name in ("lines", "samples", "bands"))
     offset = _whole(header, fields, "header offset", 0, 0)
     dtype = _dtype(header, fields)
     interleave = fields.get("interleave", "bsq" if bands == 1 else "none").lower()
     if interleave not in ORDERS:
-        raise ReadError(f"{header}: interleave: wanted bsq, bil or bip, got {interleave}")
+        raise ReadError(f"{header}: interleave: wanted bsq, bil or bip, got {interleave[:60]}")
     for name in ("major frame offsets", "minor frame offsets", "file compression"):
         if any(re.findall("[1-9]", fields.get(name, ""))):
             raise ReadError(f"{header}: {name}: not supported; save the scene again without")
@@ -83,13 +90,11 @@ def cube(path: Path, key: str | None) -> Cube:
         first, second, third = (box[i] for i in order)
         return read_box(data, dtype, offset, (a, b, c), (first, second, third)).transpose(back)
 
-    notes = [f"the data file is {actual - expected:,} bytes longer than its header says"]
-    if expected == actual:
-        notes = []
+    if expected < actual:
+        notes.append(f"the data file is {actual - expected:,} bytes longer than its header says")
     if dtype.itemsize > 1 and "byte order" not in fields:
         notes.append("the header has no byte order; taken as 0, least significant byte first")
-    kind = fields.get("file type", "").lower()
-    if "classification" in kind:
+    if "classification" in fields.get("file type", "").lower():
         notes.append("the header calls it a classification: a label map, not a scene")
     wavelengths_nm, unit = None, None
     listed = _list(header, fields, "wavelength")
@@ -104,12 +109,11 @@ def cube(path: Path, key: str | None) -> Cube:
     crs, transform = _place(data, fields, notes)
     scale, offsets = _scale(header, fields, bands, notes)
     nodata = None
-    if "data ignore value" in fields:
-        nodata = per_band(fields["data ignore value"], bands)
+    ignored = fields.get("data ignore value", "")
+    if ignored.lower() not in NO_VALUE:
+        nodata = per_band(ignored, bands)
         if nodata is None:
-            raise ReadError(
-                f"{header}: data ignore value: wanted a number, got {fields['data ignore value']!r}"
-            )
+            raise ReadError(f"{header}: data ignore value: wanted a number, got {ignored[:60]!r}")
     return Cube(
         f"ENVI, {interleave}",
         "",
@@ -129,19 +133,26 @@ def cube(path: Path, key: str | None) -> Cube:
     )
 
 
-def read_header(path: Path) -> dict[str, str]:
+def read_header(path: Path, notes: list[str] | None = None) -> dict[str, str]:
     """Keys in lower case with single spaces, and values without their braces.
+
+    If the encoding is a guess, the notes say so.
 
     Raises:
         ReadError: not a header, or a brace that is never closed.
     """
     with path.open("rb") as file:
-        text = file.read(MAX_HEADER).decode("utf-8", "replace").lstrip("\ufeff")
+        content = file.read(MAX_HEADER + 1)
+    if len(content) > MAX_HEADER:
+        raise ReadError(f"{path}: a header of more than {MAX_HEADER >> 20} MiB; is it the data?")
+    text, guessed = decoded(content)
+    if notes is not None:
+        notes.extend(f"{path.name}: {note}" for note in guessed)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if text.split("\n", 1)[0].strip().upper() != "ENVI":
         raise ReadError(f"{path}: not an ENVI header: its first line is not ENVI")
     fields = {}
-    for name, value in FIELD.findall(text):
+    for name, value in _fields(text):
         name = " ".join(name.lower().split())
         if value.startswith("{"):
             if not value.endswith("}"):
@@ -149,6 +160,24 @@ def read_header(path: Path) -> dict[str, str]:
             value = value[1:-1]
         fields[name] = value.strip()
     return fields
+
+
+def _fields(text: str) -> Iterator[tuple[str, str]]:
+    """Names and values as they are written, `{...}` over several lines; other lines are skipped."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start) % (len(text) + 1)
+        name, equals, value = text[start:end].partition("=")
+        start = end + 1
+        if not equals or not name.strip() or any(c in name for c in ";{}"):
+            continue
+        value = value.lstrip(" \t")
+        if value.startswith("{"):
+            opened = end - len(value)
+            close = text.find("}", opened)
+            value = text[opened:] if close < 0 else text[opened : close + 1]
+            start = max(start, text.find("\n", opened + len(value)) % (len(text) + 1) + 1)
+        yield name, value
 
 
 def pair(path: Path) -> tuple[Path, Path]:
@@ -166,8 +195,8 @@ def pair(path: Path) -> tuple[Path, Path]:
             data = [p for n, p in files.items() if Path(n).stem == stem and _may_hold_data(p)]
         if not data:
             raise ReadError(
-                f"{path}: no data file beside it; wanted {path.stem} with one of the endings "
-                f"{', '.join(filter(None, DATA_ENDINGS))}, or with none"
+                f"{path}: no data file beside it; wanted {path.stem} with any ending, such as "
+                ".img, .dat or .bsq, or with none"
             )
         if len(data) > 1:
             raise ReadError(
@@ -175,7 +204,7 @@ def pair(path: Path) -> tuple[Path, Path]:
                 "name the data file itself"
             )
         return path, data[0]
-    for header in (f"{name}.hdr", f"{Path(name).stem}.hdr"):
+    for header in _headers(name):
         if header in files:
             return files[header], path
     raise ReadError(f"{path}: no ENVI header beside it; wanted {path.name}.hdr or {path.stem}.hdr")
@@ -186,12 +215,30 @@ def _may_hold_data(path: Path) -> bool:
 
 
 def has_header(path: Path) -> bool:
-    """Whether a file is a header of ENVI, or has one beside it."""
-    names = {path.name.lower(), f"{path.name}.hdr".lower(), f"{path.stem}.hdr".lower()}
-    headers = [
-        p for p in path.parent.iterdir() if p.name.lower() in names and p.suffix.lower() == ".hdr"
-    ]
-    return bool(headers)
+    """Whether a file is a header of ENVI, or has one beside it; its name may contain dots."""
+    wanted = _headers(path.name.lower())
+    beside = (p for p in path.parent.iterdir() if p.name.lower() in wanted)
+    return any(_starts_as_header(p) for p in beside if p.is_file())
+
+
+def _starts_as_header(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(16).lstrip(b"\xef\xbb\xbf \t")[:4].upper() == b"ENVI"
+
+
+def _headers(name: str) -> tuple[str, str]:
+    return f"{name}.hdr", f"{Path(name).stem}.hdr"
+
+
+def _check_kind(header: Path, fields: dict[str, str]) -> None:
+    if "spectral library" in fields.get("file type", "").lower():
+        count, bands = fields.get("lines", "?")[:20], fields.get("samples", "?")[:20]
+        raise ReadError(
+            f"{header}: an ENVI spectral library of {count} spectra with {bands} bands, not a "
+            "scene; to read its spectra as a scene of one row, copy both files and write in the "
+            f"header: file type = ENVI Standard, samples = {count}, lines = 1, bands = {bands}, "
+            "interleave = bip"
+        )
 
 
 def _whole(
@@ -273,7 +320,36 @@ def _place(
     except ReadError as error:
         notes.append(f"no georeference: {error}")
         return None, None
+    if crs is not None and is_arbitrary(crs):
+        notes.append("map info: its projection is of no place on the Earth: no CRS")
+        crs = None
     if transform is not None and not all(math.isfinite(v) for v in transform):
         notes.append("map info: some numbers are not finite; it is not used")
         return crs, None
     return crs, transform
+
+
+def is_arbitrary(crs: str) -> bool:
+    """Whether a WKT is GDAL's name of a projection of no place, such as ENVI's Arbitrary."""
+    return crs.startswith(("LOCAL_CS", "ENGCRS"))
+
+
+def place_of_text(
+    map_info: str, system: str, notes: list[str]
+) -> tuple[str | None, tuple[float, ...] | None]:
+    """WKT and transform of ENVI's map info, and a WKT, that another format holds as texts."""
+    one_line = {"map info": map_info, "coordinate system string": system}
+    one_line = {k: re.sub(r"[\r\n{}]", " ", v) for k, v in one_line.items() if v.strip()}
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "place.dat"
+        data.write_bytes(bytes(2))  # GDAL takes nothing shorter
+        placed = "".join(f"{key} = {{{value}}}\n" for key, value in one_line.items())
+        data.with_suffix(".hdr").write_text(
+            "ENVI\nsamples = 1\nlines = 1\nbands = 1\ndata type = 1\ninterleave = bsq\n"
+            f"byte order = 0\n{placed}",
+            encoding="utf-8",
+        )
+        odd: list[str] = []
+        place = _place(data, one_line, odd)
+    notes.extend(note.replace(f"{data}", "map info") for note in odd)
+    return place

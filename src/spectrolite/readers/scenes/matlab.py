@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
@@ -11,11 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import io
 
-from spectrolite.data.scene import Window
-from spectrolite.errors import ReadError
-from spectrolite.readers.scenes.arrays import ArrayShape, check_fits_memory, choose
+from spectrolite.errors import ReadError, listed
+from spectrolite.readers.scenes.arrays import (
+    ArrayShape,
+    Order,
+    as_axes,
+    check_fits_memory,
+    choose,
+    in_order,
+    order_by_count,
+    order_of,
+)
+from spectrolite.readers.scenes.cf import WAVELENGTHS
 from spectrolite.readers.scenes.cube import Cube
 from spectrolite.readers.scenes.hdf5 import read_part, variables
+from spectrolite.readers.scenes.mat_elements import check_elements
 
 # MATLAB's class names, and the bytes per element in SciPy.
 NUMBERS = {
@@ -31,6 +42,8 @@ NUMBERS = {
     "double": 8,
     "logical": 1,
 }
+CLASSES = (*NUMBERS, "cell", "struct", "object", "char", "sparse", "function", "opaque", "unknown")
+HDF5 = b"\x89HDF"
 NUMPY = {"single": "float32", "double": "float64", "logical": "uint8"}
 
 
@@ -43,13 +56,37 @@ def shapes(path: Path) -> list[ArrayShape]:
     if is_hdf5(path):
         return list(_variables(path))
     try:
+        check_elements(path)
         whos = io.whosmat(path)
+    except TypeError as error:  # SciPy's for an object, such as a string, in one of the variables
+        whos = _one_by_one(path, error)
     except Exception as error:  # SciPy raises many kinds of errors for a damaged file
         raise _damaged(path, error) from error
     return [
         ArrayShape(name, tuple(shape), kind, NUMBERS.get(kind, 1), kind in NUMBERS)
         for name, shape, kind in whos
     ]
+
+
+def _one_by_one(path: Path, error: Exception) -> list[tuple[str, tuple[int, ...], str]]:
+    """Name, shape and kind of each variable; of an object its class, such as string or table."""
+    found = []
+    try:
+        with path.open("rb") as file:
+            parts = io.matlab.varmats_from_mat(file)
+        for name, part in parts:
+            if name == "__function_workspace__":  # what the objects hold
+                continue
+            try:
+                found += io.whosmat(part)
+            except TypeError:
+                ((own_name, _, kind, ids),) = io.loadmat(part)[name]
+                shape = ids.ravel()[2 : 2 + int(ids.ravel()[1])]  # after a mark and the count
+                sides = tuple(int(n) for n in shape[:32])
+                found.append((own_name.decode("latin-1"), sides, kind.decode("latin-1")))
+    except Exception:  # not an object, but damage
+        raise _damaged(path, error) from error
+    return found
 
 
 def read(path: Path, key: str) -> NDArray[np.generic]:
@@ -71,7 +108,7 @@ def read(path: Path, key: str) -> NDArray[np.generic]:
         raise _damaged(path, error) from error
 
 
-def cube(path: Path, key: str | None) -> Cube:
+def cube(path: Path, key: str | None, axes: str | None = None) -> Cube:
     """The cube of the file.
 
     Version 7.3 is read window by window. Earlier versions compress an array as one stream, so the
@@ -80,35 +117,52 @@ def cube(path: Path, key: str | None) -> Cube:
     Raises:
         ReadError: a damaged file, no cube or several, or a cube of an earlier version that does not
             fit into memory.
+        SettingsError: `axes` are not the three words.
     """
-    chosen = choose(path, shapes(path), key, 3, "a cube of rows, cols, bands", "--scene-key")
-    rows, cols, bands = chosen.shape
+    arrays = shapes(path)
+    chosen = choose(path, arrays, key, 3, "a cube of rows, cols, bands", "--scene-key")
+    order, notes = _order(chosen, arrays, axes)
+    rows, cols, bands = (chosen.shape[i] for i in order)
     if is_hdf5(path):
         dtype = _variables(path)[chosen]
-        return Cube(
-            "MATLAB 7.3",
-            chosen.key,
-            (rows, cols, bands),
-            dtype,
-            partial(_read_window, path, chosen.key, bands),
+        form = "MATLAB 7.3"
+        read_box: Callable[[tuple[slice, ...]], NDArray[np.generic]] = partial(
+            _read_backwards, path, chosen.key
         )
-    check_fits_memory(path, chosen, remedy="cut the scene into parts, or save it with -v7.3")
-    whole: Callable[[], NDArray[np.generic]] = cache(partial(read, path, chosen.key))
-    dtype = np.dtype(NUMPY.get(chosen.dtype, chosen.dtype))
-    return Cube(
-        "MATLAB, up to 7",
-        chosen.key,
-        (rows, cols, bands),
-        dtype,
-        lambda window: whole()[window.slices],
-    )
+    else:
+        check_fits_memory(path, chosen, remedy="cut the scene into parts, or save it with -v7.3")
+        whole: Callable[[], NDArray[np.generic]] = cache(partial(read, path, chosen.key))
+        dtype = np.dtype(NUMPY.get(chosen.dtype, chosen.dtype))
+        form, read_box = "MATLAB, up to 7", lambda box: whole()[box]
+        objects = [str(a) for a in arrays if a.dtype not in CLASSES]
+        if objects:
+            notes.append(f"not read, as they are objects of MATLAB: {listed(objects, 5)}")
+    window = in_order(read_box, order, bands)
+    return Cube(form, chosen.key, (rows, cols, bands), dtype, window, notes=tuple(notes))
+
+
+def _order(cube: ArrayShape, arrays: list[ArrayShape], axes: str | None) -> tuple[Order, list[str]]:
+    """Axes of the cube for rows, cols, bands, and what to say of them."""
+    if axes:
+        return order_of(axes), []
+    for array in arrays:  # MATLAB stores a list as a matrix of one row or column
+        count = max(array.shape, default=0)
+        if math.prod(array.shape) != count or not WAVELENGTHS.fullmatch(array.key.lower()):
+            continue
+        order = order_by_count(cube.shape, count)
+        if order not in (None, (0, 1, 2)):
+            return order, [
+                f"taken as {as_axes(order)}, as the file has {count} wavelengths; --axes states "
+                "another order"
+            ]
+    return (0, 1, 2), []
 
 
 def is_hdf5(path: Path) -> bool:
-    """Whether a file is of version 7.3."""
+    """Whether a file is of version 7.3, which other programs also write under an older heading."""
     with path.open("rb") as file:
-        head = file.read(128)
-    return head.startswith((b"\x89HDF", b"MATLAB 7.3"))
+        head = file.read(520)
+    return head.startswith((HDF5, b"MATLAB 7.3")) or head[512:].startswith(HDF5)
 
 
 def _variables(path: Path) -> dict[ArrayShape, np.dtype[Any]]:
@@ -124,9 +178,8 @@ def _variables(path: Path) -> dict[ArrayShape, np.dtype[Any]]:
     return types
 
 
-def _read_window(path: Path, key: str, bands: int, window: Window) -> NDArray[np.generic]:
-    down, across = window.slices
-    return read_part(path, key, (slice(0, bands), across, down)).transpose(2, 1, 0)
+def _read_backwards(path: Path, key: str, box: tuple[slice, ...]) -> NDArray[np.generic]:
+    return read_part(path, key, box[::-1]).T
 
 
 def _damaged(path: Path, error: Exception) -> ReadError:

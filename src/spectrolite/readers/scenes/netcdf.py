@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from scipy import io
 
 from spectrolite.errors import ReadError
-from spectrolite.readers.scenes.cf import Variable, cube_among
+from spectrolite.readers.scenes.cf import cube_among
 from spectrolite.readers.scenes.cube import Cube
 from spectrolite.readers.scenes.hdf5 import cube as hdf5
+from spectrolite.readers.scenes.variable import Variable
 
 
-def cube(path: Path, key: str | None) -> Cube:
+def cube(path: Path, key: str | None, axes: str | None = None) -> Cube:
     """The cube of the file, found by the rules of `cf`.
 
     Raises:
@@ -27,13 +28,13 @@ def cube(path: Path, key: str | None) -> Cube:
     with path.open("rb") as file:
         head = file.read(4)
     if not head.startswith(b"CDF"):
-        return hdf5(path, key)
+        return hdf5(path, key, axes)
     if head[3:] not in (b"\x01", b"\x02"):
         raise ReadError(
             f"{path}: NetCDF version {head[3:].hex()} is not supported; convert it to NetCDF 4: "
             "nccopy -k nc4 OLD NEW"
         )
-    return cube_among(path, "NetCDF 3", _variables(path), key)
+    return cube_among(path, "NetCDF 3", _variables(path), key, axes, netcdf=True)
 
 
 def _variables(path: Path) -> list[Variable]:

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spectrolite.data.scene import Window
 from spectrolite.errors import ReadError
-from spectrolite.readers.scenes.arrays import ArrayShape, choose
+from spectrolite.readers.scenes.arrays import ArrayShape, choose, in_order, order_of
 from spectrolite.readers.scenes.cube import Cube
 from spectrolite.readers.scenes.raw import read_box
 
@@ -49,24 +48,29 @@ def read(path: Path, key: str) -> NDArray[np.generic]:
     return array
 
 
-def cube(path: Path, key: str | None) -> Cube:
-    """The cube of the file, in either order of axes.
+def cube(path: Path, key: str | None, axes: str | None = None) -> Cube:
+    """The cube of the file, in either order of storage.
 
     Raises:
         ReadError: as for `shapes`, or an array that is not a cube.
+        SettingsError: `axes` are not the three words.
     """
     chosen = choose(path, shapes(path), key, 3, "a cube of rows, cols, bands", "--scene-key")
+    order = order_of(axes or "rows,cols,bands")
     array = _open(path)
-    rows, cols, bands = array.shape
+    a, b, c = array.shape
     dtype, offset, backwards = array.dtype, array.offset, not array.flags.c_contiguous
 
-    def read_window(window: Window) -> NDArray[np.generic]:
-        down, across = window.slices
+    def read_part(box: tuple[slice, ...]) -> NDArray[np.generic]:
+        first, second, third = box
         if backwards:
-            box = (slice(0, bands), across, down)
-            return read_box(path, dtype, offset, (bands, cols, rows), box).transpose(2, 1, 0)
-        return read_box(path, dtype, offset, (rows, cols, bands), (down, across, slice(0, bands)))
+            return read_box(path, dtype, offset, (c, b, a), (third, second, first)).transpose(
+                2, 1, 0
+            )
+        return read_box(path, dtype, offset, (a, b, c), (first, second, third))
 
+    rows, cols, bands = (array.shape[i] for i in order)
+    read_window = in_order(read_part, order, bands)
     return Cube("NumPy array", chosen.key, (rows, cols, bands), dtype, read_window)
 
 

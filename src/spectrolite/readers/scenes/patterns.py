@@ -15,16 +15,25 @@ def is_pattern(path: str | Path) -> bool:
     return glob.has_magic(str(path)) and not Path(path).exists()
 
 
-def scenes_named(patterns: Sequence[str | Path], flag: str = "scene") -> list[Path]:
-    """The files that names and patterns stand for, each once, those of a pattern in order.
+def files_named(patterns: Sequence[str | Path], flag: str) -> list[Path]:
+    """The files that names and patterns stand for, those of a pattern in order.
 
     Raises:
         ReadError: a pattern that no file matches.
     """
-    files: dict[Path, None] = {}
+    files: list[Path] = []
     for pattern in patterns:
-        files |= dict.fromkeys(matching(pattern, flag) if is_pattern(pattern) else [Path(pattern)])
-    return list(files)
+        files += matching(pattern, flag) if is_pattern(pattern) else [Path(pattern)]
+    return files
+
+
+def scenes_named(patterns: Sequence[str | Path]) -> list[Path]:
+    """The files of `files_named`, each once.
+
+    Raises:
+        ReadError: as of `files_named`.
+    """
+    return list(dict.fromkeys(files_named(patterns, "scene")))
 
 
 def matching(pattern: str | Path, flag: str = "scene") -> list[Path]:
