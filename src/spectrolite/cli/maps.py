@@ -123,6 +123,7 @@ def map_(
         "bands": tuple(filter(None, bands.split(","))),
         "cog": cog,
         "envi": envi,
+        "on_note": lambda note: messages.print(plain(note), soft_wrap=True),
     }
     paths = scene or []
     # once: maps may match the patterns too

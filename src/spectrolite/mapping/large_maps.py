@@ -66,6 +66,7 @@ def map_scene(
     overwrite: bool = False,
     resume: bool = False,
     on_window: OnWindow = lambda _done, _all: None,
+    on_note: Callable[[str], None] = lambda _note: None,
 ) -> MapFile:
     """Classify a scene of any size into a GeoTIFF, with the files that belong to it.
 
@@ -95,6 +96,7 @@ def map_scene(
         resume: go on with a stopped map; begin if there is none; leave a complete one as it is.
             Model, scene and settings must be those it began with.
         on_window: called after each window with the number done and the number in all.
+        on_note: called with each sentence on what is odd about the scene's file, before it is read.
 
     Returns:
         The map in its file.
@@ -120,6 +122,8 @@ def map_scene(
     file = opened.source.get("file")
     if file and Path(file).resolve() in {path.resolve() for path in files.all()}:
         raise RunError(f"--out: {file} is the scene itself; take another name")
+    for note in opened.notes:
+        on_note(f"{opened.name}: {note}")
     opened = matching_scene(bundle, opened, match_wavelengths)
     settings: dict[str, Any] = {
         "window": window,
