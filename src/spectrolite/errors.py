@@ -19,15 +19,21 @@ A message says what was wanted, what came, where (file, key, flag), and what to 
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+
+KEPT = "\n\t\u200c\u200d"  # line ends and tabs; joiners, which Persian and Hindi are written with
 
 
 class SpectroliteError(Exception):
     """Root of the errors that this package raises on purpose."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return shortened(super().__str__())
 
 
 class TrainingError(SpectroliteError):
@@ -105,9 +111,41 @@ def wanted_one_of(known: Iterable[str], value: object) -> str:
     return f"wanted one of {', '.join(names)}, got {value!r}{did_you_mean(value, names)}"
 
 
+def shortened(text: str, most: int = 2000) -> str:
+    """A text for a message without its middle, if it has more than `most` characters.
+
+    Examples:
+        >>> shortened("from the first to the last", 20)
+        'from the  ... e last'
+    """
+    if len(text) <= most:
+        return text
+    half = most // 2
+    return f"{text[: half - 1]} ... {text[4 - half :]}"
+
+
+def printable(text: str) -> str:
+    r"""A text of others, which may neither steer a terminal nor turn the direction of a line.
+
+    Characters that do are written as Python writes them; line ends and tabs stay.
+
+    Examples:
+        >>> printable(chr(27) + "]0;title") == r"\x1b]0;title"
+        True
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        c
+        if c.isprintable() or c in KEPT or unicodedata.category(c) == "Zs"
+        else c.encode("unicode_escape").decode()
+        for c in text
+    )
+
+
 def listed(numbers: Sequence[object], most: int = 10) -> str:
     """Numbers or words for a message, the first few of many."""
-    shown = ", ".join(str(n) for n in numbers[:most])
+    shown = ", ".join(shortened(str(n), 300) for n in numbers[:most])
     return shown if len(numbers) <= most else f"{shown} and {len(numbers) - most} more"
 
 

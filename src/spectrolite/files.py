@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,10 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from spectrolite.errors import RunError, in_our_words
+from spectrolite.errors import ReadError, RunError, in_our_words
+
+MAX_TEXT = 256 << 20  # bytes; a table of a million points has 50 MiB
+MAX_JSON = 64 << 20
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -52,6 +56,52 @@ def naming(path: Path) -> Iterator[None]:
         raise named from error
 
 
+def check_regular(path: Path, *, beside: bool = False) -> None:
+    """Refuse a pipe, a device, or a link to one, before it is opened: reading it may never end.
+
+    Args:
+        path: of a file or folder; a missing one is left to those who open it.
+        beside: check the files of the same stem too, which GDAL opens by itself.
+
+    Raises:
+        ReadError: it is one.
+    """
+    paths = [path]
+    if beside and path.parent.is_dir():
+        paths += [p for p in path.parent.iterdir() if p.name.startswith(f"{path.stem}.")]
+    for one in paths:
+        try:
+            mode = one.stat().st_mode
+        except (OSError, ValueError):
+            continue
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise ReadError(f"{one}: wanted a file, got a pipe or a device; copy its content")
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """Read a whole file that others wrote.
+
+    Raises:
+        ReadError: a pipe or a device, or more than `most` bytes.
+        OSError: it cannot be read.
+    """
+    check_regular(path)
+    if (size := path.stat().st_size) > most:
+        raise ReadError(f"{path}: {size:,} bytes, more than {most:,}; make it smaller")
+    return path.read_bytes()
+
+
+def read_text(path: Path, encoding: str = "utf-8", most: int = MAX_TEXT) -> str:
+    """Read a text that others wrote; lines end as in Python.
+
+    Raises:
+        ReadError: as of `read_bytes`.
+        UnicodeDecodeError: other bytes than those of the encoding.
+        OSError: it cannot be read.
+    """
+    return read_bytes(path, most).decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text as UTF-8, all of it or nothing."""
     with whole_file(path) as part:
@@ -75,9 +125,13 @@ def read_json(path: Path, newest: int, remedy: str = "train again") -> dict[str,
         RunError: missing, damaged, or of a newer format.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        for one in path.parent.iterdir():
+            check_regular(one)  # the rest of the run or bundle is opened soon
+        content = json.loads(read_text(path, most=MAX_JSON))
     except OSError as error:
         raise RunError(f"{path}: cannot be read ({error.strerror}); is this a run?") from error
+    except ReadError:
+        raise
     except (ValueError, RecursionError) as error:
         raise RunError(f"{path}: damaged ({error}); {remedy}") from error
     if not isinstance(content, dict) or type(content.get("format")) is not int:

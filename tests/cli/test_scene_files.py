@@ -27,7 +27,9 @@ def test_one_file_a_band_is_trained_on_and_mapped(
     assert f"{pattern}: 16 files are read as bands, in this order: B1.tif, B2.tif, " in done[2]
     np.testing.assert_array_equal(sl.open_run(run).data()[0].cube, tiny[0].cube)
     assert typed("verify", run)[0] == 0
-    assert typed("map", run, *scene, "--out", tmp_path / "m.tif")[0] == 0
+    mapped = typed("map", run, *scene, "--out", tmp_path / "m.tif")
+    assert mapped[0] == 0
+    assert "bands: 16 files are read as bands, in this order: B1.tif, B2.tif, " in mapped[2]
     assert typed("map", run, "--out", tmp_path / "own.tif")[0] == 0
     assert (tmp_path / "m.tif").read_bytes() == (tmp_path / "own.tif").read_bytes()
     shown = typed("info", pattern)[1]

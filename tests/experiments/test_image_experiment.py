@@ -196,7 +196,7 @@ def test_early_stopping_keeps_the_best_epoch(
     best = max(e.validation_accuracy or 0 for e in run.log())
     first = next(e.epoch for e in run.log() if e.validation_accuracy == best)
     assert run.report.protocol.best_epoch == first
-    assert f"The weights of epoch {first} were kept" in run.report.notes[1]
+    assert f"The weights of epoch {first} were kept" in run.report.notes[2]
     split = run.split(*few)
     said = _naive(run, few[0].pixels[split.validation]).argmax(1)
     assert (said == few[0].targets[split.validation]).mean() == best

@@ -15,17 +15,20 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+import rasterio.warp
+import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import spectrolite as sl
-from spectrolite.errors import ReadError, RunError, SettingsError
+from spectrolite.errors import LabelsError, ReadError, RunError, SettingsError
 from spectrolite.mapping.area_estimates import adjusted
 from spectrolite.mapping.class_areas import pixel_area_m2
 from spectrolite.mapping.geotiff import geotiff_bytes
 from spectrolite.mapping.map_file import MapHead
 from spectrolite.readers.labels.reference_points import read_sample
+from written_labels import vector
 
 PAPER = np.array([[66, 0, 5, 4], [0, 55, 8, 12], [1, 0, 153, 11], [2, 1, 9, 313]])  # map by truth
 PAPER_PIXELS = [200_000, 150_000, 3_200_000, 6_450_000]  # 10^7 times the weights
@@ -205,9 +208,9 @@ def test_a_sample_in_coordinates(tmp_path: Path) -> None:
 
 
 BAD = {
-    "row,col\n1,2\n": "wanted the columns row,col,class or x,y,class, got row,col",
+    "row,col\n1,2\n": "wanted the columns row,col,class or x,y,class, got row, col",
     "row,col,x,y,class\n1,2,3,4,1\n": "wanted the columns row,col,class or x,y,class, got "
-    "row,col,x,y,class",
+    "row, col, x, y, class",
     "": "wanted a header such as x,y,class and rows below it",
     "row,col,class\n": "wanted a header such as x,y,class and rows below it",
     "row,col,class,row\n0,0,1,0\n": "line 1: the column row appears twice",
@@ -263,7 +266,7 @@ def test_a_sample_too_small_for_an_estimate(tmp_path: Path) -> None:
         )
     with pytest.raises(SettingsError, match=r"^--design: wanted simple or by-map-class, .* None$"):
         sl.areas(path, sample=sample)
-    with pytest.raises(SettingsError, match=r"^--design, --run and --merge-small: go with "):
+    with pytest.raises(SettingsError, match=r"^--design, --run, --class-field and --merge-small"):
         sl.areas(path, design="simple")
 
 
@@ -364,3 +367,27 @@ def test_the_command_line(typed: Callable[..., tuple[int, str, str]], tmp_path: 
     assert printed["mapped_ha"] == {"1": 0.18, "4": 0.36}
     assert printed["adjusted"]["1"]["share_error"] == 0
     assert printed["adjusted"]["1"]["ha"] == pytest.approx(0.54 / 6)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:32633", "EPSG:4326"])
+def test_a_sample_as_a_layer_of_points(tmp_path: Path, crs: str) -> None:
+    """In the map's system and in degrees, against the same points as rows and columns."""
+    path, table = _small(tmp_path, [*FIRM, (5, 0, 3), (5, 1, 3), (0, 0, 2)])
+    cells = [line.split(",") for line in table.read_text().splitlines()[1:]]
+    rows, cols = (np.array([int(c[n]) for c in cells]) for n in (0, 1))
+    x, y = TRANSFORM[2] + 30 * (cols + 0.4), TRANSFORM[5] - 30 * (rows + 0.6)
+    if crs != "EPSG:32633":
+        x, y = map(np.asarray, rasterio.warp.transform("EPSG:32633", crs, x, y))
+    names = np.array([c[2] for c in cells], object)
+    points = shapely.points(x, y)
+    vector(tmp_path / "s.gpkg", list(points), names, field="truth", crs=crs)
+    wanted = sl.areas(path, sample=table, design="simple")
+    made = sl.areas(path, sample=tmp_path / "s.gpkg", design="simple", class_field="truth")
+    assert (made.counts, made.adjusted) == (wanted.counts, wanted.adjusted)
+    assert sl.areas(path, sample=tmp_path / "s.gpkg", design="simple").counts == wanted.counts
+    vector(tmp_path / "p.gpkg", [shapely.box(0, 0, 1, 1)], np.array(["road"], object), field="t")
+    with pytest.raises(LabelsError) as caught:
+        sl.areas(path, sample=tmp_path / "p.gpkg", design="simple")
+    assert str(caught.value) == (
+        f"{tmp_path}/p.gpkg: wanted points, got Polygon; give each reference point one feature"
+    )

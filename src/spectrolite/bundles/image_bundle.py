@@ -45,7 +45,7 @@ class ImageConfig(BaseModel):
     kernels: tuple[int, ...] | None = Field(default=None, exclude_if=lambda value: value is None)
     """Kernels of each depthwise layer, if some were pruned."""
     input_shape: tuple[Channels, Side, Side]
-    class_names: tuple[str, ...] = Field(min_length=2)
+    class_names: tuple[str, ...] = Field(min_length=2, max_length=65535)
     images: int = Field(ge=1)
     caveat: str | None = Field(default=None, exclude_if=lambda value: value is None)
     """Why its classes and confidence mean nothing, if its test showed that it learned nothing."""

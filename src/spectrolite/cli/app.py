@@ -176,7 +176,9 @@ def demo(
     def show(name: str, run: Run) -> None:
         if not as_json:
             console.print(report_table({name: run.report}))
-            console.print(f"{run.path}/report.html, map.tif, map.png, bundle/", soft_wrap=True)
+            console.print(
+                f"{run.path}/report.html, map.tif, map.png, bundle/", markup=False, soft_wrap=True
+            )
 
     flags: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
     with training_progress() as progress:

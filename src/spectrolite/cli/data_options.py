@@ -26,6 +26,9 @@ SCENE_READING = {
         "none",
         metavar="BANDS",
     ),
+    "allow_outside": switch(
+        "--allow-outside", "A VRT may name local files that are neither beside nor below it."
+    ),
 }
 LABELS_READING = {
     "labels_key": optional(
@@ -252,6 +255,7 @@ def _read_scene(path: Path, drop_bands: tuple[int | str, ...], flags: Mapping[st
         drop_bands,
         scale="scale" in flags,
         axes=flags.get("axes"),
+        allow_outside="allow_outside" in flags,
     )
 
 
@@ -265,6 +269,7 @@ def labels_on(scene: Any, labels: Path, flags: Mapping[str, Any]) -> Any:
         scene=scene,
         layer=flags.get("layer"),
         class_field=flags.get("class_field"),
+        allow_outside="allow_outside" in flags,
         ignore=flags.get("ignore", ()),
         background=flags.get("background", 0),
         classes=flags.get("classes"),

@@ -83,6 +83,12 @@ def info(
             default="as the file says, or rows,cols,bands",
         ),
     ] = None,
+    allow_outside: Annotated[
+        bool,
+        option(
+            "A VRT may name local files that are neither beside nor below it.", "--allow-outside"
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show what a scene file holds: size, wavelengths, georeference, values, and problems.
@@ -93,7 +99,7 @@ def info(
     """
     from spectrolite.readers.scenes.info import scene_info
 
-    scene = scene_info(file, key, axes)
+    scene = scene_info(file, key, axes, allow_outside=allow_outside)
     if as_json:
         print_json(scene.as_json())
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.markup import escape
 from rich.table import Column, Table
 
 from spectrolite.cli.tables import percent, table_of
@@ -26,9 +27,7 @@ def predictions_table(predictions: Predictions, top: int) -> Table:
             table.add_column("%", justify="right")
     for image, best in zip(predictions.images, predictions.top(top), strict=True):
         cells = (
-            cell
-            for name, p in best
-            for cell in (name.replace("[", r"\["), *([percent(p)] if sound else []))
+            cell for name, p in best for cell in (escape(name), *([percent(p)] if sound else []))
         )
-        table.add_row(image.replace("[", r"\["), *cells)
+        table.add_row(escape(image), *cells)
     return table

@@ -114,6 +114,7 @@ def map_(
         "scene_key": reading["scene_key"],
         "axes": reading["axes"],
         "drop_bands": band_numbers(reading["drop_bands"] or ""),
+        "allow_outside": reading["allow_outside"],
         "match_wavelengths": match_wavelengths,
         "resume": resume,
         "overwrite": overwrite,
@@ -123,6 +124,7 @@ def map_(
         "bands": tuple(filter(None, bands.split(","))),
         "cog": cog,
         "envi": envi,
+        "on_note": lambda note: messages.print(plain(note), soft_wrap=True),
     }
     paths = scene or []
     # once: maps may match the patterns too
@@ -184,7 +186,8 @@ def areas(
     sample: Annotated[
         Path | None,
         option(
-            "CSV with the columns row,col,class or x,y,class: points of known class.",
+            "Points of known class: a CSV with the columns row,col,class or x,y,class, or a layer "
+            "of points (.gpkg, .geojson, .shp, .fgb).",
             default="none: mapped areas only",
         ),
     ] = None,
@@ -205,6 +208,14 @@ def areas(
             metavar="RUN",
         ),
     ] = None,
+    class_field: Annotated[
+        str | None,
+        option(
+            "Column of --sample that holds the class.",
+            default="class, or the only one",
+            metavar="NAME",
+        ),
+    ] = None,
     merge_small: Annotated[
         bool,
         option(
@@ -220,7 +231,14 @@ def areas(
     """
     from spectrolite.mapping.class_areas import areas as measure
 
-    measured = measure(scene_map, sample=sample, design=design, run=run, merge_small=merge_small)
+    measured = measure(
+        scene_map,
+        sample=sample,
+        design=design,
+        run=run,
+        merge_small=merge_small,
+        class_field=class_field,
+    )
     if as_json:
         print_json({"map": str(scene_map), **asdict(measured)})
         return

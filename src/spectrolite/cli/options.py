@@ -11,15 +11,38 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.markup import escape
+from rich.segment import Segment
+from rich.text import Text
 from typer.models import OptionInfo
 
 from spectrolite.cli.tables import TrainingProgress, report_table
+from spectrolite.errors import printable
 
-console = Console(highlight=False)
+
+class PrintableConsole(Console):
+    """A console that no text of a file can steer: names, messages and figures come from files."""
+
+    def render_str(self, text: str, **settings: Any) -> Text:
+        """Text with its markup, as it is measured and wrapped."""
+        return super().render_str(printable(text), **settings)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        """What is written, piece by piece; pieces with a control are rich's own."""
+        for segment in super().render(renderable, options):
+            if segment.control or segment.text.isprintable():
+                yield segment
+            else:
+                yield Segment(printable(segment.text), segment.style)
+
+
+console = PrintableConsole(highlight=False, emoji=False)
 # a table of costs is printed at its full width: rich would cut its numbers short
-wide = Console(width=400, highlight=False)
-messages = Console(stderr=True, highlight=False)
+wide = PrintableConsole(width=400, highlight=False, emoji=False)
+messages = PrintableConsole(stderr=True, highlight=False, emoji=False)
 
 DATA, SPLIT, NETWORK, TRAINING, OUTPUT = "Data", "Split", "Network", "Training", "Output"
 BANDS, AUGMENTATION = "Band reduction (scenes)", "Augmentation (images)"
@@ -175,5 +198,5 @@ def print_json(content: dict[str, Any]) -> None:
 
 
 def plain(text: str) -> str:
-    """Text that rich prints unchanged."""
-    return text.replace("[", r"\[")
+    """Text in which rich sees no markup."""
+    return escape(text)

@@ -89,7 +89,7 @@ def report(run: RunFolder, as_json: Json = False, **relocated: Any) -> None:
     if as_json:
         print_json({"page": str(page)})
     else:
-        console.print(str(page))
+        console.print(str(page), markup=False, soft_wrap=True)
 
 
 @with_options(RELOCATED)
@@ -248,7 +248,12 @@ def _doctors_data(
         drop_bands = band_numbers(flags.get("drop_bands", ""))
         scaled = scene_config(scene_model(run)).scaled
         cube = readers.read_scene(
-            scene, flags.get("scene_key"), drop_bands, scale=scaled, axes=flags.get("axes")
+            scene,
+            flags.get("scene_key"),
+            drop_bands,
+            scale=scaled,
+            axes=flags.get("axes"),
+            allow_outside="allow_outside" in flags,
         )
         return cube, labels_on(cube, labels, flags)
     if flags:

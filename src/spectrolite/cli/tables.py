@@ -51,6 +51,7 @@ class TrainingProgress:
 
     def stage(self, words: str) -> None:
         """A stage begins."""
+        words = escape(words)  # it may name a file
         self._stage = words
         shown = short_names([words], STAGE)[0]
         self._progress.reset(self._task, total=None, description=shown, figures="")

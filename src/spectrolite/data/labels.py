@@ -96,7 +96,12 @@ class Labels:
                 raise LabelsError(f"{self.name}: class name {name!r} is not valid text")
         array = read_only(array.astype(np.int32))
         ids = [int(i) for i in np.unique(array) if i != 0]
-        extra = [i for i in self.class_names if i not in ids]
+        extra = self.class_names.keys() - set(ids)
+        if max(extra, default=0) > MAX_ID:
+            raise LabelsError(
+                f"{self.name}: wanted names of ids up to {MAX_ID}, got one of {max(extra)}; "
+                "remove the names of ids that no pixel has"
+            )
         names = {i: self.class_names.get(i, class_name(i)) for i in sorted([*ids, *extra])}
         colours = {
             i: tuple(self.class_colours.get(i, default_colour(n))) for n, i in enumerate(names)

@@ -24,6 +24,7 @@ from spectrolite.datasets.descriptions import (
 )
 from spectrolite.datasets.downloads import download_archive, load_scene
 from spectrolite.errors import MissingExtraError, ReadError, SettingsError, wanted_one_of
+from spectrolite.files import check_regular
 from spectrolite.readers.images.cifar import CIFAR10, CIFAR100, read_cifar
 
 __all__ = ["DATASETS", "dataset", "load"]
@@ -123,6 +124,7 @@ def _indian_pines(description: Dataset) -> tuple[Scene, Labels]:
 
 def _checked_npy(folder: Path, file: DatasetFile) -> NDArray[np.generic]:
     path, sha256 = folder / file.name, str(file.sha256)
+    check_regular(path)
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -219,7 +219,8 @@ def _notes(
         )
     if split.raised:
         raised = ", ".join(names[i] for i in split.raised)
-        notes.append(f"Too small for their share, given one training pixel: {raised}.")
+        why = "No larger than n" if split.method == "per_class" else "Too small for their share"
+        notes.append(f"{why}, given one training pixel: {raised}.")
     notes.extend(f"Labels: {note}." for note in split.labels.notes)
     if settings.bands.bands_from == "scene":
         notes.append("The reduction of bands was fitted on the whole scene, test pixels included.")

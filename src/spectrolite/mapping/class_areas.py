@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from spectrolite.data.georeferencing import Grid
+from spectrolite.data.georeferencing import Grid, check_crs, reproject_places
 from spectrolite.errors import ReadError, RunError, SettingsError
 from spectrolite.mapping.area_estimates import Estimate, adjusted, strata_of
 from spectrolite.mapping.map_file import MapFile, MapHead, open_map
@@ -56,19 +56,23 @@ def areas(
     design: str | None = None,
     run: Run | str | Path | None = None,
     merge_small: bool = False,
+    class_field: str | None = None,
 ) -> Areas:
     """The area of each class of a map, with a sample also error-adjusted with 95 % intervals.
 
     Args:
         scene_map: a class map, as `map` writes it.
         sample: CSV with the columns `row,col,class` (from 0) or `x,y,class` (coordinates of the
-            map): one line a point, drawn at random, with its true class as id or name.
+            map), or a layer of points: one line a point, drawn at random, with its true class as id
+            or name.
         design: how they were drawn: `simple`, at random from the whole map; `by-map-class`, a fixed
             number in each class of the map. Both use the same estimator; for a simple sample it is
             the poststratified one.
         run: the run that made the map; points on its training or validation pixels are refused.
         merge_small: count the classes of the map with fewer than two points as one stratum. A class
             whose pixels are all in the sample needs no second point, and has no sampling error.
+        class_field: column or attribute of the sample that holds the class; default: `class`, or
+            the only attribute.
 
     Raises:
         ReadError: a map or a sample that cannot be read, points outside the map or twice in it, or
@@ -85,15 +89,17 @@ def areas(
     if pixel_m2 is not None:
         mapped = {i: n * pixel_m2 / HECTARE_M2 for i, n in pixels.items()}
     if sample is None:
-        if design is not None or run is not None or merge_small:
-            raise SettingsError("--design, --run and --merge-small: go with --sample")
+        if design is not None or run is not None or merge_small or class_field is not None:
+            raise SettingsError(
+                "--design, --run, --class-field and --merge-small: go with --sample"
+            )
         return Areas(names, pixels, pixel_m2, mapped, notes=notes)
     if design not in DESIGNS:
         raise SettingsError(
             f"--design: wanted {' or '.join(DESIGNS)}, how the points of --sample were drawn, got "
             f"{design}"
         )
-    points = read_sample(sample)
+    points = read_sample(sample, class_field)
     rows, cols = _pixels(points, head)
     truth = _truth(points, names)
     notes += points.notes
@@ -164,7 +170,11 @@ def _pixels(sample: Sample, head: MapHead) -> tuple[NDArray[np.int64], NDArray[n
                 f"{sample.name}: its points are coordinates, and the map has none; give row,col"
             )
         grid = Grid(head.shape, head.transform, head.crs, sample.name)
-        rows, cols = map(np.floor, grid.positions(*sample.places.T))
+        x, y = sample.places.T
+        if sample.crs is not None:
+            check_crs(grid, sample.crs, sample.name)
+            x, y = reproject_places(x, y, sample.crs, str(head.crs), sample.name)
+        rows, cols = map(np.floor, grid.positions(x, y))
     outside = ~((rows >= 0) & (rows < head.shape[0]) & (cols >= 0) & (cols < head.shape[1]))
     if outside.any():
         line = sample.lines[int(outside.argmax())]

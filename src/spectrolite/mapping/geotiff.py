@@ -167,7 +167,7 @@ def _write(file: Any, start: int, block: NDArray[Any]) -> None:
 def _check_same(path: Path, hashes: list[bytes]) -> None:
     import rasterio
 
-    with rasterio.open(path) as file:
+    with rasterio.open(path, driver="ENVI" if _is_envi(path) else "GTiff") as file:
         for number, expected in enumerate(hashes):
             start = number * BLOCK
             window = ((start, min(start + BLOCK, file.height)), (0, file.width))

@@ -62,10 +62,12 @@ def map_scene(
     scene_key: str | None = None,
     axes: str | None = None,
     drop_bands: Sequence[int | str] = (),
+    allow_outside: bool = False,
     match_wavelengths: bool = False,
     overwrite: bool = False,
     resume: bool = False,
     on_window: OnWindow = lambda _done, _all: None,
+    on_note: Callable[[str], None] = lambda _note: None,
 ) -> MapFile:
     """Classify a scene of any size into a GeoTIFF, with the files that belong to it.
 
@@ -89,11 +91,13 @@ def map_scene(
         axes: order of the array's axes in the file, as of `read_scene`.
         drop_bands: bands of the file to leave out, as of `read_scene`; default: those that the
             model does not have, if the wavelengths prove which these are.
+        allow_outside: as of `read_scene`.
         match_wavelengths: interpolate a scene of other wavelengths between its bands.
         overwrite: replace a map, and discard a stopped one.
         resume: go on with a stopped map; begin if there is none; leave a complete one as it is.
             Model, scene and settings must be those it began with.
         on_window: called after each window with the number done and the number in all.
+        on_note: called with each sentence on what is odd about the scene's file, before it is read.
 
     Returns:
         The map in its file.
@@ -116,10 +120,12 @@ def map_scene(
     if unknown:
         raise SettingsError(f"--bands: {wanted_one_of(EXTRA_BANDS, unknown[0])}")
     bundle = scene_model(model)
-    opened = _opened(model, bundle, scene, scene_key, axes, drop_bands)
+    opened = _opened(model, bundle, scene, scene_key, axes, drop_bands, allow_outside)
     file = opened.source.get("file")
     if file and Path(file).resolve() in {path.resolve() for path in files.all()}:
         raise RunError(f"--out: {file} is the scene itself; take another name")
+    for note in opened.notes:
+        on_note(f"{opened.name}: {note}")
     opened = matching_scene(bundle, opened, match_wavelengths)
     settings: dict[str, Any] = {
         "window": window,
@@ -149,15 +155,20 @@ def _opened(
     key: str | None,
     axes: str | None,
     drop_bands: Sequence[int | str],
+    allow_outside: bool,
 ) -> AnyScene:
     if isinstance(scene, str | Path):
         config = scene_config(bundle)
         if not drop_bands:
-            own_nm = readers.open_cube(scene, key, axes).wavelengths_nm
+            own_nm = readers.open_cube(scene, key, axes, allow_outside=allow_outside).wavelengths_nm
             drop_bands = surplus_bands(own_nm, config.wavelengths_nm)
-        return readers.open_scene(scene, key, drop_bands, scale=config.scaled, axes=axes)
-    if key is not None or axes is not None or drop_bands:
-        raise SettingsError("--scene-key, --axes and --drop-bands: go with --scene FILE")
+        return readers.open_scene(
+            scene, key, drop_bands, scale=config.scaled, axes=axes, allow_outside=allow_outside
+        )
+    if key is not None or axes is not None or drop_bands or allow_outside:
+        raise SettingsError(
+            "--scene-key, --axes, --drop-bands and --allow-outside: go with --scene FILE"
+        )
     if scene is not None:
         return scene
     own = own_scene(model)

@@ -19,6 +19,12 @@ from numpy.typing import NDArray
 from spectrolite.data.georeferencing import place_of
 from spectrolite.data.labels import Colour, default_colour
 from spectrolite.errors import ReadError, listed
+from spectrolite.readers.scenes.drivers import (
+    NO_NETWORK,
+    check_overviews,
+    check_sources,
+    driver_of,
+)
 
 BLOCK = 256  # rows and columns of a tile of the GeoTIFF
 EXTRA_BANDS = ("confidence", "entropy")
@@ -160,17 +166,17 @@ def open_map(path: str | Path, counts: Mapping[int, int] | None = None) -> MapFi
     Raises:
         ReadError: missing, damaged, or not a class map.
     """
-    import rasterio
-
     path = Path(path)
-    with reading(path, "is it a GeoTIFF?"), rasterio.open(path) as file:
+    with reading(path, "is it a GeoTIFF?"), _opened(path) as file:
         if file.count != 1 or np.dtype(file.dtypes[0]).kind not in "iu":
             raise ReadError(
                 f"{path}: wanted one band of whole numbers, got {file.count} of {file.dtypes[0]}; "
                 "name the map that holds the classes"
             )
         crs, transform = place_of(file)
-        names = {int(k[6:]): v for k, v in file.tags(1).items() if re.fullmatch(r"CLASS_\d+", k)}
+        names = {
+            int(k[6:]): v for k, v in file.tags(1).items() if re.fullmatch(r"CLASS_\d{1,5}", k)
+        }
         try:
             colours = {i: c[:3] for i, c in file.colormap(1).items()}
         except ValueError:  # it has none
@@ -208,13 +214,23 @@ def read_rows(path: Path) -> Iterator[tuple[int, NDArray[Any]]]:
     import rasterio
 
     with reading(path, "is it a GeoTIFF?"):
-        file = rasterio.open(path)
+        file = rasterio.open(path, driver=driver_of(path))
     with file:
         for start in range(0, file.height, BLOCK):
             stop = min(start + BLOCK, file.height)
             with reading(path, "map the scene again"):
                 block = file.read(1, window=((start, stop), (0, file.width)))
             yield start, block
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    import rasterio
+
+    check_sources(path)
+    with rasterio.Env(**NO_NETWORK), rasterio.open(path, driver=driver_of(path)) as file:
+        check_overviews(path, file)
+        yield file
 
 
 @contextmanager

@@ -102,7 +102,7 @@ def read_map(path: Path, bundle: Bundle) -> SceneMap:
 
     bands = []
     for file in (path, MapFiles(path).band("confidence")):
-        with reading(file, "run evaluate"), rasterio.open(file) as source:
+        with reading(file, "run evaluate"), rasterio.open(file, driver="GTiff") as source:
             bands.append(source.read(1))
             crs, transform = place_of(source)
     config = bundle.config

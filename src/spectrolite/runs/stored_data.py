@@ -121,6 +121,7 @@ def _load_source(
             scene=scene,
             layer=source.get("layer"),
             class_field=source.get("class_field"),
+            allow_outside="allow_outside" in source,
             ignore=tuple(filter(None, source.get("ignore", "").split(","))),
             background=source.get("background", 0),
             classes=source.get("classes"),
@@ -133,4 +134,5 @@ def _load_source(
         dropped,
         scale="scale" in source,
         axes=source.get("axes"),
+        allow_outside="allow_outside" in source,
     )

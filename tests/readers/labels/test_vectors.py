@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import shapely
+from pyogrio import raw
 from rasterio import warp
 
 from spectrolite.errors import LabelsError, MissingExtraError, ReadError
@@ -90,10 +91,21 @@ def test_layers(tmp_path: Path) -> None:
 
 def test_the_class_field(tmp_path: Path) -> None:
     path = vector(tmp_path / "plots.gpkg", [square(1, 1), square(5, 5)], [4, 70000])
+    two = tmp_path / "two.gpkg"
+    raw.write(
+        two,
+        shapely.to_wkb([square(1, 1)]),
+        [np.array([4]), np.array([9])],
+        ["crop", "plot"],
+        geometry_type="Polygon",
+        crs=CRS,
+        driver="GPKG",
+    )
     refused(
         LabelsError,
-        f"{path}: name the attribute that holds the class with --class-field; the file has: crop",
-        path,
+        f"{two}: name the attribute that holds the class with --class-field; the file has: crop, "
+        "plot",
+        two,
         scene=scene(),
     )
     refused(

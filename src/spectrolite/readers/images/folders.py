@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from spectrolite.data.images import ImageSet, check_class_names
 from spectrolite.errors import ReadError, SettingsError
+from spectrolite.errors import listed as listed_names
 from spectrolite.files import naming
 from spectrolite.readers.images.archives import Listing, contents, listing
 from spectrolite.readers.images.decoding import ENDINGS, MAX_BYTES, grey, read_picture
@@ -153,7 +154,7 @@ def _parts(path: Path, listed: Listing) -> dict[str, Classes]:
     if not {"train", "test"} <= set(inner):
         return {"all": _classes(path, files, folders, top)}
     if len(inner) > 2:
-        others = ", ".join(sorted(set(inner) - {"train", "test"}))
+        others = listed_names(sorted(set(inner) - {"train", "test"}))
         raise ReadError(
             f"{path}: wanted only the folders train and test, got also {others}; move its images "
             "into train, from which a validation part is taken, or move the folder elsewhere"
@@ -163,8 +164,8 @@ def _parts(path: Path, listed: Listing) -> dict[str, Classes]:
         alone = sorted(set(parts[one]) - set(parts[other]))
         if alone:
             raise ReadError(
-                f"{path}: {other} lacks a class of {one}: {', '.join(alone)}; both need the same "
-                "class folders"
+                f"{path}: {other} lacks a class of {one}: {listed_names(alone)}; both need the "
+                "same class folders"
             )
     return parts
 

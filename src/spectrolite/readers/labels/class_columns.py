@@ -47,7 +47,7 @@ def numbered_classes(
         ids = {word: i for i, word in names.items()}
         return np.array([ids[str(cell)] for cell in cells], np.int64), names
     if len(numbers) < len(cells):
-        other = next(n for n in range(len(cells)) if n not in set(numbers))
+        other = min(set(range(len(cells))) - set(numbers))
         raise LabelsError(
             f"{where} mixes numbers and words: {values[numbers[0]]!r} in {place(numbers[0])}, "
             f"{values[other]!r} in {place(other)}; use one of the two"

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from spectrolite.data.labels import Colour, Labels
 from spectrolite.data.scene import AnyScene
 from spectrolite.errors import LabelsError, ReadError
+from spectrolite.files import MAX_TEXT, read_bytes
 from spectrolite.readers.labels.conventions import USUAL, Convention
 from spectrolite.readers.labels.from_shapes import labels_from_shapes
 from spectrolite.readers.text import decoded
@@ -102,7 +103,7 @@ def _parts(
     columns: list[str] = []
     rows: list[tuple[int, list[str]]] = []
     dimension = None
-    text, guessed = decoded(path.read_bytes())
+    text, guessed = decoded(read_bytes(path, MAX_TEXT))
     notes.extend(guessed)
     if not text.startswith(START):
         raise ReadError(
@@ -116,7 +117,7 @@ def _parts(
             continue
         key, _, value = line[1:].partition(":")
         key, value = key.strip().lower(), value.strip()
-        numbers = [int(n) for n in re.findall(r"\d+", value)]
+        numbers = [int(n) for n in re.findall(r"\d{1,18}", value)]
         if key == "roi name":
             regions.append(Region(value))
         elif key == "file dimension" and len(numbers) == 2:

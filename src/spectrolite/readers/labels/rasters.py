@@ -18,6 +18,7 @@ from spectrolite.data.georeferencing import Grid, check_crs, grid_of, place_of, 
 from spectrolite.data.labels import Colour, Labels, whole_ids
 from spectrolite.data.scene import AnyScene
 from spectrolite.errors import LabelsError, ReadError
+from spectrolite.files import read_bytes
 from spectrolite.readers.labels.conventions import NO_VALUE, USUAL, Convention, converted
 from spectrolite.readers.scenes.arrays import ArrayShape, check_fits_memory
 from spectrolite.readers.scenes.envi import DATA_ENDINGS, is_arbitrary, pair, read_header
@@ -26,6 +27,7 @@ from spectrolite.readers.text import decoded
 
 ENDINGS = (".tif", ".tiff", ".vrt", ".png", ".asc", ".hdr", *DATA_ENDINGS)
 
+MAX_AUX = 64 << 20  # bytes; an attribute table of 65,535 classes has 20 MiB
 SAME_GRID = 0.01  # pixels between corners of equal grids: transforms are rounded when written
 
 # Uses of the columns of an attribute table, by GDAL's numbers.
@@ -259,8 +261,9 @@ def _aux(path: Path, band: int) -> ElementTree.Element | None:
     beside = path.with_name(f"{path.name}.aux.xml")
     if not beside.is_file():
         return None
+    content = read_bytes(beside, MAX_AUX)
     try:
-        root = _parsed(beside.read_bytes())
+        root = _parsed(content)
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise ReadError(
             f"{beside}: damaged ({error}); remove it, and classes are called by their ids"

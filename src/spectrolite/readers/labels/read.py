@@ -9,12 +9,13 @@ from pathlib import Path
 from spectrolite.data.labels import Colour, Labels, whole_ids
 from spectrolite.data.scene import AnyScene
 from spectrolite.errors import LabelsError, ReadError, why_no_file
-from spectrolite.files import naming
+from spectrolite.files import check_regular, naming
 from spectrolite.readers.labels import envi_rois, rasters, tables, vectors
 from spectrolite.readers.labels.class_files import read_classes
 from spectrolite.readers.labels.conventions import Convention, convention_of, converted
 from spectrolite.readers.scenes import matlab, npy
 from spectrolite.readers.scenes.arrays import check_fits_memory, choose
+from spectrolite.readers.scenes.drivers import check_sources
 from spectrolite.readers.scenes.envi import has_header
 
 FORMATS = {".npy": npy, ".mat": matlab}
@@ -29,6 +30,7 @@ def read_labels(
     scene: AnyScene | None = None,
     layer: str | None = None,
     class_field: str | None = None,
+    allow_outside: bool = False,
     ignore: Sequence[int | str] = (),
     background: int | str | None = 0,
     classes: str | Path | None = None,
@@ -46,6 +48,7 @@ def read_labels(
             for polygons, points and tables; without a scene a raster keeps its own grid.
         layer: of a file of polygons that has several.
         class_field: attribute of polygons and points, or column of a table, that holds the class.
+        allow_outside: a VRT may name local files that are neither beside nor below it.
         ignore: ids, or names of classes, that are unlabelled, such as 255.
         background: 0 if 0 is unlabelled; None (or "none") if it is a class: the ids are then those
             of the file plus 1.
@@ -59,6 +62,7 @@ def read_labels(
         MissingExtraError: polygons, and pyogrio or shapely is not installed.
     """
     path = Path(path)
+    check_regular(path, beside=True)
     if not path.is_file():
         raise ReadError(f"{path}: {why_no_file(path, LABEL_ENDINGS)}")
     ending = path.suffix.lower()
@@ -85,7 +89,10 @@ def read_labels(
         class_names = {**names, **(class_names or {})}
     with naming(path):
         if ending in rasters.ENDINGS:
+            check_sources(path, allow_outside)
             labels = rasters.read(path, scene, key, convention)
+            if allow_outside:
+                labels = replace(labels, source={**labels.source, "allow_outside": "true"})
         elif ending in on_grid and scene is not None:
             if ending in vectors.ENDINGS:
                 labels = vectors.read(path, scene, layer, class_field, convention)

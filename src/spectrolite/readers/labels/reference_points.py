@@ -1,4 +1,4 @@
-"""A sample of reference points, as a CSV file of `row,col,class` or `x,y,class`."""
+"""A sample of reference points: a CSV file of `row,col,class` or `x,y,class`, or a point layer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from spectrolite.errors import ReadError
+from spectrolite.errors import LabelsError, ReadError, listed, why_no_file
+from spectrolite.readers.labels import features
 from spectrolite.readers.labels.tables import numbers, read_rows
 
 PIXELS, COORDINATES = ("row", "col"), ("x", "y")
@@ -25,7 +26,8 @@ class Sample:
             coordinates in the map's reference system.
         places: `(N, 2)` float64: row and column, or x and y.
         classes: true class of each point, as in the file: an id or a name.
-        lines: line number of each point in the file.
+        lines: line number of each point in the file; its number from 1 in a layer.
+        crs: reference system of the places, if the file names one.
         notes: what is odd about the file.
     """
 
@@ -35,16 +37,27 @@ class Sample:
     classes: tuple[str, ...]
     lines: tuple[int, ...]
     notes: tuple[str, ...] = ()
+    crs: str | None = None
 
 
-def read_sample(path: str | Path) -> Sample:
-    """Read a sample from a table whose first line names the columns; other columns are ignored.
+def read_sample(path: str | Path, class_field: str | None = None) -> Sample:
+    """Read a sample from a layer of points, or from a table whose first line names the columns.
+
+    Args:
+        path: of the file.
+        class_field: attribute or column that holds the class; default: `class`, or the only
+            attribute of a layer.
 
     Raises:
         ReadError: no such file, not a text, no such columns, a coordinate that is not a number, or
             no points.
+        LabelsError: a layer without such an attribute, or of other shapes than points.
+        MissingExtraError: a layer, and pyogrio or shapely is not installed.
     """
     path = Path(path)
+    if path.suffix.lower() in features.ENDINGS:
+        return _of_layer(path, class_field)
+    named = (class_field or "class").lower()
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ReadError(
@@ -54,14 +67,14 @@ def read_sample(path: str | Path) -> Sample:
         header, lines, rows = read_rows(path, notes)
     except OSError as error:
         raise ReadError(f"{path}: cannot be read ({error.strerror})") from error
-    pairs = [pair for pair in (PIXELS, COORDINATES) if {*pair, "class"} <= set(header)]
+    pairs = [pair for pair in (PIXELS, COORDINATES) if {*pair, named} <= set(header)]
     if len(pairs) != 1:
         raise ReadError(
-            f"{path}: wanted the columns row,col,class or x,y,class, got {','.join(header)}"
+            f"{path}: wanted the columns row,col,{named} or x,y,{named}, got {listed(header)}"
         )
     columns = {name: [row[n] for row in rows] for n, name in enumerate(header)}
     places = [numbers(path, name, columns[name], lines) for name in pairs[0]]
-    classes = columns["class"]
+    classes = columns[named]
     if "" in classes:
         raise ReadError(f"{path}: line {lines[classes.index('')]}: no class")
     return Sample(
@@ -71,4 +84,31 @@ def read_sample(path: str | Path) -> Sample:
         tuple(classes),
         tuple(lines),
         tuple(notes),
+    )
+
+
+def _of_layer(path: Path, class_field: str | None) -> Sample:
+    if not path.is_file():
+        raise ReadError(f"{path}: {why_no_file(path, features.ENDINGS)}")
+    read = features.read_features(path, None, class_field)
+    import shapely  # read_features says what to install
+
+    other = sorted({shape.geom_type for shape in read.shapes if shape is not None} - {"Point"})
+    if other or any(shape is None or shape.is_empty for shape in read.shapes):
+        raise LabelsError(
+            f"{path}: wanted points, got {listed(other) or 'features without geometry'}; give each "
+            "reference point one feature"
+        )
+    classes = [f"{c:g}" if isinstance(c, float) else str(c or "") for c in read.classes]
+    lacking = next((n for n, c in enumerate(classes, start=1) if c in ("", "nan")), None)
+    if lacking is not None:
+        raise ReadError(f"{path}: feature {lacking}: no class in {read.attribute}")
+    return Sample(
+        str(path),
+        False,
+        shapely.get_coordinates(read.shapes),
+        tuple(classes),
+        tuple(range(1, len(classes) + 1)),
+        read.notes,
+        read.crs,
     )

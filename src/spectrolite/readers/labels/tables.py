@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from spectrolite.data.georeferencing import grid_of, reproject_places
 from spectrolite.data.labels import Labels
 from spectrolite.data.scene import AnyScene
 from spectrolite.errors import LabelsError, ReadError, listed
+from spectrolite.files import MAX_TEXT, read_bytes
 from spectrolite.readers.labels.class_columns import numbered_classes
 from spectrolite.readers.labels.conventions import USUAL, Convention
 from spectrolite.readers.labels.from_shapes import labels_from_shapes
@@ -128,7 +130,7 @@ def read_rows(path: Path, notes: list[str]) -> tuple[list[str], list[int], list[
     Raises:
         ReadError: not a table, no header, no rows, or a row with another number of cells.
     """
-    text, guessed = decoded(path.read_bytes())
+    text, guessed = decoded(read_bytes(path, MAX_TEXT))
     notes.extend(guessed)
     start = text.split("\n", 1)[0]
     delimiter = max(DELIMITERS, key=start.count)
@@ -142,7 +144,7 @@ def read_rows(path: Path, notes: list[str]) -> tuple[list[str], list[int], list[
     if len(numbered) < 2:
         raise ReadError(f"{path}: wanted a header such as x,y,class and rows below it")
     header = [name.lower() for name in numbered[0][1]]
-    twice = sorted({name for name in header if header.count(name) > 1})
+    twice = sorted(name for name, count in Counter(header).items() if count > 1)
     if twice:
         raise ReadError(f"{path}: line {numbered[0][0]}: the column {listed(twice)} appears twice")
     bad = [(line, row) for line, row in numbered[1:] if len(row) != len(header)]

@@ -5,9 +5,6 @@ Vertices are reprojected to the scene's reference system and joined by straight 
 
 from __future__ import annotations
 
-import codecs
-import re
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +14,14 @@ from numpy.typing import NDArray
 from spectrolite.data.georeferencing import Grid, check_crs, grid_of, pixels_of, reproject_places
 from spectrolite.data.labels import Labels
 from spectrolite.data.scene import AnyScene
-from spectrolite.errors import LabelsError, MissingExtraError, ReadError, listed
+from spectrolite.errors import LabelsError, listed
 from spectrolite.readers.labels.class_columns import numbered_classes
 from spectrolite.readers.labels.conventions import USUAL, Convention
+from spectrolite.readers.labels.features import ENDINGS as ENDINGS
+from spectrolite.readers.labels.features import extent, read_features
 from spectrolite.readers.labels.from_shapes import labels_from_shapes
-from spectrolite.readers.text import decoded
 
-ENDINGS = (".gpkg", ".geojson", ".json", ".shp", ".fgb")
 SUPPORTED = ("Polygon", "MultiPolygon", "Point", "MultiPoint")
-MAX_GUESSED = 16 << 20  # bytes of a table that its encoding is guessed from
 POINTS = {0, 4}  # shapely's type numbers of the last two
 
 
@@ -53,61 +49,29 @@ def read(
             or nothing in the scene.
         MissingExtraError: pyogrio or shapely is not installed.
     """
-    try:
-        import pyogrio
-        import shapely
-        from pyogrio import errors
-    except ImportError as error:
-        raise MissingExtraError(
-            f"{path}: reading polygons and points needs pyogrio and shapely, which are not "
-            "installed; install them with: pip install 'spectrolite[geo]'"
-        ) from error
+    read = read_features(path, layer, class_field)
+    import shapely  # read_features says what to install
+
     grid = grid_of(scene, str(path))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # GDAL warns of what affects neither shapes nor classes
-            layer = _layer(path, layer, pyogrio.list_layers(path))
-            encoding, guessed = _encoding(path, pyogrio.read_info(path, layer=layer)["encoding"])
-            known = pyogrio.read_info(path, layer=layer, encoding=encoding)["fields"]
-            attribute = _attribute(path, class_field, list(known))
-            meta, _, shapes, columns = pyogrio.raw.read(
-                path, layer=layer, columns=[attribute], force_2d=True, encoding=encoding
-            )
-        features = shapely.from_wkb(shapes)
-    except (
-        errors.DataSourceError,
-        errors.DataLayerError,
-        errors.FeatureError,
-        errors.GeometryError,
-        errors.CRSError,
-        shapely.errors.ShapelyError,
-        UnicodeDecodeError,
-    ) as error:
-        why = " ".join(str(error).split())
-        raise ReadError(f"{path}: not a readable file of polygons or points ({why})") from error
-    if not len(features):
-        raise LabelsError(f"{path}: layer {layer} is empty; draw polygons in it, or name another")
-    _check_degrees(path, shapely.total_bounds(features), meta["crs"])
-    check_crs(grid, meta["crs"], str(path))
-    where = f"{path}: attribute {attribute}"
-    if columns[0].dtype.kind not in "iufO":
-        raise LabelsError(f"{where}: wanted whole numbers or words, got {columns[0].dtype}")
-    classes, names = numbered_classes(columns[0].tolist(), where, lambda n: f"feature {n + 1}")
+    features = read.shapes
+    check_crs(grid, read.crs, str(path))
+    where = f"{path}: attribute {read.attribute}"
+    classes, names = numbered_classes(read.classes, where, lambda n: f"feature {n + 1}")
     shapeless = shapely.is_missing(features) | shapely.is_empty(features)
     _check_kinds(path, features[~shapeless])
     points = set(shapely.get_type_id(features[~shapeless]).tolist()) <= POINTS
     what = "points" if points else "polygons"
-    placed, repaired = _placed(path, features, meta["crs"], grid)
+    placed, repaired = _placed(path, features, read.crs, grid)
     frame = shapely.box(*grid.bounds())
     outside = ~shapeless & ~shapely.intersects(placed, frame)
     beyond = ~shapeless & ~outside & ~shapely.covers(frame, placed)
     if (outside | shapeless).all():
         raise LabelsError(
-            f"{path}: none of the {len(features)} {what} of layer {layer} is in {grid.name}: they "
-            f"extend {_extent(shapely.total_bounds(placed))}, the scene {_extent(grid.bounds())}; "
-            "check both reference systems"
+            f"{path}: none of the {len(features)} {what} of layer {read.layer} is in {grid.name}: "
+            f"they extend {extent(shapely.total_bounds(placed))}, the scene "
+            f"{extent(grid.bounds())}; check both reference systems"
         )
-    notes = guessed + [
+    notes = list(read.notes) + [
         f"{int(mask.sum()):,} of {len(features):,} {what} {fate}"
         for mask, fate in (
             (shapeless, "have no geometry and are dropped"),
@@ -130,83 +94,9 @@ def read(
         what=what,
         absent=outside | shapeless,
         notes=notes,
-        source={"layer": layer, "class_field": attribute},
+        source={"layer": read.layer, "class_field": read.attribute},
         convention=convention,
     )
-
-
-def _layer(path: Path, layer: str | None, layers: NDArray[Any]) -> str:
-    """The layer of that name, or the only one with geometry."""
-    every = [str(name) for name, _ in layers]
-    features = [
-        str(name) for name, kind in layers if kind is not None
-    ]  # QGIS stores styles in a table
-    if layer is not None:
-        if layer not in every:
-            raise ReadError(f"{path}: no layer {layer!r}, only {listed(every)}")
-        return layer
-    if not features:
-        raise ReadError(f"{path}: no layer with geometry, only {listed(every) or 'nothing'}")
-    if len(features) > 1:
-        raise ReadError(f"{path}: several layers: {listed(features)}; choose one with --layer")
-    return features[0]
-
-
-def _encoding(path: Path, known: str | None) -> tuple[str | None, list[str]]:
-    """Encoding of a Shapefile's table where GDAL does not know it, and a note if it is a guess."""
-    table = next((p for p in (path.with_suffix(e) for e in (".dbf", ".DBF")) if p.is_file()), None)
-    if path.suffix.lower() != ".shp" or known == "UTF-8" or table is None:
-        return None, []
-    beside = next((p for p in (path.with_suffix(e) for e in (".cpg", ".CPG")) if p.is_file()), None)
-    stated = "" if beside is None else decoded(beside.read_bytes()[:64])[0].strip()
-    numbers = re.findall(r"\d{3,5}", stated)  # as in `ANSI 1252`, of Windows
-    for name in (stated, "utf-8" if numbers == ["65001"] else f"cp{''.join(numbers)}"):
-        try:
-            return codecs.lookup(name).name, []
-        except (LookupError, ValueError):
-            continue
-    with table.open("rb") as file:
-        head = file.read(32)
-        file.seek(int.from_bytes(head[8:10], "little"))  # the first row
-        guessed = list(decoded(file.read(MAX_GUESSED))[1])
-    return ("cp1252" if guessed else "utf-8"), [f"{table.name}: {note}" for note in guessed]
-
-
-def _check_degrees(path: Path, bounds: NDArray[np.float64], crs: str | None) -> None:
-    from rasterio import Env
-    from rasterio.crs import CRS
-    from rasterio.errors import CRSError
-
-    try:
-        with Env():  # else PROJ prints its errors
-            if crs is None or not CRS.from_user_input(crs).is_geographic:
-                return
-    except (CRSError, IndexError, ValueError):  # `check_crs` says so
-        return
-    left, low, right, high = bounds
-    if (max(-left, right) <= 361 and max(-low, high) <= 91) or np.isnan(bounds).any():
-        return
-    why, remedy = f"its reference system is in degrees ({crs})", "correct its reference system"
-    if path.suffix.lower() in (".geojson", ".json"):
-        why = "GeoJSON that does not name its reference system is in degrees (RFC 7946)"
-        remedy = (
-            "export it in longitude and latitude, or as a GeoPackage, or name the system in it: "
-            '"crs": {"type": "name", "properties": {"name": "EPSG:32632"}} with your code'
-        )
-    raise LabelsError(f"{path}: its coordinates extend {_extent(bounds)}, but {why}; {remedy}")
-
-
-def _attribute(path: Path, name: str | None, attributes: list[str]) -> str:
-    if name is None:
-        raise LabelsError(
-            f"{path}: name the attribute that holds the class with --class-field; the file has: "
-            f"{listed(attributes) or 'none'}"
-        )
-    if name not in attributes:
-        raise LabelsError(
-            f"{path}: --class-field: no attribute {name!r}, only {listed(attributes) or 'none'}"
-        )
-    return name
 
 
 def _check_kinds(path: Path, features: NDArray[Any]) -> None:
@@ -236,8 +126,3 @@ def _placed(
         parts = shapely.get_parts(shapely.make_valid(placed[n]))
         placed[n] = shapely.union_all([p for p in parts if p.geom_type in SUPPORTED])
     return placed, broken
-
-
-def _extent(bounds: Any) -> str:
-    left, low, right, high = (f"{value:.8g}" for value in bounds)
-    return f"from ({left}, {low}) to ({right}, {high})"

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.data.scene import Window
-from spectrolite.errors import ReadError, SettingsError, did_you_mean
+from spectrolite.errors import ReadError, SettingsError, did_you_mean, listed
 
 AXES = ("rows", "cols", "bands")
 
@@ -151,4 +151,4 @@ def _fits(array: ArrayShape, axes: int) -> bool:
 
 
 def _listed(arrays: list[ArrayShape]) -> str:
-    return ", ".join(str(a) for a in arrays) or "no arrays"
+    return listed(arrays) or "no arrays"

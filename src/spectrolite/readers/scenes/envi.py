@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,6 @@ from spectrolite.readers.scenes.foreign import other_format
 from spectrolite.readers.scenes.geotiff import mask_beside, opened
 from spectrolite.readers.scenes.raw import read_box
 from spectrolite.readers.text import decoded
-
-FIELD = re.compile(r"^[ \t]*([^=;{}\n]+?)[ \t]*=[ \t]*(\{[^}]*\}?|[^\n]*)", re.MULTILINE)
 
 TYPES = {
     1: "u1",
@@ -143,14 +142,17 @@ def read_header(path: Path, notes: list[str] | None = None) -> dict[str, str]:
         ReadError: not a header, or a brace that is never closed.
     """
     with path.open("rb") as file:
-        text, guessed = decoded(file.read(MAX_HEADER))
+        content = file.read(MAX_HEADER + 1)
+    if len(content) > MAX_HEADER:
+        raise ReadError(f"{path}: a header of more than {MAX_HEADER >> 20} MiB; is it the data?")
+    text, guessed = decoded(content)
     if notes is not None:
         notes.extend(f"{path.name}: {note}" for note in guessed)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if text.split("\n", 1)[0].strip().upper() != "ENVI":
         raise ReadError(f"{path}: not an ENVI header: its first line is not ENVI")
     fields = {}
-    for name, value in FIELD.findall(text):
+    for name, value in _fields(text):
         name = " ".join(name.lower().split())
         if value.startswith("{"):
             if not value.endswith("}"):
@@ -158,6 +160,24 @@ def read_header(path: Path, notes: list[str] | None = None) -> dict[str, str]:
             value = value[1:-1]
         fields[name] = value.strip()
     return fields
+
+
+def _fields(text: str) -> Iterator[tuple[str, str]]:
+    """Names and values as they are written, `{...}` over several lines; other lines are skipped."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start) % (len(text) + 1)
+        name, equals, value = text[start:end].partition("=")
+        start = end + 1
+        if not equals or not name.strip() or any(c in name for c in ";{}"):
+            continue
+        value = value.lstrip(" \t")
+        if value.startswith("{"):
+            opened = end - len(value)
+            close = text.find("}", opened)
+            value = text[opened:] if close < 0 else text[opened : close + 1]
+            start = max(start, text.find("\n", opened + len(value)) % (len(text) + 1) + 1)
+        yield name, value
 
 
 def pair(path: Path) -> tuple[Path, Path]:

@@ -18,6 +18,7 @@ from spectrolite.data.georeferencing import place_of
 from spectrolite.data.scene import Window
 from spectrolite.errors import ReadError
 from spectrolite.readers.scenes.cube import UNITS, Cube, in_nm, per_band, unless_trivial
+from spectrolite.readers.scenes.drivers import NO_NETWORK, check_overviews, driver_of
 from spectrolite.readers.scenes.stacks import stacked
 
 GDAL_CACHE = 64 << 20  # bytes; GDAL's default is 5 % of the memory
@@ -172,7 +173,7 @@ def opened(path: Path, driver: str | None = None, name: Path | str | None = None
 
     Args:
         path: of the raster.
-        driver: GDAL's name of the format; None for any.
+        driver: GDAL's name of the format; None for the one of the file's ending.
         name: what GDAL opens, if it is a part of the file; None for the file.
 
     Raises:
@@ -181,15 +182,17 @@ def opened(path: Path, driver: str | None = None, name: Path | str | None = None
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
+    driver = driver or driver_of(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with (
-                rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE),
+                rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE, **NO_NETWORK),
                 rasterio.open(path if name is None else name, driver=driver) as source,
             ):
+                check_overviews(path, source)
                 yield source
-    except RasterioError as error:
+    except (RasterioError, UnicodeDecodeError) as error:  # texts within it may be in any encoding
         why = " ".join(str(error).split())
         raise ReadError(f"{path}: cannot be read as a raster ({why})") from error
 
@@ -200,7 +203,7 @@ def _wavelengths(source: Any, bands: list[int]) -> tuple[list[float], str | None
     whole = _lower(source.tags()) | _lower(source.tags(ns="ENVI"))
     listed = _entries(whole.get("wavelength", ""))
     for band in bands:
-        description = (source.descriptions[band - 1] or "").strip()
+        description = (source.descriptions[band - 1] or "")[:200].strip()  # bounds the search
         tags = _lower(source.tags(band))
         imagery = source.tags(band, ns="IMAGERY").get("CENTRAL_WAVELENGTH_UM")
         words = IN_WORDS.search(description)

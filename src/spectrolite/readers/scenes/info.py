@@ -105,7 +105,13 @@ class SceneInfo:
         return facts | {f"warning {n}": w for n, w in enumerate(self.warnings, start=1)}
 
 
-def scene_info(path: str | Path, key: str | None = None, axes: str | None = None) -> SceneInfo:
+def scene_info(
+    path: str | Path,
+    key: str | None = None,
+    axes: str | None = None,
+    *,
+    allow_outside: bool = False,
+) -> SceneInfo:
     """Describe a scene's file: what its header says, and statistics of its values.
 
     Files of up to 64 MiB are read completely; of larger ones, 64 MiB in small, evenly spaced
@@ -116,13 +122,14 @@ def scene_info(path: str | Path, key: str | None = None, axes: str | None = None
         path: as in `open_scene`.
         key: as in `open_scene`.
         axes: as in `open_scene`.
+        allow_outside: as in `open_scene`.
 
     Raises:
         ReadError: as in `open_scene`.
         SettingsError: as in `open_scene`.
     """
     path = Path(path)
-    cube = open_cube(path, key, axes)
+    cube = open_cube(path, key, axes, allow_outside=allow_outside)
     rows, cols, bands = cube.shape
     parts = sample_windows(cube.shape, cube.dtype.itemsize, BUDGET, cube.block)
     statistics = band_statistics(cube, parts)

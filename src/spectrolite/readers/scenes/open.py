@@ -30,7 +30,7 @@ from spectrolite.errors import (
     ranges,
     why_no_file,
 )
-from spectrolite.files import naming
+from spectrolite.files import check_regular, naming
 from spectrolite.readers.scenes.arrays import ArrayShape, check_fits_memory
 from spectrolite.readers.scenes.band_statistics import (
     BandStatistics,
@@ -39,6 +39,7 @@ from spectrolite.readers.scenes.band_statistics import (
     sample_windows,
 )
 from spectrolite.readers.scenes.cube import Cube, Numbers
+from spectrolite.readers.scenes.drivers import check_sources, is_crs
 from spectrolite.readers.scenes.envi import DATA_ENDINGS, has_header, pair
 from spectrolite.readers.scenes.envi import cube as envi
 from spectrolite.readers.scenes.foreign import other_format
@@ -69,13 +70,20 @@ WORDS = ("bad", "constant", "noisy")
 SAMPLE = 4 << 20  # bytes of a scene that are read to find bands without values
 
 
-def open_cube(path: str | Path, key: str | None = None, axes: str | None = None) -> Cube:
+def open_cube(
+    path: str | Path,
+    key: str | None = None,
+    axes: str | None = None,
+    *,
+    allow_outside: bool = False,
+) -> Cube:
     """What a file says of the cube in it; its values are not read.
 
     Args:
         path: as in `open_scene`.
         key: as in `open_scene`.
         axes: as in `open_scene`.
+        allow_outside: as in `open_scene`.
 
     Raises:
         ReadError: as in `open_scene`.
@@ -84,10 +92,11 @@ def open_cube(path: str | Path, key: str | None = None, axes: str | None = None)
     path = Path(path)
     if is_pattern(path):
         files = matching(path)
-        cubes = [open_cube(file, key, axes) for file in files]
+        cubes = [open_cube(file, key, axes, allow_outside=allow_outside) for file in files]
         stack = stacked(path, cubes, [file.name for file in files])
         order = f"{len(files)} files are read as bands, in this order: "
         return replace(stack, notes=(order + listed([file.name for file in files]), *stack.notes))
+    check_regular(path, beside=True)
     reader = _reader(path)
     if not (path.is_dir() if reader is zarr else path.is_file()):
         why = "no such folder" if reader is zarr else why_no_file(path, BY_ENDING)
@@ -100,14 +109,20 @@ def open_cube(path: str | Path, key: str | None = None, axes: str | None = None)
         endings = ", ".join(filter(None, BY_ENDING))
         raise ReadError(f"{path}: wanted one of {endings}, got {path.suffix or 'no ending'}")
     with naming(path):
+        check_sources(path, allow_outside)
         if axes is None:
-            return reader(path, key)
-        if reader in WITH_AXES:
+            cube = reader(path, key)
+        elif reader in WITH_AXES:
             raise SettingsError(
                 f"--axes: {path.name} states its axes; the flag is for .npy, .mat, HDF5, NetCDF "
                 "and Zarr"
             )
-        return reader(path, key, axes)
+        else:
+            cube = reader(path, key, axes)
+    if cube.crs is None or is_crs(cube.crs):
+        return cube
+    note = f"its CRS {cube.crs[:80]!r} is no description of one; it is not used"
+    return replace(cube, crs=None, notes=(*cube.notes, note))
 
 
 def files_of(path: Path) -> list[Path]:
@@ -132,6 +147,7 @@ def open_scene(
     *,
     scale: bool = False,
     axes: str | None = None,
+    allow_outside: bool = False,
 ) -> SceneFile:
     """Open a scene that stays in its file and is read window by window.
 
@@ -150,6 +166,7 @@ def open_scene(
         axes: the words `rows`, `cols` and `bands` in the order of the array's axes, as
             `bands,rows,cols`; default: as the names in the file say; without names rows, cols,
             bands, unless the number of wavelengths fits one other axis alone.
+        allow_outside: a VRT may name local files that are neither beside nor below it.
 
     Raises:
         ReadError: no such file, another format, no array or several that fit, a damaged file, or
@@ -158,7 +175,7 @@ def open_scene(
         SettingsError: other words, or `axes` for a format that fixes their order.
     """
     path = Path(path)
-    cube = open_cube(path, key, axes)
+    cube = open_cube(path, key, axes, allow_outside=allow_outside)
     if cube.dtype.kind not in "iuf":
         raise SceneError(
             f"{path.name}: wanted integers or floating-point numbers, got {cube.dtype}"
@@ -190,6 +207,8 @@ def open_scene(
         scales = factor[kept], offset[kept]
         dtype = np.result_type(dtype, np.float32)
         source["scale"] = "true"
+    if allow_outside:
+        source["allow_outside"] = "true"
     nodata = None if cube.nodata is None else cube.nodata[kept]
     nm = cube.wavelengths_nm
     return SceneFile(
@@ -212,6 +231,7 @@ def read_scene(
     *,
     scale: bool = False,
     axes: str | None = None,
+    allow_outside: bool = False,
 ) -> Scene:
     """Read a whole scene from a file into memory.
 
@@ -221,13 +241,14 @@ def read_scene(
         drop_bands: as in `open_scene`.
         scale: as in `open_scene`.
         axes: as in `open_scene`.
+        allow_outside: as in `open_scene`.
 
     Raises:
         ReadError: as in `open_scene`, or it takes more than half of this machine's memory.
         SceneError: as in `open_scene`, or no pixel has a spectrum.
     """
     path = Path(path)
-    opened = open_scene(path, key, drop_bands, scale=scale, axes=axes)
+    opened = open_scene(path, key, drop_bands, scale=scale, axes=axes, allow_outside=allow_outside)
     size = ArrayShape(
         opened.source.get("key", "cube"),
         opened.shape,
@@ -238,7 +259,7 @@ def read_scene(
     check_fits_memory(path, size, remedy="leave it in its file (open_scene; train --leave-in-file)")
     cube = np.empty(opened.shape, opened.dtype)
     valid = np.empty(opened.shape[:2], bool)
-    stored = open_cube(path, key, axes)
+    stored = open_cube(path, key, axes, allow_outside=allow_outside)
     for window in sample_windows(stored.shape, stored.dtype.itemsize, block=stored.block):
         cube[window.slices], valid[window.slices] = opened.read(window)
     if not valid.any():
@@ -326,7 +347,13 @@ def _no_spectrum(opened: SceneFile) -> SceneError:
     """The error for a scene without any spectrum, naming the bands that cause it."""
     rows, cols, bands = opened.shape
     dropped = dropped_bands(opened)
-    cube = open_cube(opened.source["file"], opened.source.get("key"), opened.source.get("axes"))
+    source = opened.source
+    cube = open_cube(
+        source["file"],
+        source.get("key"),
+        source.get("axes"),
+        allow_outside="allow_outside" in source,
+    )
     statistics = _statistics(cube)
     some = [int(b) for b in np.flatnonzero(statistics.missing) if b not in dropped]
     if len(statistics.empty) == len(statistics.missing):

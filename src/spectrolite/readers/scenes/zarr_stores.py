@@ -12,12 +12,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spectrolite.errors import MissingExtraError, ReadError
+from spectrolite.errors import MissingExtraError, ReadError, listed
+from spectrolite.files import check_regular
 from spectrolite.readers.scenes.cf import cube_among
 from spectrolite.readers.scenes.cube import Cube
 from spectrolite.readers.scenes.variable import Variable
 
 MANY_CHUNKS = 10_000
+# fmt: off
+CODECS = frozenset((
+    "bytes", "endian", "transpose", "sharding_indexed", "zlib", "gzip", "bz2", "lzma", "blosc",
+    "zstd", "lz4", "astype", "delta", "quantize", "fixedscaleoffset", "packbits", "bitround",
+    "shuffle", "pcodec", "zfpy", "crc32", "crc32c", "adler32", "fletcher32", "jenkins_lookup3",
+))
+# fmt: on
+"""Codecs that give numbers; others, such as `pickle`, may run code of the store."""
 
 
 def cube(path: Path, key: str | None, axes: str | None = None) -> Cube:
@@ -34,6 +43,8 @@ def cube(path: Path, key: str | None, axes: str | None = None) -> Cube:
             f"{path}: reading Zarr needs the package zarr, which is not installed; "
             "install it with: pip install 'spectrolite[geo]'"
         ) from error
+    for file in itertools.islice(path.rglob("*"), MANY_CHUNKS):
+        check_regular(file)
     try:
         root = zarr.open(path, mode="r")
         arrays = {"array": root} if isinstance(root, zarr.Array) else _arrays(root)
@@ -41,6 +52,7 @@ def cube(path: Path, key: str | None, axes: str | None = None) -> Cube:
         raise _damaged(path, error) from error
     variables = [_variable(path, k, a) for k, a in arrays.items()]
     found = cube_among(path, "Zarr", variables, key, axes)
+    _check_codecs(path, found.key, arrays[found.key])
     return replace(found, notes=(*found.notes, *_missing_chunks(path, arrays[found.key])))
 
 
@@ -69,6 +81,41 @@ def _missing_chunks(path: Path, array: Any) -> tuple[str, ...]:
     )
 
 
+def _check_codecs(path: Path, key: str, array: Any) -> None:
+    """Refuse an array by its metadata, before a chunk is decoded.
+
+    Raises:
+        ReadError: not numbers, or a codec that is not in `CODECS`.
+    """
+    if np.dtype(array.dtype).kind not in "biufc":
+        raise ReadError(f"{path}: {key}: wanted numbers, got {array.dtype}; they are not decoded")
+    other = sorted(_codecs(array.metadata.to_dict()) - CODECS)
+    if other:
+        raise ReadError(
+            f"{path}: {key}: not decoded, since {listed(other)} is no known codec of numbers; "
+            "write the store again with zarr's own codecs"
+        )
+
+
+def _codecs(metadata: dict[str, Any]) -> set[str]:
+    """Names of all codecs in the metadata of an array, also of those within shards."""
+    if metadata["zarr_format"] == 2:
+        every = [*(metadata["filters"] or ()), metadata["compressor"]]
+        return {str(_configuration(codec).get("id")) for codec in every if codec is not None}
+    names = set()
+    todo = [*metadata["codecs"]]
+    while todo:
+        codec = todo.pop()
+        names.add(str(codec["name"]).removeprefix("numcodecs."))
+        within = codec.get("configuration", {})
+        todo += [*within.get("codecs", ()), *within.get("index_codecs", ())]
+    return names
+
+
+def _configuration(codec: Any) -> dict[str, Any]:
+    return codec if isinstance(codec, dict) else codec.get_config()
+
+
 def _chunk(array: Any) -> tuple[int, ...]:
     return tuple(array.shards or array.chunks)
 
@@ -92,11 +139,12 @@ def _variable(path: Path, key: str, array: Any) -> Variable:
     named = tuple(str(d or "") for d in dims)
     group = key.rpartition("/")[0]
     whole = tuple(f"{group}/{d}".strip("/") if d else "" for d in named) or ("",) * array.ndim
-    read = partial(_read_part, path, array)
+    read = partial(_read_part, path, key, array)
     return Variable(key, array.shape, np.dtype(array.dtype), whole, attrs, read, _chunk(array))
 
 
-def _read_part(path: Path, array: Any, part: tuple[slice, ...]) -> NDArray[np.generic]:
+def _read_part(path: Path, key: str, array: Any, part: tuple[slice, ...]) -> NDArray[np.generic]:
+    _check_codecs(path, key, array)
     try:
         return np.asarray(array[part])
     except OSError:

@@ -10,10 +10,12 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from spectrolite.errors import SettingsError, did_you_mean
+from spectrolite.errors import ReadError, SettingsError, did_you_mean
+from spectrolite.files import read_text
 from spectrolite.training.settings import setting_fields
 
 FOLDER = Path(__file__).parent
+MAX_RECIPE = 1 << 20  # bytes
 
 
 def recipe_names() -> list[str]:
@@ -44,9 +46,11 @@ def read_recipe(name: str | Path) -> dict[str, Any]:
                 f".toml, got {str(name)!r}{did_you_mean(str(name), recipe_names())}"
             )
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(read_text(path, most=MAX_RECIPE))
     except OSError as error:
         raise SettingsError(f"--recipe: {path}: cannot be read ({error.strerror})") from error
+    except ReadError:
+        raise
     except (ValueError, RecursionError) as error:
         raise SettingsError(f"--recipe: {path}: not TOML ({error})") from error
     names = list(setting_fields())

@@ -1,0 +1,198 @@
+"""What GDAL may open: one driver for each ending, no network, and no file that strangers choose.
+
+GDAL looks at the content of a file and not at its ending, so a text with an address may hide in a
+`.tif`, and a VRT may name any file of the machine.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from spectrolite.errors import ReadError
+from spectrolite.files import check_regular
+
+NO_NETWORK = {
+    "CPL_VSIL_CURL_ALLOWED_FILENAME": "none",
+    "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": "none",
+    "GDAL_HTTP_PROXY": "none://none",
+    "GDAL_HTTPS_PROXY": "none://none",
+    "GDAL_VRT_ENABLE_PYTHON": "NO",
+}
+"""Settings of GDAL: its readers of addresses find nothing, and a VRT runs no Python."""
+
+DRIVERS = {".tif": "GTiff", ".tiff": "GTiff", ".vrt": "VRT", ".png": "PNG", ".asc": "AAIGrid"}
+MAX_VRT = 64 << 20  # bytes; 200 bands of 100 tiles have 10 MiB
+MAX_DEPTH = 8  # VRTs within VRTs
+
+NETWORK = re.compile(r"://|/vsi(?!(?:zip|gzip|tar|7z|rar|subfile)/)", re.IGNORECASE)
+MAGIC = (
+    b"II*\0",
+    b"MM\0*",
+    b"II+\0",
+    b"MM\0+",
+    b"\x89PNG\r\n\x1a\n",
+    b"\xff\xd8\xff",
+    b"\0\0\0\x0cjP  ",
+    b"EHFA_HEADER_TAG",
+)
+"""How the sources of a VRT begin: TIFF, PNG, JPEG, JPEG 2000, ERDAS."""
+TEXT = re.compile(rb"<[?!]?[A-Za-z_]{4}|\{\s*\"|[A-Z_]{8}")
+# Elements of a VRT whose text names no file; the addresses in them are never opened.
+PROSE = {"metadata", "srs", "gcplist", "description", "categorynames", "unittype"}
+PARENTS = {"vrtdataset", "vrtrasterband"}
+SOURCES = {"sourcefilename", "sourcedataset"}
+
+
+def is_crs(text: str) -> bool:
+    """Whether a text describes a reference system itself.
+
+    GDAL also takes an address or the name of a file, and reads the description from there.
+
+    Examples:
+        >>> [is_crs(text) for text in ("EPSG:32631", 'GEOGCS["WGS 84"]', "+proj=utm", "a.prj")]
+        [True, True, True, False]
+    """
+    return (
+        re.match(r"\s*([A-Za-z_]{1,30}[0-9]?\s*[\[(]|[A-Za-z_]+:[0-9]+\s*$|\+|\{)", text)
+        is not None
+    )
+
+
+def driver_of(path: Path) -> str:
+    """GDAL's name of the one driver that reads files of this ending."""
+    ending = path.suffix.lower()
+    if ending in DRIVERS:
+        return DRIVERS[ending]
+    if not path.is_file():
+        return "GTiff"  # whose message says that there is no such file
+    with path.open("rb") as file:
+        if file.read(15) == b"EHFA_HEADER_TAG":
+            return "HFA"
+    for header in (path.with_suffix(".hdr"), path.with_name(f"{path.name}.hdr")):
+        if header.is_file():
+            with header.open("rb") as file:
+                first = file.read(64).lstrip(b"\xef\xbb\xbf \t")
+            return "ENVI" if first.startswith(b"ENVI") else "EHdr"
+    return "ENVI"
+
+
+def check_sources(path: Path, allow_outside: bool = False) -> None:
+    """Refuse a VRT that names addresses, or files that are neither beside nor below it; and pipes.
+
+    Args:
+        path: of a file of any format; only VRTs name other files.
+        allow_outside: a VRT may name any local file.
+
+    Raises:
+        ReadError: it does, or it is damaged; or it is a pipe or a device, or one is beside it.
+    """
+    check_regular(path, beside=True)
+    if path.suffix.lower() == ".vrt" and path.is_file():
+        stat = path.stat()
+        _check(path, allow_outside, 0, (stat.st_mtime_ns, stat.st_size))
+
+
+def check_overviews(path: Path, source: Any) -> None:
+    """Refuse overviews that are elsewhere: GDAL opens them from any place, also for a mask.
+
+    Args:
+        path: of the raster.
+        source: the raster, opened, before anything but its metadata is read.
+
+    Raises:
+        ReadError: a file of overviews that is not beside the raster.
+    """
+    overviews, proxy = source.tags(ns="OVERVIEWS"), source.tags(ns="ProxyOverviewRequest")
+    for name in filter(None, (overviews.get("OVERVIEW_FILE"), proxy.get("FILENAME"))):
+        if re.fullmatch(r":::BASE:::[^/\\:<>]+", name) is None:
+            raise ReadError(
+                f"{path}: its metadata names the file of overviews {name[:200]!r}; wanted one "
+                "beside it: remove OVERVIEW_FILE from the metadata, or NAME.aux.xml"
+            )
+
+
+@lru_cache(64)
+def _check(path: Path, allow_outside: bool, depth: int, _: tuple[int, int]) -> None:
+    if depth > MAX_DEPTH:
+        raise ReadError(f"{path}: more than {MAX_DEPTH} VRTs within one another; build one VRT")
+    for name, relative in _names(path):
+        where = f"{path}: names the source {name[:200]!r}"
+        source = path.parent / name if relative else Path(name)
+        if source.is_file() and _plain(name):
+            real = source.resolve()
+            if not allow_outside and not real.is_relative_to(path.resolve().parent):
+                raise ReadError(
+                    f"{where}, which is neither beside nor below it; --allow-outside "
+                    "(allow_outside=True) permits local files elsewhere"
+                )
+            _check_kind(where, source, allow_outside, depth)
+        elif not allow_outside:
+            raise ReadError(
+                f"{where}, which is not a file; copy its sources beside it, or permit local "
+                "sources of every kind with --allow-outside (allow_outside=True)"
+            )
+
+
+def _plain(name: str) -> bool:
+    """Whether GDAL takes a name as that of a file, and not as a request to one of its drivers."""
+    return re.match(r"[A-Za-z_0-9]{2,}:|[<{]", name.strip()) is None
+
+
+def _check_kind(where: str, source: Path, allow_outside: bool, depth: int) -> None:
+    with source.open("rb") as file:
+        head = file.read(4096)
+    if head.startswith(MAGIC):
+        return
+    if b"<VRTDataset" in head:
+        stat = source.stat()
+        _check(source, allow_outside, depth + 1, (stat.st_mtime_ns, stat.st_size))
+    elif TEXT.search(head.split(b"\0")[0]) is not None:
+        raise ReadError(
+            f"{where}, which is a text and not an image; a VRT's sources are TIFF, PNG, JPEG, "
+            "JPEG 2000, ERDAS, ENVI or VRT"
+        )
+
+
+def _names(path: Path) -> list[tuple[str, bool]]:
+    """Names of a VRT's sources, and whether each is relative to the VRT.
+
+    Raises:
+        ReadError: not a VRT, or one with an address.
+    """
+    with path.open("rb") as file:
+        content = file.read(MAX_VRT + 1)
+    if len(content) > MAX_VRT:
+        raise ReadError(f"{path}: a VRT of more than {MAX_VRT >> 20} MiB; build a smaller one")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ReadError(f"{path}: not a readable VRT ({error}); save it as UTF-8") from error
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
+        raise ReadError(f"{path}: a VRT has no document type; remove it")
+    try:
+        root = ElementTree.fromstring(text)
+    except (ElementTree.ParseError, ValueError) as error:
+        raise ReadError(f"{path}: not a readable VRT ({error})") from error
+    names = []
+    todo = [("", root)]
+    while todo:
+        parent, element = todo.pop()
+        tag = element.tag.lower()
+        if tag in PROSE and parent in PARENTS:
+            continue
+        todo.extend((tag, child) for child in element)
+        attributes = {key.lower(): value for key, value in element.attrib.items()}
+        for value in (element.text or "", *attributes.values()):
+            if NETWORK.search(value):
+                raise ReadError(
+                    f"{path}: {element.tag} names {value.strip()[:200]!r}; addresses and network "
+                    "files are never opened: download the source, and name the local file"
+                )
+        if tag in SOURCES and element.text:
+            relative = attributes.get("relativetovrt", "0").strip() not in ("0", "")
+            names.append((element.text.strip(), relative))
+    return list(dict.fromkeys(names))
