@@ -97,7 +97,7 @@ def test_an_attribute_table_of_gdal(tmp_path: Path) -> None:
     with pytest.raises(ReadError) as caught:
         read_labels(path)
     assert re.fullmatch(
-        rf"{beside}: damaged \(.+\); remove it, and classes are called by their ids",
+        rf"{beside}: damaged \(.+\); remove it",
         str(caught.value),
     )
 

@@ -265,9 +265,7 @@ def _aux(path: Path, band: int) -> ElementTree.Element | None:
     try:
         root = _parsed(content)
     except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise ReadError(
-            f"{beside}: damaged ({error}); remove it, and classes are called by their ids"
-        ) from error
+        raise ReadError(f"{beside}: damaged ({error}); remove it") from error
     return root.find(f"PAMRasterBand[@band='{band}']")
 
 

@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 
 from spectrolite.errors import ReadError
 from spectrolite.files import check_regular
+from spectrolite.readers.text import decoded
 
 NO_NETWORK = {
     "CPL_VSIL_CURL_ALLOWED_FILENAME": "none",
@@ -91,9 +92,27 @@ def check_sources(path: Path, allow_outside: bool = False) -> None:
         ReadError: it does, or it is damaged; or it is a pipe or a device, or one is beside it.
     """
     check_regular(path, beside=True)
+    _check_metadata(path)
     if path.suffix.lower() == ".vrt" and path.is_file():
         stat = path.stat()
         _check(path, allow_outside, 0, (stat.st_mtime_ns, stat.st_size))
+
+
+def _check_metadata(path: Path) -> None:
+    """Refuse a damaged `NAME.aux.xml`, which GDAL would leave out with a message that is no text.
+
+    Raises:
+        ReadError: it is not XML.
+    """
+    beside = path.with_name(f"{path.name}.aux.xml")
+    if not beside.is_file():
+        return
+    with beside.open("rb") as file:
+        content = file.read(MAX_VRT)
+    try:
+        ElementTree.fromstring(decoded(content)[0])
+    except (ElementTree.ParseError, ValueError) as error:
+        raise ReadError(f"{beside}: damaged ({error}); remove it") from error
 
 
 def check_overviews(path: Path, source: Any) -> None:
@@ -143,6 +162,7 @@ def _plain(name: str) -> bool:
 
 
 def _check_kind(where: str, source: Path, allow_outside: bool, depth: int) -> None:
+    _check_metadata(source)
     with source.open("rb") as file:
         head = file.read(4096)
     if head.startswith(MAGIC):

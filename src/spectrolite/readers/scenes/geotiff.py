@@ -180,6 +180,7 @@ def opened(path: Path, driver: str | None = None, name: Path | str | None = None
         ReadError: it is damaged, or not a raster.
     """
     import rasterio
+    from rasterio._err import CPLE_BaseError  # some errors of GDAL pass rasterio as they are
     from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
     driver = driver or driver_of(path)
@@ -192,7 +193,11 @@ def opened(path: Path, driver: str | None = None, name: Path | str | None = None
             ):
                 check_overviews(path, source)
                 yield source
-    except (RasterioError, UnicodeDecodeError) as error:  # texts within it may be in any encoding
+    except (
+        RasterioError,
+        CPLE_BaseError,
+        UnicodeDecodeError,
+    ) as error:  # texts within it may be in any encoding
         why = " ".join(str(error).split())
         raise ReadError(f"{path}: cannot be read as a raster ({why})") from error
 
