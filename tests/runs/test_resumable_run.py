@@ -476,7 +476,7 @@ def test_a_run_that_another_process_trains_was_not_stopped(
         options: list[dict[str, Any]] = [{}, {"resume": True}, {"overwrite": True}]
         for option in options:
             with pytest.raises(RunError) as caught:
-                sl.train(*data, out=out, **FLAGS, **option)
+                sl.train(*data, out=out, **{**FLAGS, **option})
             assert str(caught.value) == message
         # before the data are read
         assert typed("train", "--data", "indian_pines", "--out", out) == (2, f"error: {message}")
