@@ -6,6 +6,7 @@ processes, and the limit on file sizes is a real one.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 import spectrolite as sl
 from mapping.small_maps import NAMES, bytes_of, envi_pair, files_up_to, stop_after
 from spectrolite.errors import RunError, SettingsError
+from spectrolite.files import MAKE_ROOM
 from spectrolite.mapping.large_maps import map_scene
 from spectrolite.samples.band_reduction import Bands
 
@@ -313,7 +315,8 @@ def test_a_full_disk_is_an_error_that_can_be_resumed(
     out = tmp_path / "map.tif"
     with files_up_to(size), pytest.raises(OSError, match=words) as full:
         map_scene(tiny_run, out=out, **flags)
-    assert full.value.__notes__ == [note]
+    assert full.value.__notes__[-1] == note
+    assert full.value.__notes__[:-1] == ([MAKE_ROOM] if full.value.errno == errno.EFBIG else [])
     assert {p.name for p in tmp_path.iterdir()} <= {"whole", "map.tif.part"}
     map_scene(tiny_run, out=out, resume=True, **flags)
     assert bytes_of(out) == bytes_of(tmp_path / "whole" / "map.tif")
