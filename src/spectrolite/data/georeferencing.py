@@ -170,11 +170,13 @@ def same_crs(one: str, other: str, labels: str) -> bool:
     Raises:
         LabelsError: one is not understood.
     """
+    from rasterio import Env
     from rasterio.crs import CRS
     from rasterio.errors import CRSError
 
     try:
-        return bool(CRS.from_user_input(one) == CRS.from_user_input(other))
+        with Env():  # else PROJ prints its errors
+            return bool(CRS.from_user_input(one) == CRS.from_user_input(other))
     except CRSError as error:
         raise LabelsError(
             f"{labels}: a coordinate reference system is not understood ({error}); wanted WKT or "

@@ -39,10 +39,12 @@ def crs_name(crs: str) -> str:
     Raises:
         rasterio.errors.CRSError: it is not understood.
     """
+    from rasterio import Env
     from rasterio.crs import CRS
 
-    parsed = CRS.from_user_input(crs)
-    code = parsed.to_epsg()
+    with Env():  # else PROJ prints its errors
+        parsed = CRS.from_user_input(crs)
+        code = parsed.to_epsg()
     return f"EPSG:{code}" if code else str(parsed.to_wkt()).split('"')[1]
 
 

@@ -118,3 +118,13 @@ def test_an_attribute_of_a_wrong_shape_is_not_used(
     opened = open_cube(tmp_path / "s.zarr")
     assert (opened.wavelengths_nm, opened.bad_bands, opened.scale) == (None, (), None)
     np.testing.assert_array_equal(read_scene(tmp_path / "s.zarr").cube, CUBE)
+
+
+def test_what_is_no_array_is_a_note_and_no_warning(tmp_path: Path) -> None:
+    root = zarr.open_group(tmp_path / "s.zarr", mode="w", zarr_format=2)
+    root.create_array("cube", data=CUBE.copy())
+    (tmp_path / "s.zarr" / "preview").mkdir()
+    (tmp_path / "s.zarr" / "preview" / "a.png").touch()
+    assert open_cube(tmp_path / "s.zarr").notes[-1] == (
+        "Object at preview is not recognized as a component of a Zarr hierarchy."
+    )

@@ -176,12 +176,14 @@ def _crs(cube: Cube) -> tuple[str | None, str | None, tuple[str, ...]]:
     """Name of the coordinate reference system, unit of its coordinates, and what is odd."""
     if cube.crs is None:
         return None, None, ()
+    from rasterio import Env
     from rasterio.crs import CRS
     from rasterio.errors import CRSError
 
     try:
-        crs = CRS.from_user_input(cube.crs)
-        unit = "degrees" if crs.is_geographic else str(crs.linear_units)
+        with Env():  # else PROJ prints its errors
+            crs = CRS.from_user_input(cube.crs)
+            unit = "degrees" if crs.is_geographic else str(crs.linear_units)
         name = crs_name(cube.crs)
     except (CRSError, IndexError) as error:
         return None, None, (f"its CRS cannot be read ({' '.join(str(error).split())[:80]})",)

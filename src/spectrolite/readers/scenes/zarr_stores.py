@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import warnings
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -46,14 +47,18 @@ def cube(path: Path, key: str | None, axes: str | None = None) -> Cube:
     for file in itertools.islice(path.rglob("*"), MANY_CHUNKS):
         check_regular(file)
     try:
-        root = zarr.open(path, mode="r")
-        arrays = {"array": root} if isinstance(root, zarr.Array) else _arrays(root)
+        with warnings.catch_warnings(record=True) as warned:  # of what is no array or group
+            warnings.simplefilter("always")
+            root = zarr.open(path, mode="r")
+            arrays = {"array": root} if isinstance(root, zarr.Array) else _arrays(root)
     except Exception as error:  # zarr raises many kinds of errors for other files
         raise _damaged(path, error) from error
     variables = [_variable(path, k, a) for k, a in arrays.items()]
     found = cube_among(path, "Zarr", variables, key, axes)
     _check_codecs(path, found.key, arrays[found.key])
-    return replace(found, notes=(*found.notes, *_missing_chunks(path, arrays[found.key])))
+    odd = dict.fromkeys(str(one.message) for one in warned)
+    missing = _missing_chunks(path, arrays[found.key])
+    return replace(found, notes=(*found.notes, *odd, *missing))
 
 
 def _missing_chunks(path: Path, array: Any) -> tuple[str, ...]:
