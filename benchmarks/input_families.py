@@ -159,7 +159,7 @@ def _recipe(folder: Path) -> Path:
 def _run(folder: Path) -> Path:
     cube = np.random.default_rng(0).normal(size=(12, 15, 6)).astype(np.float32)
     scene, labels = sl.Scene(cube, "field"), sl.Labels(written_labels.class_map())
-    split = sl.split(labels, "random,train=0.5", scene=scene, seed=0)
+    split = sl.split(labels, "random", train=0.5, seed=0)
     sl.train(
         scene, labels, split, model="mobilesn", components=3, epochs=1, seed=0, out=folder / "run"
     )

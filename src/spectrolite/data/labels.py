@@ -208,12 +208,13 @@ class Labels:
         return array_sha256(*(a for a in (self.array, self.polygons) if a is not None))
 
 
-def whole_ids(array: NDArray[Any], name: str) -> NDArray[Any]:
+def whole_ids(array: NDArray[Any], name: str, remedy: str = "") -> NDArray[Any]:
     """The array, if it holds ids.
 
     Args:
         array: of any shape.
         name: of the labels, for messages.
+        remedy: end of the message on a number out of range, with `{}` for it.
 
     Raises:
         LabelsError: fractions, negative numbers, or numbers above `MAX_ID`.
@@ -228,10 +229,12 @@ def whole_ids(array: NDArray[Any], name: str) -> NDArray[Any]:
     if low < 0:
         raise LabelsError(
             f"{name}: wanted ids of 0 (unlabelled) or more, got {low} at "
-            f"{int((array < 0).sum())} pixels; set them to 0"
+            f"{int((array < 0).sum())} pixels; set them to 0{remedy.format(low)}"
         )
     if high > MAX_ID:
-        raise LabelsError(f"{name}: wanted ids up to {MAX_ID}, got {high}; renumber them")
+        raise LabelsError(
+            f"{name}: wanted ids up to {MAX_ID}, got {high}; renumber them, or give --ignore {high}"
+        )
     return array
 
 

@@ -122,7 +122,7 @@ def _load_source(
             layer=source.get("layer"),
             class_field=source.get("class_field"),
             allow_outside="allow_outside" in source,
-            ignore=tuple(filter(None, source.get("ignore", "").split(","))),
+            ignore=tuple(json.loads(source.get("ignore", "[]"))),
             background=source.get("background", 0),
             classes=source.get("classes"),
         )

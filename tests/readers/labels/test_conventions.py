@@ -5,6 +5,7 @@ References: the arrays that were written, changed with NumPy.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,7 @@ def test_255_is_ignored_and_0_is_a_class(tmp_path: Path, write: Callable[[Path],
     assert all_classes.class_names == {1: "class 0", 2: "class 1", 3: "class 2"}
     assert "0 is a class: ids are those of the file plus 1" in all_classes.notes
     kept = all_classes.source
-    assert (kept["ignore"], kept["background"]) == ("255", "none")
+    assert (kept["ignore"], kept["background"]) == ("[255]", "none")
 
 
 def test_names_go_with_their_classes(tmp_path: Path) -> None:
@@ -115,16 +116,39 @@ def test_an_id_far_above_the_others(tmp_path: Path, ids: tuple[int, ...], told: 
 
 
 def test_classes_that_are_not_there_and_other_backgrounds(tmp_path: Path) -> None:
+    """A tile may lack a class that others have."""
     path = _npy(tmp_path)
-    with pytest.raises(LabelsError) as caught:
-        read_labels(path, ignore=(254,))
-    assert str(caught.value) == f"{path}: --ignore: no class 254; it has 0, 1, 2, 255"
+    labels = read_labels(path, ignore=(254, "void", 255))
+    assert labels.notes == (
+        f"ignored: 255, {(IDS == 255).sum()} of {IDS.size}",
+        "--ignore: no class 254, void; it has 0, 1, 2",
+    )
     with pytest.raises(LabelsError) as caught:
         read_labels(path, background=255)
     assert str(caught.value) == (
         "--background: wanted 0 (unlabelled) or none (0 is a class), got 255; an id that means "
         "unlabelled goes with --ignore"
     )
+
+
+@pytest.mark.parametrize("value", [-1, -9999, 4294967295])
+def test_numbers_that_are_no_ids_can_be_ignored(tmp_path: Path, value: int) -> None:
+    ids = np.where(IDS == 255, value, IDS.astype(np.int64))
+    np.save(tmp_path / "l.npy", ids)
+    with pytest.raises(LabelsError, match=f"give --ignore {value}$"):
+        read_labels(tmp_path / "l.npy")
+    labels = read_labels(tmp_path / "l.npy", ignore=(str(value),), background=None)
+    np.testing.assert_array_equal(labels.array, np.where(ids == value, 0, ids + 1))
+    path = geotiff(tmp_path / "l.tif", ids.astype(np.float64))
+    labels = read_labels(path, ignore=(value,), background=None)
+    np.testing.assert_array_equal(labels.array, np.where(ids == value, 0, ids + 1))
+
+
+def test_a_name_with_a_comma_survives_in_the_source(tmp_path: Path) -> None:
+    path = geotiff(tmp_path / "l.tif", IDS, tags={"CLASS_255": "mixed, other"})
+    labels = read_labels(path, ignore=("mixed, other",))
+    assert json.loads(labels.source["ignore"]) == ["mixed, other"]
+    assert labels.class_ids == (1, 2)
 
 
 def test_a_run_reads_its_labels_in_the_same_way(

@@ -83,7 +83,8 @@ def test_bad_values_are_named_with_their_file(tmp_path: Path) -> None:
     with pytest.raises(LabelsError) as bad_labels:
         read_labels(tmp_path / "gt.npy")
     assert str(bad_labels.value) == (
-        "gt.npy: wanted ids of 0 (unlabelled) or more, got -1 at 2 pixels; set them to 0"
+        "gt.npy: wanted ids of 0 (unlabelled) or more, got -1 at 2 pixels; set them to 0, or give "
+        "--ignore -1"
     )
     cube = np.arange(2 * 3 * 4).reshape(2, 3, 4)
     np.save(tmp_path / "cube.npy", np.where((cube // 4) % 2 == np.arange(4) % 2, np.inf, cube))

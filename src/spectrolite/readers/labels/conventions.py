@@ -6,6 +6,8 @@ marks pixels to ignore.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,12 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spectrolite.data.labels import Colour, class_name
+from spectrolite.data.labels import Colour, class_name, whole_ids
 from spectrolite.errors import LabelsError, listed
 
-NO_VALUE = -1
-"""Stands for pixels without a value, such as nodata, until ids are `converted`."""
-
+IGNORE = ", or give --ignore {}"
 ALONE = 10  # more than twice the id below it and this: an id that stands alone
 
 
@@ -38,7 +38,7 @@ class Convention:
     @property
     def source(self) -> dict[str, str]:
         """What `Labels.source` keeps of it, to read the file again."""
-        kept = {"ignore": ",".join(map(str, self.ignore))} if self.ignore else {}
+        kept = {"ignore": json.dumps(self.ignore)} if self.ignore else {}
         return kept | ({"background": "none"} if self.zero_is_a_class else {})
 
 
@@ -73,7 +73,7 @@ def convention_of(ignore: Sequence[int | str], background: int | str | None) -> 
             f"--background: wanted 0 (unlabelled) or none (0 is a class), got {background}; an id "
             "that means unlabelled goes with --ignore"
         )
-    words = [int(w) if isinstance(w, str) and w.strip().isdecimal() else w for w in ignore]
+    words = [int(w) if re.fullmatch(r"-?\d{1,19}", str(w), re.ASCII) else w for w in ignore]
     return Convention(tuple(words), background in (None, "none"))
 
 
@@ -84,34 +84,41 @@ def converted(
     convention: Convention,
     where: str,
     nodata: float | None = None,
+    missing: NDArray[np.bool_] | None = None,
 ) -> Converted:
     """Ids, names and colours of a file as this project has them, with notes.
 
     Args:
-        array: ids of the file, whole numbers; `NO_VALUE` where there is none.
+        array: ids of the file.
         names: id to name, as in the file.
         colours: id to colour, as in the file.
         convention: what the numbers mean.
         where: the file, for messages.
         nodata: the value that the file declares to be none.
+        missing: where there is no value; None: nowhere.
 
     Raises:
-        LabelsError: an id or a name to ignore that the file does not have.
+        LabelsError: values that are not ids, and are not ignored.
     """
-    ids = array.astype(np.int64)
-    present = [int(i) for i in np.unique(ids) if i != NO_VALUE]
-    ignored = [_id_of(word, present, names, where) for word in convention.ignore]
-    dropped = np.isin(ids, ignored)
+    missing = np.zeros(array.shape, bool) if missing is None else missing
+    ignored = [i for word in convention.ignore for i in _ids_of(word, names)]
+    dropped = np.isin(array, ignored) & ~missing
+    ids = whole_ids(np.where(dropped | missing, 0, array), where, IGNORE).astype(np.int64)
+    kept = [int(i) for i in np.unique(ids[~dropped & ~missing])]
     notes = []
-    if ignored:
-        shown = listed([names.get(i, str(i)) for i in ignored])
+    if dropped.any():
+        there = [i for i in ignored if (array == i).any()]
+        shown = listed([names.get(i, str(i)) for i in there])
         notes.append(f"ignored: {shown}, {int(dropped.sum()):,} of {ids.size:,}")
-    kept = [i for i in present if i not in ignored]
-    notes += _doubts(ids, kept, names, convention, nodata)
+    absent = [w for w in convention.ignore if not np.isin(array, _ids_of(w, names)).any()]
+    if absent:
+        has = listed([f"{i} {names[i]}" if i in names else i for i in kept])
+        notes.append(f"--ignore: no class {listed(absent)}; it has {has}")
+    notes += _doubts(ids[~dropped & ~missing], kept, names, convention, nodata)
     shift = int(convention.zero_is_a_class)
     if shift:
         notes.append("0 is a class: ids are those of the file plus 1")
-    ids = np.where(dropped | (ids == NO_VALUE), 0, ids + shift)
+    ids = np.where(dropped | missing, 0, ids + shift)
     named = {i: class_name(i) for i in kept} if shift else {}
     named |= {i: name for i, name in names.items() if i not in ignored}
     return Converted(
@@ -122,14 +129,10 @@ def converted(
     )
 
 
-def _id_of(word: int | str, present: Sequence[int], names: Mapping[int, str], where: str) -> int:
-    if isinstance(word, int) and word in present:
-        return word
-    ids = [i for i, name in names.items() if name == str(word)]
-    if len(ids) != 1:
-        has = listed([f"{i} {names[i]}" if i in names else i for i in present])
-        raise LabelsError(f"{where}: --ignore: no class {word}; it has {has}")
-    return ids[0]
+def _ids_of(word: int | str, names: Mapping[int, str]) -> list[int]:
+    """The ids that a word of `ignore` means: a number itself, or those of its name."""
+    named = [i for i, name in names.items() if name == str(word)]
+    return named or ([word] if isinstance(word, int) else [])
 
 
 def _doubts(

@@ -92,6 +92,7 @@ def read_features(path: Path, layer: str | None, class_field: str | None) -> Fea
         errors.CRSError,
         shapely.errors.ShapelyError,
         UnicodeDecodeError,
+        UnboundLocalError,  # pyogrio's for a damaged reference system
     ) as error:
         why = " ".join(str(error).split())
         raise ReadError(f"{path}: not a readable file of polygons or points ({why})") from error

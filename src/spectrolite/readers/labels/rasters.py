@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.data.georeferencing import Grid, check_crs, grid_of, place_of, same_crs
-from spectrolite.data.labels import Colour, Labels, whole_ids
+from spectrolite.data.labels import Colour, Labels
 from spectrolite.data.scene import AnyScene
 from spectrolite.errors import LabelsError, ReadError
 from spectrolite.files import read_bytes
-from spectrolite.readers.labels.conventions import NO_VALUE, USUAL, Convention, converted
+from spectrolite.readers.labels.conventions import USUAL, Convention, converted
 from spectrolite.readers.scenes.arrays import ArrayShape, check_fits_memory
 from spectrolite.readers.scenes.envi import DATA_ENDINGS, is_arbitrary, pair, read_header
 from spectrolite.readers.scenes.geotiff import opened
@@ -78,16 +78,8 @@ def read(
         envi, notes = _envi_names(path) if source.driver == "ENVI" else ({}, [])
         names = {**envi, **_aux_names(path, band), **_own_names(source, band)}
         colours = {**_colour_table(source, band), **_aux_colours(path, band)}
-    ids = whole_ids(np.where(masked, 0, array), path.name)
     names = {i: name for i, name in names.items() if name}
-    read = converted(
-        np.where(masked, NO_VALUE, ids.astype(np.int64)),
-        names,
-        colours,
-        convention,
-        str(path),
-        nodata,
-    )
+    read = converted(array, names, colours, convention, path.name, nodata, masked)
     labels = Labels(
         read.ids,
         class_names=read.names,

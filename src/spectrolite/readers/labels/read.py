@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from spectrolite.data.labels import Colour, Labels, whole_ids
+import numpy as np
+
+from spectrolite.data.labels import Colour, Labels
 from spectrolite.data.scene import AnyScene
 from spectrolite.errors import LabelsError, ReadError, why_no_file
 from spectrolite.files import check_regular, naming
@@ -87,7 +89,8 @@ def read_labels(
     if classes is not None:
         names, colours = read_classes(Path(classes), notes)
         class_names = {**names, **(class_names or {})}
-    with naming(path):
+    # numpy's warnings of coordinates that are no numbers; each such shape is counted in the notes
+    with naming(path), np.errstate(over="ignore", invalid="ignore"):
         if ending in rasters.ENDINGS:
             check_sources(path, allow_outside)
             labels = rasters.read(path, scene, key, convention)
@@ -129,6 +132,5 @@ def _read_array(
     chosen = choose(path, reader.shapes(path), key, 2, "a map of rows, cols", "--labels-key")
     check_fits_memory(path, chosen, remedy="cut the scene into parts")
     source = {"file": str(path.resolve()), "key": chosen.key, **convention.source}
-    ids = whole_ids(reader.read(path, chosen.key), path.name)
-    read = converted(ids, names, {}, convention, str(path))
+    read = converted(reader.read(path, chosen.key), names, {}, convention, path.name)
     return Labels(read.ids, class_names=read.names, name=path.name, source=source, notes=read.notes)

@@ -66,6 +66,8 @@ BY_ENDING: dict[str, Callable[..., Cube]] = {
     ending: reader for reader, endings in FORMATS.items() for ending in endings
 }
 
+# Endings of labels that no scene has.
+OF_LABELS = (".gpkg", ".geojson", ".json", ".shp", ".fgb", ".csv", ".tsv", ".roi", ".txt")
 WORDS = ("bad", "constant", "noisy")
 SAMPLE = 4 << 20  # bytes of a scene that are read to find bands without values
 
@@ -107,7 +109,8 @@ def open_cube(
             raise ReadError(f"{path}: {other}")
     if reader is None:
         endings = ", ".join(filter(None, BY_ENDING))
-        raise ReadError(f"{path}: wanted one of {endings}, got {path.suffix or 'no ending'}")
+        hint = "; labels go with --labels" if path.suffix.lower() in OF_LABELS else ""
+        raise ReadError(f"{path}: wanted one of {endings}, got {path.suffix or 'no ending'}{hint}")
     with naming(path):
         check_sources(path, allow_outside)
         if axes is None:
