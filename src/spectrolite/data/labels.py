@@ -233,7 +233,7 @@ def whole_ids(array: NDArray[Any], name: str, remedy: str = "") -> NDArray[Any]:
         )
     if high > MAX_ID:
         raise LabelsError(
-            f"{name}: wanted ids up to {MAX_ID}, got {high}; renumber them, or give --ignore {high}"
+            f"{name}: wanted ids up to {MAX_ID}, got {high}; renumber them{remedy.format(high)}"
         )
     return array
 

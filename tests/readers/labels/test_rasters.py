@@ -261,4 +261,8 @@ def test_rasters_that_are_not_class_maps(tmp_path: Path) -> None:
         numbers,
     )
     many = geotiff(tmp_path / "many.tif", np.full(SHAPE, 70000, np.int32))
-    refused(LabelsError, "many.tif: wanted ids up to 65535, got 70000; renumber them", many)
+    refused(
+        LabelsError,
+        "many.tif: wanted ids up to 65535, got 70000; renumber them, or give --ignore 70000",
+        many,
+    )
