@@ -287,3 +287,17 @@ def test_pages_of_a_tiff_are_bands(tmp_path: Path) -> None:
         f"{tmp_path}/s.tif: page 1 has 5 x 7 pixels, page 3 has 2 x 3; the bands of a scene have "
         "one size: resample them, or give the file that you want alone"
     )
+
+
+def test_damaged_metadata_in_another_encoding_print_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """GDAL quotes the text in its message, which rasterio takes for UTF-8."""
+    path = _masked(tmp_path / "s.tif", "none")
+    with rasterio.open(path, "r+") as file:
+        file.update_tags(1, wavelength=450)
+    content = path.read_bytes()
+    place = content.index(b"<Item name=")
+    path.write_bytes(content[:place] + b"<Item \xe4\xff\xfe\xe4 " + content[place + 11 :])
+    np.testing.assert_array_equal(read_scene(path).cube, CUBE)
+    assert capfd.readouterr() == ("", "")

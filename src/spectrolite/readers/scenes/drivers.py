@@ -7,6 +7,9 @@ GDAL looks at the content of a file and not at its ending, so a text with an add
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -79,6 +82,29 @@ def driver_of(path: Path) -> str:
                 first = file.read(64).lstrip(b"\xef\xbb\xbf \t")
             return "ENVI" if first.startswith(b"ENVI") else "EHdr"
     return "ENVI"
+
+
+@contextmanager
+def no_lost_messages() -> Iterator[None]:
+    """While the block runs, messages of GDAL that rasterio cannot decode are not printed.
+
+    They quote texts of the file in its own encoding; what follows from them is raised anyway.
+    """
+    unraisable, uncaught = sys.unraisablehook, sys.excepthook
+
+    def of_lost(failed: Any) -> None:
+        if not isinstance(failed.exc_value, UnicodeDecodeError):
+            unraisable(failed)
+
+    def of_printed(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        if kind is not UnicodeDecodeError:
+            uncaught(kind, error, trace)
+
+    sys.unraisablehook, sys.excepthook = of_lost, of_printed
+    try:
+        yield
+    finally:
+        sys.unraisablehook, sys.excepthook = unraisable, uncaught
 
 
 def check_sources(path: Path, allow_outside: bool = False) -> None:

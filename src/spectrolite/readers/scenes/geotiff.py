@@ -18,7 +18,12 @@ from spectrolite.data.georeferencing import place_of
 from spectrolite.data.scene import Window
 from spectrolite.errors import ReadError
 from spectrolite.readers.scenes.cube import UNITS, Cube, in_nm, per_band, unless_trivial
-from spectrolite.readers.scenes.drivers import NO_NETWORK, check_overviews, driver_of
+from spectrolite.readers.scenes.drivers import (
+    NO_NETWORK,
+    check_overviews,
+    driver_of,
+    no_lost_messages,
+)
 from spectrolite.readers.scenes.stacks import stacked
 
 GDAL_CACHE = 64 << 20  # bytes; GDAL's default is 5 % of the memory
@@ -185,7 +190,7 @@ def opened(path: Path, driver: str | None = None, name: Path | str | None = None
 
     driver = driver or driver_of(path)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), no_lost_messages():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with (
                 rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE, **NO_NETWORK),
