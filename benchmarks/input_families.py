@@ -161,7 +161,14 @@ def _run(folder: Path) -> Path:
     scene, labels = sl.Scene(cube, "field"), sl.Labels(written_labels.class_map())
     split = sl.split(labels, "random", train=0.5, seed=0)
     sl.train(
-        scene, labels, split, model="mobilesn", components=3, epochs=1, seed=0, out=folder / "run"
+        scene,
+        labels,
+        split,
+        model="mobilesn",
+        components=3,
+        epochs=1,
+        receptive_field=5,
+        out=folder / "run",
     )
     return folder / "run"
 
