@@ -15,7 +15,7 @@ reader may read it or refuse it with an error for bad input; anything else is a 
 - `reaches out`: a socket, a process, an unpickling, or a file outside the input's folder;
 - `slow`: more than 10 seconds of processor time;
 - `memory`: more than 1 GiB beyond what the process had;
-- `crash`: the interpreter ends, or hangs for two minutes.
+- `crash`: the interpreter ends, or hangs for a minute.
 """
 
 from __future__ import annotations
@@ -29,13 +29,14 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import input_families
 from records import write_record
 
-SECONDS, MIB, HANGS_S, CHARACTERS = 10, 1024, 120, 2000
+SECONDS, MIB, HANGS_S, CHARACTERS = 10, 1024, 60, 2000
 Outcome = dict[str, Any]
 
 
@@ -82,19 +83,24 @@ def main() -> None:
     parser.add_argument("--families", nargs="+", default=list(input_families.FAMILIES))
     parser.add_argument("--inputs", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=1, help="families at a time")
     parser.add_argument("--only", type=int, help="number of the one input to read")
     parser.add_argument("--keep", type=Path, help="folder for that input")
     parser.add_argument("--record", action="store_true", help="write results/mutated_inputs.json")
     args = parser.parse_args()
     whole = args.only is None
     numbers = range(args.inputs) if whole else range(args.only, args.only + 1)
-    results = {}
-    for family in args.families:
+
+    def read(family: str) -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as folder:
-            results[family] = summary(list(outcomes(family, numbers, args.seed, Path(folder))))
+            found = summary(list(outcomes(family, numbers, args.seed, Path(folder))))
             if args.keep is not None:
                 shutil.copytree(folder, args.keep, dirs_exist_ok=True)
-        print(family, json.dumps(results[family], indent=1, ensure_ascii=True), flush=True)
+        print(family, json.dumps(found, indent=1, ensure_ascii=True), flush=True)
+        return found
+
+    with ThreadPoolExecutor(args.jobs) as pool:
+        results = dict(zip(args.families, pool.map(read, args.families), strict=True))
     if args.record and whole:
         reason = "none: the inputs are made by the script from its seed"
         print(
