@@ -268,3 +268,14 @@ def test_vrt_that_is_no_xml(tmp_path: Path, name: str) -> None:
     path.write_bytes(b"<VRTDataset " + name.encode("latin-1"))
     with pytest.raises(ReadError, match="not a readable VRT"):
         readers.read_scene(path)
+
+
+@pytest.mark.parametrize("name", ["none.tif", "n" * 5000 + ".tif"])
+def test_vrt_of_a_file_that_is_not_there(tmp_path: Path, name: str) -> None:
+    path = outside(tmp_path, lambda _: name)
+    with pytest.raises(ReadError) as caught:
+        readers.read_scene(path)
+    assert str(caught.value) == (
+        f"{path}: names the source {name[:200]!r}, which is not a file; copy its sources beside it, "
+        "or permit local sources of every kind with --allow-outside (allow_outside=True)"
+    )

@@ -220,3 +220,14 @@ def test_elements_of_both_byte_orders_are_read(tmp_path: Path, order: str) -> No
     mark = b"IM" if order == "<" else b"MI"
     (tmp_path / "s.mat").write_bytes(head + mark + element(14, b"".join(parts)))
     np.testing.assert_array_equal(read_scene(tmp_path / "s.mat").cube, CUBE)
+
+
+def test_a_complex_array_without_its_imaginary_part(tmp_path: Path) -> None:
+    """SciPy would read on behind the array, and end the interpreter."""
+    path = tmp_path / "s.mat"
+    io.savemat(path, {"cube": CUBE})
+    content = bytearray(path.read_bytes())
+    content[content.index(b"cube") - 35] |= 0x08  # the flag of complex numbers
+    path.write_bytes(content)
+    with pytest.raises(ReadError, match=r"\(DamagedElementError: an array without its values\)$"):
+        read_scene(path)

@@ -167,7 +167,7 @@ def _check(path: Path, allow_outside: bool, depth: int, _: tuple[int, int]) -> N
     for name, relative in _names(path):
         where = f"{path}: names the source {name[:200]!r}"
         source = path.parent / name if relative else Path(name)
-        if source.is_file() and _plain(name):
+        if _is_file(source) and _plain(name):
             real = source.resolve()
             if not allow_outside and not real.is_relative_to(path.resolve().parent):
                 raise ReadError(
@@ -180,6 +180,13 @@ def _check(path: Path, allow_outside: bool, depth: int, _: tuple[int, int]) -> N
                 f"{where}, which is not a file; copy its sources beside it, or permit local "
                 "sources of every kind with --allow-outside (allow_outside=True)"
             )
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long
+        return False
 
 
 def _plain(name: str) -> bool:

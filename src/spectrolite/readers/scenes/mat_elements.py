@@ -140,3 +140,5 @@ def _check_matrix(stream: _Stream, length: int, order: str, depth: int) -> None:
                 stream.skip(min(padded, length))
         length -= padded
         number += 1
+    if flags & 0xFF in NUMERIC_CLASSES:
+        raise DamagedElementError("an array without its values")
