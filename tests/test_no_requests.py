@@ -276,6 +276,6 @@ def test_vrt_of_a_file_that_is_not_there(tmp_path: Path, name: str) -> None:
     with pytest.raises(ReadError) as caught:
         readers.read_scene(path)
     assert str(caught.value) == (
-        f"{path}: names the source {name[:200]!r}, which is not a file; copy its sources beside it, "
-        "or permit local sources of every kind with --allow-outside (allow_outside=True)"
+        f"{path}: names the source {name[:200]!r}, which is not a file; copy its sources beside "
+        "it, or permit local sources of every kind with --allow-outside (allow_outside=True)"
     )
