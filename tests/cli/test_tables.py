@@ -80,7 +80,8 @@ def test_the_table_shows_runs_side_by_side(tiny_run: sl.Run) -> None:
     assert lines["classes tested"][0].strip() == "3 of 3"
     interval = report.interval_fields
     values = lines["95 % interval (fields)"]
-    assert values[0].strip() == f"{100 * interval.low:.2f} to {100 * interval.high:.2f} %"
+    shown = f"{100 * interval.low:.2f} to {100 * interval.high:.2f} %"
+    assert values[0].strip() == f"{shown} (4 fields)"
     assert lines["parameters"][1].strip() == f"{report.parameters:,}"
 
 

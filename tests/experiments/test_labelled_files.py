@@ -179,12 +179,8 @@ def test_the_doctor_on_polygons(typed: Typed, files: tuple[Path, Path], whole: s
     bundle = whole.path / "bundle"
     code, _, err = typed("doctor", bundle, *there, "--layer", "north", "--class-field", "crop")
     assert (code, err) == (2, f"error: {files[1]}: no layer 'north', only plots")
-    code, _, err = typed("doctor", bundle, *there)
-    assert (code, err) == (
-        2,
-        f"error: {files[1]}: name the attribute that holds the class with --class-field; the file "
-        "has: crop",
-    )
+    code, _, err = typed("doctor", bundle, *there, "--class-field", "kind")
+    assert (code, err) == (2, f"error: {files[1]}: --class-field: no attribute 'kind', only crop")
 
 
 def test_labels_on_pixels_without_a_spectrum_are_refused_before_training(
@@ -206,7 +202,6 @@ def test_labels_on_pixels_without_a_spectrum_are_refused_before_training(
 
 
 WRONG: dict[str, tuple[tuple[object, ...], str]] = {
-    "no field": (("--split", SPLIT), "name the attribute that holds the class with --class-field"),
     "another field": (("--class-field", "kind"), "no attribute 'kind', only crop"),
     "another layer": (
         ("--class-field", "crop", "--layer", "north"),

@@ -181,12 +181,15 @@ def test_stopped_inside_an_epoch_it_goes_on_from_the_last_finished_one(
             signal.raise_signal(number)
 
     before = signal.signal(signal.SIGTERM, app._terminate)
+    # a shell starts work in the background with this signal ignored
+    of_keyboard = signal.signal(signal.SIGINT, signal.default_int_handler)
     flags = {**flags, "out": tmp_path / "run", "on_epoch": lambda e, _: heard.append(e.epoch)}
     with monkeypatch.context() as patch:
         patch.setattr(loop, "update_averages", signalled)
         with pytest.raises(KeyboardInterrupt) as stopped:
             sl.train(*arguments, **flags)
     signal.signal(signal.SIGTERM, before)
+    signal.signal(signal.SIGINT, of_keyboard)
     assert stopped.value.__notes__[0].startswith("stopped after epoch 3; go on with: ")
     sl.train(*arguments, resume=True, **flags)
     assert heard == [1, 2, 3, 4, 5]

@@ -70,7 +70,7 @@ def short_names(names: Sequence[str], width: int) -> list[str]:
 
     Examples:
         >>> short_names(["S2A_20230612_T32UQD_tile_07.tif", "S2A_20230612_T32UQD_tile_08.tif"], 16)
-        ['S2A_202…le_07.tif', 'S2A_202…le_08.tif']
+        ['S2A_202…e_07.tif', 'S2A_202…e_08.tif']
     """
     if max(map(len, names), default=0) <= width:
         return list(names)

@@ -108,6 +108,12 @@ def accuracy_against_cost(title: str, points: Sequence[CostPoint]) -> str:
             else:
                 _error_bar(left, point.parameters, point.accuracy, colour)
             _error_bar(right, max(point.seconds, 1e-3), point.accuracy, colour, point.name)
+        for axes, values in (
+            (left, [p.parameters for p in points if p.parameters is not None]),
+            (right, [max(p.seconds, 1e-3) for p in points]),
+        ):
+            if values and min(values) == max(values):
+                axes.set_xlim(min(values) / 2, 2 * max(values))  # one value has no range of its own
         left.set(xscale="log", xlabel="parameters; dashed: has none", ylabel="overall accuracy, %")
         right.set(xscale="log", xlabel="seconds of training and map")
         if all(point.parameters is None for point in points):
