@@ -120,6 +120,8 @@ def _placed(
         x, y = reproject_places(at[:, 0], at[:, 1], crs, grid.crs, str(path))
         placed = shapely.set_coordinates(placed, np.stack([x, y], axis=1))
     lost = ~np.isfinite(shapely.bounds(placed)).all(axis=1)
+    at, of = shapely.get_coordinates(placed, return_index=True)
+    lost[of[~np.isfinite(at).all(axis=1)]] = True
     placed[lost] = shapely.Polygon()
     broken = ~shapely.is_valid(placed)
     for n in np.flatnonzero(broken):
