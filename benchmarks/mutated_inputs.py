@@ -81,7 +81,7 @@ def summary(found: list[Outcome]) -> dict[str, Any]:
 def again(record: Record, generator: np.random.Generator) -> Repeat:
     """A family's counts; some writers put the time into the file, so a few inputs may differ."""
     names = sorted(record["families"])
-    family, count = names[generator.integers(len(names))], record["inputs"]
+    family, count = names[generator.integers(len(names))], record["inputs_a_family"]
     counts = record["families"][family]["outcomes"]
     stored: Values = {kind: counts[kind] for kind in ("read", "refused") if kind in counts}
 
@@ -123,7 +123,7 @@ def main() -> None:
         print(
             write_record(
                 "mutated_inputs",
-                {"seed": args.seed, "inputs": args.inputs, "families": results},
+                {"seed": args.seed, "inputs_a_family": args.inputs, "families": results},
                 data=reason,
                 split="none: nothing is split",
                 weights="none: no accuracy is measured",

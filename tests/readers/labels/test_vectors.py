@@ -225,7 +225,8 @@ def test_geojson_in_metres(tmp_path: Path) -> None:
 
 
 def test_a_vertex_that_is_no_number(tmp_path: Path) -> None:
-    broken = shapely.Polygon([(600000, 5200000), (np.nan, 5199990), (600010, 5199980)])
+    with np.errstate(invalid="ignore"):
+        broken = shapely.Polygon([(600000, 5200000), (np.nan, 5199990), (600010, 5199980)])
     path = vector(tmp_path / "p.gpkg", [square(1, 1), broken], [4, 5])
     labels = read_labels(path, scene=scene(), class_field="crop")
     assert labels.class_ids == (4,)
