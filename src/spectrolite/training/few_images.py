@@ -1,8 +1,8 @@
 """Defaults for few training images: smaller batches, more epochs, an optimiser that fits them.
 
 With the defaults for CIFAR, 43 images are one batch, and ten epochs are ten steps: the network
-learns nothing, and BatchNorm's running statistics keep a third of their initial values. Chosen on
-validation images by benchmarks/choose_few_images.py.
+learns nothing, and BatchNorm's running statistics keep a third of their initial values. How they
+were compared, on validation images, is in benchmarks/choose_few_images.py.
 """
 
 from __future__ import annotations
