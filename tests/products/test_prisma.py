@@ -100,10 +100,9 @@ def test_outside_the_swath_there_is_no_spectrum(product: Path) -> None:
 def test_dark_water_with_a_few_zeros_keeps_its_spectrum(product: Path) -> None:
     with h5py.File(product, "r+") as file:
         file[f"{FIELDS}/SWIR_Cube"][2, :, 2] = 0
-        file[f"{FIELDS}/VNIR_Cube"][2, 4:, 2] = 0
-    with_one = spectrolite.read_scene(product, leave_out=["none"])
-    assert with_one.valid is not None
-    assert with_one.valid[2, 2]
+        file[f"{FIELDS}/VNIR_Cube"][2, 8:, 2] = 0
+    _, valid = spectrolite.open_scene(product).read(Window(2, 3, 2, 3))
+    assert valid.all()
 
 
 def test_corners_are_centres_of_pixels(product: Path, tmp_path: Path) -> None:
@@ -121,9 +120,10 @@ def test_corners_are_centres_of_pixels(product: Path, tmp_path: Path) -> None:
     path = tmp_path / "bright.geojson"
     path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
     labels = spectrolite.read_labels(path, scene=scene, class_field="kind")
-    np.testing.assert_array_equal(labels.array == 1, checkerboard())
+    inside = slice(ROWS - 1)  # of the swath
+    np.testing.assert_array_equal(labels.array[inside] == 1, checkerboard()[inside])
     bright = scene.cube[..., 0] > 20_000 * HIGH["Vnir"] / 65535
-    np.testing.assert_array_equal(bright[: ROWS - 1], checkerboard()[: ROWS - 1])
+    np.testing.assert_array_equal(bright[inside], checkerboard()[inside])
 
 
 def test_places_agree_with_longitude_and_latitude(product: Path) -> None:

@@ -119,6 +119,7 @@ def cube(path: Path, mask: Path | None = None) -> Cube:
         "it has no mask of clouds"
         + (f"; it states {clouds[0]:g} % of cloudy pixels" if clouds else "")
     )
+    quality = _quality(detectors, notes)
     sizes = [len(detector.bands) for detector in detectors]
     chunks = [c for c in (vnir.values.chunk, swir.values.chunk) if c is not None]
     return Cube(
@@ -140,7 +141,7 @@ def cube(path: Path, mask: Path | None = None) -> Cube:
         else None,
         product=NAME,
         fwhm_nm=_digits([detector.fwhm for detector in detectors]),
-        quality=_quality(detectors, notes),
+        quality=quality,
     )
 
 
