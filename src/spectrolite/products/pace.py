@@ -22,9 +22,10 @@ from spectrolite.errors import ReadError, SettingsError
 from spectrolite.products.hdf5_groups import attributes, names_in
 from spectrolite.products.swath_grid import nearest_table
 from spectrolite.readers.scenes.arrays import check_fits_memory, in_order
+from spectrolite.readers.scenes.band_statistics import missing_values
 from spectrolite.readers.scenes.cube import Cube, QualityLayer, in_nm
 from spectrolite.readers.scenes.hdf5 import read_part, variables
-from spectrolite.readers.scenes.packing import packing
+from spectrolite.readers.scenes.packing import Packing, packing
 from spectrolite.readers.scenes.variable import Variable, as_numbers, as_text
 
 NAME = "pace"
@@ -99,19 +100,28 @@ def cube(path: Path, mask: Path | None = None) -> Cube:
         TITLE,
         array.key,
         (rows, cols, bands),
-        values.dtype,
-        lambda window: values.read(stored(window)),
+        np.dtype(np.float32),
+        lambda window: _reflectance(values, stored(window)),
         wavelengths_nm,
         "nm",
-        nodata=values.nodata,
-        scale=values.scale,
-        offset=values.offset,
         notes=(*notes, *odd, *of_grid),
         block=None if array.chunk is None else (array.chunk[0], array.chunk[1], array.chunk[2]),
         product=NAME,
         quality=_quality(path, arrays.get(FLAGS), (rows, cols)),
         lookup=lookup,
     )
+
+
+def _reflectance(values: Packing, stored: NDArray[np.generic]) -> NDArray[np.generic]:
+    """As float32, NaN where a value is missing."""
+    read = values.read(stored)
+    reflectance = read.astype(np.float32)
+    if values.scale is not None:
+        reflectance *= values.scale.astype(np.float32)
+    if values.offset is not None:
+        reflectance += values.offset.astype(np.float32)
+    reflectance[missing_values(read, values.nodata)] = np.nan
+    return reflectance
 
 
 @lru_cache(maxsize=1)

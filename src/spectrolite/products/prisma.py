@@ -120,19 +120,15 @@ def cube(path: Path, mask: Path | None = None) -> Cube:
         + (f"; it states {clouds[0]:g} % of cloudy pixels" if clouds else "")
     )
     quality = _quality(detectors, notes)
-    sizes = [len(detector.bands) for detector in detectors]
     chunks = [c for c in (vnir.values.chunk, swir.values.chunk) if c is not None]
     return Cube(
         TITLE,
         "",
-        (rows, cols, sum(sizes)),
-        np.dtype(np.uint16),
+        (rows, cols, sum(len(detector.bands) for detector in detectors)),
+        np.dtype(np.float32),
         partial(_read, detectors),
         _digits([detector.nm for detector in detectors]),
         "nm",
-        nodata=np.zeros(sum(sizes)),
-        scale=np.repeat([detector.scale for detector in detectors], sizes),
-        offset=np.repeat([detector.offset for detector in detectors], sizes),
         crs=crs,
         transform=transform,
         notes=tuple(notes),
@@ -294,10 +290,19 @@ def _contradiction(
 
 
 def _read(detectors: Sequence[Detector], window: Window) -> NDArray[np.generic]:
-    parts = []
+    """Reflectance, NaN where all bands are 0."""
+    reflectance = np.empty((*window.shape, sum(len(d.bands) for d in detectors)), np.float32)
+    inside = np.zeros(window.shape, bool)
+    start = 0
     for detector in detectors:
-        parts.append(_part(detector.values, window, detector.bands).transpose(0, 2, 1))
-    return np.concatenate(parts, axis=2)
+        stored = _part(detector.values, window, detector.bands).transpose(0, 2, 1)
+        inside |= stored.any(2)
+        part = reflectance[..., start : start + stored.shape[2]]
+        np.multiply(stored, np.float32(detector.scale), out=part)
+        part += np.float32(detector.offset)
+        start += stored.shape[2]
+    reflectance[~inside] = np.nan
+    return reflectance
 
 
 def _part(array: Variable, window: Window, bands: NDArray[np.int64]) -> NDArray[np.generic]:

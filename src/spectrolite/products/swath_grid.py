@@ -47,10 +47,9 @@ def nearest_table(path: Path, lon: Degrees, lat: Degrees) -> tuple[LookupTable, 
     south, north = float(lat[known].min()), float(lat[known].max())
     west, east = float(lon[known].min()), float(lon[known].max())
     width = step / max(float(np.cos(np.radians((south + north) / 2))), 0.01)
-    rows, cols = (
-        int(span // size) + 1 for span, size in ((north - south, step), (east - west, width))
-    )
-    if not step > 0 or rows * cols > MOST:
+    spans = ((north - south, step), (east - west, width))
+    rows, cols = (int(span // max(size, FINEST)) + 1 for span, size in spans)
+    if not step > FINEST or rows * cols > MOST:
         raise ReadError(
             f"{path}: its longitudes and latitudes, {west:g} to {east:g} and {south:g} to "
             f"{north:g}, are no swath"
