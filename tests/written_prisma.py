@@ -26,7 +26,7 @@ NM = {
 
 def checkerboard() -> NDArray[np.bool_]:
     """`(rows, cols)`, true in the upper left pixel."""
-    return (np.indices((ROWS, COLS)).sum(0) % 2) == 0
+    return np.asarray(np.indices((ROWS, COLS)).sum(0) % 2 == 0)
 
 
 def stored(name: str) -> NDArray[np.uint16]:

@@ -15,6 +15,7 @@ from spectrolite.data.lookup import LookupTable
 from spectrolite.data.scene import Window
 from spectrolite.errors import ReadError, SettingsError
 from spectrolite.products import pace, prisma, tanager
+from spectrolite.products.swath_grid import nearest_table
 from written_pace import COLS, NM, ROWS, places, stored
 from written_pace import pace as written
 
@@ -65,6 +66,7 @@ def test_values_and_wavelengths(product: Path, tmp_path: Path) -> None:
 def test_the_grid_shows_the_nearest_pixel(tmp_path: Path, shift: float) -> None:
     path = written(tmp_path / "a.nc", shift=shift)
     lookup = the_lookup(path)
+    lons, lats = (part.astype(float).ravel().tolist() for part in places())
     width, _, left, _, height, top = lookup.transform
     for row in range(lookup.shape[0]):
         for col in range(lookup.shape[1]):
@@ -73,7 +75,7 @@ def test_the_grid_shows_the_nearest_pixel(tmp_path: Path, shift: float) -> None:
             shown = int(lookup.pixels[row, col])
             if shown != which:  # none, because all are far, or one as near but for float32
                 assert (shown == -1 and apart > 0.5) or kilometres(
-                    lon, lat, places()[0].flat[shown] + shift, places()[1].flat[shown]
+                    lon, lat, lons[shown] + shift, lats[shown]
                 ) == pytest.approx(apart, abs=0.003)
             if apart < 0.5:
                 assert shown >= 0
@@ -146,7 +148,7 @@ def test_without_an_array(tmp_path: Path, without: str, said: str) -> None:
 def test_places_that_are_no_swath(product: Path) -> None:
     lon = np.zeros((ROWS, COLS))
     with pytest.raises(ReadError) as error:
-        pace.nearest_table(product, lon, lon)
+        nearest_table(product, lon, lon)
     assert str(error.value) == (
         f"{product}: its longitudes and latitudes, 0 to 0 and 0 to 0, are no swath"
     )

@@ -123,7 +123,7 @@ def test_corners_are_centres_of_pixels(product: Path, tmp_path: Path) -> None:
     labels = spectrolite.read_labels(path, scene=scene, class_field="kind")
     inside = slice(ROWS - 1)  # of the swath
     np.testing.assert_array_equal(labels.array[inside] == 1, checkerboard()[inside])
-    bright = scene.cube[..., 0] > 20_000 * HIGH["Vnir"] / 65535
+    bright = np.asarray(scene.cube[..., 0], np.float64) > 20_000 * HIGH["Vnir"] / 65535
     np.testing.assert_array_equal(bright[inside], checkerboard()[inside])
 
 
@@ -134,6 +134,10 @@ def test_places_agree_with_longitude_and_latitude(product: Path) -> None:
         latitude = file["HDFEOS/SWATHS/PRS_L2D_HCO/Geolocation Fields/Latitude"]
         latitude[...] += 15 / 111_200  # half a pixel to the north
     said = prisma.cube(product).notes[-2]
+    with h5py.File(product, "r+") as file:
+        latitude = file["HDFEOS/SWATHS/PRS_L2D_HCO/Geolocation Fields/Latitude"]
+        latitude[...] = 1e30
+    assert prisma.cube(product).notes == NOTES  # no place on Earth says nothing
     assert said == (
         "by its Longitude and Latitude the middle pixel lies 0 m east and 15 m north of where its "
         "corners put it; placed by the corners"
@@ -250,6 +254,8 @@ def test_without_an_attribute(tmp_path: Path, without: str, said: str) -> None:
         ({"List_Cw_Swir_Flags": np.zeros(173, np.uint8)},
          "List_Cw_Swir_Flags: no band of 173 was acquired"),
         ({"Epsg_Code": np.uint32(1)}, "attribute Epsg_Code: 1 is no code of EPSG"),
+        ({"Epsg_Code": np.uint32(4326)},
+         "attribute Epsg_Code: 4326 is no system in metres, such as UTM"),
     ],
 )  # fmt: skip
 def test_attributes_that_make_no_sense(

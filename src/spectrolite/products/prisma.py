@@ -17,7 +17,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,8 +25,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.data.scene import Window
-from spectrolite.errors import ReadError, SettingsError, listed, ranges
+from spectrolite.errors import ReadError, SettingsError, listed
 from spectrolite.products.hdf5_groups import attributes, names_in
+from spectrolite.products.prisma_detectors import (
+    ATTRIBUTES,
+    SWATH,
+    Detector,
+    detector_of,
+    numbers_of,
+    part_of,
+    read,
+    without_overlap,
+)
 from spectrolite.readers.scenes.cube import Cube, Numbers, QualityLayer
 from spectrolite.readers.scenes.hdf5 import variables
 from spectrolite.readers.scenes.variable import Variable, as_numbers
@@ -36,9 +45,8 @@ NAME = "prisma"
 TITLE = "PRISMA L2D"
 
 SWATHS = ("HDFEOS", "SWATHS")
-WANTED = "PRS_L2D_HCO"
-FIELDS = f"HDFEOS/SWATHS/{WANTED}/Data Fields"
-PLACES = f"HDFEOS/SWATHS/{WANTED}/Geolocation Fields"
+WANTED = SWATH.rpartition("/")[2]
+PLACES = f"{SWATH}/Geolocation Fields"
 OTHER_LEVELS = {
     "L1": "radiance at the sensor",
     "L2B": "radiance at the ground",
@@ -50,34 +58,8 @@ CORNERS = [
 ]
 CLOUDS = "Cloudy_pixels_percentage"
 
-STEPS = 65535  # values of 0 to this span the minimum to the maximum
 PIXEL = 30.0  # metres
 NEGATIVE = 2  # of the error matrices; 1 is invalid in L1, 3 saturated
-
-
-@dataclass(frozen=True, eq=False)
-class Detector:
-    """One of the two cubes.
-
-    Attributes:
-        name: VNIR or SWIR.
-        values: lines, bands, samples.
-        errors: of the same shape, 0 where a value is good; None if the file has none.
-        bands: positions in the file of the bands that are read, by ascending wavelength.
-        nm: their wavelengths.
-        fwhm: their widths in nm.
-        scale: from values to reflectance.
-        offset: added after that.
-    """
-
-    name: str
-    values: Variable
-    errors: Variable | None
-    bands: NDArray[np.int64]
-    nm: Numbers
-    fwhm: Numbers
-    scale: float
-    offset: float
 
 
 def found(path: Path) -> bool:
@@ -100,19 +82,17 @@ def cube(path: Path, mask: Path | None = None) -> Cube:
         raise SettingsError(f"--mask: {TITLE} marks its pixels in its own file; leave --mask out")
     arrays = {array.key: array for array in variables(path)}
     _check_level(path)
-    of_detectors = [f"{what}{name}" for name in DETECTORS for what in ("List_Cw_", "List_Fwhm_")]
-    of_detectors += [f"List_Cw_{name}_Flags" for name in DETECTORS]
-    of_detectors += [f"L2Scale{name}{end}" for name in DETECTORS for end in ("Min", "Max")]
+    of_detectors = [name.format(detector) for detector in DETECTORS for name in ATTRIBUTES]
     header = attributes(path, [*of_detectors, *CORNERS, "Epsg_Code", CLOUDS])
     notes: list[str] = []
-    vnir, swir = (_detector(path, arrays, header, name, notes) for name in DETECTORS)
+    vnir, swir = (detector_of(path, arrays, header, name, notes) for name in DETECTORS)
     rows, _, cols = vnir.values.shape
     if (rows, cols) != (swir.values.shape[0], swir.values.shape[2]):
         raise ReadError(
             f"{path}: its cubes are of two sizes: {vnir.values.summary}, {swir.values.summary}; "
             "the file is damaged: download it again"
         )
-    detectors = _joined(vnir, swir, notes)
+    detectors = without_overlap(vnir, swir, notes)
     crs, transform = _place(path, arrays, header, (rows, cols), notes)
     clouds = as_numbers(header.get(CLOUDS))
     notes.append(
@@ -126,7 +106,7 @@ def cube(path: Path, mask: Path | None = None) -> Cube:
         "",
         (rows, cols, sum(len(detector.bands) for detector in detectors)),
         np.dtype(np.float32),
-        partial(_read, detectors),
+        partial(read, detectors),
         _digits([detector.nm for detector in detectors]),
         "nm",
         crs=crs,
@@ -159,79 +139,9 @@ def _check_level(path: Path) -> None:
     )
 
 
-def _detector(
-    path: Path, arrays: dict[str, Variable], header: dict[str, Any], name: str, notes: list[str]
-) -> Detector:
-    """One detector's cube and bands."""
-    upper = name.upper()
-    key = f"{FIELDS}/{upper}_Cube"
-    if key not in arrays:
-        variables(path, key)  # says so if it is a link into another file
-        raise ReadError(f"{path}: has no {key}; the file is damaged: download it again")
-    values = arrays[key]
-    if values.dtype != np.uint16 or len(values.shape) != 3 or min(values.shape) < 1:
-        raise ReadError(f"{path}: wanted lines, bands, samples in uint16, got {values.summary}")
-    count = values.shape[1]
-    nm = _list(path, header, f"List_Cw_{name}", count)
-    fwhm = _list(path, header, f"List_Fwhm_{name}", count)
-    flags = f"List_Cw_{name}_Flags"
-    acquired = (_list(path, header, flags, count) != 0) & (nm > 0)
-    missing = [int(band) for band in np.flatnonzero(~acquired)]
-    if len(missing) == count:
-        raise ReadError(f"{path}: {flags}: no band of {count} was acquired")
-    if missing:
-        noun = "band was" if len(missing) == 1 else "bands were"
-        notes.append(f"{len(missing)} {upper} {noun} not acquired: {ranges(missing)} of its cube")
-    low, high = (_list(path, header, f"L2Scale{name}{end}", 1)[0] for end in ("Min", "Max"))
-    if not low < high:
-        raise ReadError(
-            f"{path}: L2Scale{name}Min and Max: wanted a minimum below the maximum, got {low:g} "
-            f"and {high:g}"
-        )
-    errors = arrays.get(f"{FIELDS}/{upper}_PIXEL_L2_ERR_MATRIX")
-    if errors is not None and errors.shape != values.shape:
-        raise ReadError(
-            f"{path}: {errors.summary} is of another size than {values.summary}; the file is "
-            "damaged: download it again"
-        )
-    bands = np.flatnonzero(acquired)
-    bands = bands[np.argsort(nm[bands], kind="stable")]
-    return Detector(
-        upper, values, errors, bands, nm[bands], fwhm[bands], (high - low) / STEPS, float(low)
-    )
-
-
-def _list(path: Path, header: dict[str, Any], name: str, count: int) -> Numbers:
-    """An attribute of `count` finite numbers."""
-    numbers = as_numbers(header.get(name)) if name in header else None
-    if numbers is None or len(numbers) != count or not np.isfinite(numbers).all():
-        came = "none" if name not in header else "something else"
-        if numbers is not None:
-            came = str(len(numbers)) if len(numbers) != count else "some that are not finite"
-        noun = "a number" if count == 1 else f"{count} numbers, one a band"
-        raise ReadError(
-            f"{path}: attribute {name}: wanted {noun}, got {came}; the file is not as delivered: "
-            "download it again"
-        )
-    return np.array(numbers)
-
-
 def _digits(numbers: Sequence[Numbers]) -> tuple[float, ...]:
     """As the file's float32 has them: 942.96277, not 942.9627685546875."""
     return tuple(float(f"{number:.7g}") for part in numbers for number in part)
-
-
-def _joined(vnir: Detector, swir: Detector, notes: list[str]) -> tuple[Detector, Detector]:
-    """Both, without the bands of VNIR where SWIR sees too."""
-    keep = vnir.nm < swir.nm[0]
-    if not keep.all():
-        left = vnir.nm[~keep]
-        notes.append(
-            f"both detectors see {left[0]:.0f} to {left[-1]:.0f} nm: the {len(left)} VNIR "
-            f"band{'' if len(left) == 1 else 's'} there are not read"
-        )
-    part = replace(vnir, bands=vnir.bands[keep], nm=vnir.nm[keep], fwhm=vnir.fwhm[keep])
-    return part, swir
 
 
 def _place(
@@ -245,12 +155,14 @@ def _place(
     from rasterio.crs import CRS
     from rasterio.errors import CRSError
 
-    code = int(_list(path, header, "Epsg_Code", 1)[0])
+    code = int(numbers_of(path, header, "Epsg_Code", 1)[0])
     try:
         crs = CRS.from_epsg(code)
     except CRSError as error:
         raise ReadError(f"{path}: attribute Epsg_Code: {code} is no code of EPSG") from error
-    west, north, east, south = (float(_list(path, header, name, 1)[0]) for name in CORNERS)
+    if not crs.is_projected:
+        raise ReadError(f"{path}: attribute Epsg_Code: {code} is no system in metres, such as UTM")
+    west, north, east, south = (float(numbers_of(path, header, name, 1)[0]) for name in CORNERS)
     rows, cols = shape
     across, down = east - west, north - south
     wanted = PIXEL * (cols - 1), PIXEL * (rows - 1)
@@ -268,6 +180,7 @@ def _contradiction(
     arrays: dict[str, Variable], shape: tuple[int, int], transform: tuple[float, ...], crs: Any
 ) -> list[str]:
     """A note if the file's own longitude and latitude of the middle pixel lie elsewhere."""
+    from rasterio._err import CPLE_BaseError  # some errors of GDAL pass rasterio as they are
     from rasterio.warp import transform as moved
 
     row, col = shape[0] // 2, shape[1] // 2
@@ -276,43 +189,20 @@ def _contradiction(
         return []
     pixel = (slice(row, row + 1), slice(col, col + 1))
     degrees = [float(array.read(pixel)[0, 0]) for array in both if array is not None]
-    if not all(map(math.isfinite, degrees)) or not any(degrees) or abs(degrees[1]) > 90:
+    if not all(map(math.isfinite, degrees)) or not any(degrees):
         return []
-    (x,), (y,) = moved("EPSG:4326", crs, degrees[:1], degrees[1:])
+    try:
+        (x,), (y,) = moved("EPSG:4326", crs, degrees[:1], degrees[1:])
+    except CPLE_BaseError:
+        return []  # no place on Earth
     east = x - (transform[2] + PIXEL * (col + 0.5))
     north = y - (transform[5] - PIXEL * (row + 0.5))
-    if math.hypot(east, north) <= PIXEL / 4:
+    if not PIXEL / 4 < math.hypot(east, north) < math.inf:
         return []
     return [
         f"by its Longitude and Latitude the middle pixel lies {east:.0f} m east and {north:.0f} m "
         "north of where its corners put it; placed by the corners"
     ]
-
-
-def _read(detectors: Sequence[Detector], window: Window) -> NDArray[np.generic]:
-    """Reflectance, NaN where all bands are 0."""
-    reflectance = np.empty((*window.shape, sum(len(d.bands) for d in detectors)), np.float32)
-    inside = np.zeros(window.shape, bool)
-    start = 0
-    for detector in detectors:
-        stored = _part(detector.values, window, detector.bands).transpose(0, 2, 1)
-        inside |= stored.any(2)
-        part = reflectance[..., start : start + stored.shape[2]]
-        np.multiply(stored, np.float32(detector.scale), out=part)
-        part += np.float32(detector.offset)
-        start += stored.shape[2]
-    reflectance[~inside] = np.nan
-    return reflectance
-
-
-def _part(array: Variable, window: Window, bands: NDArray[np.int64]) -> NDArray[np.generic]:
-    """Lines, bands, samples of a window."""
-    if not len(bands):
-        return np.empty((window.shape[0], 0, window.shape[1]), array.dtype)
-    first, last = int(bands.min()), int(bands.max())
-    rows, cols = window.slices
-    # one box of bands: HDF5 is slow at picking single ones
-    return np.asarray(array.read((rows, slice(first, last + 1), cols))[:, bands - first])
 
 
 def _quality(detectors: Sequence[Detector], notes: list[str]) -> tuple[QualityLayer, ...]:
@@ -333,7 +223,7 @@ def _quality(detectors: Sequence[Detector], notes: list[str]) -> tuple[QualityLa
             stop = start + len(detector.bands)
             bands = detector.bands[kept[(kept >= start) & (kept < stop)] - start]
             if detector.errors is not None and len(bands):
-                result |= codes(_part(detector.errors, window, bands)).any(1)
+                result |= codes(part_of(detector.errors, window, bands)).any(1)
             start = stop
         return result
 

@@ -81,6 +81,5 @@ def _spacing(places: Degrees, axis: int) -> Degrees:
     steps = np.linalg.norm(np.diff(places, axis=axis), axis=-1)
     before, after = [(0, 0), (0, 0)], [(0, 0), (0, 0)]
     before[axis], after[axis] = (1, 0), (0, 1)
-    return np.fmax(
-        np.pad(steps, before, constant_values=np.nan), np.pad(steps, after, constant_values=np.nan)
-    )
+    both = [np.pad(steps, width, constant_values=np.nan) for width in (before, after)]
+    return np.asarray(np.fmax(*both))

@@ -196,4 +196,4 @@ def _is_marked(layer: Variable, window: Window, _: Any = None) -> NDArray[np.boo
 
 
 def _has_data(layer: Variable, window: Window) -> NDArray[np.bool_]:
-    return ~_is_marked(layer, window)
+    return np.asarray(~_is_marked(layer, window))
