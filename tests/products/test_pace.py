@@ -79,6 +79,9 @@ def test_the_grid_shows_the_nearest_pixel(tmp_path: Path, shift: float) -> None:
                 ) == pytest.approx(apart, abs=0.003)
             if apart < 0.5:
                 assert shown >= 0
+    for lon, lat in zip(lons, lats, strict=True):
+        row, col = int((lat - top) / height), int((lon + shift - left) / width)
+        assert lookup.pixels[row, col] >= 0  # each pixel of the sensor lies on the grid
     assert lookup.crs == "EPSG:4326"
     assert -height * 111.2 == pytest.approx(1.24, abs=0.05)  # km between two lines
     crosses = "it crosses 180 degrees: the longitudes of its grid go from 0 to 360"

@@ -48,20 +48,22 @@ def nearest_table(path: Path, lon: Degrees, lat: Degrees) -> tuple[LookupTable, 
     west, east = float(lon[known].min()), float(lon[known].max())
     width = step / max(float(np.cos(np.radians((south + north) / 2))), 0.01)
     spans = ((north - south, step), (east - west, width))
-    rows, cols = (int(span // max(size, FINEST)) + 1 for span, size in spans)
+    rows, cols = (round(span / max(size, FINEST)) + 1 for span, size in spans)
     if not step > FINEST or rows * cols > MOST:
         raise ReadError(
             f"{path}: its longitudes and latitudes, {west:g} to {east:g} and {south:g} to "
             f"{north:g}, are no swath"
         )
     flat = np.flatnonzero(known)
-    tree = KDTree(places[known])
-    reach = REACH * np.nan_to_num(np.hypot(along, across)).ravel()[flat]
+    tree = KDTree(places[known], balanced_tree=False, compact_nodes=False)
+    reach = np.append(REACH * np.nan_to_num(np.hypot(along, across)).ravel()[flat], -1)  # none
     pixels = np.full(rows * cols, EMPTY, np.int32)
     for start in range(0, rows * cols, AT_ONCE):
         row, col = np.divmod(np.arange(start, min(start + AT_ONCE, rows * cols)), cols)
         distance, nearest = tree.query(
-            _on_sphere(west + width * col, north - step * row), workers=-1
+            _on_sphere(west + width * col, north - step * row),
+            distance_upper_bound=1.001 * reach.max(),
+            workers=-1,
         )
         shown = distance <= reach[nearest]
         pixels[start : start + len(row)][shown] = flat[nearest[shown]]
