@@ -42,10 +42,16 @@ class Listing:
         files: path inside, with `/` between its parts, to declared size in bytes; in the order of
             the archive, sorted for a folder.
         folders: paths of the folders inside, including empty ones.
+        starts: where the content of each file begins in a tar, unpacked; empty for others.
     """
 
     files: dict[str, int] = field(default_factory=dict)
     folders: set[str] = field(default_factory=set)
+    starts: dict[str, int] = field(default_factory=dict)
+
+
+Member = tuple[str, int | None, int | None]
+"""A path inside, its declared size or None for a folder, and its start in a tar or None."""
 
 
 def listing(path: Path, inside: str | None = None, most: int | None = None) -> Listing:
@@ -109,10 +115,10 @@ def contents(
                     yield name, _whole(path, name, files[name], content)
 
 
-def _checked(path: Path, found: Iterator[tuple[str, int | None]], most: int) -> Listing:
+def _checked(path: Path, found: Iterator[Member], most: int) -> Listing:
     """Collect names and sizes while they are within the limits; a folder has no size."""
     listed, total = Listing(), 0
-    for count, (name, size) in enumerate(found, start=1):
+    for count, (name, size, start) in enumerate(found, start=1):
         total += size or 0
         # Check before the next header: finding it means unpacking what is before it.
         if count > most or total > MAX_BYTES:
@@ -130,10 +136,12 @@ def _checked(path: Path, found: Iterator[tuple[str, int | None]], most: int) -> 
             raise ReadError(f"{path}: {name} appears twice; pack it again")
         else:
             listed.files[name] = size
+            if start is not None:
+                listed.starts[name] = start
     return listed
 
 
-def _walk(root: Path) -> Iterator[tuple[str, int | None]]:
+def _walk(root: Path) -> Iterator[Member]:
     def unreadable(error: OSError) -> None:
         raise ReadError(f"{error.filename}: cannot be read ({error.strerror})") from error
 
@@ -146,9 +154,9 @@ def _walk(root: Path) -> Iterator[tuple[str, int | None]]:
             if file.is_symlink():
                 _check_link(root, file)
             if name in below:
-                yield inside, None
+                yield inside, None, None
             elif stat.S_ISREG((status := file.stat()).st_mode):
-                yield inside, status.st_size
+                yield inside, status.st_size, None
             else:
                 raise ReadError(f"{file}: not a regular file; remove it")
 
@@ -165,7 +173,7 @@ def _check_link(root: Path, file: Path) -> None:
         raise ReadError(f"{file}: a link to a folder; replace it with a copy")
 
 
-def _zip_members(path: Path, inside: str | None = None) -> Iterator[tuple[str, int | None]]:
+def _zip_members(path: Path, inside: str | None = None) -> Iterator[Member]:
     with _opened_zip(path, inside) as archive:
         for info in archive.infolist():
             name = _inside(path, info.filename)
@@ -175,17 +183,19 @@ def _zip_members(path: Path, inside: str | None = None) -> Iterator[tuple[str, i
             if info.flag_bits & 1:
                 raise ReadError(f"{path}: {name} is encrypted; pack it without a password")
             if name:
-                yield name, None if info.is_dir() else info.file_size
+                yield name, None if info.is_dir() else info.file_size, None
 
 
-def _tar_members(path: Path) -> Iterator[tuple[str, int | None]]:
+def _tar_members(path: Path) -> Iterator[Member]:
     with _opened_tar(path) as (tar, stream):
         for member in tar:
             name = _inside(path, member.name)
             if not member.isfile() and not member.isdir():
                 raise ReadError(f"{path}: {name} is a link or a device; pack the file itself")
             if name:
-                yield name, None if member.isdir() else member.size
+                size = None if member.isdir() else member.size
+                # the parts of a sparse file are not where they belong
+                yield name, size, None if member.issparse() else member.offset_data
         # A tar ends with blocks of zeros; without them it was cut off, perhaps between two files.
         stream.seek(tar.offset)
         if stream.read(TAR_BLOCK) != bytes(TAR_BLOCK):
@@ -220,7 +230,7 @@ class _Bounded:
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
-        self.tell, self.seek = stream.tell, stream.seek
+        self.tell, self.seek, self.seekable = stream.tell, stream.seek, stream.seekable
 
     def read(self, size: int = -1) -> bytes:
         """At most `size` bytes."""
