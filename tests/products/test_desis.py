@@ -126,16 +126,16 @@ def refused(path: Path) -> str:
 
 
 def test_what_is_wrong_with_a_product(tmp_path: Path) -> None:
-    product = desis(tmp_path, bands=4)
+    product = desis(tmp_path, bands=5)
     metadata = product / f"{DESIS}-METADATA.xml"
     quality = product / f"{DESIS}-QL_QUALITY-2.tif"
     for level in ("L1B", "L1C"):
-        metadata.write_text(desis_metadata(level, 4))
+        metadata.write_text(desis_metadata(level, 5))
         assert refused(product) == (
             f"{metadata}: wanted DESIS L2A, surface reflectance, got DESIS {level}; order or "
             "download that level"
         )
-    metadata.write_text(desis_metadata(bands=4).replace("processingLevel", "other"))
+    metadata.write_text(desis_metadata(bands=5).replace("processingLevel", "other"))
     assert open_cube(product).product == "desis"  # its name says the level
     tif(quality, layer(0, (0, 1), 2))
     assert refused(product) == (
@@ -152,7 +152,7 @@ def test_what_is_wrong_with_a_product(tmp_path: Path) -> None:
     metadata.unlink()
     assert "wanted DESIS L2A with STEM-METADATA.XML beside" in refused(product)
     with pytest.raises(ReadError) as caught:
-        open_cube(desis(tmp_path / "b", bands=4), mask="m.tif")
+        open_cube(desis(tmp_path / "b", bands=5), mask="m.tif")
     assert str(caught.value) == (
         "--mask: DESIS L2A has its quality layers beside the image; omit m.tif"
     )
