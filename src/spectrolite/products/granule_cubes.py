@@ -128,12 +128,9 @@ def quality_layer(one: Granule, cube: Cube, layer: str) -> Cube | None:
     if name is None:
         return None
     stored = _raster(one, name)
-    pairs = zip(stored.transform or (), cube.transform or (), strict=False)
-    if (
-        stored.shape[:2] != cube.shape[:2]
-        or stored.crs != cube.crs
-        or not np.allclose(*np.reshape(list(pairs), (-1, 2)).T, rtol=1e-9, atol=1e-6)
-    ):
+    places = [np.asarray(c.transform or (), np.float64) for c in (stored, cube)]
+    same_place = len(places[0]) == len(places[1]) and np.allclose(*places, rtol=1e-6, atol=0)
+    if stored.shape[:2] != cube.shape[:2] or not same_place:
         sizes = [f"{c.shape[0]} x {c.shape[1]} pixels" for c in (stored, cube)]
         where = "place" if sizes[0] == sizes[1] else "size"
         raise ReadError(

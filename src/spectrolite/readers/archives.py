@@ -110,8 +110,8 @@ def contents(
             for member in tar:
                 name = _inside(path, member.name)
                 if name in files and member.isfile():
-                    inside = tar.extractfile(member)
-                    content = inside.read() if inside else b""
+                    stream = tar.extractfile(member)
+                    content = stream.read() if stream else b""
                     yield name, _whole(path, name, files[name], content)
 
 
@@ -274,9 +274,9 @@ def _opened_member(path: Path, name: str) -> Iterator[IO[bytes]]:
     else:
         with _opened_tar(path) as (tar, _):
             member = next(m for m in tar if _inside(path, m.name) == name and m.isfile())
-            stream = tar.extractfile(member)
-            assert stream is not None  # it is a file
-            yield stream
+            unpacked = tar.extractfile(member)
+            assert unpacked is not None  # it is a file
+            yield unpacked
 
 
 @contextmanager
