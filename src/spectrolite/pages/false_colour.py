@@ -40,6 +40,24 @@ def false_colours(scenes: Sequence[AnyScene], grids: Sequence[Grid]) -> list[NDA
     """
     bands, by_wavelength = _shown_bands(scenes[0])
     read = [_means(scene, grid, bands) for scene, grid in zip(scenes, grids, strict=True)]
+    return _stretched(read, by_wavelength)
+
+
+def false_colour_windows(scene: AnyScene, windows: Sequence[Window]) -> list[NDArray[np.uint8]]:
+    """`(rows, cols, 3)` of some windows of a scene, as of `false_colours`; only these are read."""
+    bands, by_wavelength = _shown_bands(scene)
+    read = []
+    for window in windows:
+        values, valid = scene.read(window)
+        means = [values[:, :, some].mean(axis=2, dtype=np.float64) for some in bands]
+        read.append((np.stack(means, axis=2), valid))
+    return _stretched(read, by_wavelength)
+
+
+def _stretched(
+    read: Sequence[tuple[NDArray[np.float64], NDArray[np.bool_]]], by_wavelength: bool
+) -> list[NDArray[np.uint8]]:
+    """Means of three bands as colours, all stretched alike."""
     pooled = np.concatenate([means[valid] for means, valid in read])
     low, high = np.percentile(pooled, [2, 98], axis=0) if len(pooled) else (0.0, 1.0)
     pictures = []
