@@ -32,6 +32,7 @@ EXTRA_BANDS = ("confidence", "entropy")
 """Bands that may be written beside the classes, float32, 0 to 1: the softmax of the class, and the
 entropy of the softmax divided by the logarithm of the number of classes."""
 LARGEST = 2**31 - 1  # class id
+MASKED = -(2**62)  # no value of a file's
 MADE_FROM = "SPECTROLITE_MADE_FROM"  # tag: the hash of model, scene and settings
 
 
@@ -212,8 +213,13 @@ def open_map(
         shape, tags, nodata = file.shape, file.tags(), file.nodata
     names = {i: name for i, name in {**aux_names(path, 1), **own}.items() if name}
     colours |= aux_colours(path, 1)
+    zeros = 0
     if counts is None:
-        counts = _counted(path, -1 if zero_is_a_class else 0)
+        counts = _counted(path)
+        zeros = counts.get(0, 0)
+        if MASKED in counts:
+            none = -1 if zero_is_a_class else 0
+            counts[none] = counts.get(none, 0) + counts.pop(MASKED)
     ids = sorted({*names, *counts} - {-1, *([] if zero_is_a_class else [0])})
     ids = [i for i in ids if i in counts or i != nodata]
     if not any(any(colours.get(i, ())) for i in ids):  # a table that was never filled
@@ -226,28 +232,29 @@ def open_map(
         transform,
     )
     notes: tuple[str, ...] = ()
-    if counts.get(0) and nodata != 0 and not zero_is_a_class:
+    if zeros and nodata != 0 and not zero_is_a_class:
         stated = (
             "it states no nodata value" if nodata is None else f"its nodata value is {nodata:g}"
         )
         named = f" ({names[0]})" if names.get(0) else ""
         notes = (
-            f"{path.name}: {stated}, and {counts[0]:,} pixels are 0{named}: they count as no data; "
+            f"{path.name}: {stated}, and {zeros:,} pixels are 0{named}: they count as no data; "
             "if 0 is a class, give --background none",
         )
     return MapFile(path, head, dict(sorted(counts.items())), tags, notes)
 
 
-def _counted(path: Path, no_data: int) -> dict[int, int]:
+def _counted(path: Path) -> dict[int, int]:
+    """Pixels of each number in the file; `MASKED` are those that it masks."""
     counts: dict[int, int] = {}
-    for _, block in read_rows(path, no_data):
+    for _, block in read_rows(path, MASKED):
         for i, n in zip(*np.unique(block, return_counts=True), strict=True):
             counts[int(i)] = counts.get(int(i), 0) + int(n)
         if len(counts) > MAX_ID:
             raise ReadError(
                 f"{path}: more than {MAX_ID:,} different numbers; name a map of classes"
             )
-    odd = [i for i in counts if not 0 <= i <= LARGEST and i != no_data]
+    odd = [i for i in counts if not 0 <= i <= LARGEST and i != MASKED]
     if odd:
         raise ReadError(f"{path}: wanted class ids from 0 (no data) up, got {min(odd)}")
     return counts
