@@ -286,11 +286,11 @@ def test_a_map_without_coordinates(tmp_path: Path) -> None:
         [str(r), str(c)] for r, c in zip(made.rows, made.cols, strict=True)
     ]
     with pytest.raises(SettingsError) as caught:
-        written(path, tmp_path / "p.gpkg", points=20)
+        written(path, tmp_path / "q.gpkg", points=20)
     assert str(caught.value) == "--out: m.tif has no coordinates; take a .csv"
     geotiff(path, classes, crs=None, transform=rasterio.Affine(*PLACE), nodata=0)
     with pytest.raises(SettingsError) as caught:
-        written(path, tmp_path / "p.geojson", points=20)
+        written(path, tmp_path / "q.geojson", points=20)
     assert str(caught.value) == "--out: m.tif has no reference system; take a .csv"
 
 

@@ -84,7 +84,9 @@ def comparison_table(compared: MapComparison) -> Table:
         *right("accuracy", "right where the other is wrong"),
     )
     for name, share, alone in zip(compared.maps, compared.overall, compared.alone, strict=True):
-        table.add_row(escape(name), plus_minus(share), f"{alone:,} of {compared.points:,} points")
+        table.add_row(
+            escape(Path(name).name), plus_minus(share), f"{alone:,} of {compared.points:,} points"
+        )
     table.add_section()
     difference = compared.difference
     table.add_row(

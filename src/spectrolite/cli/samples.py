@@ -297,7 +297,7 @@ def _print_comparison(one: Path, other: Path, as_json: bool, **settings: Any) ->
 
     compared = compare_maps(one, other, **settings)
     if as_json:
-        print_json({"maps": [str(one), str(other)], **asdict(compared)})
+        print_json(asdict(compared))
         return
     console.print(comparison_table(compared))
     console.print(plain(compared.verdict), soft_wrap=True)

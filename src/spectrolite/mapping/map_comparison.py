@@ -43,7 +43,7 @@ class MapComparison:
     """Two maps at the same points.
 
     Attributes:
-        maps: the names of their files.
+        maps: the paths of their files.
         points: number of points at which both have a class.
         overall: overall accuracy of each, over the pixels where both have a class.
         alone: points at which the first alone is right, and the second alone.
@@ -124,7 +124,7 @@ def compare_maps(
     a, b, difference = (share for share in shares if share is not None)
     alone = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
     return MapComparison(
-        (first.path.name, second.path.name),
+        (str(first.path), str(second.path)),
         int(compared.sum()),
         (a, b),
         alone,
