@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from pyogrio import raw
 
 import spectrolite as sl
+from spectrolite.data.lookup import LookupTable
 from spectrolite.errors import RunError, SettingsError
 from spectrolite.mapping.allocation import allocated, expected_error, shares, size_for
 from spectrolite.mapping.drawn_sample import drawn
@@ -190,6 +192,23 @@ def test_pixels_that_trained_a_run_are_never_drawn(tiny_run: sl.Run, tmp_path: P
     other = sl.open_map(geotiff(tmp_path / "m.tif", np.ones((4, 5), np.uint8), nodata=0))
     with pytest.raises(RunError, match=r"has 28 x 30 pixels, the map 4 x 5; the run was trained"):
         drawn(other, seeded(), "simple", points=2, run=tiny_run)
+
+
+def test_pixels_of_a_grid_that_show_a_seen_pixel_of_the_sensor_are_not_drawn(
+    tiny_run: sl.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A grid that shows the swath twice, side by side."""
+    scene, labels = tiny_run.data()
+    pixels = np.tile(np.arange(840, dtype=np.int32).reshape(28, 30), 2)
+    table = LookupTable(pixels, (28, 30), PLACE, "EPSG:32632")
+    swath = replace(scene, lookup=table)
+    monkeypatch.setattr(type(tiny_run), "data", lambda _: (swath, labels))
+    seen = tiny_run.split(labels).seen
+    opened = sl.open_map(geotiff(tmp_path / "m.tif", np.ones((28, 60), np.uint8), nodata=0))
+    made = drawn(opened, seeded(), "simple", points=2 * (840 - len(seen)), run=tiny_run)
+    sensed = pixels[made.rows, made.cols]
+    assert not {*sensed.tolist()} & {*seen.tolist()}
+    assert (np.unique(sensed, return_counts=True)[1] == 2).all()
 
 
 # files

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import spectrolite as sl
+from spectrolite.data.lookup import LookupTable
 from spectrolite.errors import LabelsError, SceneError
 from spectrolite.mapping.drawn_sample import DrawnSample, drawn
 from spectrolite.pages.sample_page import sample_page
@@ -91,6 +92,21 @@ def test_a_scene_in_another_reference_system(points: DrawnSample) -> None:
     inside = (shown > 0) & (shown < 255)  # lightest and darkest are cut off
     assert inside.sum() > 8
     assert np.corrcoef(shown[inside], np.array(east)[inside])[0, 1] > 0.9999
+
+
+def test_a_scene_in_its_sensors_geometry_is_shown_on_its_grid(points: DrawnSample) -> None:
+    """Turned by a quarter, with a table that turns it back; some pixels of the grid show none."""
+    flat = np.arange(CLASSES.size, dtype=np.int32).reshape(SHAPE[1], SHAPE[0])
+    pixels = np.rot90(flat, -1).copy()
+    pixels[:3] = -1
+    table = LookupTable(pixels, (SHAPE[1], SHAPE[0]), PLACE, CRS)
+    turned = sl.Scene(np.rot90(cube(CLASSES)).copy(), lookup=table)
+    valid = pixels >= 0
+    placed = sl.Scene(cube(CLASSES), crs=CRS, transform=PLACE, valid=valid)
+    shown, wanted = seen_by(points, turned), seen_by(points, placed)
+    for one, other in zip(shown, wanted, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert any((image == 255).any() for image in shown)
 
 
 def test_outlines_tell_where_classes_change_and_not_which(points: DrawnSample) -> None:

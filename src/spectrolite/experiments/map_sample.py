@@ -14,7 +14,7 @@ from spectrolite.mapping.map_file import MapFile, open_map
 from spectrolite.mapping.point_files import check_points_file, write_points
 from spectrolite.pages.sample_page import sample_page
 from spectrolite.part_folders import check_free
-from spectrolite.readers import open_scene
+from spectrolite.products.scenes import open_scene
 from spectrolite.runs.run_folder import Run
 
 

@@ -142,7 +142,11 @@ def seen_pixels(run: Run | str | Path, head: MapHead, verb: str) -> tuple[NDArra
             "scenes"
         )
     split = opened.split(data[1])
-    shape = split.labels.shapes[0]
+    shape, lookup = split.labels.shapes[0], data[0].lookup
+    if lookup is not None and head.transform is not None:  # a map on the scene's grid
+        if lookup.shape == head.shape:
+            return np.flatnonzero(np.isin(lookup.pixels, split.seen)), opened.path
+        shape = lookup.shape
     if shape != head.shape:
         raise RunError(
             f"{opened.path}: its scene has {shape[0]} x {shape[1]} pixels, the map "

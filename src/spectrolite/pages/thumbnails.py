@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spectrolite.data.georeferencing import Grid, check_crs, reproject_places
+from spectrolite.data.georeferencing import Grid, check_crs, grid_of, reproject_places
 from spectrolite.data.scene import AnyScene, Window
 from spectrolite.errors import SceneError
 from spectrolite.mapping.drawn_sample import DrawnSample
@@ -44,7 +44,7 @@ def of_scene(sample: DrawnSample, scene: AnyScene, points: int) -> Thumbnails:
     rows, cols, scale = _positions(sample, scene)
     rows, cols = rows[:points], cols[:points]
     half = int(np.clip(round(AROUND * scale), LEAST_AROUND, MOST_AROUND))
-    height, width = scene.shape[:2]
+    height, width = scene.shape[:2] if scene.lookup is None else scene.lookup.shape
     inside = (rows >= 0) & (rows < height) & (cols >= 0) & (cols < width)
     if not inside.any():
         raise SceneError(
@@ -75,7 +75,7 @@ def _positions(
     The latter along a side.
     """
     head = sample.scene_map.head
-    if head.transform is None or scene.transform is None:
+    if head.transform is None or (scene.transform is None and scene.lookup is None):
         if scene.shape[:2] != head.shape:
             raise SceneError(
                 f"--scene: {scene.name} has {scene.shape[0]} x {scene.shape[1]} pixels, the map "
@@ -85,13 +85,13 @@ def _positions(
         return sample.rows.astype(np.float64), sample.cols.astype(np.float64), 1.0
     name = str(sample.scene_map.path)
     own = Grid(head.shape, head.transform, head.crs, name)
-    grid = Grid(scene.shape[:2], tuple(scene.transform), scene.crs, scene.name)
+    grid = grid_of(scene, name)
     check_crs(grid, head.crs, name)
 
     def placed(rows: NDArray[np.int64], cols: NDArray[np.int64]) -> NDArray[np.float64]:
         x, y = own.centres(rows, cols)
-        if head.crs is not None and scene.crs is not None:
-            x, y = reproject_places(x, y, head.crs, scene.crs, name)
+        if head.crs is not None and grid.crs is not None:
+            x, y = reproject_places(x, y, head.crs, grid.crs, name)
         return np.stack(grid.positions(x, y))
 
     here = placed(sample.rows, sample.cols)
