@@ -1,10 +1,9 @@
-"""The verbs that make and read maps of scenes: map, areas."""
+"""The verb that makes maps of scenes: map."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -187,72 +186,6 @@ def map_(
     _print_maps(files, results, as_json)
     if any(isinstance(m, Failed) for m in results):
         raise typer.Exit(1)
-
-
-def areas(
-    scene_map: Annotated[Path, typer.Argument(metavar="MAP", help="Class map, as map.tif.")],
-    sample: Annotated[
-        Path | None,
-        option(
-            "Points of known class: a CSV with the columns row,col,class or x,y,class, or a layer "
-            "of points (.gpkg, .geojson, .shp, .fgb).",
-            default="none: mapped areas only",
-        ),
-    ] = None,
-    design: Annotated[
-        Literal["simple", "by-map-class"] | None,
-        option(
-            "How the sample was drawn: simple (at random over the whole map) or by-map-class (in "
-            "each class of the map).",
-            default="none; needed with --sample",
-            metavar="DESIGN",
-        ),
-    ] = None,
-    run: Annotated[
-        Path | None,
-        option(
-            "Run that made the map; sample points on its training pixels are refused.",
-            default="none",
-            metavar="RUN",
-        ),
-    ] = None,
-    class_field: Annotated[
-        str | None,
-        option(
-            "Column of --sample that holds the class.",
-            default="class, or the only one",
-            metavar="NAME",
-        ),
-    ] = None,
-    merge_small: Annotated[
-        bool,
-        option(
-            "Count the classes of the map with fewer than two points of --sample as one stratum.",
-            "--merge-small",
-        ),
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Area of each class; with a sample, error-adjusted areas with 95 % intervals.
-
-    Example: `spectrolite areas map.tif --sample points.csv --design by-map-class --run runs/ip`
-    """
-    from spectrolite.mapping.class_areas import areas as measure
-
-    measured = measure(
-        scene_map,
-        sample=sample,
-        design=design,
-        run=run,
-        merge_small=merge_small,
-        class_field=class_field,
-    )
-    if as_json:
-        print_json({"map": str(scene_map), **asdict(measured)})
-        return
-    console.print(areas_table(measured))
-    for note in measured.notes:
-        console.print(f"- {note}", soft_wrap=True, markup=False)
 
 
 def _as_json(map_file: MapFile, measured: Areas) -> dict[str, Any]:
