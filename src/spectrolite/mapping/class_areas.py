@@ -84,6 +84,7 @@ def areas(
     head = opened.head
     names = head.class_names
     pixel_m2, notes = pixel_area_m2(head)
+    notes += opened.notes
     pixels = {i: opened.counts.get(i, 0) for i in names}
     mapped = None
     if pixel_m2 is not None:

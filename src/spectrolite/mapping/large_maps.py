@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,16 @@ from spectrolite.data.scene import AnyScene, Window
 from spectrolite.data.scene_sets import AnyScenes
 from spectrolite.data.wavelengths import surplus_bands
 from spectrolite.errors import RunError, SettingsError, wanted_one_of
+from spectrolite.files import whole_file
 from spectrolite.machine import threads_of
 from spectrolite.mapping.geotiff import Layers, write_layers
 from spectrolite.mapping.map_file import (
+    DEFAULT_BANDS,
     EXTRA_BANDS,
     MADE_FROM,
+    REJECT,
+    REJECTED,
+    UNLIKE_PIXELS,
     MapFile,
     MapFiles,
     MapHead,
@@ -30,18 +36,21 @@ from spectrolite.mapping.map_file import (
 )
 from spectrolite.mapping.map_frame import picture_step
 from spectrolite.mapping.picture import write_picture
+from spectrolite.mapping.polygons import need_polygons, write_polygons
 from spectrolite.mapping.scene_inference import (
-    class_type,
     classify_windows,
+    layer_types,
     matching_scene,
+    reference_of,
     scene_config,
     windows_of,
 )
-from spectrolite.mapping.sidecars import complete_envi, write_names, write_style
+from spectrolite.mapping.sidecars import complete_envi, with_rejected, write_names, write_style
 from spectrolite.mapping.staged_windows import StagedMap, begun_with, staged
 from spectrolite.places import check_place
 from spectrolite.readers.scenes.geotiff import GDAL_CACHE
 from spectrolite.runs.run_folder import ImageRun, Run, run_of
+from spectrolite.samples.reference_spectra import UNLIKE
 
 MAP_WINDOW = 128  # side in pixels: HybridSN then takes 900 MiB; 192 is a tenth faster, but larger
 
@@ -56,9 +65,12 @@ def map_scene(
     window: int = MAP_WINDOW,
     device: str = "auto",
     flips: bool = False,
-    bands: Sequence[str] = EXTRA_BANDS,
+    bands: Sequence[str] = DEFAULT_BANDS,
+    reject: float | None = None,
     cog: bool = False,
     envi: bool = False,
+    polygons: str | Path | None = None,
+    sieve: int | None = None,
     scene_key: str | None = None,
     axes: str | None = None,
     drop_bands: Sequence[int | str] = (),
@@ -83,10 +95,15 @@ def map_scene(
         window: side in pixels of the windows that are computed one by one.
         device: `auto`, `cpu`, `cuda`.
         flips: average eight orientations, as in `classify`.
-        bands: float32 bands to write as `NAME_BAND.tif`, 0 to 1: `confidence`, the softmax of the
-            class; `entropy` of the softmax, divided by the logarithm of the number of classes.
+        bands: float32 layers to write as `NAME_BAND.tif`, 0 to 1: `confidence`, the softmax of the
+            class; `entropy` of the softmax, divided by the logarithm of the number of classes;
+            `probabilities`, the softmax of every class, a band each; `similarity` to the training
+            spectra, low where the map is not to be trusted (docs/large-scenes.md).
+        reject: give class 0 to pixels whose confidence is lower, above 0 and at most 1.
         cog: make the GeoTIFFs cloud-optimised, with overviews.
         envi: write an ENVI classification too, `NAME_classes.dat` and `.hdr`.
+        polygons: GeoPackage to write, ending in `.gpkg`: the areas of the classes as polygons.
+        sieve: polygons of fewer pixels go to their largest neighbour; the map keeps them.
         scene_key: name of the array in the file, if several could be the scene.
         axes: order of the array's axes in the file, as of `read_scene`.
         drop_bands: bands of the file to leave out, as of `read_scene`; default: those that the
@@ -107,10 +124,12 @@ def map_scene(
         ReadError: the scene cannot be read.
         SceneError: other bands than the model's, or other wavelengths.
         SettingsError: the map was begun with something else; an unknown band or device; a name
-            that does not end in `.tif`; a key or bands to leave out, without a file.
+            that does not end in `.tif`; a key or bands to leave out, without a file; a similarity
+            with a model that has no training spectra; a sieve without polygons.
+        MissingExtraError: polygons, and pyogrio or shapely is not installed.
         OSError: a full disk and the like; the finished windows stay.
     """
-    files = MapFiles(Path(out))
+    files = MapFiles(Path(out), None if polygons is None else Path(polygons))
     if files.geotiff.suffix.lower() not in (".tif", ".tiff"):
         raise SettingsError(f"--out: wanted a name that ends in .tif, got {out}")
     check_place(files.geotiff)
@@ -119,7 +138,13 @@ def map_scene(
     unknown = sorted(set(bands) - set(EXTRA_BANDS))
     if unknown:
         raise SettingsError(f"--bands: {wanted_one_of(EXTRA_BANDS, unknown[0])}")
+    _check_extras(files, reject, sieve)
     bundle = scene_model(model)
+    if "similarity" in bands and reference_of(bundle).apart == "pixels":
+        on_note(
+            "similarity: no class was trained on two fields or polygons, so a new field of it is "
+            "nearly always unlike; label two or more of each class"
+        )
     opened = _opened(model, bundle, scene, scene_key, axes, drop_bands, allow_outside)
     file = opened.source.get("file")
     if file and Path(file).resolve() in {path.resolve() for path in files.all()}:
@@ -136,8 +161,10 @@ def map_scene(
         "envi": envi,
         "match_wavelengths": match_wavelengths,
     }
-    types: dict[str, np.dtype[Any]] = {"class": class_type(scene_config(bundle))}
-    types |= {name: np.dtype(np.float32) for name in settings["bands"]}
+    # only if given: the hash of a map without them is that of version 0.1
+    further = {"reject": reject, "polygons": polygons and str(polygons), "sieve": sieve}
+    settings |= {key: value for key, value in further.items() if value is not None}
+    types = layer_types(scene_config(bundle), settings["bands"], reject)
     counts = None
     begun = begun_with(bundle, opened, settings)
     with staged(files, begun, types, overwrite=overwrite, resume=resume) as part:
@@ -146,6 +173,22 @@ def map_scene(
                 _compute(bundle, opened, part, settings, on_window)
                 counts = _compose(bundle, opened, part, settings, files)
     return open_map(files.geotiff, counts)
+
+
+def _check_extras(files: MapFiles, reject: float | None, sieve: int | None) -> None:
+    """Refuse values of `reject`, `polygons` and `sieve` before anything is read."""
+    if reject is not None and not 0 < reject <= 1:
+        raise SettingsError(f"--reject: wanted a confidence above 0, up to 1, got {reject:g}")
+    if files.polygons is None:
+        if sieve is not None:
+            raise SettingsError("--sieve: goes with --polygons, which it makes fewer")
+        return
+    if files.polygons.suffix.lower() != ".gpkg":
+        raise SettingsError(f"--polygons: wanted a name that ends in .gpkg, got {files.polygons}")
+    check_place(files.polygons, "--polygons")
+    if sieve is not None and sieve < 2:
+        raise SettingsError(f"--sieve: wanted 2 pixels or more, got {sieve}")
+    need_polygons()
 
 
 def _opened(
@@ -224,7 +267,7 @@ def _compute(
             settings["window"],
             settings["device"],
             settings["flips"],
-            entropy="entropy" in settings["bands"],
+            settings["bands"],
         )
     except (KeyboardInterrupt, OSError, MemoryError, RuntimeError) as error:
         error.add_note(
@@ -248,13 +291,24 @@ def _compose(
     """
     config = scene_config(bundle)
     head = MapHead(
-        scene.shape[:2], config.class_names, config.class_colours, scene.crs, scene.transform
+        scene.shape[:2],
+        config.class_names,
+        config.class_colours,
+        scene.crs,
+        scene.transform,
+        config.class_ids,
     )
-    here = MapFiles(part.path / files.geotiff.name)
+    here = MapFiles(part.path / files.geotiff.name, part.path / "polygons.gpkg")
     paths = {here.geotiff: "class", **{here.band(name): name for name in settings["bands"]}}
     if settings["envi"]:
         paths[here.envi] = "class"
     counts = np.zeros(max(config.class_ids) + 1, np.int64)
+    tags = {MADE_FROM: part.name}
+    told, reject = {}, settings.get("reject")
+    if reject is not None:
+        tags[REJECT], told[REJECTED] = f"{reject:g}", 0
+    if "similarity" in settings["bands"]:
+        told[UNLIKE_PIXELS] = 0
     step = picture_step(head.shape)
     shown: list[NDArray[Any]] = []
 
@@ -262,19 +316,31 @@ def _compose(
         start = 0
         for layers in part.rows(windows_of(scene, settings["window"])):
             classes = layers["class"]
+            if reject is not None:
+                rejected = (classes > 0) & (layers["confidence"] < reject)
+                told[REJECTED] += int(rejected.sum())
+                classes = np.where(rejected, 0, classes).astype(classes.dtype)
+                layers = {**layers, "class": classes}
+            if "similarity" in layers:
+                told[UNLIKE_PIXELS] += int((layers["similarity"] < UNLIKE).sum())
             counts[:] += np.bincount(classes.ravel(), minlength=len(counts))
             shown.append(classes[-start % step :: step, ::step])
             start += len(classes)
             yield layers
 
     try:
-        write_layers(paths, head, rows(), {MADE_FROM: part.name}, cog=settings["cog"])
+        write_layers(paths, head, rows(), tags, cog=settings["cog"])
+        named = head if reject is None else with_rejected(head, reject)
         if settings["envi"]:
-            complete_envi(here.envi, head)
-        write_names(here.names, head)
-        write_style(here.style, head)
+            complete_envi(here.envi, named)
+        write_names(here.names, named, {key: str(n) for key, n in told.items()})
+        write_style(here.style, named)
         pixels = {i: n for i, n in enumerate(counts.tolist()) if n}
-        write_picture(here.picture, np.concatenate(shown), head, pixels)
+        write_picture(here.picture, np.concatenate(shown), named, pixels)
+        if here.polygons is not None and files.polygons is not None:
+            write_polygons(here.polygons, here.geotiff, head, settings.get("sieve"))
+            with whole_file(files.polygons) as whole:  # perhaps on another disk
+                shutil.copyfile(here.polygons, whole)
         complete, final = (one.all(settings["bands"], settings["envi"]) for one in (here, files))
         for one, other in zip(complete, final, strict=True):
             one.replace(other)

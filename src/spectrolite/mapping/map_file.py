@@ -25,12 +25,21 @@ from spectrolite.readers.scenes.drivers import (
     check_sources,
     driver_of,
 )
+from spectrolite.samples.reference_spectra import UNLIKE
 
 BLOCK = 256  # rows and columns of a tile of the GeoTIFF
-EXTRA_BANDS = ("confidence", "entropy")
-"""Bands that may be written beside the classes, float32, 0 to 1: the softmax of the class, and the
-entropy of the softmax divided by the logarithm of the number of classes."""
+DEFAULT_BANDS = ("confidence", "entropy")
+EXTRA_BANDS = (*DEFAULT_BANDS, "probabilities", "similarity")
+"""Layers that may be written beside the classes, float32, 0 to 1: the softmax of the class; the
+entropy of the softmax divided by the logarithm of the number of classes; the softmax of every
+class, a band each; how like the training spectra a spectrum is (`samples.reference_spectra`)."""
+NODATA = {"class": 0.0, "similarity": float("nan")}
+"""What the file of a layer has where there is no spectrum, and names as its nodata. The other
+layers are 0 there, in all bands."""
 MADE_FROM = "SPECTROLITE_MADE_FROM"  # tag: the hash of model, scene and settings
+REJECT = "SPECTROLITE_REJECT"  # tag: pixels of a lower confidence have class 0
+REJECTED = "SPECTROLITE_REJECTED_PIXELS"  # tag, in `.aux.xml`: how many
+UNLIKE_PIXELS = "SPECTROLITE_UNLIKE_PIXELS"  # the same: pixels of a similarity below `UNLIKE`
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +52,8 @@ class MapHead:
         class_colours: id to red, green, blue.
         crs: coordinate reference system as WKT, or None.
         transform: affine transform, six numbers, or None.
+        class_ids: the ids that the network tells apart, in the order of `probabilities`; empty of a
+            map that was opened.
     """
 
     shape: tuple[int, int]
@@ -50,13 +61,20 @@ class MapHead:
     class_colours: Mapping[int, Colour]
     crs: str | None = None
     transform: tuple[float, ...] | None = None
+    class_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class MapFiles:
-    """The paths of a map's files, by the path of its GeoTIFF."""
+    """The paths of a map's files, by the path of its GeoTIFF.
+
+    Attributes:
+        geotiff: the classes.
+        polygons: the GeoPackage, anywhere, if one is asked for; not one of `all`.
+    """
 
     geotiff: Path
+    polygons: Path | None = None
 
     @property
     def names(self) -> Path:
@@ -118,6 +136,31 @@ class MapFile:
         """`(rows, cols)` class ids, all of them in memory."""
         return np.concatenate([block for _, block in read_rows(self.path)])
 
+    @property
+    def rejected(self) -> int:
+        """Pixels of class 0 that have a spectrum, but too low a confidence; 0 if it is not told."""
+        return _number(self.tags, REJECTED) or 0
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know before the map is trusted."""
+        notes = []
+        limit, unlike = self.tags.get(REJECT), _number(self.tags, UNLIKE_PIXELS)
+        if limit:
+            count = _number(self.tags, REJECTED)
+            notes.append(
+                f"{'an unknown number of' if count is None else f'{count:,}'} pixels have class 0 "
+                f"because their confidence is below {limit} (--reject); areas and accuracies are "
+                "those of the other pixels"
+            )
+        if unlike is not None:
+            share = unlike / max(1, self.head.shape[0] * self.head.shape[1])
+            notes.append(
+                f"{unlike:,} pixels ({share:.1%}) have a similarity below {UNLIKE}: their spectra "
+                "are unlike those of the training; do not trust the map there"
+            )
+        return tuple(notes)
+
     def at(self, rows: NDArray[np.int64], cols: NDArray[np.int64]) -> NDArray[np.int64]:
         """Class ids at some pixels, all of them inside the map."""
         ids = np.zeros(len(rows), np.int64)
@@ -125,6 +168,12 @@ class MapFile:
             here = (rows >= start) & (rows < start + len(block))
             ids[here] = block[rows[here] - start, cols[here]]
         return ids
+
+
+def _number(tags: Mapping[str, str], key: str) -> int | None:
+    """A number of pixels in the tags, which others may have written."""
+    text = tags.get(key, "")
+    return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
 
 
 def summary(head: MapHead, counts: Mapping[int, int]) -> str:
