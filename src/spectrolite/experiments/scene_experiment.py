@@ -100,7 +100,7 @@ def train_scene(
         config = _config(scene, labels, bands, stages, patch)
         if stages.training.calibrate:
             config = calibrated(config, net, reduced, split, stages.training)
-        reference = reference_spectra(reduced, split, evaluation)
+        reference = reference_spectra(reduced, split, patch, evaluation)
         bundle = trained_bundle(config, bands, net, reference)
         bundle.save(stopped.path / "bundle")
         _, manifest = _evaluate(

@@ -142,8 +142,8 @@ def map_scene(
     bundle = scene_model(model)
     if "similarity" in bands and reference_of(bundle).apart == "pixels":
         on_note(
-            "similarity: no class was trained on two fields or polygons, so a new field of it is "
-            "nearly always unlike; label two or more of each class"
+            "similarity: no class was trained on two fields, or on one wider than the network's "
+            "patch, so nearly every new field is unlike; label two fields or more of each class"
         )
     opened = _opened(model, bundle, scene, scene_key, axes, drop_bands, allow_outside)
     file = opened.source.get("file")

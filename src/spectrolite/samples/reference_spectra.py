@@ -8,9 +8,10 @@ applicability of spatial prediction models", Methods in Ecology and Evolution 12
 in place of one threshold.
 
 A training pixel's nearest spectrum is that of its neighbour in the same field, nearly equal to its
-own. A distance to it would say that every new field is far. So a training spectrum is measured
-against those of other fields, or polygons, and only where its class has another: one without would
-be measured against other classes, as if they were its own.
+own. Such distances would say that every new field is far. So a training spectrum is measured
+against those of other fields, or polygons; where its class has one field only, against those whose
+patches do not overlap its own. A spectrum without one of its own class so far away is not measured:
+its distance would be that to another class.
 """
 
 from __future__ import annotations
@@ -40,10 +41,10 @@ class Reference:
 
     Attributes:
         spectra: `(n, components)` float32.
-        distances: `(m,)` float32, ascending: of training spectra to the nearest one that is not of
-            the same field.
-        apart: `fields`; or `pixels` if no class trains on two fields, so that the distances are
-            those to the nearest other pixel, and nearly everything else is called unlike.
+        distances: `(m,)` float32, ascending: of training spectra to the nearest one that is apart.
+        apart: `fields`, as above; or `pixels` if no class has two fields, or one wider than a
+            patch: then they are the distances to the nearest other pixel, and nearly every field
+            that did not train is called unlike.
     """
 
     spectra: NDArray[np.float32]
@@ -64,30 +65,44 @@ class Reference:
         return 1 - torch.searchsorted(own, torch.cat(nearest)) / len(own)
 
 
-def reference_spectra(reduced: Sequence[Reduced], split: Split, seed: int) -> Reference:
+def reference_spectra(reduced: Sequence[Reduced], split: Split, patch: int, seed: int) -> Reference:
     """Draw the training spectra to compare with, from each class in turn: rare ones come in whole.
 
     Args:
         reduced: each scene as the network's input. Of one that stays in its file, only windows with
             a drawn pixel are read.
         split: its training pixels are drawn from.
+        patch: side in pixels of the network's patch.
         seed: of the draw.
     """
     pixels = _drawn(split, seed)
     spectra = _spectra(reduced, split, pixels)
+    classes = split.labels.array.ravel()[pixels]
+    apart = _apart(split, pixels, classes, patch)
+    measured = (apart & (classes[:, None] == classes)).any(1)
+    kind = "fields" if measured.any() else "pixels"
+    if kind == "pixels":
+        apart, measured = ~np.eye(len(pixels), dtype=bool), np.ones(len(pixels), bool)
+    exact = torch.from_numpy(spectra).double()
+    between = np.where(apart, torch.cdist(exact, exact).numpy(), np.inf)[measured]
+    return Reference(spectra, np.sort(between.min(1)).astype(np.float32), kind)
+
+
+def _apart(
+    split: Split, pixels: Pixels, classes: NDArray[np.int32], patch: int
+) -> NDArray[np.bool_]:
+    """`(n, n)`: which pixels, along the columns, a pixel is measured against."""
     labels = split.labels
-    groups = (labels.fields if labels.polygons is None else labels.polygons).ravel()[pixels]
-    classes = labels.array.ravel()[pixels]
-    pairs = np.unique(np.stack([classes, groups]), axis=1)[0]
-    several = np.isin(classes, [i for i in np.unique(pairs) if (pairs == i).sum() > 1])
-    apart = "fields" if several.any() else "pixels"
-    if not several.any():
-        groups, several = np.arange(len(pixels)), np.ones(len(pixels), bool)
-    between = torch.cdist(
-        torch.from_numpy(spectra[several]).double(), torch.from_numpy(spectra).double()
-    ).numpy()
-    between[groups[several][:, None] == groups] = np.inf
-    return Reference(spectra, np.sort(between.min(1)).astype(np.float32), apart)
+    fields = (labels.fields if labels.polygons is None else labels.polygons).ravel()[pixels]
+    of_classes = np.unique(np.stack([classes, fields]), axis=1)[0]
+    ids, counts = np.unique(of_classes, return_counts=True)
+    several = np.isin(classes, ids[counts > 1])
+    near = np.zeros((len(pixels), len(pixels)), bool)
+    for shape, positions, indices in scene_by_scene(labels.shapes, pixels):
+        places = np.stack(np.unravel_index(indices, shape), axis=1)
+        steps = np.abs(places[:, None] - places).max(2)  # Chebyshev's distance
+        near[np.ix_(positions, positions)] = steps < patch
+    return np.where(several[:, None], fields[:, None] != fields, ~near)
 
 
 def _drawn(split: Split, seed: int) -> Pixels:
