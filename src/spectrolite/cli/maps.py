@@ -344,6 +344,9 @@ def _print_maps(scenes: list[Path], results: list[MapFile | Failed], as_json: bo
         names = {i: name for m in maps.values() for i, name in m.head.class_names.items()}
         for table in maps_tables(figures, names, in_hectares, console.width) if maps else ():
             console.print(table)
+        for file, m in maps.items():
+            for note in m.notes:
+                console.print(f"- {file.name}: {note}", soft_wrap=True, markup=False)
         for folder in dict.fromkeys(m.path.parent for m in maps.values()):
             console.print(
                 f"maps in {folder}, each with the name of its scene", soft_wrap=True, markup=False

@@ -25,9 +25,7 @@ from spectrolite.mapping.class_areas import HECTARE_M2, pixel_area_m2
 from spectrolite.mapping.map_file import MapHead, no_georeference_allowed, read_rows
 
 AT_A_TIME = 20_000  # polygons in memory, beside those of GDAL
-PIXELS = (1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
-"""The transform of a map without one, as QGIS shows it: columns to the right, rows downwards."""
-
+PIXELS = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)  # the transform of a map without one
 Area = tuple[list[Any], int]
 """The rings of a polygon, the outer one first, and its class."""
 
@@ -123,8 +121,11 @@ def _areas(geotiff: Path, head: MapHead, sieve: int | None, folder: Path) -> Ite
         if sieve is not None:
             source = _sieved(source, geotiff, sieve, folder)
         for shape, i in features.shapes(source, connectivity=4, transform=transform):
+            rings = shape["coordinates"]
+            if head.transform is None:  # rows go down, as QGIS shows such a map
+                rings = [[(x, -y) for x, y in ring] for ring in rings]
             if i:
-                yield shape["coordinates"], int(i)
+                yield rings, int(i)
 
 
 def _sieved(band: Any, geotiff: Path, sieve: int, folder: Path) -> NDArray[Any]:
