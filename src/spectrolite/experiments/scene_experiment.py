@@ -227,6 +227,7 @@ def _evaluate(
         training.settings,
         np.random.default_rng(evaluation),
         len(log),
+        _of_products(scene),
         data=scene.name,
         seed=training.seed,
         parameters=costs.parameters(bundle.network),
@@ -292,6 +293,17 @@ def _on_temperature(training: TrainingSettings, bundle: Bundle, split: Split) ->
         f"The confidence is calibrated on {pixels}: the logits are divided by the temperature "
         f"{bundle.config.temperature:.3g}.",
     )
+
+
+def _of_products(scene: AnyScenes) -> list[str]:
+    """What was left out of scenes that are satellite products; for several, with their names."""
+    several = len(scene.scenes) > 1
+    return [
+        f"{one.name}: {note}" if several else note
+        for one in scene.scenes
+        if one.source.get("product", "none") != "none"
+        for note in one.notes
+    ]
 
 
 def _classes(maps: Sequence[SceneMap]) -> NDArray[np.unsignedinteger]:

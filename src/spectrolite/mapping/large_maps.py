@@ -2,41 +2,30 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import rasterio
-from numpy.typing import NDArray
 
-from spectrolite import readers
 from spectrolite.bundles.exported_model import Exported
 from spectrolite.bundles.loading import AnyModel, scene_model
 from spectrolite.bundles.scene_bundle import Bundle
 from spectrolite.data.scene import AnyScene, Window
 from spectrolite.data.scene_sets import AnyScenes
-from spectrolite.data.wavelengths import surplus_bands
+from spectrolite.data.wavelengths import same_wavelengths, surplus_bands
 from spectrolite.errors import RunError, SettingsError, wanted_one_of
-from spectrolite.files import whole_file
 from spectrolite.machine import threads_of
-from spectrolite.mapping.geotiff import Layers, write_layers
+from spectrolite.mapping.geotiff import Layers
+from spectrolite.mapping.map_composing import compose
 from spectrolite.mapping.map_file import (
     DEFAULT_BANDS,
     EXTRA_BANDS,
-    MADE_FROM,
-    REJECT,
-    REJECTED,
-    UNLIKE_PIXELS,
     MapFile,
     MapFiles,
-    MapHead,
     open_map,
 )
-from spectrolite.mapping.map_frame import picture_step
-from spectrolite.mapping.picture import write_picture
-from spectrolite.mapping.polygons import need_polygons, write_polygons
+from spectrolite.mapping.polygons import need_polygons
 from spectrolite.mapping.scene_inference import (
     classify_windows,
     layer_types,
@@ -45,12 +34,12 @@ from spectrolite.mapping.scene_inference import (
     scene_config,
     windows_of,
 )
-from spectrolite.mapping.sidecars import complete_envi, with_rejected, write_names, write_style
 from spectrolite.mapping.staged_windows import StagedMap, begun_with, staged
 from spectrolite.places import check_place
+from spectrolite.products.known import open_cube
+from spectrolite.products.scenes import open_scene
 from spectrolite.readers.scenes.geotiff import GDAL_CACHE
 from spectrolite.runs.run_folder import ImageRun, Run, run_of
-from spectrolite.samples.reference_spectra import UNLIKE
 
 MAP_WINDOW = 128  # side in pixels: HybridSN then takes 900 MiB; 192 is a tenth faster, but larger
 
@@ -71,10 +60,14 @@ def map_scene(
     envi: bool = False,
     polygons: str | Path | None = None,
     sieve: int | None = None,
+    sensor_geometry: bool = False,
     scene_key: str | None = None,
     axes: str | None = None,
     drop_bands: Sequence[int | str] = (),
     allow_outside: bool = False,
+    product: str | None = None,
+    mask: str | Path | None = None,
+    leave_out: Sequence[str] | None = None,
     match_wavelengths: bool = False,
     overwrite: bool = False,
     resume: bool = False,
@@ -104,11 +97,16 @@ def map_scene(
         envi: write an ENVI classification too, `NAME_classes.dat` and `.hdr`.
         polygons: GeoPackage to write, ending in `.gpkg`: the areas of the classes as polygons.
         sieve: polygons of fewer pixels go to their largest neighbour; the map keeps them.
+        sensor_geometry: map a swath pixel by pixel of the sensor; default: on the orthorectified
+            grid of its look-up table.
         scene_key: name of the array in the file, if several could be the scene.
         axes: order of the array's axes in the file, as of `read_scene`.
         drop_bands: bands of the file to leave out, as of `read_scene`; default: those that the
             model does not have, if the wavelengths prove which these are.
         allow_outside: as of `read_scene`.
+        product: as of `read_scene`.
+        mask: as of `read_scene`.
+        leave_out: as of `read_scene`.
         match_wavelengths: interpolate a scene of other wavelengths between its bands.
         overwrite: replace a map, and discard a stopped one.
         resume: go on with a stopped map; begin if there is none; leave a complete one as it is.
@@ -145,7 +143,16 @@ def map_scene(
             "similarity: no class was trained on two fields, or on one wider than the network's "
             "patch, so nearly every new field is unlike; label two fields or more of each class"
         )
-    opened = _opened(model, bundle, scene, scene_key, axes, drop_bands, allow_outside)
+    reading = {
+        "key": scene_key,
+        "axes": axes,
+        "allow_outside": allow_outside,
+        "product": product,
+        "mask": mask,
+    }
+    opened = _opened(model, bundle, scene, reading, drop_bands, leave_out, match_wavelengths)
+    if sensor_geometry and opened.lookup is None:
+        raise SettingsError(f"--sensor-geometry: {opened.name} has no look-up table; omit it")
     file = opened.source.get("file")
     if file and Path(file).resolve() in {path.resolve() for path in files.all()}:
         raise RunError(f"--out: {file} is the scene itself; take another name")
@@ -160,6 +167,7 @@ def map_scene(
         "cog": cog,
         "envi": envi,
         "match_wavelengths": match_wavelengths,
+        **({"sensor_geometry": True} if sensor_geometry else {}),
     }
     # only if given: the hash of a map without them is that of version 0.1
     further = {"reject": reject, "polygons": polygons and str(polygons), "sieve": sieve}
@@ -171,7 +179,7 @@ def map_scene(
         if part is not None:
             with threads_of(part.begun["machine"]), rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE):
                 _compute(bundle, opened, part, settings, on_window)
-                counts = _compose(bundle, opened, part, settings, files)
+                counts = compose(bundle, opened, part, settings, files)
     return open_map(files.geotiff, counts)
 
 
@@ -195,22 +203,30 @@ def _opened(
     model: AnyModel | Run | Exported,
     bundle: Bundle | Exported,
     scene: str | Path | AnyScene | None,
-    key: str | None,
-    axes: str | None,
+    reading: dict[str, Any],
     drop_bands: Sequence[int | str],
-    allow_outside: bool,
+    leave_out: Sequence[str] | None,
+    match_wavelengths: bool,
 ) -> AnyScene:
     if isinstance(scene, str | Path):
         config = scene_config(bundle)
+        own_nm, wanted_nm = open_cube(scene, **reading).wavelengths_nm, config.wavelengths_nm
+        model_bands = not match_wavelengths and same_wavelengths(own_nm, wanted_nm)
         if not drop_bands:
-            own_nm = readers.open_cube(scene, key, axes, allow_outside=allow_outside).wavelengths_nm
-            drop_bands = surplus_bands(own_nm, config.wavelengths_nm)
-        return readers.open_scene(
-            scene, key, drop_bands, scale=config.scaled, axes=axes, allow_outside=allow_outside
+            drop_bands = surplus_bands(own_nm, wanted_nm)
+            model_bands = model_bands or bool(drop_bands)
+        return open_scene(
+            scene,
+            drop_bands=drop_bands,
+            scale=config.scaled,
+            leave_out=leave_out,
+            model_bands=model_bands,
+            **reading,
         )
-    if key is not None or axes is not None or drop_bands or allow_outside:
+    if any(reading.values()) or drop_bands or leave_out is not None:
         raise SettingsError(
-            "--scene-key, --axes, --drop-bands and --allow-outside: go with --scene FILE"
+            "--scene-key, --axes, --drop-bands, --allow-outside, --product, --mask and --leave-out:"
+            " go with --scene FILE"
         )
     if scene is not None:
         return scene
@@ -275,79 +291,3 @@ def _compute(
             "--resume"
         )
         raise
-
-
-def _compose(
-    bundle: Bundle | Exported,
-    scene: AnyScene,
-    part: StagedMap,
-    settings: dict[str, Any],
-    files: MapFiles,
-) -> dict[int, int]:
-    """Write the files of the map from its windows in the part folder, then rename them.
-
-    Returns:
-        Pixels of each class.
-    """
-    config = scene_config(bundle)
-    head = MapHead(
-        scene.shape[:2],
-        config.class_names,
-        config.class_colours,
-        scene.crs,
-        scene.transform,
-        config.class_ids,
-    )
-    here = MapFiles(part.path / files.geotiff.name, part.path / "polygons.gpkg")
-    paths = {here.geotiff: "class", **{here.band(name): name for name in settings["bands"]}}
-    if settings["envi"]:
-        paths[here.envi] = "class"
-    counts = np.zeros(max(config.class_ids) + 1, np.int64)
-    tags = {MADE_FROM: part.name}
-    told, reject = {}, settings.get("reject")
-    if reject is not None:
-        tags[REJECT], told[REJECTED] = f"{reject:g}", 0
-    if "similarity" in settings["bands"]:
-        told[UNLIKE_PIXELS] = 0
-    step = picture_step(head.shape)
-    shown: list[NDArray[Any]] = []
-
-    def rows() -> Iterator[Layers]:
-        start = 0
-        for layers in part.rows(windows_of(scene, settings["window"])):
-            classes = layers["class"]
-            if reject is not None:
-                rejected = (classes > 0) & (layers["confidence"] < reject)
-                told[REJECTED] += int(rejected.sum())
-                classes = np.where(rejected, 0, classes).astype(classes.dtype)
-                layers = {**layers, "class": classes}
-            if "similarity" in layers:
-                told[UNLIKE_PIXELS] += int((layers["similarity"] < UNLIKE).sum())
-            counts[:] += np.bincount(classes.ravel(), minlength=len(counts))
-            shown.append(classes[-start % step :: step, ::step])
-            start += len(classes)
-            yield layers
-
-    try:
-        write_layers(paths, head, rows(), tags, cog=settings["cog"])
-        named = head if reject is None else with_rejected(head, reject)
-        if settings["envi"]:
-            complete_envi(here.envi, named)
-        write_names(here.names, named, {key: str(n) for key, n in told.items()})
-        write_style(here.style, named)
-        pixels = {i: n for i, n in enumerate(counts.tolist()) if n}
-        write_picture(here.picture, np.concatenate(shown), named, pixels)
-        if here.polygons is not None and files.polygons is not None:
-            write_polygons(here.polygons, here.geotiff, head, settings.get("sieve"))
-            with whole_file(files.polygons) as whole:  # perhaps on another disk
-                shutil.copyfile(here.polygons, whole)
-        complete, final = (one.all(settings["bands"], settings["envi"]) for one in (here, files))
-        for one, other in zip(complete, final, strict=True):
-            one.replace(other)
-        if part.begun["overwrite"]:  # files of the map before that this one does not have
-            for path in {*files.all()} - {*final}:
-                path.unlink(missing_ok=True)
-    except (KeyboardInterrupt, OSError, MemoryError) as error:
-        error.add_note("every window is computed; go on with the same command and --resume")
-        raise
-    return pixels
