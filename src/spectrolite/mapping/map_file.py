@@ -26,14 +26,23 @@ from spectrolite.readers.scenes.drivers import (
     check_sources,
     driver_of,
 )
+from spectrolite.samples.reference_spectra import UNLIKE
 
 BLOCK = 256  # rows and columns of a tile of the GeoTIFF
-EXTRA_BANDS = ("confidence", "entropy")
-"""Bands that may be written beside the classes, float32, 0 to 1: the softmax of the class, and the
-entropy of the softmax divided by the logarithm of the number of classes."""
+DEFAULT_BANDS = ("confidence", "entropy")
+EXTRA_BANDS = (*DEFAULT_BANDS, "probabilities", "similarity")
+"""Layers that may be written beside the classes, float32, 0 to 1: the softmax of the class; the
+entropy of the softmax divided by the logarithm of the number of classes; the softmax of every
+class, a band each; how like the training spectra a spectrum is (`samples.reference_spectra`)."""
+NODATA = {"class": 0.0, "similarity": float("nan")}
+"""What the file of a layer has where there is no spectrum, and names as its nodata. The other
+layers are 0 there, in all bands."""
 LARGEST = 2**31 - 1  # class id
 MASKED = -(2**62)  # no value of a file's
 MADE_FROM = "SPECTROLITE_MADE_FROM"  # tag: the hash of model, scene and settings
+REJECT = "SPECTROLITE_REJECT"  # tag: pixels of a lower confidence have class 0
+REJECTED = "SPECTROLITE_REJECTED_PIXELS"  # tag, in `.aux.xml`: how many
+UNLIKE_PIXELS = "SPECTROLITE_UNLIKE_PIXELS"  # the same: pixels of a similarity below `UNLIKE`
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +55,8 @@ class MapHead:
         class_colours: id to red, green, blue.
         crs: coordinate reference system as WKT, or None.
         transform: affine transform, six numbers, or None.
+        class_ids: the ids that the network tells apart, in the order of `probabilities`; empty of a
+            map that was opened.
     """
 
     shape: tuple[int, int]
@@ -53,6 +64,7 @@ class MapHead:
     class_colours: Mapping[int, Colour]
     crs: str | None = None
     transform: tuple[float, ...] | None = None
+    class_ids: tuple[int, ...] = ()
 
     @property
     def no_data(self) -> int:
@@ -62,9 +74,15 @@ class MapHead:
 
 @dataclass(frozen=True)
 class MapFiles:
-    """The paths of a map's files, by the path of its GeoTIFF."""
+    """The paths of a map's files, by the path of its GeoTIFF.
+
+    Attributes:
+        geotiff: the classes.
+        polygons: the GeoPackage, anywhere, if one is asked for; not one of `all`.
+    """
 
     geotiff: Path
+    polygons: Path | None = None
 
     @property
     def names(self) -> Path:
@@ -132,6 +150,11 @@ class MapFile:
         """Class ids from top to bottom, some whole rows at a time, each with its first row."""
         return read_rows(self.path, self.head.no_data)
 
+    @property
+    def rejected(self) -> int:
+        """Pixels of class 0 that have a spectrum, but too low a confidence; 0 if it is not told."""
+        return _number(self.tags, REJECTED) or 0
+
     def at(self, rows: NDArray[np.int64], cols: NDArray[np.int64]) -> NDArray[np.int64]:
         """Class ids at some pixels, all of them inside the map."""
         ids = np.zeros(len(rows), np.int64)
@@ -139,6 +162,12 @@ class MapFile:
             here = (rows >= start) & (rows < start + len(block))
             ids[here] = block[rows[here] - start, cols[here]]
         return ids
+
+
+def _number(tags: Mapping[str, str], key: str) -> int | None:
+    """A number of pixels in the tags, which others may have written."""
+    text = tags.get(key, "")
+    return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
 
 
 def summary(head: MapHead, counts: Mapping[int, int]) -> str:
@@ -231,17 +260,37 @@ def open_map(
         crs,
         transform,
     )
-    notes: tuple[str, ...] = ()
+    notes = _cautions(tags, shape)
     if zeros and nodata != 0 and not zero_is_a_class:
         stated = (
             "it states no nodata value" if nodata is None else f"its nodata value is {nodata:g}"
         )
         named = f" ({names[0]})" if names.get(0) else ""
-        notes = (
+        notes += (
             f"{path.name}: {stated}, and {zeros:,} pixels are 0{named}: they count as no data; "
             "if 0 is a class, give --background none",
         )
     return MapFile(path, head, dict(sorted(counts.items())), tags, notes)
+
+
+def _cautions(tags: Mapping[str, str], shape: tuple[int, int]) -> tuple[str, ...]:
+    """What to know before a map of ours is trusted."""
+    notes = []
+    limit, unlike = tags.get(REJECT), _number(tags, UNLIKE_PIXELS)
+    if limit:
+        count = _number(tags, REJECTED)
+        notes.append(
+            f"{'an unknown number of' if count is None else f'{count:,}'} pixels have class 0 "
+            f"because their confidence is below {limit} (--reject); areas and accuracies are "
+            "those of the other pixels"
+        )
+    if unlike is not None:
+        share = unlike / max(1, shape[0] * shape[1])
+        notes.append(
+            f"{unlike:,} pixels ({share:.1%}) have a similarity below {UNLIKE}: their spectra "
+            "are unlike those of the training; do not trust the map there"
+        )
+    return tuple(notes)
 
 
 def _counted(path: Path) -> dict[int, int]:
