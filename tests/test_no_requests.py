@@ -23,7 +23,8 @@ from spectrolite import readers
 from spectrolite.cli.app import app
 from spectrolite.errors import InputError, ReadError
 from spectrolite.mapping.map_file import open_map
-from spectrolite.readers.scenes.info import scene_info
+from spectrolite.products import known, scenes
+from spectrolite.products.info import scene_info
 
 SERVER = """
 import http.server, pathlib, sys
@@ -100,7 +101,7 @@ def tiff(path: Path, bands: int = 1, **tags: dict[str, str]) -> Path:
 
 
 def read(path: Path, allow_outside: bool = False) -> None:
-    readers.read_scene(path, allow_outside=allow_outside)
+    scenes.read_scene(path, allow_outside=allow_outside)
 
 
 def test_server_notes_requests(server: Server, tmp_path: Path) -> None:
@@ -135,7 +136,7 @@ def test_vrt_with_an_address(
     (tmp_path / "elsewhere.img").write_text("\n" + inner)
     path = tmp_path / "a.vrt"
     path.write_text(VRT.format(source=NAME.format(relative=1, name=name.format(url=server.url))))
-    for reading in (read, readers.open_cube, scene_info, readers.read_labels):
+    for reading in (read, known.open_cube, scene_info, readers.read_labels):
         with pytest.raises(ReadError, match=message):
             reading(path, allow_outside=allow_outside)
     assert server.requests() == []
@@ -164,7 +165,7 @@ def test_text_under_the_name_of_polygons(
     server: Server, tmp_path: Path, ending: str, text: str
 ) -> None:
     pytest.importorskip("pyogrio")
-    scene = readers.read_scene(tiff(tmp_path / "scene.tif", 3))
+    scene = scenes.read_scene(tiff(tmp_path / "scene.tif", 3))
     path = tmp_path / f"a{ending}"
     path.write_text(text.format(url=server.url))
     with pytest.raises(ReadError, match=r"^\S+: "):
@@ -199,7 +200,7 @@ def test_reference_system_from_an_address(server: Server, tmp_path: Path, before
             file["cube"].dims[("band", "y", "x").index(name)].attach_scale(file[name])
         file["crs"] = 0
         file["crs"].attrs["crs_wkt"] = f"{before}{server.url}/crs"
-    cube = readers.open_cube(path)
+    cube = known.open_cube(path)
     assert cube.crs is None
     assert any(note.startswith("its CRS '") for note in cube.notes)
     scene_info(path)
@@ -218,7 +219,7 @@ def test_geolocation_of_a_warped_vrt(server: Server, tmp_path: Path) -> None:
         "</GenImgProjTransformer></Transformer></GDALWarpOptions></VRTDataset>"
     )
     with pytest.raises(ReadError, match="addresses and network files are never opened"):
-        readers.open_cube(path)
+        known.open_cube(path)
     assert server.requests() == []
 
 
@@ -234,18 +235,18 @@ def outside(tmp_path: Path, build: Callable[[str], str] = str) -> Path:
 def test_vrt_of_files_elsewhere(tmp_path: Path) -> None:
     path = outside(tmp_path)
     with pytest.raises(ReadError) as caught:
-        readers.read_scene(path)
+        scenes.read_scene(path)
     assert str(caught.value) == (
         f"{path}: names the source '../b.tif', which is neither beside nor below it; "
         "--allow-outside (allow_outside=True) permits local files elsewhere"
     )
-    scene = readers.read_scene(path, allow_outside=True)
+    scene = scenes.read_scene(path, allow_outside=True)
     assert scene.cube[0, :, 0].tolist() == [1, 2, 3, 4]
     assert scene.source["allow_outside"] == "true"
     (path.parent / "b.tif").symlink_to(tmp_path / "b.tif")
     path.write_text(VRT.format(source=NAME.format(relative=1, name="b.tif")))
     with pytest.raises(ReadError, match="neither beside nor below"):
-        readers.read_scene(path)
+        scenes.read_scene(path)
 
 
 def test_vrt_of_files_below(tmp_path: Path) -> None:
@@ -253,7 +254,7 @@ def test_vrt_of_files_below(tmp_path: Path) -> None:
     tiff(tmp_path / "below" / "b.tif")
     path = tmp_path / "a.vrt"
     path.write_text(VRT.format(source=NAME.format(relative=1, name="below/b.tif")))
-    assert readers.read_scene(path).cube[0, :, 0].tolist() == [1, 2, 3, 4]
+    assert scenes.read_scene(path).cube[0, :, 0].tolist() == [1, 2, 3, 4]
 
 
 def test_flag(tmp_path: Path) -> None:
@@ -267,14 +268,14 @@ def test_vrt_that_is_no_xml(tmp_path: Path, name: str) -> None:
     path = tmp_path / "a.vrt"
     path.write_bytes(b"<VRTDataset " + name.encode("latin-1"))
     with pytest.raises(ReadError, match="not a readable VRT"):
-        readers.read_scene(path)
+        scenes.read_scene(path)
 
 
 @pytest.mark.parametrize("name", ["none.tif", "n" * 5000 + ".tif"])
 def test_vrt_of_a_file_that_is_not_there(tmp_path: Path, name: str) -> None:
     path = outside(tmp_path, lambda _: name)
     with pytest.raises(ReadError) as caught:
-        readers.read_scene(path)
+        scenes.read_scene(path)
     assert str(caught.value) == (
         f"{path}: names the source {name[:200]!r}, which is not a file; copy its sources beside "
         "it, or permit local sources of every kind with --allow-outside (allow_outside=True)"

@@ -18,7 +18,9 @@ from spectrolite.cli.app import app
 from spectrolite.cli.options import PrintableConsole, plain
 from spectrolite.data.labels import Labels
 from spectrolite.errors import InputError, LabelsError, ReadError, listed, printable, shortened
-from spectrolite.readers import open_cube, read_labels, read_scene
+from spectrolite.products.known import open_cube
+from spectrolite.products.scenes import read_scene
+from spectrolite.readers import read_labels
 from spectrolite.readers.labels.class_columns import numbered_classes
 from spectrolite.readers.labels.tables import read_rows
 from spectrolite.readers.scenes.envi import read_header

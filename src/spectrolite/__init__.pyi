@@ -47,12 +47,12 @@ from .models.costs import Cost as Cost
 from .models.costs import cost as cost
 from .models.dense_form import dense as dense
 from .models.explanations import explain as explain
-from .readers import open_scene as open_scene
+from .products.info import SceneInfo as SceneInfo
+from .products.info import scene_info as scene_info
+from .products.scenes import open_scene as open_scene
+from .products.scenes import read_scene as read_scene
 from .readers import read_labels as read_labels
-from .readers import read_scene as read_scene
 from .readers.images.folders import read_images as read_images
-from .readers.scenes.info import SceneInfo as SceneInfo
-from .readers.scenes.info import scene_info as scene_info
 from .runs.run_folder import Run as Run
 from .runs.run_folder import open_run as open_run
 from .samples.split_image_set import ImageSplit as ImageSplit

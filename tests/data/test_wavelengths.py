@@ -17,7 +17,7 @@ import spectrolite as sl
 from spectrolite.data.scene import Window
 from spectrolite.data.wavelengths import at_wavelengths
 from spectrolite.errors import SceneError
-from spectrolite.readers import open_scene
+from spectrolite.products.scenes import open_scene
 
 
 def scene_of(nm: tuple[float, ...]) -> sl.Scene:

@@ -9,7 +9,7 @@ from typing import Any
 from spectrolite.cli.options import messages, optional, plain, switch
 from spectrolite.errors import SettingsError, did_you_mean
 
-WORDS = ("bad", "constant", "noisy")  # of readers.scenes.open, which takes a second to import
+WORDS = ("bad", "constant", "noisy")  # of products.scenes, which takes a second to import
 
 SCENE_READING = {
     "scene_key": optional(str, "Name of the array in the scene's file.", "the only cube in it"),
@@ -28,6 +28,21 @@ SCENE_READING = {
     ),
     "allow_outside": switch(
         "--allow-outside", "A VRT may name local files that are neither beside nor below it."
+    ),
+    "product": optional(
+        str,
+        "Satellite product that --scene is: emit, or none to read the file as one of its format.",
+        "told by its files",
+    ),
+    "mask": optional(
+        Path, "File of the product's mask, as EMIT_L2A_MASK.", "the one beside it", metavar="FILE"
+    ),
+    "leave_out": optional(
+        str,
+        "What to leave out of a product, as cloud,cirrus,water-vapour; or none. `spectrolite info` "
+        "lists the words.",
+        "clouds, defects, flagged and water-vapour bands",
+        metavar="WORDS",
     ),
 }
 LABELS_READING = {
@@ -75,8 +90,8 @@ SOURCE = {
     ),
     "scene": optional(
         list[Path],
-        "Scene file: ENVI, GeoTIFF, .npy, .mat, HDF5, NetCDF or Zarr. For several scenes repeat "
-        "the flag, or quote a pattern: 'scenes/*.tif'.",
+        "Satellite product, or scene file: ENVI, GeoTIFF, .npy, .mat, HDF5, NetCDF or Zarr. For "
+        "several scenes repeat the flag, or quote a pattern: 'scenes/*.tif'.",
         "none: give --data",
     ),
     "labels": optional(
@@ -246,17 +261,23 @@ def _scene_files(flags: Mapping[str, Any]) -> tuple[Any, Any]:
 
 
 def _read_scene(path: Path, drop_bands: tuple[int | str, ...], flags: Mapping[str, Any]) -> Any:
-    from spectrolite import readers
+    from spectrolite.products import scenes
 
-    read = readers.open_scene if "leave_in_file" in flags else readers.read_scene
-    return read(
-        path,
-        flags.get("scene_key"),
-        drop_bands,
-        scale="scale" in flags,
-        axes=flags.get("axes"),
-        allow_outside="allow_outside" in flags,
-    )
+    read = scenes.open_scene if "leave_in_file" in flags else scenes.read_scene
+    return read(path, drop_bands=drop_bands, scale="scale" in flags, **scene_reading(flags))
+
+
+def scene_reading(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """How a scene is read, from the flags of `SCENE_READING` without the bands to drop."""
+    words = flags.get("leave_out")
+    return {
+        "key": flags.get("scene_key"),
+        "axes": flags.get("axes"),
+        "allow_outside": bool(flags.get("allow_outside")),
+        "product": flags.get("product"),
+        "mask": flags.get("mask"),
+        "leave_out": None if words is None else tuple(filter(None, words.split(","))),
+    }
 
 
 def labels_on(scene: Any, labels: Path, flags: Mapping[str, Any]) -> Any:

@@ -23,7 +23,7 @@ from spectrolite.cli.setting_options import setting_options
 from spectrolite.cli.tables import class_table, cost_notes, cost_table, data_table, separable_steps
 
 if TYPE_CHECKING:
-    from spectrolite.readers.scenes.info import SceneInfo
+    from spectrolite.products.info import SceneInfo
 
 
 def data(
@@ -65,8 +65,8 @@ def info(
         Path,
         typer.Argument(
             metavar="FILE",
-            help="Scene file, in any supported format; or the quoted pattern of files that are "
-            "its bands: 'bands/*.tif'.",
+            help="Satellite product as it was downloaded, or scene file in any supported format; "
+            "or the quoted pattern of files that are its bands: 'bands/*.tif'.",
         ),
     ],
     key: Annotated[
@@ -89,6 +89,18 @@ def info(
             "A VRT may name local files that are neither beside nor below it.", "--allow-outside"
         ),
     ] = False,
+    product: Annotated[
+        str | None,
+        option(
+            "Satellite product that the file is, or none to read it as one of its format.",
+            "--product",
+            default="told by its files",
+        ),
+    ] = None,
+    mask: Annotated[
+        Path | None,
+        option("File of the product's mask.", "--mask", default="the one beside it"),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show what a scene file holds: size, wavelengths, georeference, values, and problems.
@@ -97,9 +109,9 @@ def info(
 
     Example: `spectrolite info field.hdr`
     """
-    from spectrolite.readers.scenes.info import scene_info
+    from spectrolite.products.info import scene_info
 
-    scene = scene_info(file, key, axes, allow_outside=allow_outside)
+    scene = scene_info(file, key, axes, allow_outside=allow_outside, product=product, mask=mask)
     if as_json:
         print_json(scene.as_json())
         return
@@ -119,6 +131,14 @@ def lines(scene: SceneInfo) -> dict[str, str]:
         f"{scene.mib:,.1f} MiB in memory",
         "wavelengths": "unknown",
         "CRS": scene.crs or "none",
+        **(
+            {
+                "map": f"{scene.map_shape[0]} rows x {scene.map_shape[1]} cols, through a look-up "
+                "table"
+            }
+            if scene.map_shape
+            else {}
+        ),
         "pixel": "unknown",
     }
     if scene.wavelengths_nm is not None:
@@ -140,6 +160,9 @@ def lines(scene: SceneInfo) -> dict[str, str]:
     stated = ", ".join(f"{n:g}" for n in scene.nodata) or "none stated"
     shown["nodata"] = f"{stated}; {scene.nodata_share:.2%} of the pixels have no spectrum"
     part = "every pixel" if scene.looked_at == 1 else f"{scene.looked_at:.2%} of the pixels"
+    for one in scene.marked:
+        fate = "left out" if one.left_out else "kept"
+        shown[one.name] = f"{one.share:.2%} of the pixels, {fate} by default ({one.what})"
     shown["looked at"] = f"{part} for values, nodata and odd bands"
     return shown
 

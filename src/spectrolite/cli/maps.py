@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from spectrolite.cli.area_tables import areas_table, maps_tables
-from spectrolite.cli.data_options import SCENE_READING, STACK_HELP, band_numbers
+from spectrolite.cli.data_options import SCENE_READING, STACK_HELP, band_numbers, scene_reading
 from spectrolite.cli.options import (
     DATA,
     OUTPUT,
@@ -62,6 +62,15 @@ def map_(
             panel=DATA,
         ),
     ] = False,
+    sensor_geometry: Annotated[
+        bool,
+        option(
+            "Leave the map of a swath in the sensor's geometry, pixel by pixel, without "
+            "coordinates.",
+            "--sensor-geometry",
+            panel=OUTPUT,
+        ),
+    ] = False,
     flips: Annotated[
         bool, option("Average the eight orientations; takes eight times as long.", "--flips")
     ] = False,
@@ -111,10 +120,8 @@ def map_(
     from spectrolite.readers.scenes.patterns import scenes_named
 
     settings: dict[str, Any] = {
-        "scene_key": reading["scene_key"],
-        "axes": reading["axes"],
+        **{("scene_key" if k == "key" else k): v for k, v in scene_reading(reading).items()},
         "drop_bands": band_numbers(reading["drop_bands"] or ""),
-        "allow_outside": reading["allow_outside"],
         "match_wavelengths": match_wavelengths,
         "resume": resume,
         "overwrite": overwrite,
@@ -124,6 +131,7 @@ def map_(
         "bands": tuple(filter(None, bands.split(","))),
         "cog": cog,
         "envi": envi,
+        "sensor_geometry": sensor_geometry,
         "on_note": lambda note: messages.print(plain(note), soft_wrap=True),
     }
     paths = scene or []

@@ -18,6 +18,7 @@ from spectrolite.cli.data_options import (
     flags_given,
     labels_on,
     relocated_data,
+    scene_reading,
 )
 from spectrolite.cli.options import (
     DATA,
@@ -234,10 +235,10 @@ def _doctors_data(
     flags: Mapping[str, Any],
 ) -> tuple[Any, Any]:
     """Scene and labels, or images, to check on; (None, None) for the run's own."""
-    from spectrolite import readers
     from spectrolite.bundles.loading import image_model, scene_model
     from spectrolite.mapping.image_inference import config_of
     from spectrolite.mapping.scene_inference import scene_config
+    from spectrolite.products.scenes import read_scene
     from spectrolite.readers.images.folders import read_images
 
     if (scene is None) != (labels is None):
@@ -247,18 +248,11 @@ def _doctors_data(
             raise SettingsError("--images: goes with runs on images, without --scene and --labels")
         drop_bands = band_numbers(flags.get("drop_bands", ""))
         scaled = scene_config(scene_model(run)).scaled
-        cube = readers.read_scene(
-            scene,
-            flags.get("scene_key"),
-            drop_bands,
-            scale=scaled,
-            axes=flags.get("axes"),
-            allow_outside="allow_outside" in flags,
-        )
+        cube = read_scene(scene, drop_bands=drop_bands, scale=scaled, **scene_reading(flags))
         return cube, labels_on(cube, labels, flags)
     if flags:
         raise SettingsError(
-            "--drop-bands, --axes, --class-field, --layer and the keys go with --scene and --labels"
+            "--drop-bands, --class-field and the other flags of a file go with --scene and --labels"
         )
     if images is None:
         return None, None

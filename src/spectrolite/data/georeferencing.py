@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from spectrolite.data.lookup import LookupTable
 from spectrolite.data.scene import AnyScene
 from spectrolite.errors import LabelsError
 
@@ -38,12 +39,15 @@ class Grid:
         transform: affine transform from (col, row) to coordinates, six numbers.
         crs: coordinate reference system as WKT or a code, or None.
         name: of the scene, for messages.
+        lookup: of a scene in its sensor's geometry; `shape` is then that of its grid, and pixels
+            are those of the sensor.
     """
 
     shape: tuple[int, int]
     transform: tuple[float, ...]
     crs: str | None
     name: str
+    lookup: LookupTable | None = None
 
     def centres(self, rows: NDArray[Any], cols: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Coordinates of the centres of pixels."""
@@ -58,7 +62,7 @@ class Grid:
             inside = (rows >= 0) & (rows < self.shape[0]) & (cols >= 0) & (cols < self.shape[1])
         flat = np.full(np.shape(x), -1, np.int64)
         flat[inside] = np.floor(rows[inside]) * self.shape[1] + np.floor(cols[inside])
-        return flat
+        return flat if self.lookup is None else self.lookup.followed(flat)
 
     def positions(self, x: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Places as fractional rows and columns; whole numbers are edges of pixels."""
@@ -110,6 +114,9 @@ def grid_of(scene: AnyScene, labels: str) -> Grid:
     Raises:
         LabelsError: the scene has no transform, or one that cannot be inverted.
     """
+    if scene.lookup is not None:
+        grid = scene.lookup
+        return Grid(grid.shape, grid.transform, grid.crs, scene.name, grid)
     if scene.transform is None:
         raise LabelsError(
             f"{labels}: holds coordinates, but {scene.name} has no transform, so its pixels have "
@@ -214,7 +221,11 @@ def pixels_of(shape: Geometry, grid: Grid) -> Pixels:
         x, y = np.broadcast_arrays(*grid.centres(down, across))
         inside = shapely.contains_xy(shape, x, y)
         held.append((down * grid.shape[1] + across)[inside])
-    return np.concatenate(held)
+    pixels = np.concatenate(held)
+    if grid.lookup is None:
+        return pixels
+    pixels = np.unique(grid.lookup.followed(pixels))
+    return pixels[pixels >= 0]
 
 
 def burn(shape: tuple[int, int], pixels: Sequence[Pixels], classes: Sequence[int]) -> Burnt:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spectrolite.data.lookup import LookupTable
 from spectrolite.data.summaries import as_html, as_text, place_facts
 from spectrolite.errors import SceneError, listed, ranges
 from spectrolite.hashing import array_sha256, read_only
@@ -95,6 +96,8 @@ class Scene:
             training leaves these pixels out, and a map has no class there. None if every pixel has
             a spectrum.
         notes: what is odd about its file, and what was decided while reading, a sentence each.
+        lookup: of a scene in its sensor's geometry, from an orthorectified grid to its pixels; it
+            has no `crs` and `transform` of its own then.
 
     Raises:
         SceneError: another number of axes, no pixels, a type that is not numeric, NaN or infinity.
@@ -108,6 +111,7 @@ class Scene:
     source: Mapping[str, str] = field(default_factory=dict)
     valid: NDArray[np.bool_] | None = None
     notes: tuple[str, ...] = ()
+    lookup: LookupTable | None = None
 
     def __post_init__(self) -> None:
         cube = np.asarray(self.cube)
@@ -190,6 +194,7 @@ class SceneFile:
         transform: as of `Scene`.
         source: as of `Scene`.
         notes: as of `Scene`.
+        lookup: as of `Scene`.
     """
 
     shape: tuple[int, int, int]
@@ -201,6 +206,7 @@ class SceneFile:
     transform: tuple[float, ...] | None = None
     source: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    lookup: LookupTable | None = None
 
     @property
     def scenes(self) -> tuple[SceneFile, ...]:
@@ -259,6 +265,10 @@ def _facts(scene: AnyScene) -> dict[str, str]:
         "wavelengths": f"{min(nm):g} to {max(nm):g} nm" if nm else "None",
         **place_facts(scene.crs, scene.transform),
     }
+    if scene.lookup is not None:
+        grid = scene.lookup
+        facts |= place_facts(grid.crs, grid.transform)
+        facts["map"] = f"{grid.shape[0]:,} rows, {grid.shape[1]:,} cols, through a look-up table"
     if isinstance(scene, Scene) and scene.valid is not None:
         facts["without spectrum"] = f"{int((~scene.valid).sum()):,} of {rows * cols:,} pixels"
     if "file" in scene.source:

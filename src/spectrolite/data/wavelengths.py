@@ -109,6 +109,15 @@ def surplus_bands(
     return tuple(b for b in range(len(scene_nm)) if b not in set(kept.tolist()))
 
 
+def same_wavelengths(
+    scene_nm: tuple[float, ...] | None, wanted_nm: tuple[float, ...] | None
+) -> bool:
+    """Whether a scene has exactly the bands of a model; not known without wavelengths: false."""
+    if scene_nm is None or wanted_nm is None:
+        return False
+    return _same(np.asarray(scene_nm), np.asarray(wanted_nm))
+
+
 def check_wavelengths(
     name: str, scene_nm: tuple[float, ...] | None, wanted_nm: tuple[float, ...] | None
 ) -> None:

@@ -19,7 +19,8 @@ from spectrolite.data.scene import Scene
 from spectrolite.datasets.descriptions import FILES, Dataset, DatasetFile
 from spectrolite.errors import DownloadError, ReadError, SettingsError, listed
 from spectrolite.files import whole_file
-from spectrolite.readers import read_labels, read_scene
+from spectrolite.products.scenes import read_scene
+from spectrolite.readers import read_labels
 
 SCHEMES = ("http", "https", "ftp")
 

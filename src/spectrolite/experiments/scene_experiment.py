@@ -217,6 +217,7 @@ def _evaluate(
         training.settings,
         np.random.default_rng(evaluation),
         len(log),
+        _of_products(scene),
         data=scene.name,
         seed=training.seed,
         parameters=costs.parameters(bundle.network),
@@ -252,6 +253,17 @@ def _evaluate(
             if path.is_file() and f"maps/{path.name}" not in (manifest.files_sha256 or {}):
                 path.unlink()
     return report, manifest
+
+
+def _of_products(scene: AnyScenes) -> list[str]:
+    """What was left out of scenes that are satellite products; for several, with their names."""
+    several = len(scene.scenes) > 1
+    return [
+        f"{one.name}: {note}" if several else note
+        for one in scene.scenes
+        if one.source.get("product", "none") != "none"
+        for note in one.notes
+    ]
 
 
 def _classes(maps: Sequence[SceneMap]) -> NDArray[np.unsignedinteger]:

@@ -10,17 +10,18 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
-from spectrolite import readers
 from spectrolite.bundles.exported_model import Exported
 from spectrolite.bundles.loading import AnyModel, scene_model
 from spectrolite.bundles.scene_bundle import Bundle
+from spectrolite.data.lookup import LookupTable
 from spectrolite.data.scene import AnyScene, Window
 from spectrolite.data.scene_sets import AnyScenes
-from spectrolite.data.wavelengths import surplus_bands
+from spectrolite.data.wavelengths import same_wavelengths, surplus_bands
 from spectrolite.errors import RunError, SettingsError, wanted_one_of
 from spectrolite.machine import threads_of
 from spectrolite.mapping.geotiff import Layers, write_layers
 from spectrolite.mapping.map_file import (
+    BLOCK,
     EXTRA_BANDS,
     MADE_FROM,
     MapFile,
@@ -40,6 +41,8 @@ from spectrolite.mapping.scene_inference import (
 from spectrolite.mapping.sidecars import complete_envi, write_names, write_style
 from spectrolite.mapping.staged_windows import StagedMap, begun_with, staged
 from spectrolite.places import check_place
+from spectrolite.products.known import open_cube
+from spectrolite.products.scenes import open_scene
 from spectrolite.readers.scenes.geotiff import GDAL_CACHE
 from spectrolite.runs.run_folder import ImageRun, Run, run_of
 
@@ -59,10 +62,14 @@ def map_scene(
     bands: Sequence[str] = EXTRA_BANDS,
     cog: bool = False,
     envi: bool = False,
+    sensor_geometry: bool = False,
     scene_key: str | None = None,
     axes: str | None = None,
     drop_bands: Sequence[int | str] = (),
     allow_outside: bool = False,
+    product: str | None = None,
+    mask: str | Path | None = None,
+    leave_out: Sequence[str] | None = None,
     match_wavelengths: bool = False,
     overwrite: bool = False,
     resume: bool = False,
@@ -87,11 +94,16 @@ def map_scene(
             class; `entropy` of the softmax, divided by the logarithm of the number of classes.
         cog: make the GeoTIFFs cloud-optimised, with overviews.
         envi: write an ENVI classification too, `NAME_classes.dat` and `.hdr`.
+        sensor_geometry: map a swath pixel by pixel of the sensor; default: on the orthorectified
+            grid of its look-up table.
         scene_key: name of the array in the file, if several could be the scene.
         axes: order of the array's axes in the file, as of `read_scene`.
         drop_bands: bands of the file to leave out, as of `read_scene`; default: those that the
             model does not have, if the wavelengths prove which these are.
         allow_outside: as of `read_scene`.
+        product: as of `read_scene`.
+        mask: as of `read_scene`.
+        leave_out: as of `read_scene`.
         match_wavelengths: interpolate a scene of other wavelengths between its bands.
         overwrite: replace a map, and discard a stopped one.
         resume: go on with a stopped map; begin if there is none; leave a complete one as it is.
@@ -120,7 +132,16 @@ def map_scene(
     if unknown:
         raise SettingsError(f"--bands: {wanted_one_of(EXTRA_BANDS, unknown[0])}")
     bundle = scene_model(model)
-    opened = _opened(model, bundle, scene, scene_key, axes, drop_bands, allow_outside)
+    reading = {
+        "key": scene_key,
+        "axes": axes,
+        "allow_outside": allow_outside,
+        "product": product,
+        "mask": mask,
+    }
+    opened = _opened(model, bundle, scene, reading, drop_bands, leave_out, match_wavelengths)
+    if sensor_geometry and opened.lookup is None:
+        raise SettingsError(f"--sensor-geometry: {opened.name} has no look-up table; omit it")
     file = opened.source.get("file")
     if file and Path(file).resolve() in {path.resolve() for path in files.all()}:
         raise RunError(f"--out: {file} is the scene itself; take another name")
@@ -135,6 +156,7 @@ def map_scene(
         "cog": cog,
         "envi": envi,
         "match_wavelengths": match_wavelengths,
+        **({"sensor_geometry": True} if sensor_geometry else {}),
     }
     types: dict[str, np.dtype[Any]] = {"class": class_type(scene_config(bundle))}
     types |= {name: np.dtype(np.float32) for name in settings["bands"]}
@@ -152,22 +174,30 @@ def _opened(
     model: AnyModel | Run | Exported,
     bundle: Bundle | Exported,
     scene: str | Path | AnyScene | None,
-    key: str | None,
-    axes: str | None,
+    reading: dict[str, Any],
     drop_bands: Sequence[int | str],
-    allow_outside: bool,
+    leave_out: Sequence[str] | None,
+    match_wavelengths: bool,
 ) -> AnyScene:
     if isinstance(scene, str | Path):
         config = scene_config(bundle)
+        own_nm, wanted_nm = open_cube(scene, **reading).wavelengths_nm, config.wavelengths_nm
+        model_bands = not match_wavelengths and same_wavelengths(own_nm, wanted_nm)
         if not drop_bands:
-            own_nm = readers.open_cube(scene, key, axes, allow_outside=allow_outside).wavelengths_nm
-            drop_bands = surplus_bands(own_nm, config.wavelengths_nm)
-        return readers.open_scene(
-            scene, key, drop_bands, scale=config.scaled, axes=axes, allow_outside=allow_outside
+            drop_bands = surplus_bands(own_nm, wanted_nm)
+            model_bands = model_bands or bool(drop_bands)
+        return open_scene(
+            scene,
+            drop_bands=drop_bands,
+            scale=config.scaled,
+            leave_out=leave_out,
+            model_bands=model_bands,
+            **reading,
         )
-    if key is not None or axes is not None or drop_bands or allow_outside:
+    if any(reading.values()) or drop_bands or leave_out is not None:
         raise SettingsError(
-            "--scene-key, --axes, --drop-bands and --allow-outside: go with --scene FILE"
+            "--scene-key, --axes, --drop-bands, --allow-outside, --product, --mask and --leave-out:"
+            " go with --scene FILE"
         )
     if scene is not None:
         return scene
@@ -234,6 +264,18 @@ def _compute(
         raise
 
 
+def _on_grid(rows: Iterator[Layers], lookup: LookupTable) -> Iterator[Layers]:
+    """The layers on the grid of a look-up table, a block of its rows at a time.
+
+    All of the sensor's image is held, for a row of the grid may show pixels of any of its rows.
+    """
+    parts = list(rows)
+    images = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    for start in range(0, lookup.shape[0], BLOCK):
+        block = slice(start, start + BLOCK)
+        yield {key: lookup.on_grid(image, block) for key, image in images.items()}
+
+
 def _compose(
     bundle: Bundle | Exported,
     scene: AnyScene,
@@ -247,9 +289,11 @@ def _compose(
         Pixels of each class.
     """
     config = scene_config(bundle)
-    head = MapHead(
-        scene.shape[:2], config.class_names, config.class_colours, scene.crs, scene.transform
-    )
+    lookup = None if "sensor_geometry" in settings else scene.lookup
+    place = (scene.shape[:2], scene.crs, scene.transform)
+    if lookup is not None:
+        place = (lookup.shape, lookup.crs, lookup.transform)
+    head = MapHead(place[0], config.class_names, config.class_colours, *place[1:])
     here = MapFiles(part.path / files.geotiff.name)
     paths = {here.geotiff: "class", **{here.band(name): name for name in settings["bands"]}}
     if settings["envi"]:
@@ -260,7 +304,8 @@ def _compose(
 
     def rows() -> Iterator[Layers]:
         start = 0
-        for layers in part.rows(windows_of(scene, settings["window"])):
+        staged = part.rows(windows_of(scene, settings["window"]))
+        for layers in staged if lookup is None else _on_grid(staged, lookup):
             classes = layers["class"]
             counts[:] += np.bincount(classes.ravel(), minlength=len(counts))
             shown.append(classes[-start % step :: step, ::step])

@@ -153,11 +153,14 @@ def _identity(scene: AnyScene) -> dict[str, Any]:
     }
     file = scene.source.get("file")
     if file:
-        stats = [one.stat() for one in files_of(Path(file))]
+        files = [*files_of(Path(file)), *map(Path, filter(None, [scene.source.get("mask")]))]
+        stats = [one.stat() for one in files]
         identity |= {
             "bytes": sum(s.st_size for s in stats),
             "changed_ns": max(s.st_mtime_ns for s in stats),
         }
+    if scene.lookup is not None:
+        identity["lookup"] = array_sha256(scene.lookup.pixels)
     rows, cols, _ = scene.shape
     digest = hashlib.sha256()
     for row in (0, rows - 1):

@@ -14,6 +14,7 @@ from spectrolite.data.scene import AnyScene, Scene, SceneFile
 from spectrolite.data.scene_sets import AnyLabels, AnyScenes, several
 from spectrolite.datasets import catalog
 from spectrolite.errors import RunError
+from spectrolite.products.scenes import scene_from
 from spectrolite.readers.images.folders import read_images
 from spectrolite.runs.manifest import LEFT_IN_FILE, ImageTraining, SceneTraining, Source
 
@@ -126,13 +127,4 @@ def _load_source(
             background=source.get("background", 0),
             classes=source.get("classes"),
         )
-    dropped = tuple(int(b) for b in source.get("drop_bands", "").split(",") if b)
-    read = readers.open_scene if LEFT_IN_FILE in source else readers.read_scene
-    return read(
-        source["file"],
-        source.get("key"),
-        dropped,
-        scale="scale" in source,
-        axes=source.get("axes"),
-        allow_outside="allow_outside" in source,
-    )
+    return scene_from(source, load=LEFT_IN_FILE not in source)

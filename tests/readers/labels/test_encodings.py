@@ -13,7 +13,8 @@ import pytest
 import rasterio
 import shapely
 
-from spectrolite.readers import open_cube, read_labels
+from spectrolite.products.known import open_cube
+from spectrolite.readers import read_labels
 from spectrolite.readers.labels.reference_points import read_sample
 from written_labels import PLACE, class_map, geotiff, scene, square
 

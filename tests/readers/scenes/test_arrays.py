@@ -15,7 +15,8 @@ import pytest
 from scipy import io
 
 from spectrolite.errors import ReadError
-from spectrolite.readers import read_labels, read_scene
+from spectrolite.products.scenes import read_scene
+from spectrolite.readers import read_labels
 from spectrolite.readers.scenes.arrays import ArrayShape
 
 CUBE = np.arange(2 * 3 * 4, dtype=np.int16).reshape(2, 3, 4)

@@ -17,7 +17,8 @@ from scipy import io
 
 import spectrolite as sl
 from spectrolite.errors import SettingsError
-from spectrolite.readers import open_cube, open_scene, read_scene
+from spectrolite.products.known import open_cube
+from spectrolite.products.scenes import open_scene, read_scene
 from spectrolite.runs.stored_data import _load_source
 from written_scenes import CUBE, NM, by_spectral, mat_73
 

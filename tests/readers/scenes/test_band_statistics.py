@@ -15,10 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spectrolite.errors import SceneError, SettingsError
-from spectrolite.readers import open_cube, open_scene, read_scene
+from spectrolite.products.info import scene_info
+from spectrolite.products.known import open_cube
+from spectrolite.products.scenes import open_scene, read_scene
 from spectrolite.readers.scenes import geotiff
 from spectrolite.readers.scenes.band_statistics import band_statistics, has_spectrum, sample_windows
-from spectrolite.readers.scenes.info import scene_info
 from written_scenes import PLACE, UTM
 
 

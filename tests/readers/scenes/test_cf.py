@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from spectrolite.errors import ReadError
-from spectrolite.readers import open_cube
+from spectrolite.products.known import open_cube
 
 
 @pytest.mark.parametrize("dims", [("x", "x", "band"), ("lat", "row", "band")])

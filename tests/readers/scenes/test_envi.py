@@ -15,7 +15,8 @@ import spectral
 from rasterio.crs import CRS
 
 from spectrolite.errors import ReadError
-from spectrolite.readers import open_cube, open_scene, read_scene
+from spectrolite.products.known import open_cube
+from spectrolite.products.scenes import open_scene, read_scene
 from written_scenes import HEADER, PLACE, envi
 
 TYPES = {1: "u1", 2: "i2", 3: "i4", 4: "f4", 5: "f8", 12: "u2", 13: "u4", 14: "i8", 15: "u8"}

@@ -16,7 +16,9 @@ import numpy as np
 import pytest
 
 from spectrolite.errors import ReadError
-from spectrolite.readers import open_cube, read_labels, read_scene
+from spectrolite.products.known import open_cube
+from spectrolite.products.scenes import read_scene
+from spectrolite.readers import read_labels
 
 SHAPE = (4, 5, 3)
 

@@ -17,7 +17,7 @@ from rasterio.errors import NotGeoreferencedWarning
 import spectrolite as sl
 from spectrolite.data.scene import Window
 from spectrolite.errors import ReadError
-from spectrolite.readers import open_scene, read_scene
+from spectrolite.products.scenes import open_scene, read_scene
 from spectrolite.readers.scenes.geotiff import opened
 from written_scenes import BANDS, COLS, CUBE, NM, PLACE, ROWS
 

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from scipy import io, sparse
 
 from spectrolite.errors import ReadError
-from spectrolite.readers import open_cube, read_labels, read_scene
+from spectrolite.products.known import open_cube
+from spectrolite.products.scenes import read_scene
+from spectrolite.readers import read_labels
 from spectrolite.readers.scenes import matlab
 from written_scenes import mat_73
 

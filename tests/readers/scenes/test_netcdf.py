@@ -7,7 +7,8 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 
-from spectrolite.readers import open_cube, read_scene
+from spectrolite.products.known import open_cube
+from spectrolite.products.scenes import read_scene
 
 
 def test_packed_values_and_fill_of_netcdf(tmp_path: Path) -> None:

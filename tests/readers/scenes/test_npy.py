@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from spectrolite.errors import LabelsError, ReadError, SceneError
-from spectrolite.readers import read_labels, read_scene
+from spectrolite.products.scenes import read_scene
+from spectrolite.readers import read_labels
 from spectrolite.readers.scenes import npy
 from spectrolite.readers.scenes.arrays import ArrayShape
 

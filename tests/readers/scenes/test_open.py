@@ -19,7 +19,9 @@ from scipy import io
 import spectrolite as sl
 from spectrolite.data.scene import Window
 from spectrolite.errors import LabelsError, ReadError, SceneError
-from spectrolite.readers import open_cube, open_scene, read_labels, read_scene
+from spectrolite.products.known import open_cube
+from spectrolite.products.scenes import open_scene, read_scene
+from spectrolite.readers import read_labels
 from written_scenes import (
     COLS,
     CUBE,

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import zarr
 
-from spectrolite.readers import open_cube, read_scene
+from spectrolite.products.known import open_cube
+from spectrolite.products.scenes import read_scene
 
 NAMES = ("band", "y", "x")
 

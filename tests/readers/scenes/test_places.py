@@ -15,7 +15,7 @@ import pytest
 import zarr
 from rasterio.crs import CRS
 
-from spectrolite.readers import open_cube
+from spectrolite.products.known import open_cube
 
 UTM, WGS84 = CRS.from_epsg(32632).to_wkt(), CRS.from_epsg(4326).to_wkt()
 FEET = CRS.from_epsg(2263).to_wkt()  # US survey feet

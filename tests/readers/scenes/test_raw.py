@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from spectrolite.data.scene import Window
 from spectrolite.errors import ReadError
-from spectrolite.readers import open_scene
+from spectrolite.products.scenes import open_scene
 from spectrolite.readers.scenes.raw import read_box
 from written_scenes import envi
 

@@ -10,7 +10,8 @@ import pytest
 import zarr
 
 from spectrolite.errors import MissingExtraError, ReadError
-from spectrolite.readers import open_cube, read_scene
+from spectrolite.products.known import open_cube
+from spectrolite.products.scenes import read_scene
 from written_scenes import CUBE
 
 

@@ -14,8 +14,16 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
-from spectrolite.data.georeferencing import Grid, check_crs, grid_of, place_of, same_crs
+from spectrolite.data.georeferencing import (
+    Grid,
+    burn,
+    check_crs,
+    grid_of,
+    place_of,
+    same_crs,
+)
 from spectrolite.data.labels import Colour, Labels
+from spectrolite.data.lookup import LookupTable
 from spectrolite.data.scene import AnyScene
 from spectrolite.errors import LabelsError, ReadError
 from spectrolite.files import read_bytes
@@ -103,8 +111,9 @@ def _on_grid(
     scene: AnyScene,
 ) -> Labels:
     same_shape = labels.shape == scene.shape[:2]
-    if same_shape and (crs is None or scene.crs is None):
-        if crs is None and scene.crs is None:
+    unplaced = scene.crs is None and scene.lookup is None
+    if same_shape and (crs is None or unplaced):
+        if crs is None and unplaced:
             return labels
         lacking = "the labels have" if crs is None else "the scene has"
         note = (
@@ -112,15 +121,16 @@ def _on_grid(
             "matched one to one"
         )
         return _with(labels, labels.array, notes=(*labels.notes, note))
-    if crs is None and scene.crs is None:
+    if crs is None and unplaced:
         return labels  # `on` refuses another shape
     grid = grid_of(scene, str(path))
     check_crs(grid, crs, str(path))
     if crs is None or grid.crs is None or transform is None:
         raise LabelsError(f"{path}: has no transform, so its pixels have no coordinates")
     own = Grid(labels.shape, transform, crs, path.name)
-    if same_crs(crs, grid.crs, str(path)) and same_shape and _corners_apart(own, grid) < SAME_GRID:
-        return labels
+    same_grid = labels.shape == grid.shape and same_crs(crs, grid.crs, str(path))
+    if same_grid and _corners_apart(own, grid) < SAME_GRID:
+        return labels if grid.lookup is None else _to_sensor(labels, labels.array, grid.lookup)
     resampled = _resampled(path, labels.array, transform, crs, grid.shape, grid.transform, grid.crs)
     ones = np.ones(grid.shape, np.uint8)
     inside = _resampled(path, ones, grid.transform, grid.crs, labels.shape, transform, crs) > 0
@@ -137,7 +147,25 @@ def _on_grid(
         f"({kept / count:.1%}) are inside the scene, {lost:,} ({lost / count:.1%}) outside are "
         f"lost; {int((resampled > 0).sum()):,} pixels of the scene are labelled"
     )
-    return _with(labels, resampled, notes=(*labels.notes, note))
+    placed = _with(labels, resampled, notes=(*labels.notes, note))
+    return placed if grid.lookup is None else _to_sensor(placed, resampled, grid.lookup)
+
+
+def _to_sensor(labels: Labels, on_grid: NDArray[Any], lookup: LookupTable) -> Labels:
+    """Labels on the grid of a look-up table, as pixels of the sensor.
+
+    A pixel of the sensor that the grid shows with two classes stays unlabelled.
+    """
+    ids = [i for i in np.unique(on_grid).tolist() if i]
+    followed = [lookup.followed(np.flatnonzero(on_grid == i)) for i in ids]
+    burnt = burn(lookup.sensor, [np.unique(at[at >= 0]) for at in followed], ids)
+    notes = [
+        f"put into the sensor's geometry through the look-up table: {(burnt.array > 0).sum():,} "
+        "pixels of the sensor are labelled"
+    ]
+    if burnt.conflicts:
+        notes.append(f"{burnt.conflicts:,} pixels would have two classes and stay unlabelled")
+    return _with(labels, burnt.array, notes=(*labels.notes, *notes))
 
 
 def _with(labels: Labels, array: NDArray[Any], **others: Any) -> Labels:

@@ -5,6 +5,7 @@ Vertices are reprojected to the scene's reference system and joined by straight 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,17 @@ def read(
             f"they extend {extent(shapely.total_bounds(placed))}, the scene "
             f"{extent(grid.bounds())}; check both reference systems"
         )
+    pixels = [
+        np.empty(0, np.int64) if gone else pixels_of(shape, grid)
+        for shape, gone in zip(placed, outside | shapeless, strict=True)
+    ]
+    if grid.lookup is not None:  # its grid is the box around the swath
+        whole = replace(grid, lookup=None)
+        beside = [
+            not gone and not len(held) and len(pixels_of(shape, whole)) > 0
+            for shape, held, gone in zip(placed, pixels, outside | shapeless, strict=True)
+        ]
+        outside |= np.array(beside)
     notes = list(read.notes) + [
         f"{int(mask.sum()):,} of {len(features):,} {what} {fate}"
         for mask, fate in (
@@ -80,10 +92,6 @@ def read(
             (beyond, "extend beyond the scene and lose that part"),
         )
         if mask.any()
-    ]
-    pixels = [
-        np.empty(0, np.int64) if gone else pixels_of(shape, grid)
-        for shape, gone in zip(placed, outside | shapeless, strict=True)
     ]
     return labels_from_shapes(
         path,

@@ -7,7 +7,7 @@ must be 0: dark water may give a single 0.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,19 +90,24 @@ def has_spectrum(values: NDArray[np.generic], nodata: Numbers | None) -> NDArray
     return np.asarray(~filled & ~missing_values(values, other).any(-1))
 
 
-def band_statistics(cube: Cube, windows_read: Iterable[Window]) -> BandStatistics:
+def band_statistics(
+    cube: Cube, windows_read: Iterable[Window], needed: Sequence[int] | None = None
+) -> BandStatistics:
     """Statistics of the values in some windows of a cube.
 
     Args:
         cube: to read from.
         windows_read: the windows of `sample_windows`.
+        needed: bands that a pixel needs a value in to have a spectrum; default: all.
     """
     nodata = cube.nodata
+    bands_needed = slice(None) if needed is None else list(needed)
+    their_nodata = None if nodata is None else nodata[bands_needed]
     pixels = without = 0
     columns: list[Any] = []
     for values, valid in _pieces(cube, windows_read):
         missing = missing_values(values, nodata)
-        spectrum = has_spectrum(values, nodata)
+        spectrum = has_spectrum(values[..., bands_needed], their_nodata)
         if valid is not None:
             missing |= ~valid[..., None]
             spectrum &= valid

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spectrolite.data.lookup import LookupTable
 from spectrolite.data.scene import Window
 
 Numbers = NDArray[np.float64]
@@ -44,6 +46,25 @@ MICROMETRES = 100.0  # without a unit, numbers below this are taken as micrometr
 
 
 @dataclass(frozen=True, eq=False)
+class QualityLayer:
+    """Pixels that a product marks, such as clouds.
+
+    Attributes:
+        name: one word, as `cloud`: what `--leave-out` takes.
+        marked: window and `(kept,)` int64 numbers of the bands that are read, to `(rows, cols)`
+            bool: true where the product marks the pixel, in one of these bands if it marks bands
+            one by one.
+        left_out: whether these pixels are left out by default.
+        what: what the product calls it.
+    """
+
+    name: str
+    marked: Callable[[Window, NDArray[np.int64]], NDArray[np.bool_]]
+    left_out: bool
+    what: str
+
+
+@dataclass(frozen=True, eq=False)
 class Cube:
     """A cube in a file.
 
@@ -65,6 +86,12 @@ class Cube:
         block: rows, cols and bands that the file decodes together; None if any part can be read.
         mask: window to `(rows, cols)`, where the file says that pixels are valid, beside `nodata`;
             None if it does not say.
+        product: name of the satellite product, as `--product` takes it; empty for other files. A
+            product is read as reflectance.
+        fwhm_nm: full width of each band at half its maximum, or None.
+        quality: what a product says of its pixels.
+        lookup: from an orthorectified grid to the pixels, for an image in the sensor's geometry.
+        files: all files that are read, where these are more than the one that was named.
     """
 
     format: str
@@ -83,6 +110,11 @@ class Cube:
     notes: tuple[str, ...] = ()
     block: tuple[int, int, int] | None = None
     mask: Callable[[Window], NDArray[np.bool_]] | None = None
+    product: str = ""
+    fwhm_nm: tuple[float, ...] | None = None
+    quality: tuple[QualityLayer, ...] = ()
+    lookup: LookupTable | None = None
+    files: tuple[Path, ...] = ()
 
 
 def in_nm(

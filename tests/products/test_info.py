@@ -14,7 +14,7 @@ import pytest
 from scipy import io
 
 import spectrolite as sl
-from spectrolite.readers.scenes import info
+from spectrolite.products import info
 
 Typed = Callable[..., tuple[int, str, str]]
 

@@ -3,21 +3,43 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from spectrolite.data.scene import Window
 from spectrolite.data.summaries import as_html, as_text, crs_name
 from spectrolite.errors import listed, ranges
+from spectrolite.products.known import open_cube
+from spectrolite.products.left_out import left_out
 from spectrolite.readers.scenes.band_statistics import (
     BandStatistics,
     band_statistics,
     sample_windows,
 )
-from spectrolite.readers.scenes.cube import Cube
-from spectrolite.readers.scenes.open import open_cube
+from spectrolite.readers.scenes.cube import Cube, QualityLayer
+
+
+@dataclass(frozen=True)
+class Marked:
+    """Pixels that a product marks.
+
+    Attributes:
+        name: the word of `--leave-out`.
+        what: what the product calls it.
+        share: of the pixels looked at that are marked, in any band that is read, 0 to 1.
+        left_out: whether they are left out by default.
+    """
+
+    name: str
+    what: str
+    share: float
+    left_out: bool
+
 
 BUDGET = 64 << 20  # bytes decoded of a file; of a larger one, evenly spaced windows
 SMALLEST = 25  # pixels, the patch of HybridSN
@@ -53,6 +75,10 @@ class SceneInfo:
         scale: lowest and highest factor of stored values that the file states, or None.
         offset: the same of what is added after that.
         warnings: what is odd, a sentence each.
+        product: name of the satellite product; empty for other files.
+        marked: what the product says of its pixels.
+        left_out_bands: bands that are left out by default, from 0.
+        map_shape: rows and cols of the grid of a map, if a look-up table leads to another one.
     """
 
     file: str
@@ -80,6 +106,10 @@ class SceneInfo:
     scale: tuple[float, float] | None
     offset: tuple[float, float] | None
     warnings: tuple[str, ...]
+    product: str = ""
+    marked: tuple[Marked, ...] = ()
+    left_out_bands: tuple[int, ...] = ()
+    map_shape: tuple[int, int] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """All attributes as plain JSON values."""
@@ -111,6 +141,8 @@ def scene_info(
     axes: str | None = None,
     *,
     allow_outside: bool = False,
+    product: str | None = None,
+    mask: str | Path | None = None,
 ) -> SceneInfo:
     """Describe a scene's file: what its header says, and statistics of its values.
 
@@ -123,21 +155,32 @@ def scene_info(
         key: as in `open_scene`.
         axes: as in `open_scene`.
         allow_outside: as in `open_scene`.
+        product: as in `open_scene`.
+        mask: as in `open_scene`.
 
     Raises:
         ReadError: as in `open_scene`.
         SettingsError: as in `open_scene`.
     """
     path = Path(path)
-    cube = open_cube(path, key, axes, allow_outside=allow_outside)
+    cube = open_cube(path, key, axes, allow_outside=allow_outside, product=product, mask=mask)
     rows, cols, bands = cube.shape
-    parts = sample_windows(cube.shape, cube.dtype.itemsize, BUDGET, cube.block)
+    parts = list(sample_windows(cube.shape, cube.dtype.itemsize, BUDGET, cube.block))
+    out = left_out(cube, None)
     statistics = band_statistics(cube, parts)
+    if cube.product:
+        empty = {*out.bands, *statistics.empty}
+        kept = [b for b in range(bands) if b not in empty]
+        statistics = band_statistics(cube, parts, kept)
+        marked = tuple(_marked(layer, parts, np.array(kept)) for layer in cube.quality)
+    else:
+        marked = ()
     waves = cube.wavelengths_nm
     crs, unit, odd_crs = _crs(cube)
     back = 0 if waves is None else int((np.diff(waves) <= 0).sum())
     has_values = np.isfinite(statistics.low)
-    affine, size = cube.transform, None
+    grid = cube.lookup
+    affine, size = cube.transform if grid is None else grid.transform, None
     if affine is not None:
         size = (math.hypot(affine[0], affine[3]), math.hypot(affine[1], affine[4]))
     nodata = () if cube.nodata is None else np.unique(cube.nodata[~np.isnan(cube.nodata)]).tolist()
@@ -168,13 +211,24 @@ def scene_info(
         offset=(
             None if cube.offset is None else (float(cube.offset.min()), float(cube.offset.max()))
         ),
-        warnings=(*cube.notes, *odd_crs, *_warnings(cube, statistics, back)),
+        warnings=(*cube.notes, *out.notes, *odd_crs, *_warnings(cube, statistics, back)),
+        product=cube.product,
+        marked=marked,
+        left_out_bands=out.bands,
+        map_shape=None if grid is None else grid.shape,
     )
+
+
+def _marked(layer: QualityLayer, parts: Sequence[Window], kept: NDArray[np.int64]) -> Marked:
+    counts = [(int(layer.marked(one, kept).sum()), one.shape[0] * one.shape[1]) for one in parts]
+    some, pixels = np.sum(counts, axis=0)
+    return Marked(layer.name, layer.what, float(some / pixels), layer.left_out)
 
 
 def _crs(cube: Cube) -> tuple[str | None, str | None, tuple[str, ...]]:
     """Name of the coordinate reference system, unit of its coordinates, and what is odd."""
-    if cube.crs is None:
+    described = cube.crs if cube.lookup is None else cube.lookup.crs
+    if described is None:
         return None, None, ()
     from rasterio import Env
     from rasterio.crs import CRS
@@ -182,9 +236,9 @@ def _crs(cube: Cube) -> tuple[str | None, str | None, tuple[str, ...]]:
 
     try:
         with Env():  # else PROJ prints its errors
-            crs = CRS.from_user_input(cube.crs)
+            crs = CRS.from_user_input(described)
             unit = "degrees" if crs.is_geographic else str(crs.linear_units)
-        name = crs_name(cube.crs)
+        name = crs_name(described)
     except (CRSError, IndexError) as error:
         return None, None, (f"its CRS cannot be read ({' '.join(str(error).split())[:80]})",)
     return name, unit, ()
@@ -202,17 +256,20 @@ def _warnings(cube: Cube, statistics: BandStatistics, back: int) -> list[str]:
             f"wavelengths do not ascend: {back} of {bands} are not above the one before, the first "
             f"is band {first}, from 0; this is normal for overlapping spectrometers"
         )
-    if cube.crs is None:
+    if cube.crs is None and cube.lookup is None:
         warnings.append("no CRS: maps will not be georeferenced")
-    if cube.transform is None:
+    if cube.lookup is not None:
+        pass  # the pixels of its image have no places of their own
+    elif cube.transform is None:
         warnings.append("no transform: the pixel size is unknown")
     elif cube.transform[1] or cube.transform[3]:
         warnings.append("its grid is rotated: rows do not run from west to east")
     elif cube.transform[4] > 0:
         warnings.append("its rows run from south to north: maps will appear upside down")
     constant = tuple(b for b in statistics.constant if b not in statistics.empty)
+    bad = () if cube.product else cube.bad_bands  # of a product, the notes say
     for fault, bands_named, remedy in (
-        ("marked as bad by the file", cube.bad_bands, "--drop-bands bad drops them"),
+        ("marked as bad by the file", bad, "--drop-bands bad drops them"),
         ("without any value", statistics.empty, "every verb leaves them out"),
         ("constant", constant, "--drop-bands constant drops them"),
         ("noisy", statistics.noisy, "--drop-bands noisy drops them"),

@@ -1,0 +1,1 @@
+"""Scenes as users name them: satellite products, told by their structure, and files."""
