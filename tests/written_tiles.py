@@ -23,7 +23,7 @@ def tile(
     nm: tuple[float, ...] = (),
     **profile: Any,
 ) -> Path:
-    """A GeoTIFF of rows, cols, bands whose first pixel is at `corner`, row and column, of a grid."""
+    """A GeoTIFF of rows, cols, bands whose first pixel is at `corner`, row and column."""
     path.parent.mkdir(exist_ok=True, parents=True)
     place = (grid or rasterio.Affine(*PLACE)) @ rasterio.Affine.translation(*corner[::-1])
     with rasterio.open(

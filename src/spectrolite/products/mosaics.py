@@ -13,31 +13,30 @@ from numpy.typing import NDArray
 
 from spectrolite.data.scene import SceneFile, Window, dropped_bands
 from spectrolite.errors import ReadError, SceneError, ranges
+from spectrolite.products.dropped import bands_to_drop
 from spectrolite.readers.scenes.cube import Cube
-from spectrolite.readers.scenes.mosaic import joined_notes, merged, one_scale
+from spectrolite.readers.scenes.mosaic import joined_notes, merged, mosaic, one_scale
 from spectrolite.readers.scenes.patterns import common_name, tile_names
 from spectrolite.readers.scenes.tiles import ALONE, Tiles, placed
-
-OpenTile = Callable[[Path, Sequence[int | str]], SceneFile]
 
 
 def open_mosaic(
     paths: Sequence[Path],
     cubes: Sequence[Cube],
     drop_bands: Sequence[int | str],
-    open_tile: OpenTile,
+    open_tile: Callable[..., SceneFile],
     *,
     scale: bool,
 ) -> SceneFile:
     """A scene that stays in its tiles and is read window by window.
 
-    Bands that one tile lacks are left out of all.
+    Words for bands are judged on the whole. Bands that one tile lacks are left out of all.
 
     Args:
         paths: of the tiles, two or more, in the order in which they win where they overlap.
         cubes: what the files say, in that order.
-        drop_bands: numbers of bands to drop, or the word `bad`.
-        open_tile: opens one of them, given its path and the bands to drop.
+        drop_bands: as of `open_scene`.
+        open_tile: `open_scene` with its other arguments; takes a path and `drop_bands`.
         scale: whether it applies the scale factors of the files.
 
     Raises:
@@ -46,24 +45,23 @@ def open_mosaic(
         SceneError: as of `open_scene`.
         SettingsError: as of `open_scene`.
     """
-    names = tile_names(paths)
+    names, name = tile_names(paths), common_name(paths)
     tiles = placed(cubes, names)
     if not scale:
         _check_scale(cubes, names)
-    opened = [open_tile(path, drop_bands) for path in paths]
+    drop_bands = bands_to_drop(Path(name), mosaic(cubes, names), drop_bands)
+    opened = [open_tile(path, drop_bands=drop_bands) for path in paths]
     notes = tiles.notes() + joined_notes(names, [one.notes for one in opened])
     left_out = {tuple(dropped_bands(one)) for one in opened}
     if len(left_out) > 1:
         every = sorted({band for bands in left_out for band in bands})
-        opened = [open_tile(path, every) for path in paths]
-        notes.append(
-            f"left out of all tiles, since some lack them: bands {ranges(every)}, from 0"
-        )
+        opened = [open_tile(path, drop_bands=every) for path in paths]
+        notes.append(f"left out of all tiles, since some lack them: bands {ranges(every)}, from 0")
     first = opened[0]
-    for name, one in zip(names, opened, strict=True):
+    for tile, one in zip(names, opened, strict=True):
         if ("scale" in one.source) != ("scale" in first.source):
             raise ReadError(
-                f"{name}: the scale factor of its file was applied to it or to {names[0]}, not to "
+                f"{tile}: the scale factor of its file was applied to it or to {names[0]}, not to "
                 f"both; {ALONE}"
             )
     # of the first tile, what all tiles share: the array's name, the bands, the product
@@ -76,8 +74,8 @@ def open_mosaic(
     return replace(
         first,
         shape=(*tiles.shape, first.bands),
-        read=partial(_read, common_name(paths), tiles, opened),
-        name=common_name(paths),
+        read=partial(_read, name, tiles, opened),
+        name=name,
         wavelengths_nm=next((one.wavelengths_nm for one in opened if one.wavelengths_nm), None),
         transform=tiles.transform,
         source={"mosaic": json.dumps(places), **source},

@@ -21,6 +21,8 @@ from spectrolite.readers.scenes.cube import Cube
 SPARSEST = 100  # pixels of a mosaic for each pixel of its tiles
 ALONE = "give them as several scenes, without --mosaic"
 
+TOLD = ("tiles are read as one scene", "are in two tiles or more", "are in no tile")
+
 Slices = tuple[slice, slice]
 
 
@@ -98,6 +100,11 @@ class Tiles:
                 "spectrum"
             )
         return notes
+
+
+def of_tiles(notes: Sequence[str]) -> list[str]:
+    """The notes of `Tiles.notes` among those of a scene; one that is read again has the same."""
+    return [note for note in notes if any(words in note for words in TOLD)]
 
 
 def placed(cubes: Sequence[Cube], names: Sequence[str]) -> Tiles:
