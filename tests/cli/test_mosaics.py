@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 import rasterio
 from rasterio.merge import merge
+from typer.testing import CliRunner
 
 import spectrolite as sl
+from spectrolite.cli import app
+from spectrolite.errors import RunError
 from written_tiles import cut, tile
 
 WORDS = ("--split", "random,train=0.3", "--model", "mobilesn", "--components", 5, "--epochs", 1)
@@ -37,11 +40,15 @@ def files(
 @pytest.fixture(scope="module")
 def run(files: tuple[Path, Path, Path], tmp_path_factory: pytest.TempPathFactory) -> sl.Run:
     """A run on the tiles, east first."""
-    scene = sl.read_scene(files[0] / "*.tif", mosaic=True)
-    labels = sl.read_labels(files[2], scene=scene)
-    split = sl.split(labels, "random", train=0.3)
-    out = tmp_path_factory.mktemp("runs") / "tiles"
-    return sl.train(scene, labels, split, out=out, model="mobilesn", components=5, epochs=1)
+    out = tmp_path_factory.mktemp("runs") / "run"
+    words = ("--scene", files[0] / "*.tif", "--mosaic", "--labels", files[2], *WORDS, "--out", out)
+    done = CliRunner().invoke(app.app, ["train", *map(str, words)])
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.stderr.split())
+    assert "tiles: 2 tiles are read as one scene, in this order: east.tif, west.tif" in said
+    assert f"{25 * 5} of its 840 pixels are in two tiles or more" in said
+    assert f"{3 * 12} of its 840 pixels are in no tile and have no spectrum" in said
+    return sl.open_run(out)
 
 
 def layers(out: Path) -> dict[str, Any]:
@@ -57,32 +64,17 @@ def layers(out: Path) -> dict[str, Any]:
 def test_tiles_train_as_their_merged_file_does(
     files: tuple[Path, Path, Path], run: sl.Run, tmp_path: Path, typed: Any
 ) -> None:
-    tiles, whole, labels = files
-    scene = ("--scene", tiles / "*.tif", "--mosaic")
-    done = typed("train", *scene, "--labels", labels, *WORDS, "--out", tmp_path / "tiles")
-    assert done[0] == 0, done[2]
-    assert "tiles: 2 tiles are read as one scene, in this order: east.tif, west.tif" in done[2]
-    assert f"{25 * 5} of its 840 pixels are in two tiles or more" in done[2]
-    assert f"{3 * 12} of its 840 pixels are in no tile and have no spectrum" in done[2]
-    assert (
-        typed("train", "--scene", whole, "--labels", labels, *WORDS, "--out", tmp_path / "file")[0]
-        == 0
-    )
-    one, other = (sl.open_run(tmp_path / name) for name in ("tiles", "file"))
-    same = ("scene_sha256", "labels_sha256", "weights_sha256", "map_sha256")
-    for name in same:
-        assert getattr(one.manifest, name) == getattr(other.manifest, name), name
-        assert getattr(one.manifest, name) == getattr(run.manifest, name), name
-    assert one.report.confusion == other.report.confusion
-    assert one.report.baselines == other.report.baselines
-    assert layers(one.path / "map.tif") == layers(other.path / "map.tif")
-    page = (one.path / "report.html").read_text(encoding="utf-8")
+    _, whole, labels = files
+    words = ("--scene", whole, "--labels", labels, *WORDS, "--out", tmp_path / "file")
+    assert typed("train", *words)[0] == 0
+    other = sl.open_run(tmp_path / "file")
+    for name in ("scene_sha256", "labels_sha256", "weights_sha256", "map_sha256"):
+        assert getattr(run.manifest, name) == getattr(other.manifest, name), name
+    assert layers(run.path / "map.tif") == layers(other.path / "map.tif")
+    assert run.report.confusion == other.report.confusion
+    assert run.report.baselines == other.report.baselines
+    page = (run.path / "report.html").read_text(encoding="utf-8")
     assert page.count("2 tiles are read as one scene, in this order: east.tif, west.tif") == 1
-    left = typed(
-        "train", *scene, "--labels", labels, *WORDS, "--leave-in-file", "--out", tmp_path / "left"
-    )
-    assert left[0] == 0, left[2]
-    assert sl.open_run(tmp_path / "left").manifest.scene_sha256 == one.manifest.scene_sha256
 
 
 def test_tiles_are_mapped_as_their_merged_file_bit_by_bit(
@@ -123,26 +115,26 @@ def test_tiles_are_mapped_as_their_merged_file_bit_by_bit(
 def test_a_run_reads_its_tiles_again_and_where_they_moved(
     files: tuple[Path, Path, Path], run: sl.Run, tmp_path: Path, typed: Any
 ) -> None:
-    moved = tmp_path / "moved"
+    moved, labels = tmp_path / "moved", files[2]
     shutil.copytree(files[0], moved)
-    copy = tmp_path / "run"
-    shutil.copytree(run.path, copy)
-    assert typed("verify", copy)[0] == 0
-    labels = ("--labels", files[2])
-    east, west = ("--scene", moved / "east.tif"), ("--scene", moved / "west.tif")
-    for scene in ((*east, *west), ("--scene", moved / "*.tif")):
-        shown = typed("evaluate", copy, *scene, *labels, "--json")
-        assert shown[0] == 0, shown[2]
-    other = typed("evaluate", copy, *west, *east, *labels)
-    assert other[0] == 2
-    assert "the scene (moved) differ from those of the run" in other[2]
-    few = typed("evaluate", copy, *east, *labels)
+    shutil.copytree(run.path, tmp_path / "run")
+    copy = sl.open_run(tmp_path / "run")
+    verified = typed("verify", copy.path)
+    assert verified[0] == 0, verified[1]
+    tiles = [moved / "east.tif", moved / "west.tif"]
+    for scene in (tiles, [moved / "*.tif"], moved / "*.tif"):
+        assert copy.data(scene, labels)[0].sha256 == run.manifest.scene_sha256
+    words = ("--scene", tiles[0], "--scene", tiles[1], "--labels", labels)
+    shown = typed("report", copy.path, *words)
+    assert shown[0] == 0, shown[2]
+    with pytest.raises(RunError, match=r"the scene \(moved\) differ from those of the run"):
+        copy.data(tiles[::-1], labels)
+    few = typed("evaluate", copy.path, *words[:2], *words[-2:])
     assert few[0] == 2
     assert (
-        f"--scene: {copy} was trained on a mosaic of 2 tiles; give all, in their order, or a "
-        in few[2]
-    )
-    shutil.rmtree(moved)
+        f"--scene: {copy.path} was trained on a mosaic of 2 tiles; give all, in their order, or a "
+        "pattern, got 1"
+    ) in few[2]
 
 
 def test_info_of_tiles(files: tuple[Path, Path, Path], typed: Any) -> None:
