@@ -157,7 +157,7 @@ def open_scene(
         source["mask"] = str(Path(mask).resolve())
     if leave_out is not None:
         source["leave_out"] = ",".join(leave_out)
-    if model_bands:
+    if model_bands and cube.product:
         source["model_bands"] = "true"
     nodata = None if cube.nodata is None else cube.nodata[kept]
     nm = cube.wavelengths_nm
