@@ -168,7 +168,9 @@ def map_(
     # once: maps may match the patterns too
     named = list(map(Path, paths)) if stack else scenes_named(paths)
     several = not paths and is_of_several(run)
-    one = not several and (not paths or (len(paths) == 1 and named == [Path(paths[0])]))
+    mosaic = settings["mosaic"]
+    alone = not paths or mosaic or (len(paths) == 1 and named == [Path(paths[0])])
+    one = alone and not several
     if not one and out.suffix.lower() in (".tif", ".tiff"):
         raise RunError(f"--out: several scenes want a folder, got {out}")
     if not one and polygons is not None:
@@ -187,7 +189,7 @@ def map_(
                 results: list[MapFile | Failed] = [
                     map_scene(
                         run,
-                        paths[0] if paths else None,
+                        (named if mosaic else paths[0]) if paths else None,
                         out=out,
                         on_window=progress.window,
                         **settings,

@@ -29,6 +29,7 @@ from spectrolite.mapping.scene_map import SceneMap, maps_sha256, read_map
 from spectrolite.models import SceneNetwork, build_scene_model, costs
 from spectrolite.pages import scene_page
 from spectrolite.pages.model_card import write_card
+from spectrolite.readers.scenes.tiles import of_tiles
 from spectrolite.runs.manifest import (
     MANIFEST,
     PAGE,
@@ -227,7 +228,7 @@ def _evaluate(
         training.settings,
         np.random.default_rng(evaluation),
         len(log),
-        _of_products(scene),
+        _of_files(scene),
         data=scene.name,
         seed=training.seed,
         parameters=costs.parameters(bundle.network),
@@ -295,14 +296,15 @@ def _on_temperature(training: TrainingSettings, bundle: Bundle, split: Split) ->
     )
 
 
-def _of_products(scene: AnyScenes) -> list[str]:
-    """What was left out of scenes that are satellite products; for several, with their names."""
+def _of_files(scene: AnyScenes) -> list[str]:
+    """What was left out of satellite products, and how tiles lie; for several, with their names."""
     several = len(scene.scenes) > 1
     return [
         f"{one.name}: {note}" if several else note
         for one in scene.scenes
-        if one.source.get("product", "none") != "none"
-        for note in one.notes
+        for note in (
+            one.notes if one.source.get("product", "none") != "none" else of_tiles(one.notes)
+        )
     ]
 
 

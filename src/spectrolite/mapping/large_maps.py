@@ -11,7 +11,7 @@ import rasterio
 from spectrolite.bundles.exported_model import Exported
 from spectrolite.bundles.loading import AnyModel, scene_model
 from spectrolite.bundles.scene_bundle import Bundle
-from spectrolite.data.scene import AnyScene, Window
+from spectrolite.data.scene import AnyScene, Scene, SceneFile, Window, scene_files
 from spectrolite.data.scene_sets import AnyScenes
 from spectrolite.data.wavelengths import same_wavelengths, surplus_bands
 from spectrolite.errors import RunError, SettingsError, wanted_one_of
@@ -36,7 +36,7 @@ from spectrolite.mapping.scene_inference import (
 )
 from spectrolite.mapping.staged_windows import StagedMap, begun_with, staged
 from spectrolite.places import check_place
-from spectrolite.products.known import open_cube
+from spectrolite.products.known import Places, open_cube
 from spectrolite.products.scenes import open_scene
 from spectrolite.readers.scenes.geotiff import GDAL_CACHE
 from spectrolite.runs.run_folder import ImageRun, Run, run_of
@@ -48,7 +48,7 @@ OnWindow = Callable[[int, int], None]
 
 def map_scene(
     model: AnyModel | Run | Exported,
-    scene: str | Path | AnyScene | None = None,
+    scene: Places | AnyScene | None = None,
     *,
     out: str | Path,
     window: int = MAP_WINDOW,
@@ -68,6 +68,7 @@ def map_scene(
     product: str | None = None,
     mask: str | Path | None = None,
     leave_out: Sequence[str] | None = None,
+    mosaic: bool = False,
     match_wavelengths: bool = False,
     overwrite: bool = False,
     resume: bool = False,
@@ -107,6 +108,7 @@ def map_scene(
         product: as of `read_scene`.
         mask: as of `read_scene`.
         leave_out: as of `read_scene`.
+        mosaic: `scene` is the pattern or the list of tiles that are one scene, as of `read_scene`.
         match_wavelengths: interpolate a scene of other wavelengths between its bands.
         overwrite: replace a map, and discard a stopped one.
         resume: go on with a stopped map; begin if there is none; leave a complete one as it is.
@@ -149,13 +151,15 @@ def map_scene(
         "allow_outside": allow_outside,
         "product": product,
         "mask": mask,
+        "mosaic": mosaic,
     }
     opened = _opened(model, bundle, scene, reading, drop_bands, leave_out, match_wavelengths)
     if sensor_geometry and opened.lookup is None:
         raise SettingsError(f"--sensor-geometry: {opened.name} has no look-up table; omit it")
-    file = opened.source.get("file")
-    if file and Path(file).resolve() in {path.resolve() for path in files.all()}:
-        raise RunError(f"--out: {file} is the scene itself; take another name")
+    written = {path.resolve() for path in files.all()}
+    for file in scene_files(opened.source):
+        if Path(file).resolve() in written:
+            raise RunError(f"--out: {file} is the scene itself; take another name")
     for note in opened.notes:
         on_note(f"{opened.name}: {note}")
     opened = matching_scene(bundle, opened, match_wavelengths)
@@ -202,13 +206,13 @@ def _check_extras(files: MapFiles, reject: float | None, sieve: int | None) -> N
 def _opened(
     model: AnyModel | Run | Exported,
     bundle: Bundle | Exported,
-    scene: str | Path | AnyScene | None,
+    scene: Places | AnyScene | None,
     reading: dict[str, Any],
     drop_bands: Sequence[int | str],
     leave_out: Sequence[str] | None,
     match_wavelengths: bool,
 ) -> AnyScene:
-    if isinstance(scene, str | Path):
+    if scene is not None and not isinstance(scene, Scene | SceneFile):
         config = scene_config(bundle)
         own_nm, wanted_nm = open_cube(scene, **reading).wavelengths_nm, config.wavelengths_nm
         model_bands = not match_wavelengths and same_wavelengths(own_nm, wanted_nm)
@@ -225,8 +229,8 @@ def _opened(
         )
     if any(reading.values()) or drop_bands or leave_out is not None:
         raise SettingsError(
-            "--scene-key, --axes, --drop-bands, --allow-outside, --product, --mask and --leave-out:"
-            " go with --scene FILE"
+            "--scene-key, --axes, --drop-bands, --allow-outside, --product, --mask, --leave-out "
+            "and --mosaic: go with --scene FILE"
         )
     if scene is not None:
         return scene

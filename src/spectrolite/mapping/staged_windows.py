@@ -24,7 +24,7 @@ import numpy as np
 
 from spectrolite.bundles.exported_model import Exported
 from spectrolite.bundles.scene_bundle import Bundle
-from spectrolite.data.scene import AnyScene, Scene, Window
+from spectrolite.data.scene import AnyScene, Scene, Window, scene_files
 from spectrolite.errors import RunError, SettingsError
 from spectrolite.files import read_model, whole_file, write_json
 from spectrolite.hashing import array_sha256
@@ -155,9 +155,11 @@ def _identity(scene: AnyScene) -> dict[str, Any]:
         "transform": scene.transform,
         "source": dict(scene.source),
     }
-    file = scene.source.get("file")
-    if file:
-        files = [*files_of(Path(file)), *map(Path, filter(None, [scene.source.get("mask")]))]
+    named = scene_files(scene.source)
+    if named:
+        files = [one for file in named for one in files_of(Path(file))]
+        if "mask" in scene.source:
+            files.append(Path(scene.source["mask"]))
         stats = [one.stat() for one in files]
         identity |= {
             "bytes": sum(s.st_size for s in stats),
@@ -171,7 +173,7 @@ def _identity(scene: AnyScene) -> dict[str, Any]:
         cube, valid = scene.read(Window(row, row + 1, 0, min(cols, PROBE)))
         digest.update(np.ascontiguousarray(cube).tobytes() + valid.tobytes())
     identity["values"] = digest.hexdigest()
-    if isinstance(scene, Scene) and not file:
+    if isinstance(scene, Scene) and not named:
         identity["values"] = scene.sha256
         identity["valid"] = None if scene.valid is None else array_sha256(scene.valid)
     return identity

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.data.georeferencing import (
+    SAME_GRID,
     Grid,
     burn,
     check_crs,
@@ -36,7 +37,6 @@ from spectrolite.readers.text import decoded
 ENDINGS = (".tif", ".tiff", ".vrt", ".png", ".asc", ".hdr", *DATA_ENDINGS)
 
 MAX_AUX = 64 << 20  # bytes; an attribute table of 65,535 classes has 20 MiB
-SAME_GRID = 0.01  # pixels between corners of equal grids: transforms are rounded when written
 
 # Uses of the columns of an attribute table, by GDAL's numbers.
 NAME = 2
