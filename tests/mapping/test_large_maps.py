@@ -164,7 +164,7 @@ def test_bad_input_leaves_nothing(
         (SettingsError, "--window: wanted a side of 1 pixel or more, got 0", whole, {"window": 0}),
         (
             SettingsError,
-            "--bands: wanted one of confidence, entropy, got 'margin'",
+            "--bands: wanted one of confidence, entropy, probabilities, similarity, got 'margin'",
             whole,
             {"bands": ["margin"]},
         ),
@@ -172,15 +172,15 @@ def test_bad_input_leaves_nothing(
         (ReadError, "field.img: cut short; copy it again", replace(whole, read=broken), {}),
         (
             SettingsError,
-            "--scene-key, --axes, --drop-bands, --allow-outside, --product, --mask and "
-            "--leave-out: go with --scene FILE",
+            "--scene-key, --axes, --drop-bands, --allow-outside, --product, --mask, --leave-out "
+            "and --mosaic: go with --scene FILE",
             whole,
             {"drop_bands": (1,)},
         ),
         (
             SettingsError,
-            "--scene-key, --axes, --drop-bands, --allow-outside, --product, --mask and "
-            "--leave-out: go with --scene FILE",
+            "--scene-key, --axes, --drop-bands, --allow-outside, --product, --mask, --leave-out "
+            "and --mosaic: go with --scene FILE",
             whole,
             {"scene_key": "cube"},
         ),

@@ -92,8 +92,8 @@ def test_the_command_line_maps_several_scenes(
     code, _, err = typed("map", tiny_run.path, "--drop-bands", "1", "--out", tmp_path / "m.tif")
     assert (code, err) == (
         2,
-        "mapping error: --scene-key, --axes, --drop-bands and --allow-outside: go with --scene "
-        "FILE",
+        "mapping error: --scene-key, --axes, --drop-bands, --allow-outside, --product, --mask, "
+        "--leave-out and --mosaic: go with --scene FILE",
     )
 
 

@@ -85,7 +85,9 @@ def compare(
     if isinstance(data[0], ImageSet):
         raise SettingsError(f"--data: {source['data']} are images, and compare takes a scene")
     if isinstance(data[0], SceneSet):
-        raise SettingsError("--scene: compare takes one scene; give the flag once")
+        raise SettingsError(
+            "--scene: compare takes one scene; give the flag once, or --mosaic for tiles of one"
+        )
     with resumable_progress() as progress:
         league = comparison.compare(
             *data,

@@ -9,7 +9,12 @@ from typing import Any
 from spectrolite.cli.options import messages, optional, plain, switch
 from spectrolite.errors import SettingsError, did_you_mean
 
-WORDS = ("bad", "constant", "noisy")  # of products.scenes, which takes a second to import
+WORDS = ("bad", "constant", "noisy")  # of products.dropped, which takes a second to import
+
+MOSAIC_HELP = (
+    "The files are tiles of one grid and are read as one scene; where they overlap, the first that "
+    "has a spectrum wins."
+)
 
 SCENE_READING = {
     "scene_key": optional(str, "Name of the array in the scene's file.", "the only cube in it"),
@@ -29,6 +34,7 @@ SCENE_READING = {
     "allow_outside": switch(
         "--allow-outside", "A VRT may name local files that are neither beside nor below it."
     ),
+    "mosaic": switch("--mosaic", MOSAIC_HELP),
     "product": optional(
         str,
         "Satellite product that --scene is: emit, or none to read the file as one of its format.",
@@ -129,7 +135,8 @@ TRAINING_SOURCE = {
 RELOCATED = {
     "scene": optional(
         list[Path],
-        "The run's scene, if the file has moved. Repeat the flag for several, in the run's order.",
+        "The run's scene, if the file has moved. Repeat the flag for several scenes or tiles, in "
+        "the run's order.",
         "where the run read it",
     ),
     "labels": optional(
@@ -227,8 +234,14 @@ def _scene_files(flags: Mapping[str, Any]) -> tuple[Any, Any]:
     from spectrolite.data.scene_sets import several
     from spectrolite.readers.scenes.patterns import files_named
 
-    scenes = flags["scene"] if "stack" in flags else files_named(flags["scene"], "scene")
+    scenes: list[Any] = flags["scene"] if "stack" in flags else files_named(flags["scene"], "scene")
     labels = files_named(flags.get("labels", ()), "labels")
+    if "mosaic" in flags:
+        if len(labels) > 1:
+            raise SettingsError(
+                f"--labels: a mosaic wants one file of labels for all its tiles, got {len(labels)}"
+            )
+        scenes = [scenes]
     if len(labels) == 1:
         labels = labels * len(scenes)
     if labels and len(scenes) != len(labels):
@@ -240,7 +253,8 @@ def _scene_files(flags: Mapping[str, Any]) -> tuple[Any, Any]:
     read = [_read_scene(one, drop_bands, flags) for one in scenes]
     for path, scene in zip(scenes, read, strict=True):
         for note in scene.notes:
-            messages.print(plain(f"{path}: {note}"), soft_wrap=True)
+            place = scene.name if "mosaic" in flags else path
+            messages.print(plain(f"{place}: {note}"), soft_wrap=True)
     left_out = {scene.source.get("drop_bands", "") for scene in read}
     if len(left_out) > 1:  # bands without a value in some scenes: the network needs them in all
         every = band_numbers(",".join(filter(None, left_out)))
@@ -260,7 +274,7 @@ def _scene_files(flags: Mapping[str, Any]) -> tuple[Any, Any]:
     return several([scene for scene, _ in pairs], [labels for _, labels in pairs])
 
 
-def _read_scene(path: Path, drop_bands: tuple[int | str, ...], flags: Mapping[str, Any]) -> Any:
+def _read_scene(path: Any, drop_bands: tuple[int | str, ...], flags: Mapping[str, Any]) -> Any:
     from spectrolite.products import scenes
 
     read = scenes.open_scene if "leave_in_file" in flags else scenes.read_scene
@@ -277,6 +291,7 @@ def scene_reading(flags: Mapping[str, Any]) -> dict[str, Any]:
         "product": flags.get("product"),
         "mask": flags.get("mask"),
         "leave_out": None if words is None else tuple(filter(None, words.split(","))),
+        "mosaic": bool(flags.get("mosaic")),
     }
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spectrolite.cli.data_options import MOSAIC_HELP
 from spectrolite.cli.options import (
     Json,
     Overwrite,
@@ -21,6 +22,7 @@ from spectrolite.cli.options import (
 )
 from spectrolite.cli.setting_options import setting_options
 from spectrolite.cli.tables import class_table, cost_notes, cost_table, data_table, separable_steps
+from spectrolite.errors import SettingsError
 
 if TYPE_CHECKING:
     from spectrolite.products.info import SceneInfo
@@ -62,7 +64,7 @@ def data(
 
 def info(
     file: Annotated[
-        Path,
+        list[Path],
         typer.Argument(
             metavar="FILE",
             help="Satellite product as it was downloaded, or scene file in any supported format; "
@@ -89,6 +91,7 @@ def info(
             "A VRT may name local files that are neither beside nor below it.", "--allow-outside"
         ),
     ] = False,
+    mosaic: Annotated[bool, option(MOSAIC_HELP, "--mosaic")] = False,
     product: Annotated[
         str | None,
         option(
@@ -110,8 +113,21 @@ def info(
     Example: `spectrolite info field.hdr`
     """
     from spectrolite.products.info import scene_info
+    from spectrolite.readers.scenes.patterns import files_named
 
-    scene = scene_info(file, key, axes, allow_outside=allow_outside, product=product, mask=mask)
+    if not mosaic and len(file) > 1:
+        raise SettingsError(
+            f"info: takes one scene, got {len(file)}; if they are tiles of one, add --mosaic"
+        )
+    scene = scene_info(
+        file[0] if len(file) == 1 else files_named(file, "scene"),
+        key,
+        axes,
+        allow_outside=allow_outside,
+        product=product,
+        mask=mask,
+        mosaic=mosaic,
+    )
     if as_json:
         print_json(scene.as_json())
         return

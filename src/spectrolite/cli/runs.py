@@ -176,7 +176,7 @@ def repeat(
 def doctor(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run or of a bundle.")],
     scene: Annotated[
-        Path | None, option("Scene file to check on.", panel=DATA, default="the run's")
+        list[Path] | None, option("Scene file to check on.", panel=DATA, default="the run's")
     ] = None,
     labels: Annotated[
         Path | None,
@@ -229,7 +229,7 @@ def doctor(
 
 def _doctors_data(
     run: Path,
-    scene: Path | None,
+    scene: list[Path] | None,
     labels: Path | None,
     images: Path | None,
     flags: Mapping[str, Any],
@@ -240,7 +240,9 @@ def _doctors_data(
     from spectrolite.mapping.scene_inference import scene_config
     from spectrolite.products.scenes import read_scene
     from spectrolite.readers.images.folders import read_images
+    from spectrolite.readers.scenes.patterns import files_named
 
+    scene = scene or None
     if (scene is None) != (labels is None):
         raise SettingsError("give both --scene and --labels, or neither")
     if scene is not None and labels is not None:
@@ -248,7 +250,13 @@ def _doctors_data(
             raise SettingsError("--images: goes with runs on images, without --scene and --labels")
         drop_bands = band_numbers(flags.get("drop_bands", ""))
         scaled = scene_config(scene_model(run)).scaled
-        cube = read_scene(scene, drop_bands=drop_bands, scale=scaled, **scene_reading(flags))
+        if "mosaic" not in flags and len(scene) > 1:
+            raise SettingsError(
+                f"--scene: doctor takes one scene, got {len(scene)}; if they are tiles of one, add "
+                "--mosaic"
+            )
+        place = files_named(scene, "scene") if "mosaic" in flags else scene[0]
+        cube = read_scene(place, drop_bands=drop_bands, scale=scaled, **scene_reading(flags))
         return cube, labels_on(cube, labels, flags)
     if flags:
         raise SettingsError(

@@ -25,6 +25,7 @@ from spectrolite.errors import LabelsError
 if TYPE_CHECKING:
     from shapely import Geometry
 
+SAME_GRID = 0.01  # pixels between corners of equal grids: transforms are rounded when written
 CENTRES_AT_ONCE = 1 << 20  # pixel centres tested at once, which bounds the memory
 
 Pixels = NDArray[np.int64]

@@ -10,6 +10,7 @@ Conventions, stated here once:
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -255,6 +256,23 @@ def dropped_bands(scene: AnyScene) -> list[int]:
     return [int(b) for b in scene.source.get("drop_bands", "").split(",") if b]
 
 
+def scene_files(source: Mapping[str, str]) -> list[str]:
+    """What a scene is read from: its file, the tiles of a mosaic, or nothing if it never was.
+
+    Raises:
+        SceneError: the list of tiles is damaged.
+    """
+    if "mosaic" not in source:
+        return [source["file"]] if "file" in source else []
+    try:
+        tiles = json.loads(source["mosaic"])
+    except (ValueError, RecursionError) as error:
+        raise SceneError(f"mosaic: its list of tiles is damaged ({error})") from error
+    if not isinstance(tiles, list) or not all(isinstance(tile, str) for tile in tiles):
+        raise SceneError("mosaic: its list of tiles is damaged: wanted a list of paths")
+    return tiles
+
+
 def _facts(scene: AnyScene) -> dict[str, str]:
     rows, cols, bands = scene.shape
     nm = scene.wavelengths_nm
@@ -271,8 +289,9 @@ def _facts(scene: AnyScene) -> dict[str, str]:
         facts["map"] = f"{grid.shape[0]:,} rows, {grid.shape[1]:,} cols, through a look-up table"
     if isinstance(scene, Scene) and scene.valid is not None:
         facts["without spectrum"] = f"{int((~scene.valid).sum()):,} of {rows * cols:,} pixels"
-    if "file" in scene.source:
-        facts["file"] = scene.source["file"]
+    files = scene_files(scene.source)
+    if files:
+        facts["file" if "file" in scene.source else "tiles"] = listed(files, 3)
     return facts
 
 

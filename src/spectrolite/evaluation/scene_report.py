@@ -57,7 +57,7 @@ def make_report(
     settings: Settings,
     generator: np.random.Generator,
     epochs: int,
-    of_products: Sequence[str] = (),
+    of_files: Sequence[str] = (),
     **facts: Any,
 ) -> Report:
     """Score a class map on the split's test pixels only.
@@ -71,7 +71,7 @@ def make_report(
         settings: of the training.
         generator: resamples fields for the interval.
         epochs: trained, which early stopping may have cut short.
-        of_products: what was left out of satellite products, a sentence each.
+        of_files: what was left out of satellite products, and how tiles lie, a sentence each.
         **facts: the other keys of the report: `data`, `seed`, `parameters`,
             `macs_per_pixel`, `macs_per_patch`, `times_s`, `versions`, `machine`, `flips`.
     """
@@ -127,7 +127,7 @@ def make_report(
         ),
         notes=(
             *_notes(accuracy, scenes, split, leakage, baselines, settings),
-            *(f"Scene: {note}." for note in of_products),
+            *(f"Scene: {note}." for note in of_files),
             *filter(None, [interval_note(tested_fields, "fields")]),
         ),
         warnings=warnings_of(nothing, steps, fields[0], confusion),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from spectrolite.data.scene import Window
 from spectrolite.data.summaries import as_html, as_text, crs_name
 from spectrolite.errors import listed, ranges
-from spectrolite.products.known import open_cube
+from spectrolite.products.known import Places, open_cube
 from spectrolite.products.left_out import left_out
 from spectrolite.readers.scenes.band_statistics import (
     BandStatistics,
@@ -136,13 +136,14 @@ class SceneInfo:
 
 
 def scene_info(
-    path: str | Path,
+    path: Places,
     key: str | None = None,
     axes: str | None = None,
     *,
     allow_outside: bool = False,
     product: str | None = None,
     mask: str | Path | None = None,
+    mosaic: bool = False,
 ) -> SceneInfo:
     """Describe a scene's file: what its header says, and statistics of its values.
 
@@ -157,13 +158,15 @@ def scene_info(
         allow_outside: as in `open_scene`.
         product: as in `open_scene`.
         mask: as in `open_scene`.
+        mosaic: as in `open_scene`.
 
     Raises:
         ReadError: as in `open_scene`.
         SettingsError: as in `open_scene`.
     """
-    path = Path(path)
-    cube = open_cube(path, key, axes, allow_outside=allow_outside, product=product, mask=mask)
+    cube = open_cube(
+        path, key, axes, allow_outside=allow_outside, product=product, mask=mask, mosaic=mosaic
+    )
     rows, cols, bands = cube.shape
     parts = list(sample_windows(cube.shape, cube.dtype.itemsize, BUDGET, cube.block))
     out = left_out(cube, None)
@@ -185,7 +188,7 @@ def scene_info(
         size = (math.hypot(affine[0], affine[3]), math.hypot(affine[1], affine[4]))
     nodata = () if cube.nodata is None else np.unique(cube.nodata[~np.isnan(cube.nodata)]).tolist()
     return SceneInfo(
-        file=str(path),
+        file=str(path) if isinstance(path, str | Path) else listed(path),
         format=cube.format,
         key=cube.key,
         rows=rows,

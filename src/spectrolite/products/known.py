@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
 from spectrolite.errors import ReadError, SettingsError, wanted_one_of
 from spectrolite.files import check_regular, naming
-from spectrolite.products import emit, pace, prisma, tanager
+from spectrolite.products import desis, emit, enmap, pace, prisma, tanager
 from spectrolite.readers.scenes.cube import Cube
+from spectrolite.readers.scenes.mosaic import mosaic as as_one
 from spectrolite.readers.scenes.open import cube_of_file
-from spectrolite.readers.scenes.patterns import is_pattern
+from spectrolite.readers.scenes.patterns import is_pattern, tile_names, tiles_named
 
-PRODUCTS: dict[str, ModuleType] = {module.NAME: module for module in (emit, pace, prisma, tanager)}
+PRODUCTS: dict[str, ModuleType] = {
+    module.NAME: module for module in (emit, enmap, prisma, desis, tanager, pace)
+}
+
+
+Places = str | Path | Sequence[str | Path]
+"""A scene's file or the pattern of its bands; of a mosaic, the pattern or list of its tiles."""
 
 
 def open_cube(
-    path: str | Path,
+    path: Places,
     key: str | None = None,
     axes: str | None = None,
     *,
     allow_outside: bool = False,
     product: str | None = None,
     mask: str | Path | None = None,
+    mosaic: bool = False,
 ) -> Cube:
     """What a product or a file says of the cube in it; its values are not read.
 
@@ -33,12 +42,16 @@ def open_cube(
         allow_outside: as in `open_scene`.
         product: as in `open_scene`.
         mask: as in `open_scene`.
+        mosaic: as in `open_scene`.
 
     Raises:
         ReadError: as in `open_scene`.
         SettingsError: as in `open_scene`.
     """
-    path = Path(path)
+    if mosaic:
+        paths, cubes = open_tiles(path, key, axes, allow_outside, product, mask)
+        return cubes[0] if len(cubes) == 1 else as_one(cubes, tile_names(paths))
+    path = one_place(path)
     if product is not None and product not in (*PRODUCTS, "none"):
         raise SettingsError(f"--product: {wanted_one_of((*PRODUCTS, 'none'), product)}")
     reader = None
@@ -58,6 +71,41 @@ def open_cube(
     with naming(path):
         cube: Cube = reader.cube(path, None if mask is None else Path(mask))
     return cube
+
+
+def open_tiles(
+    tiles: Places,
+    key: str | None,
+    axes: str | None,
+    allow_outside: bool,
+    product: str | None,
+    mask: str | Path | None,
+) -> tuple[list[Path], list[Cube]]:
+    """The tiles of a mosaic and what each says of its cube; arguments as of `open_cube`."""
+    paths = tiles_named(tiles)
+    if mask is not None and len(paths) > 1:
+        raise SettingsError(
+            f"--mask: goes with one product, not with {len(paths)} tiles; put the mask of each "
+            "beside it"
+        )
+    cubes = [
+        open_cube(path, key, axes, allow_outside=allow_outside, product=product, mask=mask)
+        for path in paths
+    ]
+    return paths, cubes
+
+
+def one_place(path: Places) -> Path:
+    """The path of one scene.
+
+    Raises:
+        SettingsError: a list.
+    """
+    if isinstance(path, str | Path):
+        return Path(path)
+    raise SettingsError(
+        "wanted one scene, got a list; for the tiles of one scene give --mosaic (mosaic=True)"
+    )
 
 
 def _product(path: Path) -> ModuleType | None:

@@ -20,34 +20,35 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from spectrolite.data.scene import Scene, SceneFile, Window, dropped_bands, without_bands
+from spectrolite.data.scene import (
+    Scene,
+    SceneFile,
+    Window,
+    dropped_bands,
+    scene_files,
+)
 from spectrolite.errors import (
     ReadError,
     SceneError,
-    SettingsError,
-    did_you_mean,
     listed,
     ranges,
 )
 from spectrolite.files import naming
-from spectrolite.products.known import open_cube
+from spectrolite.products.dropped import bands_to_drop, empty_bands, whole_statistics
+from spectrolite.products.known import Places, one_place, open_cube, open_tiles
 from spectrolite.products.left_out import LeftOut, left_out
+from spectrolite.products.mosaics import open_mosaic
 from spectrolite.readers.scenes.arrays import ArrayShape, check_fits_memory
 from spectrolite.readers.scenes.band_statistics import (
-    BandStatistics,
-    band_statistics,
     has_spectrum,
     sample_windows,
 )
 from spectrolite.readers.scenes.cube import Cube, Numbers
 from spectrolite.readers.scenes.patterns import is_pattern
 
-WORDS = ("bad", "constant", "noisy")
-SAMPLE = 4 << 20  # bytes of a scene that are read to find bands without values
-
 
 def open_scene(
-    path: str | Path,
+    path: Places,
     key: str | None = None,
     drop_bands: Sequence[int | str] = (),
     *,
@@ -58,6 +59,7 @@ def open_scene(
     mask: str | Path | None = None,
     leave_out: Sequence[str] | None = None,
     model_bands: bool = False,
+    mosaic: bool = False,
 ) -> SceneFile:
     """Open a scene that stays in its file and is read window by window.
 
@@ -85,24 +87,42 @@ def open_scene(
             `cloud`, and the bands `flagged` and `water-vapour`; or `none`. Default: what the
             product leaves out, which `scene_info` lists.
         model_bands: `drop_bands` leaves those of a model, so no others are left out by default.
+        mosaic: `path` is the pattern or the list of tiles of one grid, which are one scene. Where
+            they overlap, the first that has a spectrum wins.
 
     Raises:
         ReadError: no such file, another format, no array or several that fit, a damaged file, or
             `scale` for a file without a scale factor; a product that is not complete, or of another
-            level.
+            level; tiles that share no grid or differ in kind.
         SceneError: values that are not real numbers, or bands that the file does not have.
         SettingsError: other words, or `axes` for a format that fixes their order.
     """
-    path = Path(path)
+    if mosaic:
+        open_tile = partial(
+            open_scene,
+            key=key,
+            scale=scale,
+            axes=axes,
+            allow_outside=allow_outside,
+            product=product,
+            mask=mask,
+            leave_out=leave_out,
+            model_bands=model_bands,
+        )
+        paths, cubes = open_tiles(path, key, axes, allow_outside, product, mask)
+        if len(paths) > 1:
+            return open_mosaic(paths, cubes, drop_bands, open_tile, scale=scale)
+        path = paths[0]
+    path = one_place(path)
     cube = open_cube(path, key, axes, allow_outside=allow_outside, product=product, mask=mask)
     if cube.dtype.kind not in "iuf":
         raise SceneError(
             f"{path.name}: wanted integers or floating-point numbers, got {cube.dtype}"
         )
     out = left_out(cube, leave_out, bands=not model_bands)
-    dropped = tuple(sorted({*_dropped(path, cube, drop_bands), *out.bands}))
+    dropped = tuple(sorted({*bands_to_drop(path, cube, drop_bands), *out.bands}))
     notes = (*cube.notes, *out.notes)
-    empty = _empty(cube, dropped)
+    empty = empty_bands(cube, dropped)
     if empty:
         noun = "band" if len(empty) == 1 else "bands"
         notes = (*notes, f"{len(empty)} {noun} without any value left out: {ranges(empty)}, from 0")
@@ -137,7 +157,7 @@ def open_scene(
         source["mask"] = str(Path(mask).resolve())
     if leave_out is not None:
         source["leave_out"] = ",".join(leave_out)
-    if model_bands:
+    if model_bands and cube.product:
         source["model_bands"] = "true"
     nodata = None if cube.nodata is None else cube.nodata[kept]
     nm = cube.wavelengths_nm
@@ -168,7 +188,7 @@ def scene_from(source: Mapping[str, str], *, load: bool) -> Scene | SceneFile:
     """
     words = source.get("leave_out")
     return (read_scene if load else open_scene)(
-        source["file"],
+        scene_files(source) if "mosaic" in source else source["file"],
         source.get("key"),
         tuple(int(b) for b in source.get("drop_bands", "").split(",") if b),
         scale="scale" in source,
@@ -178,11 +198,12 @@ def scene_from(source: Mapping[str, str], *, load: bool) -> Scene | SceneFile:
         mask=source.get("mask"),
         leave_out=None if words is None else tuple(words.split(",")),
         model_bands="model_bands" in source,
+        mosaic="mosaic" in source,
     )
 
 
 def read_scene(
-    path: str | Path,
+    path: Places,
     key: str | None = None,
     drop_bands: Sequence[int | str] = (),
     *,
@@ -193,6 +214,7 @@ def read_scene(
     mask: str | Path | None = None,
     leave_out: Sequence[str] | None = None,
     model_bands: bool = False,
+    mosaic: bool = False,
 ) -> Scene:
     """Read a whole scene from a file into memory.
 
@@ -207,12 +229,12 @@ def read_scene(
         mask: as in `open_scene`.
         leave_out: as in `open_scene`.
         model_bands: as in `open_scene`.
+        mosaic: as in `open_scene`.
 
     Raises:
         ReadError: as in `open_scene`, or it takes more than half of this machine's memory.
         SceneError: as in `open_scene`, or no pixel has a spectrum.
     """
-    path = Path(path)
     opened = open_scene(
         path,
         key,
@@ -224,6 +246,7 @@ def read_scene(
         mask=mask,
         leave_out=leave_out,
         model_bands=model_bands,
+        mosaic=mosaic,
     )
     size = ArrayShape(
         opened.source.get("key", "cube"),
@@ -232,7 +255,11 @@ def read_scene(
         opened.dtype.itemsize,
         True,
     )
-    check_fits_memory(path, size, remedy="leave it in its file (open_scene; train --leave-in-file)")
+    check_fits_memory(
+        Path(opened.name) if mosaic else one_place(path),
+        size,
+        remedy="leave it in its file (open_scene; train --leave-in-file)",
+    )
     cube = np.empty(opened.shape, opened.dtype)
     valid = np.empty(opened.shape[:2], bool)
     stored = _stored(opened)
@@ -257,12 +284,13 @@ def _stored(opened: SceneFile) -> Cube:
     """What the file says of the scene, with all its bands."""
     source = opened.source
     return open_cube(
-        source["file"],
+        scene_files(source) if "mosaic" in source else source["file"],
         source.get("key"),
         source.get("axes"),
         allow_outside="allow_outside" in source,
         product=source.get("product"),
         mask=source.get("mask"),
+        mosaic="mosaic" in source,
     )
 
 
@@ -300,48 +328,11 @@ def _read_window(
     return values, valid
 
 
-def _dropped(path: Path, cube: Cube, drop_bands: Sequence[int | str]) -> tuple[int, ...]:
-    """Bands to drop, ascending."""
-    words = {b for b in drop_bands if isinstance(b, str)}
-    unknown = sorted(words - set(WORDS))
-    if unknown:
-        raise SettingsError(
-            f"--drop-bands: wanted numbers, ranges or one of {', '.join(WORDS)}, got {unknown[0]!r}"
-            f"{did_you_mean(unknown[0], WORDS)}"
-        )
-    bands = {int(b) for b in drop_bands if not isinstance(b, str)}
-    if "bad" in words:
-        bands |= set(cube.bad_bands)
-    if words & {"constant", "noisy"}:
-        statistics = _statistics(cube)
-        bands |= set(statistics.constant) if "constant" in words else set()
-        bands |= set(statistics.noisy) if "noisy" in words else set()
-    if bands:  # the same check as for a scene in memory
-        without_bands(np.empty((0, 0, cube.shape[2])), tuple(sorted(bands)), path.name)
-    return tuple(sorted(bands))
-
-
-def _empty(cube: Cube, dropped: Sequence[int]) -> list[int]:
-    """Bands without any value, unless all are; left in, no pixel would have a spectrum."""
-    if cube.dtype.kind != "f" and cube.nodata is None:
-        return []
-    few = sample_windows(cube.shape, cube.dtype.itemsize, SAMPLE, cube.block)
-    if not _empty_in(band_statistics(cube, few), dropped):
-        return []
-    return _empty_in(_statistics(cube), dropped)  # the sample may have missed their values
-
-
-def _empty_in(statistics: BandStatistics, dropped: Sequence[int]) -> list[int]:
-    empty = statistics.empty
-    kept = set(range(len(statistics.missing))) - set(dropped)
-    return sorted(kept & set(empty)) if kept - set(empty) else []
-
-
 def _no_spectrum(opened: SceneFile) -> SceneError:
     """The error for a scene without any spectrum, naming the bands that cause it."""
     rows, cols, bands = opened.shape
     dropped = dropped_bands(opened)
-    statistics = _statistics(_stored(opened))
+    statistics = whole_statistics(_stored(opened))
     some = [int(b) for b in np.flatnonzero(statistics.missing) if b not in dropped]
     if len(statistics.empty) == len(statistics.missing):
         return SceneError(
@@ -358,8 +349,3 @@ def _no_spectrum(opened: SceneFile) -> SceneError:
         f"{len(some)} of {bands} bands, from 0: {listed(some)}; drop them "
         f"(--drop-bands {ranges(some)}) or fill them"
     )
-
-
-def _statistics(cube: Cube) -> BandStatistics:
-    parts = sample_windows(cube.shape, cube.dtype.itemsize, block=cube.block)
-    return band_statistics(cube, parts)

@@ -10,12 +10,13 @@ from spectrolite import readers
 from spectrolite.data.images import ImageSet
 from spectrolite.data.joined_labels import joined, of_one_numbering
 from spectrolite.data.labels import Labels
-from spectrolite.data.scene import AnyScene, Scene, SceneFile
+from spectrolite.data.scene import AnyScene, Scene, SceneFile, scene_files
 from spectrolite.data.scene_sets import AnyLabels, AnyScenes, several
 from spectrolite.datasets import catalog
 from spectrolite.errors import RunError
 from spectrolite.products.scenes import scene_from
 from spectrolite.readers.images.folders import read_images
+from spectrolite.readers.scenes.patterns import files_named
 from spectrolite.runs.manifest import LEFT_IN_FILE, ImageTraining, SceneTraining, Source
 
 Places = Path | Sequence[Path] | None  # where files are now, if they were moved
@@ -73,6 +74,8 @@ def _moved(kind: str, sources: Source | list[Source], places: Places, run: Path)
     """How to load each scene, or the labels of each, from where the files are now."""
     stored = [sources] if isinstance(sources, dict) else sources
     files = [places] if isinstance(places, str | Path) else list(places or ())
+    if files and any("mosaic" in one for one in stored):
+        return [_moved_tiles(stored, files, run)]
     if files and len(files) != len(stored):
         raise RunError(
             f"--{kind}: {run} was trained on one scene; give one file, got {len(files)}"
@@ -83,6 +86,24 @@ def _moved(kind: str, sources: Source | list[Source], places: Places, run: Path)
     if not files:
         return stored
     return [{**one, "file": str(file)} for one, file in zip(stored, files, strict=True)]
+
+
+def _moved_tiles(stored: list[Source], files: Sequence[str | Path], run: Path) -> Source:
+    """How to load a mosaic from where its tiles are now."""
+    if len(stored) > 1:
+        raise RunError(
+            f"--scene: {run} was trained on several scenes, with mosaics among them; move them "
+            "back, or give scenes and labels in Python"
+        )
+    count = len(scene_files(stored[0]))
+    if len(files) != count:
+        files = files_named(files, "scene")
+    if len(files) != count:
+        raise RunError(
+            f"--scene: {run} was trained on a mosaic of {count} tiles; give all, in their order, "
+            f"or a pattern, got {len(files)}"
+        )
+    return {**stored[0], "mosaic": json.dumps([str(file) for file in files])}
 
 
 def _load_pair(of_scene: Source, of_labels: Source, run: Path) -> tuple[AnyScene, Labels]:
@@ -110,7 +131,7 @@ def _load_source(
         parts = [_load_source(one, kind, run, scene) for one in json.loads(source["joined"])]
         maps = of_one_numbering([part for part in parts if isinstance(part, Labels)])
         return joined(maps, source.get("name", "labels"))
-    if "file" not in source:
+    if not scene_files(source):
         raise RunError(
             f"{run}: trained on {kind} in memory, which cannot be loaded again; "
             "give scene and labels"

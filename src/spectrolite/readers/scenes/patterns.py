@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,6 +35,34 @@ def scenes_named(patterns: Sequence[str | Path]) -> list[Path]:
         ReadError: as of `files_named`.
     """
     return list(dict.fromkeys(files_named(patterns, "scene")))
+
+
+def tiles_named(tiles: str | Path | Sequence[str | Path]) -> list[Path]:
+    """The tiles of a mosaic, each once: what a pattern matches, or all of a list.
+
+    Raises:
+        ReadError: a pattern that no file matches, or an empty list.
+    """
+    if isinstance(tiles, str | Path):
+        tiles = matching(tiles) if is_pattern(tiles) else [tiles]
+    if not tiles:
+        raise ReadError("--mosaic: wanted tiles, got none")
+    once: dict[Path, Path] = {}
+    for tile in map(Path, tiles):
+        once.setdefault(tile.resolve(), tile)
+    return list(once.values())
+
+
+def tile_names(paths: Sequence[Path]) -> list[str]:
+    """Their file names, or their paths if two have the same name."""
+    names = [path.name for path in paths]
+    return names if len(set(names)) == len(names) else list(map(str, paths))
+
+
+def common_name(paths: Sequence[Path]) -> str:
+    """The name of the one folder that all files are in, at any depth."""
+    folder = os.path.commonpath([path.resolve().parent for path in paths])
+    return Path(folder).name or "mosaic"
 
 
 def matching(pattern: str | Path, flag: str = "scene") -> list[Path]:
