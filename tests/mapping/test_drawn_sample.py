@@ -240,6 +240,7 @@ def test_the_files_hold_the_points_and_tell_no_class(
     out = tmp_path / f"p{ending}"
     made = written(path, out)
     wanted = made.coordinates()
+    assert wanted is not None
     if ending == ".csv":
         rows = list(csv.DictReader(out.read_text().splitlines()))
         assert list(rows[0]) == ["point", "x", "y", "truth"]
@@ -290,8 +291,8 @@ def test_a_sample_filled_in_gives_the_areas(path: Path, tmp_path: Path, ending: 
     assert (measured.overall.value, measured.overall.error) == (1, 0)
     assert measured.adjusted is not None
     total = sum(measured.pixels.values())
-    for i, one in measured.adjusted.items():
-        assert one.share == pytest.approx(measured.pixels[i] / total)
+    for number, one in measured.adjusted.items():
+        assert one.share == pytest.approx(measured.pixels[number] / total)
 
 
 def test_a_map_without_coordinates(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from spectrolite.data.georeferencing import Grid
 from spectrolite.errors import SettingsError, listed
 from spectrolite.mapping.allocation import allocated, expected_error, shares, size_for
-from spectrolite.mapping.class_areas import check_design
+from spectrolite.mapping.class_areas import checked_design
 from spectrolite.mapping.map_file import MapFile
 from spectrolite.mapping.placed_sample import ids_called, seen_pixels
 from spectrolite.runs.run_folder import Run
@@ -82,8 +82,7 @@ def drawn(
 
     Arguments and errors as of `sample`.
     """
-    check_design(design)
-    assert design is not None
+    design = checked_design(design)
     by_class = design == "by-map-class"
     if (points is None) == (standard_error is None):
         raise SettingsError("give one of --points and --standard-error: how many points to draw")
