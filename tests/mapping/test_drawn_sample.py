@@ -122,6 +122,20 @@ def test_shares_become_whole_points_by_largest_remainder(
         assert min(up, default=1) >= max(down, default=0) - 1e-6
 
 
+def test_a_least_number_of_points_takes_none_of_the_precision(path: Path) -> None:
+    opened = sl.open_map(path)
+    plan = {"standard_error": 0.02, "expected_accuracy": {1: 0.6, 9: 0.9}}
+    plain = drawn(opened, seeded(), "by-map-class", **plan)  # type: ignore[arg-type]
+    made = drawn(opened, seeded(), "by-map-class", minimum=80, **plan)  # type: ignore[arg-type]
+    assert made.points[1] == 80 > plain.points[1]
+    for one in (plain, made):
+        assert 0.0198 < one.expected_error <= 0.02
+    assert repr(plain).splitlines() == [
+        f"DrawnSample by-map-class proportional, {len(plain)} points on {path}",
+        "  " + ", ".join(f"{i} {opened.head.class_names[i]} {n}" for i, n in plain.points.items()),
+    ]
+
+
 def test_small_classes_get_their_least_and_large_ones_share_the_rest() -> None:
     pixels = np.array([3, 1000, 9000])
     share = shares("proportional", pixels, np.full(3, 0.8))

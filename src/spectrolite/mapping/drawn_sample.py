@@ -23,7 +23,7 @@ LEAST = 2
 """Points of each class that the estimate of its variance needs."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class DrawnSample:
     """Points drawn from a map, in random order, which tells nothing of their classes.
 
@@ -50,6 +50,13 @@ class DrawnSample:
     expected_accuracy: Mapping[int, float]
     expected_error: float
     notes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        """Design, map and the points of each class, in two lines."""
+        names = self.scene_map.head.class_names
+        how = " ".join(filter(None, (self.design, self.allocation)))
+        shares = listed([f"{i} {names[i]} {n:,}" for i, n in self.points.items()])
+        return f"DrawnSample {how}, {len(self):,} points on {self.scene_map.path}\n  {shares}"
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -109,7 +116,7 @@ def drawn(
     if points is None:
         assert standard_error is not None
         points = size_for(standard_error, share, pixels, accuracy)
-        if by_class:
+        if share is not None:
             points = max(points, int(np.minimum(free, least).sum()))
     if points < 1:
         raise SettingsError(f"--points: wanted 1 or more, got {points}")
@@ -117,6 +124,11 @@ def drawn(
         groups = [np.array([i]) for i in ids]
         wanted = allocated(points, share, free, least, names)
         error = expected_error(wanted, pixels, accuracy)
+        while standard_error is not None and error > standard_error and points < free.sum():
+            # the least number of points of small classes takes some from the others
+            points = min(points + max(1, points // 200), int(free.sum()))
+            wanted = allocated(points, share, free, least, names)
+            error = expected_error(wanted, pixels, accuracy)
     else:
         if points > free.sum():
             raise SettingsError(

@@ -293,11 +293,20 @@ def _cautions(tags: Mapping[str, str], shape: tuple[int, int]) -> tuple[str, ...
     return tuple(notes)
 
 
+def _unique(block: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """As of `np.unique` with counts, several times faster for small numbers."""
+    if block.dtype.kind != "u" or block.dtype.itemsize > 2:
+        return np.unique(block, return_counts=True)
+    counts = np.bincount(block.ravel())
+    ids = np.flatnonzero(counts)
+    return ids, counts[ids]
+
+
 def _counted(path: Path) -> dict[int, int]:
     """Pixels of each number in the file; `MASKED` are those that it masks."""
     counts: dict[int, int] = {}
     for _, block in read_rows(path, MASKED):
-        for i, n in zip(*np.unique(block, return_counts=True), strict=True):
+        for i, n in zip(*_unique(block), strict=True):
             counts[int(i)] = counts.get(int(i), 0) + int(n)
         if len(counts) > MAX_ID:
             raise ReadError(
