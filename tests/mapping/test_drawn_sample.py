@@ -29,7 +29,7 @@ from spectrolite.data.lookup import LookupTable
 from spectrolite.errors import RunError, SettingsError
 from spectrolite.mapping.allocation import allocated, expected_error, shares, size_for
 from spectrolite.mapping.drawn_sample import drawn
-from spectrolite.mapping.map_file import no_georeference_allowed
+from spectrolite.mapping.map_rows import no_georeference_allowed
 from written_labels import PLACE, geotiff
 
 PIXELS = np.array([200_000, 150_000, 3_200_000, 6_450_000])
