@@ -50,7 +50,7 @@ def eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_verbs_are_called_as_the_public_functions() -> None:
     """`data` lists what `load` reads; `info` and `map` are `scene_info` and `map_scene`."""
     assert set(COMMANDS) - set(sl.__all__) == {"data", "info", "map"}
-    assert len(COMMANDS) == 18
+    assert len(COMMANDS) == 19
 
 
 @pytest.mark.parametrize("verb", COMMANDS)
