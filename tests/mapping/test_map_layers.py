@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyogrio
 import pytest
 import rasterio
 import torch
@@ -24,6 +25,7 @@ import spectrolite as sl
 from mapping.small_maps import bytes_of, stop_after
 from spectrolite.bundles.graphs import graph_of
 from spectrolite.bundles.scene_bundle import Bundle
+from spectrolite.data.lookup import LookupTable
 from spectrolite.data.scene import Scene
 from spectrolite.errors import SettingsError
 from spectrolite.mapping.large_maps import map_scene
@@ -280,3 +282,36 @@ def test_an_exported_graph_is_as_sure_as_the_bundle(
     np.testing.assert_allclose(
         (logits[0] / 1.7).softmax(0).numpy().max(0)[valid], shares.max(2)[valid], atol=1e-4
     )
+
+
+def test_a_swath_has_its_layers_on_the_grid_of_its_table(
+    bundle: Bundle, scene: Scene, tmp_path: Path
+) -> None:
+    """Against the layers in the sensor's geometry; the grid is turned and has empty corners."""
+    pixels = np.arange(440, dtype=np.int32).reshape(20, 22)[::-1].T.copy()
+    pixels[:3, :4] = -1
+    table = LookupTable(pixels, (20, 22), TRANSFORM, CRS)
+    swath = replace(scene, lookup=table)
+    flags: dict[str, Any] = {"window": 9, "bands": ALL, "reject": 0.42}
+    map_scene(bundle, swath, out=tmp_path / "raw.tif", sensor_geometry=True, **flags)
+    made = map_scene(
+        bundle, swath, out=tmp_path / "map.tif", polygons=tmp_path / "map.gpkg", **flags
+    )
+    for ending, empty in (
+        ("", 0),
+        ("_confidence", 0),
+        ("_entropy", 0),
+        ("_probabilities", 0),
+        ("_similarity", np.nan),
+    ):
+        raw = bands_of(tmp_path / f"raw{ending}.tif")
+        expected = np.where(pixels < 0, empty, raw[:, ::-1].transpose(0, 2, 1))
+        shown = bands_of(tmp_path / f"map{ending}.tif")
+        assert np.array_equal(shown, expected.astype(shown.dtype), equal_nan=True)
+    confidence = bands_of(tmp_path / "map_confidence.tif")[0]
+    assert made.rejected == ((confidence > 0) & (confidence < 0.42)).sum() > 0
+    unlike = (bands_of(tmp_path / "map_similarity.tif") < 0.05).sum()
+    assert made.notes[1].startswith(f"{unlike:,} pixels")
+    meta, _, _, columns = pyogrio.raw.read(tmp_path / "map.gpkg")
+    assert meta["crs"] == CRS
+    assert columns[2].sum() == 440 - made.counts[0]
