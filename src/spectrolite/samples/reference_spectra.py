@@ -64,7 +64,7 @@ class Reference:
         lengths = known.square().sum(1)  # |x - y|^2 = |x|^2 - 2xy + |y|^2: half the time of cdist
         nearest = [
             torch.addmm(lengths, some, known.T, alpha=-2).amin(1) + some.square().sum(1)
-            for some in spectra.split(AT_A_TIME)
+            for some in torch.split(spectra, AT_A_TIME)
         ]
         distances = torch.cat(nearest).clamp(min=0).sqrt()
         return 1 - torch.searchsorted(own, distances) / len(own)
