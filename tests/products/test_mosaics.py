@@ -72,7 +72,7 @@ def test_a_mosaic_is_the_scene_that_rasterio_merges(tiles: list[Path], tmp_path:
     assert opened.sha256 == whole.sha256
     assert opened.notes[:2] == (
         "2 tiles are read as one scene, in this order: t2.tif, t10.tif",
-        "16 of its 468 pixels are in two tiles or more: each has the spectrum of the first of them "
+        "16 of its 468 pixels are in two tiles or more; each takes its spectrum from the first "
         "that has one",
     )
     for window in (sl.Window(0, 18, 9, 13), sl.Window(5, 6, 0, 26), sl.Window(3, 4, 11, 12)):

@@ -57,8 +57,8 @@ def test_tiles_are_read_as_rasterio_merges_them(tmp_path: Path) -> None:
         counts[row : row + rows, col : col + cols] += 1
     assert cube.notes == (
         "3 tiles are read as one scene, in this order: b.tif, a.tif, inside.tif",
-        f"{(counts > 1).sum()} of its 480 pixels are in two tiles or more: each has the spectrum "
-        "of the first of them that has one",
+        f"{(counts > 1).sum()} of its 480 pixels are in two tiles or more; each takes its "
+        "spectrum from the first that has one",
         f"{(counts == 0).sum()} of its 480 pixels are in no tile and have no spectrum",
     )
 
