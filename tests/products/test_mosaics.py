@@ -61,6 +61,7 @@ def test_a_mosaic_is_the_scene_that_rasterio_merges(tiles: list[Path], tmp_path:
     whole = sl.read_scene(merged_file(tiles, tmp_path / "whole.tif"))
     scene = sl.read_scene(tmp_path / "tiles/*.tif", mosaic=True)
     assert scene.valid is not None
+    assert whole.valid is not None
     assert 0 < (~scene.valid).sum() < 18 * 26
     np.testing.assert_array_equal(scene.valid, whole.valid)
     np.testing.assert_array_equal(scene.cube, whole.cube)
