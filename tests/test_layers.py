@@ -143,7 +143,7 @@ def test_only_readers_and_the_catalog_open_data_files() -> None:
         for opener in openers
         if opener in path.read_text(encoding="utf-8")
     }
-    # the last four write maps, and read back what they wrote
+    # the last five write maps, and read back what they wrote
     assert found == {
         *(
             f"readers.scenes.{m}"
@@ -157,10 +157,12 @@ def test_only_readers_and_the_catalog_open_data_files() -> None:
                 "zarr_stores",
             )
         ),
-        *(f"readers.images.{m}" for m in ("archives", "decoding", "cifar")),
+        "readers.archives",
+        *(f"readers.images.{m}" for m in ("decoding", "cifar")),
         "datasets.catalog",
         "mapping.geotiff",
         "mapping.map_file",
+        "mapping.polygons",
         "mapping.scene_map",
         "mapping.staged_windows",
     }

@@ -25,6 +25,7 @@ from .evaluation.league_table import League as League
 from .evaluation.network_checks import check_network as check_network
 from .evaluation.reports import Report as Report
 from .experiments.comparison import compare as compare
+from .experiments.map_sample import sample as sample
 from .experiments.repetition import Repetition as Repetition
 from .experiments.repetition import repeat as repeat
 from .experiments.scene_doctor import doctor as doctor
@@ -36,10 +37,14 @@ from .experiments.verification import Verification as Verification
 from .experiments.verification import verify as verify
 from .mapping.class_areas import Areas as Areas
 from .mapping.class_areas import areas as areas
+from .mapping.drawn_sample import DrawnSample as DrawnSample
 from .mapping.image_inference import Predictions as Predictions
 from .mapping.inference import classify as classify
 from .mapping.large_maps import map_scene as map_scene
+from .mapping.map_comparison import MapComparison as MapComparison
+from .mapping.map_comparison import compare_maps as compare_maps
 from .mapping.map_file import MapFile as MapFile
+from .mapping.map_file import open_map as open_map
 from .mapping.scene_map import SceneMap as SceneMap
 from .mapping.several_maps import map_scenes as map_scenes
 from .models import build_model as build_model
@@ -69,6 +74,7 @@ __all__ = [
     "Benchmark",
     "Checkup",
     "Cost",
+    "DrawnSample",
     "Export",
     "Exported",
     "ImageReport",
@@ -77,6 +83,7 @@ __all__ = [
     "LabelSet",
     "Labels",
     "League",
+    "MapComparison",
     "MapFile",
     "Predictions",
     "Pruning",
@@ -99,6 +106,7 @@ __all__ = [
     "check_network",
     "classify",
     "compare",
+    "compare_maps",
     "cost",
     "demo",
     "dense",
@@ -112,6 +120,7 @@ __all__ = [
     "map_scene",
     "map_scenes",
     "open_exported",
+    "open_map",
     "open_run",
     "open_scene",
     "prune",
@@ -122,6 +131,7 @@ __all__ = [
     "read_scene",
     "repeat",
     "report",
+    "sample",
     "scene_info",
     "several",
     "split",

@@ -704,7 +704,8 @@ def test_classes_without_a_trained_pixel_keep_names_and_colours(
 
 
 @pytest.mark.parametrize(
-    "key", [k for k in Config.model_fields if k not in ("width", "kernels", "caveat")]
+    "key",
+    [k for k in Config.model_fields if k not in ("width", "kernels", "caveat", "temperature")],
 )
 def test_every_key_is_needed(saved: Path, tmp_path: Path, key: str) -> None:
     config = json.loads((saved / "config.json").read_text(encoding="utf-8"))

@@ -176,7 +176,7 @@ def leading_out_of_a_zip(images: Path) -> Path:
 
 LEADS_OUT = (
     "{0}: the name '../cat/0.png' leads out of the archive; pack it again, with names like "
-    "class/image.png"
+    "folder/file"
 )
 
 

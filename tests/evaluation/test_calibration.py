@@ -1,4 +1,7 @@
-"""The reliability curve; references: scikit-learn's, and a loop from the papers' formula."""
+"""The reliability curve and the temperature.
+
+References: scikit-learn's curve, a loop from the papers' formula, a search.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
 
 from spectrolite.errors import SettingsError
-from spectrolite.evaluation.calibration import Calibration, reliability
+from spectrolite.evaluation.calibration import Calibration, fitted_temperature, reliability
 
 PIXELS = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60)
 
@@ -111,3 +114,21 @@ def test_what_is_refused(
 ) -> None:
     with pytest.raises(SettingsError, match=f"^{re.escape(message)}$"):
         reliability(np.array(confidence), np.array(right), bins)
+
+
+def test_the_temperature_is_the_likeliest() -> None:
+    """Against a search over many temperatures."""
+    generator = np.random.default_rng(2)
+    truth = generator.integers(0, 4, 600)
+    logits = generator.normal(size=(600, 4)) + 1.5 * np.eye(4)[truth]
+    for scale in (0.5, 1, 3):
+        found = fitted_temperature((scale * logits).astype(np.float32), truth)
+        tried = np.exp(np.linspace(-2, 3, 1001))
+        powers = (np.exp(scale * logits / t) for t in tried)
+        losses = [-np.log(p[range(600), truth] / p.sum(1)).mean() for p in powers]
+        assert found == pytest.approx(tried[int(np.argmin(losses))], rel=6e-3)
+
+
+def test_no_temperature_where_all_are_right() -> None:
+    assert fitted_temperature(np.array([[2.0, 1.0], [0.0, 3.0]]), np.array([0, 1])) is None
+    assert fitted_temperature(np.array([[2.0, 1.0], [3.0, 2.9]]), np.array([0, 1])) is not None

@@ -1,8 +1,9 @@
-"""Areas of classes, and what a sample of reference points makes of them.
+"""Areas and accuracies of classes, and what a sample of reference points makes of them.
 
-Independent references: the worked example of Olofsson et al. 2014 (table 8 and section 5), with
-the map along the rows there and along the columns here; the estimator as sums over strata written
-out in loops; a simulation that draws samples from a known truth; areas of pixels by hand.
+Independent references: the worked examples of Olofsson et al. 2014 (table 8 and section 5), with
+the map along the rows there and along the columns here, and of Stehman 2014 (table 2); the
+estimators as sums over strata written out in loops; a simulation that draws samples from a known
+truth; areas of pixels by hand.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 
 import spectrolite as sl
 from spectrolite.errors import LabelsError, ReadError, RunError, SettingsError
-from spectrolite.mapping.area_estimates import adjusted
+from spectrolite.mapping.area_estimates import accuracies, adjusted, ratio_of_means
 from spectrolite.mapping.class_areas import pixel_area_m2
 from spectrolite.mapping.geotiff import geotiff_bytes
 from spectrolite.mapping.map_file import MapHead
@@ -33,6 +34,8 @@ from written_labels import vector
 PAPER = np.array([[66, 0, 5, 4], [0, 55, 8, 12], [1, 0, 153, 11], [2, 1, 9, 313]])  # map by truth
 PAPER_PIXELS = [200_000, 150_000, 3_200_000, 6_450_000]  # 10^7 times the weights
 PAPER_NAMES = {1: "Deforestation", 2: "Forest gain", 3: "Stable forest", 4: "Stable non-forest"}
+PAPER_USERS = ["0.88 ± 0.07", "0.73 ± 0.10", "0.93 ± 0.04", "0.96 ± 0.02"]
+PAPER_PRODUCERS = ["0.75 ± 0.21", "0.85 ± 0.25", "0.93 ± 0.03", "0.96 ± 0.02"]
 PAPER_HA = [(21_158, 6_158), (11_686, 3_756), (285_770, 15_510), (581_386, 16_282)]
 TRANSFORM = (30.0, 0.0, 500_000.0, 0.0, -30.0, 5_400_000.0)
 
@@ -62,6 +65,40 @@ def test_the_papers_example() -> None:
     assert sum(e.share for e in estimates) == pytest.approx(1)
 
 
+def test_the_papers_accuracies() -> None:
+    made = accuracies(PAPER.T, PAPER_PIXELS, [[0], [1], [2], [3]])
+
+    def shown(share: Any) -> str:
+        return f"{share.value:.2f} ± {share.error:.2f}"
+
+    assert shown(made.overall) == "0.95 ± 0.02"
+    assert list(map(shown, made.users)) == PAPER_USERS
+    assert list(map(shown, made.producers)) == PAPER_PRODUCERS
+
+
+def test_strata_that_are_no_classes() -> None:
+    """The example of Stehman 2014: 40 points in four strata, and a map with other classes."""
+
+    def ids(classes: str) -> NDArray[np.int64]:
+        return np.array(["ABCD".index(c) for c in classes])
+
+    strata = ids("A" * 10 + "B" * 10 + "C" * 10 + "D" * 10)
+    mapped = ids("A" * 7 + "B" * 3 + "A" + "B" * 11 + "C" * 6 + "BB" + "D" * 10)
+    truth = ids("AAAAACBABCABBBBBAABBCCCCCDDBBADDDDDDDCCB")
+    every, right = np.ones(40, bool), mapped == truth
+    for y, x, value, standard_error in (
+        (right, every, 0.63, 0.085),
+        (truth == 0, every, 0.35, 0.082),
+        (truth == 2, every, 0.20, 0.064),
+        (right & (mapped == 1), mapped == 1, 0.574, 0.125),
+        (right & (truth == 1), truth == 1, 0.794, 0.117),
+    ):
+        share = ratio_of_means(y, x, strata, np.array([40_000, 30_000, 20_000, 10_000]))
+        assert share is not None
+        assert round(share.value, 3) == value
+        assert round(share.error / 1.96, 3) == standard_error
+
+
 def test_the_papers_example_from_files(tmp_path: Path) -> None:
     """A map a hundredth of the paper's with pixels of 300 m, and its 640 points in a CSV."""
     classes = np.repeat([1, 2, 3, 4], [n // 100 for n in PAPER_PIXELS]).reshape(250, 400)
@@ -87,6 +124,44 @@ def test_the_papers_example_from_files(tmp_path: Path) -> None:
     assert made.notes == (
         "not checked: whether points of the sample trained the model; give --run",
     )
+    assert made.overall is not None
+    assert f"{made.overall.value:.2f} ± {made.overall.error:.2f}" == "0.95 ± 0.02"
+    assert made.users is not None
+    assert [f"{u.value:.2f} ± {u.error:.2f}" for u in made.users.values() if u] == PAPER_USERS
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 9), min_size=3, max_size=3), min_size=3, max_size=3),
+    st.lists(st.integers(31, 1000), min_size=3, max_size=3),
+)
+def test_the_accuracies_written_out(table: list[list[int]], pixels: list[int]) -> None:
+    """Equations 1 to 3 and 5 to 7 of the paper, in sums over strata."""
+    n = np.array(table) + 1  # truth along the rows
+    made = accuracies(n, pixels, [[0], [1], [2]])
+    points, size = n.sum(0), sum(pixels)
+    users = [n[i, i] / points[i] for i in range(3)]
+    overall = sum(pixels[i] / size * users[i] for i in range(3))
+    variance = sum(
+        (pixels[i] / size) ** 2 * users[i] * (1 - users[i]) / (points[i] - 1) for i in range(3)
+    )
+    assert made.overall.value == pytest.approx(overall)
+    assert made.overall.error == pytest.approx(1.96 * variance**0.5, abs=1e-9)
+    for j in range(3):
+        of_class = sum(pixels[i] * n[j, i] / points[i] for i in range(3))
+        producer = pixels[j] * n[j, j] / points[j] / of_class
+        variance = pixels[j] ** 2 * (1 - producer) ** 2 * users[j] * (1 - users[j])
+        variance /= points[j] - 1
+        for i in {0, 1, 2} - {j}:
+            p = n[j, i] / points[i]
+            variance += producer**2 * pixels[i] ** 2 * p * (1 - p) / (points[i] - 1)
+        user, found = made.users[j], made.producers[j]
+        assert user is not None
+        assert found is not None
+        assert user.value == pytest.approx(users[j])
+        spread = (users[j] * (1 - users[j]) / (points[j] - 1)) ** 0.5
+        assert user.error == pytest.approx(1.96 * spread, abs=1e-9)
+        assert found.value == pytest.approx(producer)
+        assert found.error == pytest.approx(1.96 * variance**0.5 / of_class, abs=1e-9)
 
 
 @given(
@@ -137,6 +212,27 @@ def test_95_percent_intervals_hold_the_truth_in_95_percent_of_samples(design: st
         held += abs(estimate.share - truth.mean()) <= estimate.share_error
     assert 0.925 < held / 1000 < 0.97
     assert abs(np.mean(shares) - truth.mean()) < 0.003 < biased
+
+
+@pytest.mark.parametrize("design", ["simple", "by-map-class"])
+def test_intervals_of_accuracies_hold_the_truth_in_95_percent_of_samples(design: str) -> None:
+    """500 samples of 2,000 points of a map of a million pixels, drawn as counts."""
+    generator = np.random.default_rng(1)
+    cells = np.array([[700_000, 20_000, 5_000], [60_000, 130_000, 5_000], [10_000, 20_000, 50_000]])
+    pixels = cells.sum(0)
+    every = [np.trace(cells) / 1e6, *np.diag(cells) / pixels, *np.diag(cells) / cells.sum(1)]
+    held = np.zeros(7)
+    for _ in range(500):
+        if design == "simple":
+            counts = generator.multivariate_hypergeometric(cells.ravel(), 2000).reshape(3, 3)
+        else:
+            drawn = [generator.multivariate_hypergeometric(column, 667) for column in cells.T]
+            counts = np.transpose(drawn)
+        made = accuracies(counts, pixels.tolist(), [[0], [1], [2]])
+        for n, one in enumerate((made.overall, *made.users, *made.producers)):
+            assert one is not None
+            held[n] += abs(one.value - every[n]) <= one.error
+    assert ((held > 455) & (held < 491)).all(), held
 
 
 # areas of pixels
@@ -218,7 +314,8 @@ BAD = {
     "lines",
     "row,col,class\n0,0\n": "line 2: 2 cells, the header has 3; so in 1 lines",
     "row,col,class\n0,nan,1\n": "line 2: column col: wanted a number, got 'nan'; so in 1 lines",
-    "row,col,class\n0,0,1\n0,1,\n": "line 3: no class",
+    "row,col,class\n0,0,1\n0,1,\n": "1 of 2 points have no class yet in class, first in line 3; "
+    "fill in the true classes, or leave the others out with --skip-empty",
     "row,col,class\n0,1,1\n0.5,1,1\n": ", line 3: rows and columns are whole numbers from 0",
     "row,col,class\n0,1,1\n2,0,1\n": ", line 3: 1 of 2 points are outside the map of 2 x 3 pixels",
     "x,y,class\n5,5,1\n": ", line 2: 1 of 1 points are outside the map of 2 x 3 pixels; are they "
@@ -266,8 +363,51 @@ def test_a_sample_too_small_for_an_estimate(tmp_path: Path) -> None:
         )
     with pytest.raises(SettingsError, match=r"^--design: wanted simple or by-map-class, .* None$"):
         sl.areas(path, sample=sample)
-    with pytest.raises(SettingsError, match=r"^--design, --run, --class-field and --merge-small"):
+    with pytest.raises(SettingsError, match=r"^--design, --run, --class-field, --merge-small and"):
         sl.areas(path, design="simple")
+
+
+def test_points_without_a_class_are_counted(tmp_path: Path) -> None:
+    path = _map(tmp_path / "m.tif", np.array([[1, 1, 4], [4, 4, 4]]))
+    full, part = "row,col,truth\n0,0,1\n0,1,4\n1,1,4\n1,2,4\n", "0,2,\n1,0,\n"
+    (tmp_path / "full.csv").write_text(full)
+    (tmp_path / "part.csv").write_text(full + part)
+    wanted = {"design": "simple", "class_field": "truth"}
+    with pytest.raises(ReadError) as caught:
+        sl.areas(path, sample=tmp_path / "part.csv", **wanted)  # type: ignore[arg-type]
+    assert str(caught.value) == (
+        f"{tmp_path}/part.csv: 2 of 6 points have no class yet in truth, first in line 6; fill in "
+        "the true classes, or leave the others out with --skip-empty"
+    )
+    made = sl.areas(path, sample=tmp_path / "part.csv", skip_empty=True, **wanted)  # type: ignore[arg-type]
+    whole = sl.areas(path, sample=tmp_path / "full.csv", **wanted)  # type: ignore[arg-type]
+    assert (made.adjusted, made.overall) == (whole.adjusted, whole.overall)
+    assert made.notes[0] == (
+        "2 of 6 points have no class yet; they are left out, which biases the estimates if they "
+        "are harder to tell than the others"
+    )
+    x, y = TRANSFORM[2] + 15 + 30 * np.arange(3), np.full(3, TRANSFORM[5] - 15)
+    none = np.array([None] * 3, object)
+    vector(tmp_path / "p.gpkg", list(shapely.points(x, y)), none, field="truth", crs="EPSG:32633")
+    for skip in (False, True):
+        with pytest.raises(ReadError) as caught:
+            sl.areas(path, sample=tmp_path / "p.gpkg", design="simple", skip_empty=skip)
+        assert str(caught.value) == (
+            f"{tmp_path}/p.gpkg: none of its 3 points has a class yet, first in feature 1; fill in "
+            "the true classes"
+        )
+
+
+def test_an_interval_without_width_is_said(tmp_path: Path) -> None:
+    """Ten points of which none is wrong: the smallest share p with p ** 10 >= 0.05 is 74 %."""
+    path = _map(tmp_path / "m.tif", np.repeat([1, 4], 20).reshape(2, 20))
+    rows = "".join(f"{r},{c},{1 if r == 0 or c == 0 else 4}\n" for r in (0, 1) for c in range(10))
+    (tmp_path / "s.csv").write_text("row,col,class\n" + rows)
+    made = sl.areas(path, sample=tmp_path / "s.csv", design="by-map-class")
+    assert made.notes[-1] == (
+        "all points of these classes are right, so the interval of their user's accuracy has no "
+        "width; with 95 % confidence it is at least: water (10 points: 74 %)"
+    )
 
 
 SMALL = np.full((20, 20), 1)
@@ -312,7 +452,7 @@ def test_small_classes_are_counted_as_one_stratum_on_request(tmp_path: Path) -> 
     assert made.adjusted[1].share == pytest.approx(0.5 * within[0] + 0.5 / 3)
     assert made.adjusted[3].share == pytest.approx(0.5 * within[2])
     assert sum(one.share for one in made.adjusted.values()) == pytest.approx(1)
-    assert made.notes[-1] == (
+    assert made.notes[1] == (
         "counted as one stratum, for lack of points: 2 road, 3 roof, 1 water; the estimate takes "
         "them as sampled at one rate"
     )
@@ -362,6 +502,8 @@ def test_the_command_line(typed: Callable[..., tuple[int, str, str]], tmp_path: 
     assert "adjusted" not in out
     words = ("areas", path, "--sample", tmp_path / "s.csv", "--design", "simple")
     code, out, _ = typed(*words)
+    assert "50.00 ± 0.00" in out  # user's accuracy
+    assert "overall accuracy" in out
     assert "0.09 ± 0.00" in out  # both pixels of class 1 are in the sample
     printed = json.loads(typed(*words, "--json")[1])
     assert printed["mapped_ha"] == {"1": 0.18, "4": 0.36}

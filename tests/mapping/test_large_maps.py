@@ -164,7 +164,7 @@ def test_bad_input_leaves_nothing(
         (SettingsError, "--window: wanted a side of 1 pixel or more, got 0", whole, {"window": 0}),
         (
             SettingsError,
-            "--bands: wanted one of confidence, entropy, got 'margin'",
+            "--bands: wanted one of confidence, entropy, probabilities, similarity, got 'margin'",
             whole,
             {"bands": ["margin"]},
         ),

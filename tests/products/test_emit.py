@@ -203,7 +203,9 @@ def test_polygons_label_the_pixels_of_the_sensor_that_are_shown_inside_them(
     assert (expected > 0).sum() > 30
     np.testing.assert_array_equal(labels.array, expected)
     assert "1 of 3 polygons are outside the scene and are dropped" in labels.notes
-    (tmp_path / "beside.csv").write_text(f"x,y,class\n{LEFT + 1.5 * STEP},{TOP - 29.5 * STEP},wheat\n")
+    (tmp_path / "beside.csv").write_text(
+        f"x,y,class\n{LEFT + 1.5 * STEP},{TOP - 29.5 * STEP},wheat\n"
+    )
     with pytest.raises(LabelsError, match="none of its 1 rows is in"):
         sl.read_labels(tmp_path / "beside.csv", scene=scene)
 

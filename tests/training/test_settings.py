@@ -206,7 +206,7 @@ def test_an_unknown_name_is_an_error_that_lists_the_known_ones() -> None:
         "components, reduction, bands_from, standardise, epochs, optimiser, momentum, "
         "learning_rate, weight_decay, decay_on, "
         "schedule, rise, label_smoothing, class_weights, ema, batch, patience, device, mode, "
-        "flips, window; did you mean epochs?"
+        "flips, window, calibrate; did you mean epochs?"
     )
 
 
@@ -474,6 +474,7 @@ def test_which_settings_only_one_kind_has() -> None:
         "mode",
         "flips",
         "window",
+        "calibrate",
     ]
     assert _only_in(IMAGE_STAGES, STAGES) == [
         "activation",

@@ -2,7 +2,8 @@
 
 Scenes: `(N, bands, rows + 2 * halo, cols + 2 * halo)` float32 in the scene's units ->
 class positions `(N, rows, cols)` int64, confidence `(N, rows, cols)` float32, logits
-`(N, classes, rows, cols)` float32. Images: `(N, channels, H, W)` uint8 -> class indices `(N,)`,
+`(N, classes, rows, cols)` float32. The confidence is that of the logits divided by the temperature,
+if the model has one. Images: `(N, channels, H, W)` uint8 -> class indices `(N,)`,
 confidence `(N,)`, logits `(N, classes)`.
 
 Layers have their plainest form, because every runtime has fast kernels for it: BatchNorm is
@@ -44,6 +45,7 @@ class SceneGraph(nn.Module):
     def __init__(self, bundle: Bundle, dropped: tuple[int, ...] = ()) -> None:
         super().__init__()
         self.network = _folded(bundle.network)
+        self.temperature = bundle.config.temperature
         kept = kept_bands(len(bundle.bands.mean) + len(dropped), dropped)
         self.register_buffer("kept", torch.tensor(kept) if dropped else None)
         mean = torch.from_numpy(bundle.bands.mean.astype(np.float32))
@@ -57,7 +59,7 @@ class SceneGraph(nn.Module):
             raw = raw.index_select(1, self.kept)
         # subtract the mean first: the other order has six times the rounding error in float32
         x = nn.functional.conv2d(raw - self.mean, self.matrix)
-        return _outputs(_plain(self.network, x))
+        return _outputs(_plain(self.network, x), self.temperature)
 
 
 class ImageGraph(nn.Module):
@@ -107,6 +109,7 @@ def _plain(net: nn.Module, x: Tensor) -> Tensor:
     return logits
 
 
-def _outputs(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    confidence, classes = logits.softmax(1).max(1)
+def _outputs(logits: Tensor, temperature: float | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    scores = logits if temperature is None else logits / temperature
+    confidence, classes = scores.softmax(1).max(1)
     return classes, confidence, logits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -13,6 +14,7 @@ from torch import Tensor
 from spectrolite.bundles.exported_model import Exported, is_exported, open_exported
 from spectrolite.bundles.image_bundle import ImageBundle, ImageConfig, image_bundle
 from spectrolite.bundles.scene_bundle import FORMAT, Bundle, Config, scene_bundle
+from spectrolite.bundles.stored_reference import read_reference
 from spectrolite.errors import RunError, SettingsError
 from spectrolite.files import read_json, validated
 from spectrolite.models import IMAGE_MODELS
@@ -75,7 +77,8 @@ def _read_bundle(folder: Path) -> AnyBundle:
         of_images = validated(path, content, ImageConfig)
         return _built(folder, lambda state: image_bundle(of_images, state))
     of_scenes = validated(path, content, Config)
-    return _built(folder, lambda state: scene_bundle(of_scenes, state))
+    bundle = _built(folder, lambda state: scene_bundle(of_scenes, state))
+    return replace(bundle, reference=read_reference(folder, len(bundle.bands.matrix)))
 
 
 def _built(folder: Path, build: Callable[[dict[str, Tensor]], Built]) -> Built:

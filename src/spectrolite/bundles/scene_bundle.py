@@ -1,8 +1,8 @@
-"""A trained model as a folder: `config.json` and `model.safetensors`.
+"""A trained model as a folder: `config.json`, `model.safetensors`, `similarity.safetensors`.
 
 It holds everything that turns a raw spectrum into a class: band reduction, weights, class ids,
-names and colours. Nothing in it is unpickled; the name of the network is looked up in the package's
-own table.
+names and colours; and training spectra to tell where a scene is unlike them. Nothing in it is
+unpickled; the name of the network is looked up in the package's own table.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from safetensors.torch import save
 from torch import Tensor
 
+from spectrolite.bundles.stored_reference import write_reference
 from spectrolite.data.labels import MAX_ID
 from spectrolite.files import whole_file, write_text
 from spectrolite.hashing import array_sha256
@@ -25,6 +26,7 @@ from spectrolite.models import SceneNetwork, build_scene_model, scene_shape
 from spectrolite.models.dense_form import dense
 from spectrolite.models.weights import load_weights, network_weights
 from spectrolite.samples.band_reduction import Bands
+from spectrolite.samples.reference_spectra import Reference
 
 FORMAT = 1
 
@@ -57,6 +59,9 @@ class Config(BaseModel):
     )
     caveat: str | None = Field(default=None, exclude_if=lambda value: value is None)
     """Why its classes and confidence mean nothing, if its test showed that it learned nothing."""
+    temperature: float | None = Field(default=None, gt=0, exclude_if=lambda value: value is None)
+    """Its logits are divided by it before the softmax, if it was fitted on the validation part.
+    Versions that know no temperature refuse the key."""
 
     @model_validator(mode="after")
     def _classes_agree(self) -> Config:
@@ -82,11 +87,13 @@ class Bundle:
         config: the content of `config.json`.
         bands: the fitted band reduction.
         network: in evaluation mode.
+        reference: training spectra for the layer `similarity`; None in bundles of version 0.1.
     """
 
     config: Config
     bands: Bands
     network: SceneNetwork
+    reference: Reference | None = None
 
     @cached_property
     def dense(self) -> SceneNetwork:
@@ -101,17 +108,21 @@ class Bundle:
         return array_sha256(self.bands.mean, self.bands.matrix, *arrays)
 
     def save(self, folder: Path) -> None:
-        """Write the two files into `folder`, which is made if it does not exist."""
+        """Write the files into `folder`, which is made if it does not exist."""
         state = {f"network.{k}": v.cpu().contiguous() for k, v in self.network.state_dict().items()}
         for key in ("mean", "matrix"):
             array = np.array(getattr(self.bands, key), np.float64, order="C")
             state[f"bands.{key}"] = torch.from_numpy(array)
         with whole_file(folder / "model.safetensors") as part:
             part.write_bytes(save(state))
+        if self.reference is not None:
+            write_reference(folder, self.reference)
         write_text(folder / "config.json", self.config.model_dump_json(indent=2) + "\n")
 
 
-def trained_bundle(config: Config, bands: Bands, net: SceneNetwork) -> Bundle:
+def trained_bundle(
+    config: Config, bands: Bands, net: SceneNetwork, reference: Reference | None = None
+) -> Bundle:
     """The bundle of a network that was just trained, with the bits of the one read back from disk.
 
     Arrays and weights are laid out in memory as reading lays them out: the layout decides the last
@@ -123,7 +134,7 @@ def trained_bundle(config: Config, bands: Bands, net: SceneNetwork) -> Bundle:
         matrix=np.array(bands.matrix, np.float64, order="C"),
     )
     net.cpu().eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    return Bundle(config, bands, net)
+    return Bundle(config, bands, net, reference)
 
 
 def scene_bundle(config: Config, state: dict[str, Tensor]) -> Bundle:

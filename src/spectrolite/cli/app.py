@@ -22,7 +22,7 @@ from spectrolite.cli.compare import compare
 from spectrolite.cli.deploy import benchmark, export, prune, quantize
 from spectrolite.cli.describe import data, explain, info
 from spectrolite.cli.image_tables import predictions_table
-from spectrolite.cli.maps import areas, map_
+from spectrolite.cli.maps import map_
 from spectrolite.cli.options import (
     OUTPUT,
     Json,
@@ -39,6 +39,7 @@ from spectrolite.cli.options import (
     training_progress,
 )
 from spectrolite.cli.runs import doctor, evaluate, repeat, report, verify
+from spectrolite.cli.samples import areas, sample
 from spectrolite.cli.tables import report_table
 from spectrolite.cli.train import train
 from spectrolite.errors import SpectroliteError
@@ -210,7 +211,7 @@ VERBS: dict[str, dict[str, Callable[..., None]]] = {
         "repeat": repeat,
         "doctor": doctor,
     },
-    "Use a model": {"map": map_, "areas": areas, "classify": classify},
+    "Use a model": {"map": map_, "sample": sample, "areas": areas, "classify": classify},
     "Deploy": {"export": export, "quantize": quantize, "prune": prune, "benchmark": benchmark},
 }
 """The verbs, in the panels of the help page."""

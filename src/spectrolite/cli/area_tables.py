@@ -1,4 +1,4 @@
-"""The tables of maps: areas of the classes of one map, or of several side by side."""
+"""The tables of maps: areas, accuracies and drawn points of the classes, several maps at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from spectrolite.cli.tables import NAME, right, table_of
 from spectrolite.data.summaries import short_names
 
 if TYPE_CHECKING:
+    from spectrolite.mapping.area_estimates import Share
     from spectrolite.mapping.class_areas import Areas
+    from spectrolite.mapping.drawn_sample import DrawnSample
+    from spectrolite.mapping.map_comparison import MapComparison
 
 HEADER = 12  # most characters of a line of a column's header
 BETWEEN = 2  # characters between two columns
@@ -45,6 +48,79 @@ def areas_table(measured: Areas) -> Table:
     if hectares is not None:
         sums.append(f"{sum(hectares[i] for i in measured.class_names):,.2f}")
     table.add_row("", "[bold]in all", *sums)
+    return table
+
+
+def accuracy_table(measured: Areas) -> Table:
+    """One row a class: points, user's and producer's accuracy; the overall one below."""
+    users, producers, counts = measured.users or {}, measured.producers or {}, measured.counts or ()
+    table = table_of(
+        "Accuracies, % with 95 % intervals",
+        *right("id"),
+        "class",
+        *right("points", "user's accuracy", "producer's accuracy"),
+    )
+    for n, (i, name) in enumerate(measured.class_names.items()):
+        points = sum(row[n] for row in counts)
+        table.add_row(
+            str(i), escape(name), f"{points:,}", plus_minus(users[i]), plus_minus(producers[i])
+        )
+    table.add_section()
+    points = sum(map(sum, counts))
+    table.add_row("", "[bold]overall accuracy", f"{points:,}", plus_minus(measured.overall))
+    return table
+
+
+def plus_minus(share: Share | None) -> str:
+    """`94.65 ± 1.85`, in %; a dash where it is undefined."""
+    return "–" if share is None else f"{100 * share.value:.2f} ± {100 * share.error:.2f}"
+
+
+def comparison_table(compared: MapComparison) -> Table:
+    """The overall accuracy of two maps at the same points, and their difference."""
+    table = table_of(
+        "Overall accuracy at the same points, % with 95 % intervals",
+        "map",
+        *right("accuracy", "right where the other is wrong"),
+    )
+    for name, share, alone in zip(compared.maps, compared.overall, compared.alone, strict=True):
+        table.add_row(
+            escape(Path(name).name), plus_minus(share), f"{alone:,} of {compared.points:,} points"
+        )
+    table.add_section()
+    difference = compared.difference
+    table.add_row(
+        "[bold]first less second",
+        f"{100 * difference.value:+.2f} ± {100 * difference.error:.2f}",
+        "p < 0.001" if compared.p < 0.001 else f"p = {compared.p:.3f}",
+    )
+    return table
+
+
+def drawn_table(drawn: DrawnSample) -> Table:
+    """One row a class: its pixels and share of the map, what was expected, and its points."""
+    head, counts = drawn.scene_map.head, drawn.scene_map.counts
+    how = drawn.design if drawn.allocation is None else f"{drawn.design}, {drawn.allocation}"
+    table = table_of(
+        f"Points drawn ({how})",
+        *right("id"),
+        "class",
+        *right("pixels", "% of the map", "expected accuracy", "standard deviation", "points"),
+    )
+    every = sum(counts[i] for i in drawn.points)
+    for i, points in drawn.points.items():
+        accuracy = drawn.expected_accuracy[i]
+        table.add_row(
+            str(i),
+            escape(head.class_names[i]),
+            f"{counts[i]:,}",
+            f"{100 * counts[i] / every:.2f}",
+            f"{accuracy:.2f}",
+            f"{(accuracy * (1 - accuracy)) ** 0.5:.3f}",
+            f"{points:,}",
+        )
+    table.add_section()
+    table.add_row("", "[bold]in all", f"{every:,}", "100.00", "", "", f"{len(drawn):,}")
     return table
 
 

@@ -1,10 +1,9 @@
-"""The verbs that make and read maps of scenes: map, areas."""
+"""The verb that makes maps of scenes: map."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -88,9 +87,20 @@ def map_(
     bands: Annotated[
         str,
         option(
-            "Float bands to write beside the classes: confidence, entropy, or both.", panel=OUTPUT
+            "Float layers to write beside the classes, with commas: confidence, entropy, "
+            "probabilities (a band a class), similarity (to the training spectra: do not trust "
+            "the map where it is low).",
+            panel=OUTPUT,
         ),
     ] = "confidence,entropy",
+    reject: Annotated[
+        float | None,
+        option(
+            "Give class 0 to pixels whose confidence is lower. Range: above 0, up to 1.",
+            panel=OUTPUT,
+            default="none",
+        ),
+    ] = None,
     cog: Annotated[
         bool, option("Write cloud-optimised GeoTIFFs with overviews.", "--cog", panel=OUTPUT)
     ] = False,
@@ -100,6 +110,23 @@ def map_(
             "Write an ENVI classification too: NAME_classes.dat and .hdr.", "--envi", panel=OUTPUT
         ),
     ] = False,
+    polygons: Annotated[
+        Path | None,
+        option(
+            "GeoPackage of the areas of the classes as polygons (.gpkg), of one scene.",
+            panel=OUTPUT,
+            default="none",
+        ),
+    ] = None,
+    sieve: Annotated[
+        int | None,
+        option(
+            "Give polygons of fewer pixels to their largest neighbour; the map keeps them.",
+            panel=OUTPUT,
+            default="none",
+            metavar="PIXELS",
+        ),
+    ] = None,
     resume: Annotated[
         bool, option("Continue a stopped map; skip complete ones.", "--resume", panel=OUTPUT)
     ] = False,
@@ -129,6 +156,9 @@ def map_(
         "window": window or MAP_WINDOW,
         "device": device,
         "bands": tuple(filter(None, bands.split(","))),
+        "reject": reject,
+        "polygons": polygons,
+        "sieve": sieve,
         "cog": cog,
         "envi": envi,
         "sensor_geometry": sensor_geometry,
@@ -143,6 +173,8 @@ def map_(
     one = alone and not several
     if not one and out.suffix.lower() in (".tif", ".tiff"):
         raise RunError(f"--out: several scenes want a folder, got {out}")
+    if not one and polygons is not None:
+        raise RunError(f"--polygons: takes one scene, got {len(named) or 'those of the run'}")
     print_warning(scene_config(scene_model(run)).caveat)
     files: list[Path] = []
 
@@ -184,77 +216,11 @@ def map_(
         messages.print(plain(f"--envi: {changed}"), soft_wrap=True)
     if one:
         assert not isinstance(results[0], Failed)
-        _print_map(results[0], as_json)
+        _print_map(results[0], polygons, as_json)
         return
     _print_maps(files, results, as_json)
     if any(isinstance(m, Failed) for m in results):
         raise typer.Exit(1)
-
-
-def areas(
-    scene_map: Annotated[Path, typer.Argument(metavar="MAP", help="Class map, as map.tif.")],
-    sample: Annotated[
-        Path | None,
-        option(
-            "Points of known class: a CSV with the columns row,col,class or x,y,class, or a layer "
-            "of points (.gpkg, .geojson, .shp, .fgb).",
-            default="none: mapped areas only",
-        ),
-    ] = None,
-    design: Annotated[
-        Literal["simple", "by-map-class"] | None,
-        option(
-            "How the sample was drawn: simple (at random over the whole map) or by-map-class (in "
-            "each class of the map).",
-            default="none; needed with --sample",
-            metavar="DESIGN",
-        ),
-    ] = None,
-    run: Annotated[
-        Path | None,
-        option(
-            "Run that made the map; sample points on its training pixels are refused.",
-            default="none",
-            metavar="RUN",
-        ),
-    ] = None,
-    class_field: Annotated[
-        str | None,
-        option(
-            "Column of --sample that holds the class.",
-            default="class, or the only one",
-            metavar="NAME",
-        ),
-    ] = None,
-    merge_small: Annotated[
-        bool,
-        option(
-            "Count the classes of the map with fewer than two points of --sample as one stratum.",
-            "--merge-small",
-        ),
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Area of each class; with a sample, error-adjusted areas with 95 % intervals.
-
-    Example: `spectrolite areas map.tif --sample points.csv --design by-map-class --run runs/ip`
-    """
-    from spectrolite.mapping.class_areas import areas as measure
-
-    measured = measure(
-        scene_map,
-        sample=sample,
-        design=design,
-        run=run,
-        merge_small=merge_small,
-        class_field=class_field,
-    )
-    if as_json:
-        print_json({"map": str(scene_map), **asdict(measured)})
-        return
-    console.print(areas_table(measured))
-    for note in measured.notes:
-        console.print(f"- {note}", soft_wrap=True, markup=False)
 
 
 def _as_json(map_file: MapFile, measured: Areas) -> dict[str, Any]:
@@ -269,18 +235,22 @@ def _as_json(map_file: MapFile, measured: Areas) -> dict[str, Any]:
         **{name: str(path) for name, path in optional.items() if path.exists()},
         "shape": map_file.head.shape,
         "pixels": measured.pixels,
-        "no_data": map_file.counts.get(0, 0),
+        "no_data": map_file.counts.get(0, 0) - map_file.rejected,
+        "rejected": map_file.rejected,
         "pixel_m2": measured.pixel_m2,
         "hectares": measured.mapped_ha,
         "notes": measured.notes,
     }
 
 
-def _print_map(map_file: MapFile, as_json: bool) -> None:
+def _print_map(map_file: MapFile, polygons: Path | None, as_json: bool) -> None:
     from spectrolite.mapping.class_areas import areas as measure
+    from spectrolite.mapping.map_file import EXTRA_BANDS
 
     measured = measure(map_file)
     content = _as_json(map_file, measured)
+    if polygons is not None:
+        content["polygons"] = str(polygons)
     if as_json:
         print_json(content)
         return
@@ -289,7 +259,7 @@ def _print_map(map_file: MapFile, as_json: bool) -> None:
         console.print(f"- {content['no_data']:,} pixels without data", soft_wrap=True)
     for note in content["notes"]:
         console.print(f"- {note}", soft_wrap=True, markup=False)
-    keys = ("map", "picture", "style", "confidence", "entropy", "envi")
+    keys = ("map", "picture", "style", *EXTRA_BANDS, "envi", "polygons")
     console.print(
         ", ".join(content[key] for key in keys if key in content), soft_wrap=True, markup=False
     )
@@ -317,6 +287,9 @@ def _print_maps(scenes: list[Path], results: list[MapFile | Failed], as_json: bo
         names = {i: name for m in maps.values() for i, name in m.head.class_names.items()}
         for table in maps_tables(figures, names, in_hectares, console.width) if maps else ():
             console.print(table)
+        for file, m in maps.items():
+            for note in m.notes:
+                console.print(f"- {file.name}: {note}", soft_wrap=True, markup=False)
         for folder in dict.fromkeys(m.path.parent for m in maps.values()):
             console.print(
                 f"maps in {folder}, each with the name of its scene", soft_wrap=True, markup=False

@@ -9,10 +9,12 @@ from typing import Any
 
 from spectrolite.bundles.image_bundle import ImageBundle
 from spectrolite.bundles.scene_bundle import Bundle
+from spectrolite.experiments.scene_experiment import calibrated
 from spectrolite.mapping.image_inference import predict
 from spectrolite.mapping.scene_inference import classify_scene
 from spectrolite.runs.resumable_run import EpochListener, seeds
 from spectrolite.runs.run_folder import Run
+from spectrolite.samples.band_reduction import reduced_array
 from spectrolite.training.image_loop import fit_images
 from spectrolite.training.keywords import checked_settings
 from spectrolite.training.loop import Epoch
@@ -77,6 +79,10 @@ def fine_tuned(
     else:
         reduced = bundle.bands.reduce(data[0].cube, data[0].valid)
         log = fit_scene(net, reduced, split, settings.training, order, dropout, listen)
+        if settings.training.calibrate:
+            parts = [reduced_array(reduced)]
+            config = calibrated(bundle.config, net, parts, split, settings.training)
+            bundle = replace(bundle, config=config)
     return replace(bundle, network=net.cpu()), log
 
 

@@ -160,11 +160,13 @@ def _cell(
     """A cell: read and checked if it exists, otherwise computed and written."""
     data = {"scene_sha256": scene.sha256, "labels_sha256": split.labels.sha256}
     data |= {"split_sha256": split.sha256}
+    # a setting that came later and is off: cells of older versions keep their names
+    keywords = {k: v for k, v in entry.keywords.items() if (k, v) != ("calibrate", False)}
     decides = {
         "format": FORMAT,
         **data,
         "model": entry.name,
-        "keywords": dict(entry.keywords),
+        "keywords": keywords,
         "seed": seed,
     }
     identity = _sha256(decides)

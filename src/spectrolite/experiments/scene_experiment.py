@@ -19,13 +19,14 @@ from spectrolite.changes import changed_together
 from spectrolite.data.scene_sets import AnyLabels, AnyScenes, SceneSet
 from spectrolite.errors import SceneError, SettingsError, SplitError
 from spectrolite.evaluation.baselines import measure_baselines
+from spectrolite.evaluation.calibration import fitted_temperature
 from spectrolite.evaluation.reports import Report
 from spectrolite.evaluation.scene_report import flip_figures, make_report
 from spectrolite.files import write_text
 from spectrolite.machine import threads_of
 from spectrolite.mapping.scene_inference import classify_scene
 from spectrolite.mapping.scene_map import SceneMap, maps_sha256, read_map
-from spectrolite.models import build_scene_model, costs
+from spectrolite.models import SceneNetwork, build_scene_model, costs
 from spectrolite.pages import scene_page
 from spectrolite.pages.model_card import write_card
 from spectrolite.readers.scenes.tiles import of_tiles
@@ -41,11 +42,12 @@ from spectrolite.runs.resumable_run import EpochListener, fit_resumably, new_run
 from spectrolite.runs.run_files import files_added, write_manifest
 from spectrolite.runs.run_folder import SceneRun
 from spectrolite.samples.band_reduction import Bands, Reduced, fit_bands, reduce_scenes
+from spectrolite.samples.reference_spectra import reference_spectra
 from spectrolite.samples.split_scene import Split
 from spectrolite.training.keywords import keywords_for, settings
 from spectrolite.training.loop import Epoch
-from spectrolite.training.scene_loop import fit_scene
-from spectrolite.training.settings import Settings
+from spectrolite.training.scene_loop import fit_scene, validation_logits
+from spectrolite.training.settings import Settings, TrainingSettings
 
 
 def train_scene(
@@ -65,7 +67,11 @@ def train_scene(
     """`train` on scenes; see there."""
     stages: Settings = settings(model=model, **keywords_for(model, flags, scene.bands, scene.name))
     _check(scene, labels, split)
-    weights, order, dropout, _ = seeds(seed)
+    if stages.training.calibrate and not len(split.validation):
+        raise SettingsError(
+            "--calibrate: the temperature needs a validation part; add validation=0.1 to --split"
+        )
+    weights, order, dropout, evaluation = seeds(seed)
     training = scene_training(scene, labels, split, stages, seed)
     with new_run(Path(out), training, split, overwrite=overwrite, resume=resume) as stopped:
         assert isinstance(stopped.manifest, SceneTraining)  # new_run has checked it
@@ -92,7 +98,11 @@ def train_scene(
         on_stage("training")
         fit = partial(fit_scene, net, reduced, split, stages.training, order, dropout)
         log = fit_resumably(stopped, net, fit, stages.training.epochs, on_epoch)
-        bundle = trained_bundle(_config(scene, labels, bands, stages, patch), bands, net)
+        config = _config(scene, labels, bands, stages, patch)
+        if stages.training.calibrate:
+            config = calibrated(config, net, reduced, split, stages.training)
+        reference = reference_spectra(reduced, split, patch, evaluation)
+        bundle = trained_bundle(config, bands, net, reference)
         bundle.save(stopped.path / "bundle")
         _, manifest = _evaluate(
             stopped.path,
@@ -229,7 +239,8 @@ def _evaluate(
         machine=training.machine,
         flips=of_flips,
     )
-    report = report.model_copy(update={"notes": (*report.notes, *(p.note for p in pruned))})
+    added = (*_on_temperature(training.settings.training, bundle, split), *(p.note for p in pruned))
+    report = report.model_copy(update={"notes": (*report.notes, *added)})
     manifest = training.finished(
         weights_sha256=bundle.sha256,
         training_s=training_s,
@@ -254,6 +265,35 @@ def _evaluate(
             if path.is_file() and f"maps/{path.name}" not in (manifest.files_sha256 or {}):
                 path.unlink()
     return report, manifest
+
+
+def calibrated(
+    config: Config,
+    net: SceneNetwork,
+    reduced: Sequence[Reduced],
+    split: Split,
+    training: TrainingSettings,
+) -> Config:
+    """The config with the temperature of the validation part, or without one if it tells none."""
+    logits, truth = validation_logits(net, reduced, split, training)
+    temperature = fitted_temperature(logits.numpy(), truth.numpy())
+    return config.model_copy(update={"temperature": temperature})
+
+
+def _on_temperature(training: TrainingSettings, bundle: Bundle, split: Split) -> tuple[str, ...]:
+    """What to say of the temperature, if one was asked for."""
+    if not training.calibrate:
+        return ()
+    pixels = f"the {len(split.validation):,} validation pixels"
+    if bundle.config.temperature is None:
+        return (
+            f"The confidence is not calibrated: all of {pixels} are right, so they tell no "
+            "temperature.",
+        )
+    return (
+        f"The confidence is calibrated on {pixels}: the logits are divided by the temperature "
+        f"{bundle.config.temperature:.3g}.",
+    )
 
 
 def _of_files(scene: AnyScenes) -> list[str]:

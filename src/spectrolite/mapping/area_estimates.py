@@ -1,8 +1,8 @@
-"""The areas of classes from a probability sample, with the classes of the map as strata.
+"""Areas and accuracies from a probability sample, with the classes of the map as strata.
 
 Olofsson, Foody, Herold, Stehman, Woodcock, Wulder 2014, "Good practices for estimating area and
-assessing accuracy of land change", Remote Sensing of Environment 148, section 4.2, equations 9 to
-11: an unbiased estimate with an interval.
+assessing accuracy of land change", Remote Sensing of Environment 148, section 4.2: accuracies by
+equations 1 to 8, areas by equations 9 to 11, each an estimate with an interval.
 """
 
 from __future__ import annotations
@@ -33,6 +33,104 @@ class Estimate:
     share_error: float
     ha: float | None
     ha_error: float | None
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of pixels, such as an accuracy, estimated from a sample.
+
+    Attributes:
+        value: 0 to 1; of a difference -1 to 1.
+        error: half the width of its 95 % interval.
+    """
+
+    value: float
+    error: float
+
+
+@dataclass(frozen=True)
+class Accuracies:
+    """How accurate a map is.
+
+    Attributes:
+        overall: share of the map's area that is right.
+        users: by class, the share of what the map calls so that is so; None without a pixel.
+        producers: by class, the share of what is so that the map calls so; None without a point.
+    """
+
+    overall: Share
+    users: tuple[Share | None, ...]
+    producers: tuple[Share | None, ...]
+
+
+def ratio_of_means(
+    numerator: NDArray[np.bool_] | NDArray[np.int64],
+    denominator: NDArray[np.bool_],
+    stratum: NDArray[np.integer],
+    sizes: NDArray[np.int64],
+) -> Share | None:
+    """The mean of one figure over that of another, both over all pixels of a map.
+
+    R = sum_h W_h y_h / sum_h W_h x_h with the means y_h and x_h of the points of stratum h, and the
+    standard error sqrt(sum_h W_h^2 s_h^2 / n_h) / sum_h W_h x_h, where s_h^2 is the variance of
+    y - R x among the points of the stratum. With x = 1 everywhere it is the mean itself. A stratum
+    whose pixels are all in the sample adds no error.
+
+    Source: Stehman 2014, "Estimating area and map accuracy for stratified random sampling when the
+    strata are different from the map classes", International Journal of Remote Sensing 35 (the
+    combined ratio estimator). Where the strata are the classes, it is Olofsson's equations 5 to 7.
+
+    Args:
+        numerator: `(P,)` y of each point, -1 to 1.
+        denominator: `(P,)` x of each point.
+        stratum: `(P,)` number of each point's stratum, from 0.
+        sizes: `(strata,)` pixels of each.
+
+    Returns:
+        None where the denominator is 0 at every point.
+    """
+    y, x = numerator.astype(np.float64), denominator.astype(np.float64)
+    points = np.bincount(stratum, minlength=len(sizes))
+    weights = sizes / sizes.sum() / np.maximum(points, 1)
+    below = float(weights[stratum] @ x)
+    if below == 0:
+        return None
+    ratio = float(weights[stratum] @ y) / below
+    rest = y - ratio * x
+    means = np.bincount(stratum, rest, len(sizes)) / np.maximum(points, 1)
+    squares = np.bincount(stratum, (rest - means[stratum]) ** 2, len(sizes))
+    drawn = (points < sizes) & (points > 1)
+    spread = squares[drawn] / (points[drawn] - 1) * points[drawn]
+    return Share(ratio, Z * float(np.sqrt(weights[drawn] ** 2 @ spread)) / below)
+
+
+def accuracies(
+    counts: NDArray[np.int64], pixels: Sequence[int], strata: Sequence[Sequence[int]]
+) -> Accuracies:
+    """Overall, user's and producer's accuracies.
+
+    Args:
+        counts: as of `adjusted`.
+        pixels: as of `adjusted`.
+        strata: as of `adjusted`.
+    """
+    numbers = np.empty(len(pixels), np.int64)
+    for n, group in enumerate(strata):
+        numbers[list(group)] = n
+    sizes = np.array([sum(pixels[i] for i in group) for group in strata])
+    cells = np.nonzero(counts)
+    truth, mapped = (np.repeat(axis, counts[cells]) for axis in cells)
+    stratum, right = numbers[mapped], truth == mapped
+    overall = ratio_of_means(right, np.ones(len(right), bool), stratum, sizes)
+    assert overall is not None
+    users, producers = (
+        tuple(
+            ratio_of_means(right & (called == i), called == i, stratum, sizes)
+            for i in range(len(pixels))
+        )
+        for called in (mapped, truth)
+    )
+    return Accuracies(overall, users, producers)
 
 
 def adjusted(

@@ -1,4 +1,4 @@
-"""The area of each class: counted in the map, and corrected by a sample of reference points.
+"""The area of each class, counted in the map; areas and accuracies by a sample of points.
 
 The areas counted in a map are biased: pixels wrongly given to a class and pixels of it that were
 missed do not cancel out. A sample of points whose true class is known corrects them
@@ -7,19 +7,26 @@ missed do not cancel out. A sample of points whose true class is known corrects 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spectrolite.data.georeferencing import Grid, check_crs, reproject_places
-from spectrolite.errors import ReadError, RunError, SettingsError
-from spectrolite.mapping.area_estimates import Estimate, adjusted, strata_of
+from spectrolite.errors import SettingsError, listed
+from spectrolite.mapping.area_estimates import (
+    Accuracies,
+    Estimate,
+    Share,
+    accuracies,
+    adjusted,
+    strata_of,
+)
 from spectrolite.mapping.map_file import MapFile, MapHead, open_map
-from spectrolite.readers.labels.reference_points import Sample, read_sample
-from spectrolite.runs.run_folder import ImageRun, Run, any_run, check_one_scene
+from spectrolite.mapping.placed_sample import check_not_trained, pixels_of, truth_of
+from spectrolite.readers.labels.reference_points import read_sample
+from spectrolite.runs.run_folder import Run
 
 HECTARE_M2 = 10_000
 DESIGNS = ("simple", "by-map-class")
@@ -37,6 +44,11 @@ class Areas:
         adjusted: with a sample, the error-adjusted estimate of each class.
         counts: with a sample, its points: true classes along the rows, classes of the map along the
             columns, both in the order of `class_names`.
+        overall: with a sample, the share of the map's area that is right.
+        users: with a sample, of each class the share of what the map calls so that is so; None for
+            a class without pixels.
+        producers: with a sample, of each class the share of what is so that the map calls so; None
+            for a class without points.
         notes: cautions about the figures.
     """
 
@@ -46,6 +58,9 @@ class Areas:
     mapped_ha: Mapping[int, float] | None
     adjusted: Mapping[int, Estimate] | None = None
     counts: tuple[tuple[int, ...], ...] | None = None
+    overall: Share | None = None
+    users: Mapping[int, Share | None] | None = None
+    producers: Mapping[int, Share | None] | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -57,11 +72,13 @@ def areas(
     run: Run | str | Path | None = None,
     merge_small: bool = False,
     class_field: str | None = None,
+    skip_empty: bool = False,
+    background: int | str | None = 0,
 ) -> Areas:
-    """The area of each class of a map, with a sample also error-adjusted with 95 % intervals.
+    """The area of each class of a map; with a sample, areas and accuracies with 95 % intervals.
 
     Args:
-        scene_map: a class map, as `map` writes it.
+        scene_map: a class map, as `map` writes it, or a GeoTIFF of whole numbers by any tool.
         sample: CSV with the columns `row,col,class` (from 0) or `x,y,class` (coordinates of the
             map), or a layer of points: one line a point, drawn at random, with its true class as id
             or name.
@@ -73,6 +90,8 @@ def areas(
             whose pixels are all in the sample needs no second point, and has no sampling error.
         class_field: column or attribute of the sample that holds the class; default: `class`, or
             the only attribute.
+        skip_empty: leave out the points without a class, with a note.
+        background: 0, which is no data; or None or `none`: 0 is a class.
 
     Raises:
         ReadError: a map or a sample that cannot be read, points outside the map or twice in it, or
@@ -80,35 +99,34 @@ def areas(
         SettingsError: a sample without its design, or one too small for an estimate.
         RunError: points that trained the model, or a run on another scene.
     """
-    opened = scene_map if isinstance(scene_map, MapFile) else open_map(scene_map)
+    opened = (
+        scene_map if isinstance(scene_map, MapFile) else open_map(scene_map, background=background)
+    )
     head = opened.head
     names = head.class_names
     pixel_m2, notes = pixel_area_m2(head)
+    notes = (*opened.notes, *notes)
     pixels = {i: opened.counts.get(i, 0) for i in names}
     mapped = None
     if pixel_m2 is not None:
         mapped = {i: n * pixel_m2 / HECTARE_M2 for i, n in pixels.items()}
     if sample is None:
-        if design is not None or run is not None or merge_small or class_field is not None:
+        if any((design, run, merge_small, class_field, skip_empty)):
             raise SettingsError(
-                "--design, --run, --class-field and --merge-small: go with --sample"
+                "--design, --run, --class-field, --merge-small and --skip-empty: go with --sample"
             )
         return Areas(names, pixels, pixel_m2, mapped, notes=notes)
-    if design not in DESIGNS:
-        raise SettingsError(
-            f"--design: wanted {' or '.join(DESIGNS)}, how the points of --sample were drawn, got "
-            f"{design}"
-        )
-    points = read_sample(sample, class_field)
-    rows, cols = _pixels(points, head)
-    truth = _truth(points, names)
+    check_design(design)
+    points = read_sample(sample, class_field, skip_empty=skip_empty)
+    rows, cols = pixels_of(points, head)
+    truth = truth_of(points, names)
     notes += points.notes
     if run is None:
         notes += ("not checked: whether points of the sample trained the model; give --run",)
     else:
-        _check_not_trained(points, rows, cols, head, run)
+        check_not_trained(points, rows, cols, head, run)
     in_map = opened.at(rows, cols)
-    has_class = in_map > 0
+    has_class = in_map != head.no_data
     if not has_class.all():
         notes += (f"{int((~has_class).sum())} points are where the map has no class; left out",)
     ids = np.array(list(names))
@@ -119,6 +137,7 @@ def areas(
     strata, merged = strata_of(counts.sum(0), list(pixels.values()), names, design, merge_small)
     notes += merged
     estimates = adjusted(counts, list(pixels.values()), strata, total_ha)
+    accurate = accuracies(counts, list(pixels.values()), strata)
     return Areas(
         names,
         pixels,
@@ -126,7 +145,41 @@ def areas(
         mapped,
         dict(zip(pixels, estimates, strict=True)),
         tuple(tuple(int(n) for n in row) for row in counts),
-        notes,
+        accurate.overall,
+        dict(zip(pixels, accurate.users, strict=True)),
+        dict(zip(pixels, accurate.producers, strict=True)),
+        (*notes, *_without_width(accurate, counts, pixels, list(names.values()))),
+    )
+
+
+def check_design(design: str | None) -> None:
+    """Refuse a sample without its design, or with an unknown one.
+
+    Raises:
+        SettingsError: it is one.
+    """
+    if design not in DESIGNS:
+        raise SettingsError(
+            f"--design: wanted {' or '.join(DESIGNS)}, how the points of --sample were drawn, got "
+            f"{design}"
+        )
+
+
+def _without_width(
+    accurate: Accuracies, counts: NDArray[np.int64], pixels: Mapping[int, int], names: Sequence[str]
+) -> tuple[str, ...]:
+    """What to say of classes whose points are all right: ± 0 is the formula's, not the truth's."""
+    points = counts.sum(0)
+    alike = [
+        f"{name} ({n} points: {100 * 0.05 ** (1 / n):.0f} %)"
+        for name, n, size, user in zip(names, points, pixels.values(), accurate.users, strict=True)
+        if user is not None and user.value == 1 and user.error == 0 and 0 < n < size
+    ]
+    if not alike:
+        return ()
+    return (
+        "all points of these classes are right, so the interval of their user's accuracy has no "
+        f"width; with 95 % confidence it is at least: {listed(alike)}",
     )
 
 
@@ -152,96 +205,3 @@ def pixel_area_m2(head: MapHead) -> tuple[float | None, tuple[str, ...]]:
     if 'PROJECTION["Mercator' in crs.to_wkt():
         notes = ("areas in a Mercator projection are too large, fourfold at 60 degrees latitude",)
     return abs(a * e - b * d) * metres**2, notes
-
-
-def _pixels(sample: Sample, head: MapHead) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Row and column of each point, all inside the map and no two alike."""
-    if sample.in_pixels:
-        fractions = (sample.places != np.floor(sample.places)).any(1)
-        if fractions.any():
-            line = sample.lines[int(fractions.argmax())]
-            raise ReadError(
-                f"{sample.name}, line {line}: rows and columns are whole numbers from 0"
-            )
-        rows, cols = sample.places.T
-    else:
-        if head.transform is None:
-            raise ReadError(
-                f"{sample.name}: its points are coordinates, and the map has none; give row,col"
-            )
-        grid = Grid(head.shape, head.transform, head.crs, sample.name)
-        x, y = sample.places.T
-        if sample.crs is not None:
-            check_crs(grid, sample.crs, sample.name)
-            x, y = reproject_places(x, y, sample.crs, str(head.crs), sample.name)
-        rows, cols = map(np.floor, grid.positions(x, y))
-    outside = ~((rows >= 0) & (rows < head.shape[0]) & (cols >= 0) & (cols < head.shape[1]))
-    if outside.any():
-        line = sample.lines[int(outside.argmax())]
-        raise ReadError(
-            f"{sample.name}, line {line}: {int(outside.sum())} of {len(rows)} points are outside "
-            f"the map of {head.shape[0]} x {head.shape[1]} pixels"
-            + ("" if sample.in_pixels else "; are they in its reference system?")
-        )
-    seen: dict[tuple[int, int], int] = {}
-    for row, col, line in zip(rows.astype(int), cols.astype(int), sample.lines, strict=True):
-        first = seen.setdefault((row, col), line)
-        if first != line:
-            raise ReadError(
-                f"{sample.name}: lines {first} and {line} are in one pixel, row {row}, col {col}; "
-                "keep one of them"
-            )
-    return rows.astype(np.int64), cols.astype(np.int64)
-
-
-def _truth(sample: Sample, class_names: Mapping[int, str]) -> NDArray[np.int64]:
-    """Id of each point's class."""
-    by_name: dict[str, list[int]] = {}
-    for i, name in class_names.items():
-        by_name.setdefault(name, []).append(i)
-    truth = []
-    for text, line in zip(sample.classes, sample.lines, strict=True):
-        ids = by_name.get(text, [])
-        if not ids and text.isdecimal() and int(text) in class_names:
-            ids = [int(text)]
-        if len(ids) != 1:
-            raise ReadError(
-                f"{sample.name}, line {line}: wanted a class of the map, by id or name, got "
-                f"{text!r}; it has " + ", ".join(f"{i} {n}" for i, n in class_names.items())
-            )
-        truth.append(ids[0])
-    return np.array(truth)
-
-
-def _check_not_trained(
-    sample: Sample,
-    rows: NDArray[np.int64],
-    cols: NDArray[np.int64],
-    head: MapHead,
-    run: Run | str | Path,
-) -> None:
-    """Refuse points on pixels that a run trained or validated on.
-
-    Raises:
-        RunError: there are such points; or the run is on images, or on a scene of another size.
-    """
-    opened = any_run(run)
-    if isinstance(opened, ImageRun):
-        raise RunError(f"{opened.path}: a run on images makes no map; name the run that made it")
-    data = opened.data()
-    check_one_scene(opened, data, "areas --run")
-    split = opened.split(data[1])
-    shape = split.labels.shapes[0]
-    if shape != head.shape:
-        raise RunError(
-            f"{opened.path}: its scene has {shape[0]} x {shape[1]} pixels, the map "
-            f"{head.shape[0]} x {head.shape[1]}; the run was trained on a different scene: omit "
-            "--run"
-        )
-    trained = np.isin(rows * head.shape[1] + cols, split.seen)
-    if trained.any():
-        lines = [line for line, bad in zip(sample.lines, trained, strict=True) if bad]
-        raise RunError(
-            f"{sample.name}: {len(lines)} of {len(rows)} points are on pixels that {opened.path} "
-            f"trained on, first in line {lines[0]}; an estimate needs points that it never saw"
-        )

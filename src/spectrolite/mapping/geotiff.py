@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spectrolite.mapping.map_file import BLOCK, MapHead, no_georeference_allowed
+from spectrolite.mapping.map_file import BLOCK, NODATA, MapHead, no_georeference_allowed
 
 Layers = Mapping[str, NDArray[Any]]
-"""Some rows of a map, or a window, by the name of the layer: `class`, or one of `EXTRA_BANDS`."""
+"""Some rows of a map, or a window, by the name of the layer: `class`, or one of `EXTRA_BANDS`. Each
+is `(rows, cols)`, or `(rows, cols, bands)` with a band for each class of the network."""
 
 
 def write_layers(
@@ -56,11 +57,12 @@ def write_layers(
             files = {}
             for path, layer in paths.items():
                 stack.enter_context(_writing(path))
-                dtype = first[layer].dtype
-                files[path] = stack.enter_context(_new(plain[path], head, layer, dtype, tags))
+                files[path] = stack.enter_context(
+                    _new(plain[path], head, layer, first[layer], tags)
+                )
             for start, block in blocks(chain([first], rows)):
                 for layer in hashes:
-                    hashes[layer].append(_sha256(block[layer]))
+                    hashes[layer].append(_sha256(_bands_first(block[layer])))
                 for path, layer in paths.items():
                     with _writing(path):
                         _write(files[path], start, block[layer])
@@ -79,7 +81,7 @@ def geotiff_bytes(head: MapHead, layer: str, array: NDArray[Any]) -> bytes:
     from rasterio.io import MemoryFile
 
     with no_georeference_allowed(), MemoryFile() as memory:
-        with memory.open(**_profile(head, layer, array.dtype)) as file:
+        with memory.open(**_profile(head, layer, array)) as file:
             _describe(file, head, layer, {})
             for start in range(0, len(array), BLOCK):
                 _write(file, start, array[start : start + BLOCK])
@@ -113,11 +115,11 @@ def _is_envi(path: Path) -> bool:
 
 @contextmanager
 def _new(
-    path: Path, head: MapHead, layer: str, dtype: np.dtype[Any], tags: Mapping[str, str]
+    path: Path, head: MapHead, layer: str, like: NDArray[Any], tags: Mapping[str, str]
 ) -> Iterator[Any]:
     import rasterio
 
-    profile = _profile(head, layer, dtype)
+    profile = _profile(head, layer, like)
     if _is_envi(path):
         kept = ("height", "width", "count", "dtype", "crs", "transform")
         profile = {"driver": "ENVI", **{k: v for k, v in profile.items() if k in kept}}
@@ -127,15 +129,15 @@ def _new(
         yield file
 
 
-def _profile(head: MapHead, layer: str, dtype: np.dtype[Any]) -> dict[str, Any]:
+def _profile(head: MapHead, layer: str, like: NDArray[Any]) -> dict[str, Any]:
     import rasterio
 
     profile = {
         "driver": "GTiff",
         "height": head.shape[0],
         "width": head.shape[1],
-        "count": 1,
-        "dtype": dtype.name,
+        "count": 1 if like.ndim == 2 else like.shape[2],
+        "dtype": like.dtype.name,
         "crs": head.crs,
         "compress": "deflate",
         "tiled": True,
@@ -145,8 +147,10 @@ def _profile(head: MapHead, layer: str, dtype: np.dtype[Any]) -> dict[str, Any]:
     }
     if head.transform is not None:
         profile["transform"] = rasterio.Affine(*head.transform)
-    if layer == "class":
-        profile["nodata"] = 0
+    if layer in NODATA:
+        profile["nodata"] = NODATA[layer]
+    if like.ndim > 2:
+        profile["interleave"] = "band"  # one class is shown at a time
     return profile
 
 
@@ -157,11 +161,23 @@ def _describe(file: Any, head: MapHead, layer: str, tags: Mapping[str, str]) -> 
         file.write_colormap(1, colours)
         file.update_tags(1, **{f"CLASS_{i}": name for i, name in head.class_names.items()})
     file.update_tags(**tags)
-    file.set_band_description(1, layer)
+    if layer != "probabilities":
+        file.set_band_description(1, layer)
+        return
+    for band, i in enumerate(head.class_ids, start=1):
+        file.set_band_description(band, head.class_names[i])
+        file.update_tags(band, CLASS=i)
 
 
 def _write(file: Any, start: int, block: NDArray[Any]) -> None:
-    file.write(block, 1, window=((start, start + len(block)), (0, block.shape[1])))
+    window = ((start, start + len(block)), (0, block.shape[1]))
+    for number, band in enumerate(_bands_first(block), start=1):
+        file.write(band, number, window=window)
+
+
+def _bands_first(block: NDArray[Any]) -> NDArray[Any]:
+    """`(rows, cols)` or `(rows, cols, bands)` as `(bands, rows, cols)`."""
+    return block[None] if block.ndim == 2 else np.moveaxis(block, 2, 0)
 
 
 def _check_same(path: Path, hashes: list[bytes]) -> None:
@@ -171,7 +187,7 @@ def _check_same(path: Path, hashes: list[bytes]) -> None:
         for number, expected in enumerate(hashes):
             start = number * BLOCK
             window = ((start, min(start + BLOCK, file.height)), (0, file.width))
-            if _sha256(file.read(1, window=window)) != expected:
+            if _sha256(file.read(window=window)) != expected:
                 raise OSError(
                     errno.EIO, f"row {start} and after are not what was written", str(path)
                 )

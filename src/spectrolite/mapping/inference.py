@@ -22,6 +22,7 @@ def classify(
     on_window: Callable[[int, int], None] = lambda _done, _all: None,
     flips: bool = False,
     match_wavelengths: bool = False,
+    probabilities: bool = False,
 ) -> SceneMap: ...
 @overload
 def classify(model: AnyModel | Exported, scene: Images, *, device: str = "auto") -> Predictions: ...
@@ -33,6 +34,7 @@ def classify(
     on_window: Callable[[int, int], None] = lambda _done, _all: None,
     flips: bool = False,
     match_wavelengths: bool = False,
+    probabilities: bool = False,
 ) -> SceneMap | Predictions:
     """Classify every pixel of a scene, or images.
 
@@ -50,6 +52,8 @@ def classify(
         flips: average the softmax over the eight orientations of each window, which takes eight
             times as long.
         match_wavelengths: interpolate a scene of other wavelengths, as `at_wavelengths` does.
+        probabilities: keep the softmax of all classes of a scene, 4 bytes a pixel and class;
+            predictions of images have it anyway.
 
     Raises:
         RunError: the folder is not a model.
@@ -57,5 +61,7 @@ def classify(
         SettingsError: no such device, or a window without pixels.
     """
     if isinstance(scene, Scene | SceneFile):
-        return classify_scene(model, scene, window, device, on_window, flips, match_wavelengths)
+        return classify_scene(
+            model, scene, window, device, on_window, flips, match_wavelengths, probabilities
+        )
     return classify_images(model, scene, device)

@@ -2,43 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import rasterio
-from numpy.typing import NDArray
 
 from spectrolite.bundles.exported_model import Exported
 from spectrolite.bundles.loading import AnyModel, scene_model
 from spectrolite.bundles.scene_bundle import Bundle
-from spectrolite.data.lookup import LookupTable
 from spectrolite.data.scene import AnyScene, Scene, SceneFile, Window, scene_files
 from spectrolite.data.scene_sets import AnyScenes
 from spectrolite.data.wavelengths import same_wavelengths, surplus_bands
 from spectrolite.errors import RunError, SettingsError, wanted_one_of
 from spectrolite.machine import threads_of
-from spectrolite.mapping.geotiff import Layers, write_layers
+from spectrolite.mapping.geotiff import Layers
+from spectrolite.mapping.map_composing import compose
 from spectrolite.mapping.map_file import (
-    BLOCK,
+    DEFAULT_BANDS,
     EXTRA_BANDS,
-    MADE_FROM,
     MapFile,
     MapFiles,
-    MapHead,
     open_map,
 )
-from spectrolite.mapping.map_frame import picture_step
-from spectrolite.mapping.picture import write_picture
+from spectrolite.mapping.polygons import need_polygons
 from spectrolite.mapping.scene_inference import (
-    class_type,
     classify_windows,
+    layer_types,
     matching_scene,
+    reference_of,
     scene_config,
     windows_of,
 )
-from spectrolite.mapping.sidecars import complete_envi, write_names, write_style
 from spectrolite.mapping.staged_windows import StagedMap, begun_with, staged
 from spectrolite.places import check_place
 from spectrolite.products.known import Places, open_cube
@@ -59,9 +54,12 @@ def map_scene(
     window: int = MAP_WINDOW,
     device: str = "auto",
     flips: bool = False,
-    bands: Sequence[str] = EXTRA_BANDS,
+    bands: Sequence[str] = DEFAULT_BANDS,
+    reject: float | None = None,
     cog: bool = False,
     envi: bool = False,
+    polygons: str | Path | None = None,
+    sieve: int | None = None,
     sensor_geometry: bool = False,
     scene_key: str | None = None,
     axes: str | None = None,
@@ -91,10 +89,15 @@ def map_scene(
         window: side in pixels of the windows that are computed one by one.
         device: `auto`, `cpu`, `cuda`.
         flips: average eight orientations, as in `classify`.
-        bands: float32 bands to write as `NAME_BAND.tif`, 0 to 1: `confidence`, the softmax of the
-            class; `entropy` of the softmax, divided by the logarithm of the number of classes.
+        bands: float32 layers to write as `NAME_BAND.tif`, 0 to 1: `confidence`, the softmax of the
+            class; `entropy` of the softmax, divided by the logarithm of the number of classes;
+            `probabilities`, the softmax of every class, a band each; `similarity` to the training
+            spectra, low where the map is not to be trusted (docs/large-scenes.md).
+        reject: give class 0 to pixels whose confidence is lower, above 0 and at most 1.
         cog: make the GeoTIFFs cloud-optimised, with overviews.
         envi: write an ENVI classification too, `NAME_classes.dat` and `.hdr`.
+        polygons: GeoPackage to write, ending in `.gpkg`: the areas of the classes as polygons.
+        sieve: polygons of fewer pixels go to their largest neighbour; the map keeps them.
         sensor_geometry: map a swath pixel by pixel of the sensor; default: on the orthorectified
             grid of its look-up table.
         scene_key: name of the array in the file, if several could be the scene.
@@ -121,10 +124,12 @@ def map_scene(
         ReadError: the scene cannot be read.
         SceneError: other bands than the model's, or other wavelengths.
         SettingsError: the map was begun with something else; an unknown band or device; a name
-            that does not end in `.tif`; a key or bands to leave out, without a file.
+            that does not end in `.tif`; a key or bands to leave out, without a file; a similarity
+            with a model that has no training spectra; a sieve without polygons.
+        MissingExtraError: polygons, and pyogrio or shapely is not installed.
         OSError: a full disk and the like; the finished windows stay.
     """
-    files = MapFiles(Path(out))
+    files = MapFiles(Path(out), None if polygons is None else Path(polygons))
     if files.geotiff.suffix.lower() not in (".tif", ".tiff"):
         raise SettingsError(f"--out: wanted a name that ends in .tif, got {out}")
     check_place(files.geotiff)
@@ -133,7 +138,13 @@ def map_scene(
     unknown = sorted(set(bands) - set(EXTRA_BANDS))
     if unknown:
         raise SettingsError(f"--bands: {wanted_one_of(EXTRA_BANDS, unknown[0])}")
+    _check_extras(files, reject, sieve)
     bundle = scene_model(model)
+    if "similarity" in bands and reference_of(bundle).apart == "pixels":
+        on_note(
+            "similarity: no class was trained on two fields, or on one wider than the network's "
+            "patch, so nearly every new field is unlike; label two fields or more of each class"
+        )
     reading = {
         "key": scene_key,
         "axes": axes,
@@ -162,16 +173,34 @@ def map_scene(
         "match_wavelengths": match_wavelengths,
         **({"sensor_geometry": True} if sensor_geometry else {}),
     }
-    types: dict[str, np.dtype[Any]] = {"class": class_type(scene_config(bundle))}
-    types |= {name: np.dtype(np.float32) for name in settings["bands"]}
+    # only if given: the hash of a map without them is that of version 0.1
+    further = {"reject": reject, "polygons": polygons and str(polygons), "sieve": sieve}
+    settings |= {key: value for key, value in further.items() if value is not None}
+    types = layer_types(scene_config(bundle), settings["bands"], reject)
     counts = None
     begun = begun_with(bundle, opened, settings)
     with staged(files, begun, types, overwrite=overwrite, resume=resume) as part:
         if part is not None:
             with threads_of(part.begun["machine"]), rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE):
                 _compute(bundle, opened, part, settings, on_window)
-                counts = _compose(bundle, opened, part, settings, files)
+                counts = compose(bundle, opened, part, settings, files)
     return open_map(files.geotiff, counts)
+
+
+def _check_extras(files: MapFiles, reject: float | None, sieve: int | None) -> None:
+    """Refuse values of `reject`, `polygons` and `sieve` before anything is read."""
+    if reject is not None and not 0 < reject <= 1:
+        raise SettingsError(f"--reject: wanted a confidence above 0, up to 1, got {reject:g}")
+    if files.polygons is None:
+        if sieve is not None:
+            raise SettingsError("--sieve: goes with --polygons, which it makes fewer")
+        return
+    if files.polygons.suffix.lower() != ".gpkg":
+        raise SettingsError(f"--polygons: wanted a name that ends in .gpkg, got {files.polygons}")
+    check_place(files.polygons, "--polygons")
+    if sieve is not None and sieve < 2:
+        raise SettingsError(f"--sieve: wanted 2 pixels or more, got {sieve}")
+    need_polygons()
 
 
 def _opened(
@@ -258,7 +287,7 @@ def _compute(
             settings["window"],
             settings["device"],
             settings["flips"],
-            entropy="entropy" in settings["bands"],
+            settings["bands"],
         )
     except (KeyboardInterrupt, OSError, MemoryError, RuntimeError) as error:
         error.add_note(
@@ -266,71 +295,3 @@ def _compute(
             "--resume"
         )
         raise
-
-
-def _on_grid(rows: Iterator[Layers], lookup: LookupTable) -> Iterator[Layers]:
-    """The layers on the grid of a look-up table, a block of its rows at a time.
-
-    All of the sensor's image is held, for a row of the grid may show pixels of any of its rows.
-    """
-    parts = list(rows)
-    images = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-    for start in range(0, lookup.shape[0], BLOCK):
-        block = slice(start, start + BLOCK)
-        yield {key: lookup.on_grid(image, block) for key, image in images.items()}
-
-
-def _compose(
-    bundle: Bundle | Exported,
-    scene: AnyScene,
-    part: StagedMap,
-    settings: dict[str, Any],
-    files: MapFiles,
-) -> dict[int, int]:
-    """Write the files of the map from its windows in the part folder, then rename them.
-
-    Returns:
-        Pixels of each class.
-    """
-    config = scene_config(bundle)
-    lookup = None if "sensor_geometry" in settings else scene.lookup
-    place = (scene.shape[:2], scene.crs, scene.transform)
-    if lookup is not None:
-        place = (lookup.shape, lookup.crs, lookup.transform)
-    head = MapHead(place[0], config.class_names, config.class_colours, *place[1:])
-    here = MapFiles(part.path / files.geotiff.name)
-    paths = {here.geotiff: "class", **{here.band(name): name for name in settings["bands"]}}
-    if settings["envi"]:
-        paths[here.envi] = "class"
-    counts = np.zeros(max(config.class_ids) + 1, np.int64)
-    step = picture_step(head.shape)
-    shown: list[NDArray[Any]] = []
-
-    def rows() -> Iterator[Layers]:
-        start = 0
-        staged = part.rows(windows_of(scene, settings["window"]))
-        for layers in staged if lookup is None else _on_grid(staged, lookup):
-            classes = layers["class"]
-            counts[:] += np.bincount(classes.ravel(), minlength=len(counts))
-            shown.append(classes[-start % step :: step, ::step])
-            start += len(classes)
-            yield layers
-
-    try:
-        write_layers(paths, head, rows(), {MADE_FROM: part.name}, cog=settings["cog"])
-        if settings["envi"]:
-            complete_envi(here.envi, head)
-        write_names(here.names, head)
-        write_style(here.style, head)
-        pixels = {i: n for i, n in enumerate(counts.tolist()) if n}
-        write_picture(here.picture, np.concatenate(shown), head, pixels)
-        complete, final = (one.all(settings["bands"], settings["envi"]) for one in (here, files))
-        for one, other in zip(complete, final, strict=True):
-            one.replace(other)
-        if part.begun["overwrite"]:  # files of the map before that this one does not have
-            for path in {*files.all()} - {*final}:
-                path.unlink(missing_ok=True)
-    except (KeyboardInterrupt, OSError, MemoryError) as error:
-        error.add_note("every window is computed; go on with the same command and --resume")
-        raise
-    return pixels

@@ -31,7 +31,8 @@ def write_picture(
     Args:
         path: the file.
         classes: class ids at every `picture_step` of the map's rows and columns.
-        head: shape, class names, colours and place of the whole map.
+        head: shape, class names, colours and place of the whole map; without a name for it, 0 is
+            no data.
         counts: pixels of each class in the whole map, for the legend.
     """
     from matplotlib.figure import Figure  # here: it takes half a second to import
@@ -53,7 +54,7 @@ def write_picture(
         )
         for i, name in head.class_names.items()
     ]
-    if counts.get(0):
+    if counts.get(0) and 0 not in head.class_names:
         handles.append(Patch(facecolor="#000000", label=f"no data  ({counts[0]:,})"))
     legend = axes.legend(
         handles=handles,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -26,8 +26,10 @@ from spectrolite.data.wavelengths import at_wavelengths, check_wavelengths
 from spectrolite.errors import SceneError, SettingsError
 from spectrolite.machine import kept_memory, pick_device
 from spectrolite.mapping.geotiff import Layers
+from spectrolite.mapping.map_file import NODATA
 from spectrolite.mapping.scene_map import SceneMap
 from spectrolite.samples.padded_window import padded_window
+from spectrolite.samples.reference_spectra import Reference
 from spectrolite.samples.scene_batches import orient
 
 WINDOW = 192  # side in pixels; HybridSN needs about 400 MiB for one window
@@ -44,6 +46,7 @@ def classify_scene(
     on_window: Callable[[int, int], None] = lambda _done, _all: None,
     flips: bool = False,
     match_wavelengths: bool = False,
+    probabilities: bool = False,
 ) -> SceneMap:
     """Classify every pixel of a scene; see `classify`."""
     if window < 1:
@@ -54,6 +57,7 @@ def classify_scene(
     rows, cols, _ = scene.shape
     classes = np.empty((rows, cols), class_type(config))
     confidence = np.empty((rows, cols), np.float32)
+    shares = np.empty((rows, cols, len(config.class_ids)), np.float32) if probabilities else None
     count = len(windows_of(scene, window))
     done = 0
 
@@ -61,17 +65,44 @@ def classify_scene(
         nonlocal done
         done += 1
         classes[one.slices], confidence[one.slices] = layers["class"], layers["confidence"]
+        if shares is not None:
+            shares[one.slices] = layers["probabilities"]
         on_window(done, count)
 
-    classify_windows(bundle, scene, range(count), keep, window, device, flips)
+    bands = ("probabilities",) if probabilities else ()
+    classify_windows(bundle, scene, range(count), keep, window, device, flips, bands)
     return SceneMap(
-        classes, confidence, config.class_names, config.class_colours, scene.crs, scene.transform
+        classes,
+        confidence,
+        config.class_names,
+        config.class_colours,
+        scene.crs,
+        scene.transform,
+        shares,
+        config.class_ids,
     )
 
 
 def class_type(config: Config) -> np.dtype[np.unsignedinteger]:
     """The smallest type that holds the model's class ids: uint8 or uint16."""
     return np.dtype(np.min_scalar_type(max(config.class_ids)))
+
+
+def layer_types(
+    config: Config, bands: Collection[str], reject: float | None = None
+) -> dict[str, np.dtype[Any]]:
+    """The layers that are staged, each with the type of a pixel, by name.
+
+    Args:
+        config: of the model.
+        bands: the layers beside the classes.
+        reject: if given, the confidence is among them: it decides when the files are written.
+    """
+    types: dict[str, np.dtype[Any]] = {"class": class_type(config)}
+    for name in (*bands, *(["confidence"] if reject is not None else [])):
+        shape = (len(config.class_ids),) if name == "probabilities" else ()
+        types[name] = np.dtype((np.float32, shape))
+    return types
 
 
 def scene_config(model: Bundle | Exported) -> Config:
@@ -138,7 +169,7 @@ def classify_windows(
     window: int = WINDOW,
     device: str = "auto",
     flips: bool = False,
-    entropy: bool = False,
+    bands: Collection[str] = (),
 ) -> None:
     """Compute some windows of a scene, in the order of their numbers.
 
@@ -147,12 +178,17 @@ def classify_windows(
         scene: the scene.
         wanted: numbers of the windows, as `windows_of` counts them.
         keep: called with number, window and layers of each window: `class` ids, `confidence`, and
-            `entropy` if asked for; all are 0 for pixels without a spectrum.
+            those of `bands`, `(rows, cols)` each, or with a third axis of all classes; for pixels
+            without a spectrum they have their `NODATA`, or 0.
         window: as in `classify`.
         device: as in `classify`.
         flips: as in `classify`.
-        entropy: compute the entropy too, divided by the entropy of an even softmax.
+        bands: further layers to compute, of `EXTRA_BANDS`.
+
+    Raises:
+        SettingsError: `similarity`, with a model that has no training spectra to compare with.
     """
+    reference = reference_of(bundle) if "similarity" in bands else None
     config = scene_config(bundle)
     net: Callable[[Tensor], Tensor]
     if isinstance(bundle, Exported):
@@ -179,33 +215,69 @@ def classify_windows(
                 cols = slice(tile.col_start - left, tile.col_stop - left)
                 around = reduced[:, cols.start : cols.start + side[1] + 2 * halo]
                 inputs = torch.from_numpy(np.ascontiguousarray(around.transpose(2, 0, 1)))
-                scores = _scores(net, inputs.to(target), flips, entropy)
+                scores = _scores(net, inputs.to(target), flips, bands, config.temperature)
                 layers = {
                     name: layer[: tile.shape[0], : tile.shape[1]].cpu().numpy()
                     for name, layer in scores.items()
                 }
                 layers["class"] = ids[layers["class"]]
-                for layer in layers.values():
-                    layer[~valid[:, cols]] = 0
+                if reference is not None:
+                    own = inputs[:, halo:, halo:][:, : tile.shape[0], : tile.shape[1]]
+                    spectra = own.permute(1, 2, 0).reshape(-1, len(own))
+                    layers["similarity"] = reference.similarity(spectra).view(tile.shape).numpy()
+                for name, layer in layers.items():
+                    layer[~valid[:, cols]] = NODATA.get(name, 0)
                 keep(number, tile, layers)
+
+
+def reference_of(model: Bundle | Exported) -> Reference:
+    """The training spectra that a model can compare a scene with.
+
+    Raises:
+        SettingsError: it has none.
+    """
+    if isinstance(model, Exported):
+        raise SettingsError(
+            "--bands: similarity: an exported model has no training spectra; map with the run or "
+            "the bundle that it was exported from"
+        )
+    if model.reference is None:
+        raise SettingsError(
+            "--bands: similarity: the model was trained by a version that stored no training "
+            "spectra to compare with; train again"
+        )
+    return model.reference
 
 
 @torch.inference_mode()
 def _scores(
-    net: Callable[[Tensor], Tensor], inputs: Tensor, flips: bool, entropy: bool
+    net: Callable[[Tensor], Tensor],
+    inputs: Tensor,
+    flips: bool,
+    bands: Collection[str],
+    temperature: float | None,
 ) -> dict[str, Tensor]:
     """Index of the most likely class, its softmax, and the entropy: each `(rows, cols)`.
 
-    `inputs` are `(components, rows + 2 * halo, cols + 2 * halo)`.
+    The probabilities of all classes are `(rows, cols, classes)`. `inputs` are
+    `(components, rows + 2 * halo, cols + 2 * halo)`.
     """
-    softmax = net(inputs[None])[0].softmax(0)  # (classes, rows, cols)
+
+    def shares(image: Tensor) -> Tensor:
+        """`(classes, rows, cols)`."""
+        logits = net(image[None])[0]
+        return (logits if temperature is None else logits / temperature).softmax(0)
+
+    softmax = shares(inputs)
     for k in range(1, 8) if flips else ():
-        softmax += _orient_back(net(orient(inputs, k)[None])[0].softmax(0), k)
+        softmax += _orient_back(shares(orient(inputs, k)), k)
     if flips:
         softmax /= 8
     best, index = softmax.max(0)
     scores = {"class": index, "confidence": best}
-    if entropy:  # rounding may give an even softmax slightly more than 1
+    if "probabilities" in bands:
+        scores["probabilities"] = softmax.permute(1, 2, 0)
+    if "entropy" in bands:  # rounding may give an even softmax slightly more than 1
         spread = torch.special.entr(softmax).sum(0) / np.log(len(softmax))
         scores["entropy"] = spread.clamp(0, 1)
     return scores

@@ -33,6 +33,9 @@ class SceneMap:
         class_colours: id to red, green, blue.
         crs: coordinate reference system as WKT, or None.
         transform: affine transform, six numbers, or None.
+        probabilities: `(rows, cols, classes)` float32, the softmax of every class, in the order of
+            `class_ids`; 0 where the scene has no spectrum. None unless `classify` was asked for it.
+        class_ids: the ids that the model tells apart, ascending.
     """
 
     classes: NDArray[np.unsignedinteger]
@@ -41,6 +44,8 @@ class SceneMap:
     class_colours: Mapping[int, Colour]
     crs: str | None = None
     transform: tuple[float, ...] | None = None
+    probabilities: NDArray[np.float32] | None = None
+    class_ids: tuple[int, ...] = ()
 
     def __repr__(self) -> str:
         """Size and classes, in two lines."""
@@ -53,7 +58,14 @@ class SceneMap:
     @property
     def _head(self) -> MapHead:
         rows, cols = self.classes.shape
-        return MapHead((rows, cols), self.class_names, self.class_colours, self.crs, self.transform)
+        return MapHead(
+            (rows, cols),
+            self.class_names,
+            self.class_colours,
+            self.crs,
+            self.transform,
+            self.class_ids,
+        )
 
     @property
     def _counts(self) -> dict[int, int]:
@@ -69,11 +81,15 @@ class SceneMap:
         """Write the classes as a GeoTIFF with colour table and class names; 0 is no data.
 
         Beside it appear `NAME.tif.aux.xml`, where GDAL and QGIS look for class names, `NAME.qml`, a
-        style of QGIS, and `NAME_confidence.tif`. Each has its name only when it is complete.
+        style of QGIS, `NAME_confidence.tif`, and `NAME_probabilities.tif` if it has them. Each has
+        its name only when it is complete.
         """
         files, head = MapFiles(Path(path)), self._head
         with whole_file(files.band("confidence")) as part:
             part.write_bytes(geotiff_bytes(head, "confidence", self.confidence))
+        if self.probabilities is not None:
+            with whole_file(files.band("probabilities")) as part:
+                part.write_bytes(geotiff_bytes(head, "probabilities", self.probabilities))
         write_names(files.names, head)
         write_style(files.style, head)
         # in memory first, for GDAL closes a file on a full disk without an error
@@ -106,4 +122,12 @@ def read_map(path: Path, bundle: Bundle) -> SceneMap:
             bands.append(source.read(1))
             crs, transform = place_of(source)
     config = bundle.config
-    return SceneMap(bands[0], bands[1], config.class_names, config.class_colours, crs, transform)
+    return SceneMap(
+        bands[0],
+        bands[1],
+        config.class_names,
+        config.class_colours,
+        crs,
+        transform,
+        class_ids=config.class_ids,
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
@@ -14,8 +15,20 @@ from spectrolite.mapping.map_file import MapHead
 NOT_XML = re.compile("[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
 
 
-def write_names(path: Path, head: MapHead) -> None:
-    """Write class names and colours as GDAL's categories and attribute table."""
+def with_rejected(head: MapHead, reject: float) -> MapHead:
+    """With a name for class 0, for people: pixels of a lower confidence than `reject` have it."""
+    names = {0: f"confidence below {reject:g}, or no data", **head.class_names}
+    return replace(head, class_names=names, class_colours={0: (0, 0, 0), **head.class_colours})
+
+
+def write_names(path: Path, head: MapHead, tags: Mapping[str, str] | None = None) -> None:
+    """Write class names and colours as GDAL's categories and attribute table.
+
+    Args:
+        path: the file.
+        head: its class 0, if it has one, is named too.
+        tags: further tags of the map, known only when its pixels are written.
+    """
     names = {i: NOT_XML.sub(" ", name) for i, name in head.class_names.items()}
     categories = "".join(
         f"<Category>{escape(names.get(i, ''))}</Category>" for i in range(max(names) + 1)
@@ -33,9 +46,11 @@ def write_names(path: Path, head: MapHead) -> None:
         + "</Row>"
         for n, (i, name) in enumerate(names.items())
     )
+    items = "".join(f'<MDI key="{key}">{escape(text)}</MDI>' for key, text in (tags or {}).items())
+    metadata = f"<Metadata>{items}</Metadata>" if items else ""
     write_text(
         path,
-        f'<PAMDataset><PAMRasterBand band="1"><CategoryNames>{categories}</CategoryNames>'
+        f'<PAMDataset>{metadata}<PAMRasterBand band="1"><CategoryNames>{categories}</CategoryNames>'
         f'<GDALRasterAttributeTable tableType="thematic">{fields}{rows}'
         "</GDALRasterAttributeTable></PAMRasterBand></PAMDataset>\n",
     )

@@ -1,7 +1,7 @@
 """The part folder of a map, `NAME.tif.part`, in which its windows are staged.
 
 begin.json     what the map is made from: model, scene, settings, versions, machine
-000042.tile    a finished window: a hash, then its layers: classes, confidence, entropy
+000042.tile    a finished window: a hash, then its layers: classes, confidence, entropy, ...
 lock           held by the process that writes here
 map.tif, ...   the files of the map, while they are written in one last pass
 
@@ -65,7 +65,8 @@ class StagedMap:
     Args:
         path: the part folder.
         begun: the content of `begin.json`.
-        types: name and type of each layer, in the order in which the files hold them.
+        types: name and type of each layer, in the order in which the files hold them; the type of
+            one with several bands is that of all bands of a pixel, as `("f4", (16,))`.
     """
 
     def __init__(self, path: Path, begun: dict[str, Any], types: dict[str, np.dtype[Any]]) -> None:
@@ -75,7 +76,7 @@ class StagedMap:
     def save(self, number: int, layers: Layers) -> None:
         """Stage a finished window."""
         values = b"".join(
-            np.ascontiguousarray(layers[k], t).tobytes() for k, t in self.types.items()
+            np.ascontiguousarray(layers[k], t.base).tobytes() for k, t in self.types.items()
         )
         with whole_file(self._file(number)) as part:
             part.write_bytes(self._hash(number, values) + values)
@@ -91,7 +92,8 @@ class StagedMap:
         layers = {}
         start, pixels = 32, window.shape[0] * window.shape[1]
         for key, dtype in self.types.items():
-            layers[key] = np.frombuffer(content, dtype, pixels, start).reshape(window.shape)
+            values = np.frombuffer(content, dtype, pixels, start)
+            layers[key] = values.reshape(*window.shape, *dtype.shape)
             start += pixels * dtype.itemsize
         return layers
 
@@ -129,18 +131,20 @@ def begun_with(
     """What a map is made from, as `Begun` describes it, without `overwrite`."""
     return {
         "format": FORMAT,
-        "model": _model_name(bundle),
+        "model": _model_name(bundle, settings),
         "scene": _identity(scene),
         "settings": settings,
         **versions_and_machine(settings["device"]),
     }
 
 
-def _model_name(bundle: Bundle | Exported) -> str:
-    """A hash of the weights and the config."""
+def _model_name(bundle: Bundle | Exported, settings: dict[str, Any]) -> str:
+    """A hash of the weights and the config, and of the training spectra if they are compared."""
     weights = "" if isinstance(bundle, Exported) else bundle.sha256  # an export's config has hashes
-    config = bundle.config.model_dump_json()
-    return hashlib.sha256(f"{weights} {config}".encode()).hexdigest()
+    name = f"{weights} {bundle.config.model_dump_json()}"
+    if "similarity" in settings["bands"] and isinstance(bundle, Bundle) and bundle.reference:
+        name += f" {bundle.reference.sha256}"
+    return hashlib.sha256(name.encode()).hexdigest()
 
 
 def _identity(scene: AnyScene) -> dict[str, Any]:
@@ -232,6 +236,8 @@ def staged(
     if not (resume and is_begun(part)):
         for path in files.all():
             check_free(path, overwrite, beside=files.geotiff)
+        if files.polygons is not None:
+            check_free(files.polygons, overwrite, "--polygons")
     with resumable_folder(files.geotiff, "map", _progress, overwrite=overwrite, resume=resume):
         if resume:  # read again: another process may have mapped before the lock was ours
             begun = _as_begun(part, begun)
@@ -263,11 +269,11 @@ def _as_begun(part: Path, wanted: dict[str, Any]) -> dict[str, Any]:
             f"--scene: not the scene that {part} was begun with ({', '.join(differs)}); "
             f"{START_ANEW}"
         )
-    for key, value in wanted["settings"].items():
-        if value != begun["settings"].get(key):
+    for key in {**wanted["settings"], **begun["settings"]}:
+        value, before = wanted["settings"].get(key), begun["settings"].get(key)
+        if value != before:
             raise SettingsError(
-                f"--{key}: {value}, but {part} was begun with {begun['settings'].get(key)}; give "
-                f"that, or {START_ANEW}"
+                f"--{key}: {value}, but {part} was begun with {before}; give that, or {START_ANEW}"
             )
     differs = other_machine(begun["versions"], begun["machine"], wanted["settings"]["device"])
     if differs:

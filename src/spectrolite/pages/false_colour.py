@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,43 @@ def false_colours(scenes: Sequence[AnyScene], grids: Sequence[Grid]) -> list[NDA
     """
     bands, by_wavelength = _shown_bands(scenes[0])
     read = [_means(scene, grid, bands) for scene, grid in zip(scenes, grids, strict=True)]
+    return _stretched(read, by_wavelength)
+
+
+def false_colour_windows(scene: AnyScene, windows: Sequence[Window]) -> list[NDArray[np.uint8]]:
+    """`(rows, cols, 3)` of some windows, as of `false_colours`; only these are read.
+
+    Args:
+        scene: one in its sensor's geometry is shown on its grid.
+        windows: of the scene, or of its grid.
+    """
+    bands, by_wavelength = _shown_bands(scene)
+    read = []
+    for window in windows:
+        values, valid = scene.read(window) if scene.lookup is None else _on_grid(scene, window)
+        means = [values[:, :, some].mean(axis=2, dtype=np.float64) for some in bands]
+        read.append((np.stack(means, axis=2), valid))
+    return _stretched(read, by_wavelength)
+
+
+def _on_grid(scene: AnyScene, window: Window) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """A window of the grid of a scene in its sensor's geometry."""
+    assert scene.lookup is not None
+    pixels = scene.lookup.pixels[window.slices]
+    known = pixels >= 0
+    if not known.any():
+        return np.zeros((*window.shape, scene.shape[2])), known
+    rows, cols = np.divmod(np.where(known, pixels, pixels[known][0]), scene.shape[1])
+    top, left = int(rows.min()), int(cols.min())
+    values, valid = scene.read(Window(top, int(rows.max()) + 1, left, int(cols.max()) + 1))
+    at = rows - top, cols - left
+    return values[at], valid[at] & known
+
+
+def _stretched(
+    read: Sequence[tuple[NDArray[np.float64], NDArray[np.bool_]]], by_wavelength: bool
+) -> list[NDArray[np.uint8]]:
+    """Means of three bands as colours, all stretched alike."""
     pooled = np.concatenate([means[valid] for means, valid in read])
     low, high = np.percentile(pooled, [2, 98], axis=0) if len(pooled) else (0.0, 1.0)
     pictures = []

@@ -22,6 +22,10 @@ LIMITS = (
     "The confidence is a softmax, not a calibrated probability; `spectrolite doctor` measures the "
     "calibration error."
 )
+LIMITS_IF_CALIBRATED = (
+    "The confidence is calibrated as the notes above say, for pixels like those it was calibrated "
+    "on; `spectrolite doctor` measures the calibration error."
+)
 LIMITS_OF_SCENES = (
     "It knows the classes of its training data and the bands of one sensor, in the units of its "
     "training data; a scene with other bands is refused, a scene in other units is not.",
@@ -56,12 +60,19 @@ def card(report: Report | ImageReport, weights_sha256: str) -> str:
         report=report,
         facts=_scene_facts(report) if isinstance(report, Report) else _image_facts(report),
         figures=[figure for figure in report.figure_list if figure.group in SHOWN],
-        limits=(*(LIMITS_OF_SCENES if on_scene else LIMITS_OF_IMAGES), LIMITS),
+        limits=(
+            *(LIMITS_OF_SCENES if on_scene else LIMITS_OF_IMAGES),
+            LIMITS_IF_CALIBRATED if _calibrated(report) else LIMITS,
+        ),
         weights_sha256=weights_sha256,
         command="spectrolite map FOLDER --scene SCENE --out map.tif"
         if on_scene
         else "spectrolite classify FOLDER IMAGE...",
     )
+
+
+def _calibrated(report: Report | ImageReport) -> bool:
+    return isinstance(report, Report) and report.settings.training.calibrate
 
 
 def _front_matter(report: Report | ImageReport) -> dict[str, Any]:

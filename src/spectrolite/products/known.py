@@ -8,13 +8,15 @@ from types import ModuleType
 
 from spectrolite.errors import ReadError, SettingsError, wanted_one_of
 from spectrolite.files import check_regular, naming
-from spectrolite.products import emit
+from spectrolite.products import desis, emit, enmap, pace, prisma, tanager
 from spectrolite.readers.scenes.cube import Cube
 from spectrolite.readers.scenes.mosaic import mosaic as as_one
 from spectrolite.readers.scenes.open import cube_of_file
 from spectrolite.readers.scenes.patterns import is_pattern, tile_names, tiles_named
 
-PRODUCTS: dict[str, ModuleType] = {module.NAME: module for module in (emit,)}
+PRODUCTS: dict[str, ModuleType] = {
+    module.NAME: module for module in (emit, enmap, prisma, desis, tanager, pace)
+}
 
 
 Places = str | Path | Sequence[str | Path]

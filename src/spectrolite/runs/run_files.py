@@ -20,6 +20,7 @@ from spectrolite.runs.manifest import (
 FROM_TRAINING = (
     "bundle/config.json",
     "bundle/model.safetensors",
+    "bundle/similarity.safetensors",
     "fine_tuning.jsonl",
     "log.jsonl",
     "split.safetensors",

@@ -82,17 +82,9 @@ def fit_scene(
 
     @torch.inference_mode()
     def validate() -> float:
-        """Accuracy at the validation pixels, a thousand at a time."""
-        right = 0
-        for scene in validation:
-            for window, block in scene.blocks:
-                image, targets = block[None].to(device), scene.targets[window.slices]
-                rows, cols = (targets >= 0).nonzero(as_tuple=True)
-                for some in torch.split(torch.arange(len(rows)), 1000):
-                    pixels = (torch.zeros_like(some), rows[some], cols[some])
-                    logits = net.at(image, *(p.to(device) for p in pixels))
-                    truth = targets[rows[some], cols[some]]
-                    right += int((logits.argmax(1).cpu() == truth).sum())
+        """Accuracy at the validation pixels."""
+        scores = _scores(net, validation, device)
+        right = sum(int((logits.argmax(1) == truth).sum()) for logits, truth in scores)
         return right / len(split.validation)
 
     devices = [device] if device.type == "cuda" else []
@@ -110,6 +102,34 @@ def fit_scene(
             checkpoint,
             save,
         )
+
+
+def validation_logits(
+    net: SceneNetwork, reduced: Sequence[Reduced], split: Split, settings: TrainingSettings
+) -> tuple[Tensor, Tensor]:
+    """Logits `(n, classes)` at the validation pixels, and their classes `(n,)`, from 0.
+
+    Arguments as in `fit_scene`; the network is trained, and in evaluation mode.
+    """
+    device = pick_device(settings.device)
+    scenes = _training_scenes(reduced, split, split.validation, net.halo, settings.window)
+    with kept_memory(), torch.inference_mode():
+        logits, truth = zip(*_scores(net.to(device), scenes, device), strict=True)
+    return torch.cat(logits), torch.cat(truth)
+
+
+def _scores(
+    net: SceneNetwork, scenes: Sequence[TrainingScene], device: torch.device
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Logits and classes at the pixels with a target, a thousand at a time."""
+    for scene in scenes:
+        for window, block in scene.blocks:
+            image, targets = block[None].to(device), scene.targets[window.slices]
+            rows, cols = (targets >= 0).nonzero(as_tuple=True)
+            for some in torch.split(torch.arange(len(rows)), 1000):
+                pixels = (torch.zeros_like(some), rows[some], cols[some])
+                logits = net.at(image, *(p.to(device) for p in pixels))
+                yield logits.cpu(), targets[rows[some], cols[some]]
 
 
 def steps_an_epoch(split: Split, settings: TrainingSettings) -> int:

@@ -203,11 +203,22 @@ class TrainingSettings(LoopSettings):
         ge=16,
         description="Side in pixels of the windows in dense mode; a smaller scene is one window.",
     )
+    calibrate: bool = Field(
+        False,
+        description="Fit a temperature on the validation part after training, so that the "
+        "confidence is how often the class is right; needs validation= in --split.",
+    )
 
     @model_serializer(mode="wrap")
     def _leave_out_newer(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave newer settings out at these values: the hashes of older runs stay valid."""
-        newer = {"optimiser": "adamw", "momentum": 0.9, "decay_on": "all", "ema": 0.0}
+        newer = {
+            "optimiser": "adamw",
+            "momentum": 0.9,
+            "decay_on": "all",
+            "ema": 0.0,
+            "calibrate": False,
+        }
         stored: dict[str, Any] = handler(self)
         return {k: v for k, v in stored.items() if k not in newer or v != newer[k]}
 

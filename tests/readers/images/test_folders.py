@@ -267,7 +267,7 @@ def test_an_archive_with_names_outside_it(tmp_path: Path) -> None:
         archive.writestr("../cat/1.png", png(image(0)))
     assert message(path) == (
         f"{path}: the name '../cat/1.png' leads out of the archive; pack it again, with names like "
-        "class/image.png"
+        "folder/file"
     )
     assert not (tmp_path.parent / "cat").exists()
 

@@ -30,3 +30,18 @@ def test_no_cube_in_an_hdf5_file_and_a_wrong_key(tmp_path: Path, typed: Typed) -
         "",
         f"error: {mat}: no array 'paviaU', only cube (4 x 3 x 2 double)",
     )
+
+
+def test_a_text_in_an_unknown_encoding(tmp_path: Path, typed: Typed) -> None:
+    path = tmp_path / "s.h5"
+    with h5py.File(path, "w") as file:
+        file["cube"] = np.zeros((2, 3, 4))
+        file.create_dataset("name", data=np.array(b"hello", h5py.string_dtype("utf-8", 5)))
+    text, unknown = (bytes([0x13, bits, 0, 0, 5, 0, 0, 0]) for bits in (0x11, 0x71))
+    assert text in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(text, unknown))
+    assert typed("info", path) == (
+        2,
+        "",
+        f"error: {path}: not a readable HDF5 file (Unknown string encoding (value 7))",
+    )

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.errors import ReadError
-from spectrolite.readers.images.archives import contents, listing
+from spectrolite.readers.archives import contents, listing
 
 SHAPE = (3, 32, 32)
 PIXEL_BYTES = 3 * 32 * 32

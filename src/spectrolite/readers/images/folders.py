@@ -21,7 +21,7 @@ from spectrolite.data.images import ImageSet, check_class_names
 from spectrolite.errors import ReadError, SettingsError
 from spectrolite.errors import listed as listed_names
 from spectrolite.files import naming
-from spectrolite.readers.images.archives import Listing, contents, listing
+from spectrolite.readers.archives import Listing, contents, listing
 from spectrolite.readers.images.decoding import ENDINGS, MAX_BYTES, grey, read_picture
 from spectrolite.readers.scenes.arrays import ArrayShape, check_fits_memory
 

@@ -84,8 +84,8 @@ def read(
         if crs is not None and source.driver == "ENVI" and is_arbitrary(crs):
             crs = None
         envi, notes = _envi_names(path) if source.driver == "ENVI" else ({}, [])
-        names = {**envi, **_aux_names(path, band), **_own_names(source, band)}
-        colours = {**_colour_table(source, band), **_aux_colours(path, band)}
+        names = {**envi, **aux_names(path, band), **_own_names(source, band)}
+        colours = {**_colour_table(source, band), **aux_colours(path, band)}
     names = {i: name for i, name in names.items() if name}
     read = converted(array, names, colours, convention, path.name, nodata, masked)
     labels = Labels(
@@ -256,7 +256,8 @@ def _colour_table(source: Any, band: int) -> dict[int, Colour]:
     return {i: (red, green, blue) for i, (red, green, blue, _) in table.items()}
 
 
-def _aux_names(path: Path, band: int) -> dict[int, str]:
+def aux_names(path: Path, band: int) -> dict[int, str]:
+    """Names of classes in `NAME.aux.xml` beside a raster: its categories or attribute table."""
     metadata = _aux(path, band)
     if metadata is None:
         return {}
@@ -265,7 +266,8 @@ def _aux_names(path: Path, band: int) -> dict[int, str]:
     return {**dict(enumerate(listed)), **{i: row[NAME] for i, row in rows if NAME in row}}
 
 
-def _aux_colours(path: Path, band: int) -> dict[int, Colour]:
+def aux_colours(path: Path, band: int) -> dict[int, Colour]:
+    """Colours of classes in the attribute table of `NAME.aux.xml` beside a raster."""
     metadata = _aux(path, band)
     if metadata is None:
         return {}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,23 +42,26 @@ class Sample:
     crs: str | None = None
 
 
-def read_sample(path: str | Path, class_field: str | None = None) -> Sample:
+def read_sample(
+    path: str | Path, class_field: str | None = None, *, skip_empty: bool = False
+) -> Sample:
     """Read a sample from a layer of points, or from a table whose first line names the columns.
 
     Args:
         path: of the file.
         class_field: attribute or column that holds the class; default: `class`, or the only
             attribute of a layer.
+        skip_empty: leave out points without a class, with a note.
 
     Raises:
-        ReadError: no such file, not a text, no such columns, a coordinate that is not a number, or
-            no points.
+        ReadError: no such file, not a text, no such columns, a coordinate that is not a number, no
+            points, or points without a class.
         LabelsError: a layer without such an attribute, or of other shapes than points.
         MissingExtraError: a layer, and pyogrio or shapely is not installed.
     """
     path = Path(path)
     if path.suffix.lower() in features.ENDINGS:
-        return _of_layer(path, class_field)
+        return _filled(_of_layer(path, class_field), class_field, skip_empty)
     named = (class_field or "class").lower()
     try:
         if path.stat().st_size > MAX_BYTES:
@@ -75,9 +80,7 @@ def read_sample(path: str | Path, class_field: str | None = None) -> Sample:
     columns = {name: [row[n] for row in rows] for n, name in enumerate(header)}
     places = [numbers(path, name, columns[name], lines) for name in pairs[0]]
     classes = columns[named]
-    if "" in classes:
-        raise ReadError(f"{path}: line {lines[classes.index('')]}: no class")
-    return Sample(
+    sample = Sample(
         str(path),
         pairs[0] == PIXELS,
         np.column_stack(places),
@@ -85,6 +88,49 @@ def read_sample(path: str | Path, class_field: str | None = None) -> Sample:
         tuple(lines),
         tuple(notes),
     )
+    return _filled(sample, named, skip_empty)
+
+
+def _filled(sample: Sample, field: str | None, skip_empty: bool) -> Sample:
+    """The points that have a class.
+
+    Raises:
+        ReadError: points without one, and not `skip_empty`; or none has one.
+    """
+    empty = [n for n, name in enumerate(sample.classes) if not name]
+    if not empty:
+        return sample
+    where = "line" if sample.name.lower().endswith((".csv", ".tsv", ".txt")) else "feature"
+    count, first = len(sample.classes), sample.lines[empty[0]]
+    some = f"{len(empty):,} of {count:,} points have no class yet"
+    if len(empty) == count:
+        some, skip_empty = f"none of its {count:,} points has a class yet", False
+    if not skip_empty:
+        raise ReadError(
+            f"{sample.name}: {some}{f' in {field}' if field else ''}, first in {where} {first}; "
+            "fill in the true classes"
+            + ("" if len(empty) == count else ", or leave the others out with --skip-empty")
+        )
+    kept = np.flatnonzero([bool(name) for name in sample.classes])
+    note = (
+        f"{some}; they are left out, which biases the estimates if they are harder to tell than "
+        "the others"
+    )
+    return replace(
+        sample,
+        places=sample.places[kept],
+        classes=_at(sample.classes, kept),
+        lines=_at(sample.lines, kept),
+        notes=(*sample.notes, note),
+    )
+
+
+def _at(values: Sequence[Any], places: NDArray[np.intp]) -> tuple[Any, ...]:
+    return tuple(values[n] for n in places)
+
+
+def _word(value: object) -> str:
+    return f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 
 def _of_layer(path: Path, class_field: str | None) -> Sample:
@@ -99,10 +145,7 @@ def _of_layer(path: Path, class_field: str | None) -> Sample:
             f"{path}: wanted points, got {listed(other) or 'features without geometry'}; give each "
             "reference point one feature"
         )
-    classes = [f"{c:g}" if isinstance(c, float) else str(c or "") for c in read.classes]
-    lacking = next((n for n, c in enumerate(classes, start=1) if c in ("", "nan")), None)
-    if lacking is not None:
-        raise ReadError(f"{path}: feature {lacking}: no class in {read.attribute}")
+    classes = ["" if c is None or c != c else _word(c) for c in read.classes]
     return Sample(
         str(path),
         False,

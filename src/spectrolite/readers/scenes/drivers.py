@@ -25,8 +25,10 @@ NO_NETWORK = {
     "GDAL_HTTP_PROXY": "none://none",
     "GDAL_HTTPS_PROXY": "none://none",
     "GDAL_VRT_ENABLE_PYTHON": "NO",
+    "CPL_VSIL_GZIP_WRITE_PROPERTIES": "NO",
 }
-"""Settings of GDAL: its readers of addresses find nothing, and a VRT runs no Python."""
+"""Settings of GDAL: its readers of addresses find nothing, a VRT runs no Python, and nothing is
+written beside an archive."""
 
 DRIVERS = {".tif": "GTiff", ".tiff": "GTiff", ".vrt": "VRT", ".png": "PNG", ".asc": "AAIGrid"}
 MAX_VRT = 64 << 20  # bytes; 200 bands of 100 tiles have 10 MiB

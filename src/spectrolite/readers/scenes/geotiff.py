@@ -58,6 +58,20 @@ def cube(path: Path, key: str | None) -> Cube:
     return replace(stack, notes=(f"its {len(pages)} pages are read as bands", *stack.notes))
 
 
+def named_cube(path: Path, name: str) -> Cube:
+    """The bands of a raster that GDAL knows by a name of its own, such as one in an archive.
+
+    Args:
+        path: of the raster, for messages.
+        name: what GDAL opens.
+
+    Raises:
+        ReadError: as of `cube`.
+    """
+    with opened(path, name=name) as source:
+        return _cube(path, name, source)
+
+
 def _cube(path: Path, name: Path | str, source: Any) -> Cube:
     """The cube of an open raster: the file, or a page of it that GDAL knows by `name`."""
     from rasterio.enums import ColorInterp, MaskFlags
@@ -100,8 +114,9 @@ def _cube(path: Path, name: Path | str, source: Any) -> Cube:
         notes.append("ground control points are not read; warp the scene to a grid")
     nodata = np.array([source.nodatavals[b - 1] for b in spectral], np.float64)
     by_value = {MaskFlags.all_valid, MaskFlags.nodata, MaskFlags.alpha}
-    masked = [b for b in spectral if not by_value & set(source.mask_flag_enums[b - 1])]
-    if masked and MaskFlags.per_dataset in source.mask_flag_enums[masked[0] - 1]:
+    flags = source.mask_flag_enums  # of all bands, each time that they are asked for
+    masked = [b for b in spectral if not by_value & set(flags[b - 1])]
+    if masked and MaskFlags.per_dataset in flags[masked[0] - 1]:
         masked = masked[:1]  # one mask for all bands
     form = "GeoTIFF" if source.driver == "GTiff" else str(source.driver)
     if source.tags(ns="IMAGE_STRUCTURE").get("LAYOUT") == "COG":

@@ -121,7 +121,7 @@ def opened(path: Path) -> Iterator[Any]:
     try:
         with h5py.File(path, "r") as file:
             yield file
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         if isinstance(error, ReadError) or (isinstance(error, OSError) and error.errno):
             raise
         why = " ".join(str(error).split())

@@ -1,7 +1,8 @@
 """Files of a folder, a `.tar`, a `.tar.gz` or a `.zip`, by paths that stay inside it.
 
 Nothing is unpacked to disk. `listing` reads only names and declared sizes; then `contents` reads
-one file at a time, never more of it than was declared.
+one file at a time, never more of it than was declared. Both also read a `.zip` that lies in another
+archive, as satellite products are delivered.
 
 Files that operating systems create are not listed: names that begin with a dot (`.DS_Store`,
 `._photo.jpg`), `__MACOSX`, `Thumbs.db` and `desktop.ini`.
@@ -41,35 +42,52 @@ class Listing:
         files: path inside, with `/` between its parts, to declared size in bytes; in the order of
             the archive, sorted for a folder.
         folders: paths of the folders inside, including empty ones.
+        starts: where the content of each file begins in a tar, unpacked; empty for others.
     """
 
     files: dict[str, int] = field(default_factory=dict)
     folders: set[str] = field(default_factory=set)
+    starts: dict[str, int] = field(default_factory=dict)
 
 
-def listing(path: Path) -> Listing:
+Member = tuple[str, int | None, int | None]
+"""A path inside, its declared size or None for a folder, and its start in a tar or None."""
+
+
+def listing(path: Path, inside: str | None = None, most: int | None = None) -> Listing:
     """Names and sizes, without reading a file.
+
+    Args:
+        path: a folder or an archive.
+        inside: a `.zip` in the archive, as `listing` names it; its contents are listed instead.
+        most: files and folders that it may have; default: `MAX_FILES`.
 
     Raises:
         ReadError: no such file, another ending, a damaged archive, a path or a link that leads
             outside, a name that is not text or appears twice, a special file, or too many files.
     """
+    most = MAX_FILES if most is None else most
     if path.is_dir():
-        return _checked(path, _walk(path))
+        return _checked(path, _walk(path), most)
     if not path.is_file():
         raise ReadError(f"{path}: no such file or folder")
     if not path.name.lower().endswith(ENDINGS):
         raise ReadError(f"{path}: wanted a folder or one of {', '.join(ENDINGS)}")
+    if inside is not None:
+        return _checked(path / inside, _zip_members(path, inside), most)
     members = _zip_members if _is_zip(path) else _tar_members
-    return _checked(path, members(path))
+    return _checked(path, members(path), most)
 
 
-def contents(path: Path, files: Mapping[str, int]) -> Iterator[tuple[str, bytes]]:
+def contents(
+    path: Path, files: Mapping[str, int], inside: str | None = None
+) -> Iterator[tuple[str, bytes]]:
     """Each file of `files`, name and bytes, in the order of the archive.
 
     Args:
         path: the folder or archive.
         files: some of the files of `listing`.
+        inside: as of `listing`.
 
     Raises:
         ReadError: a file that cannot be read.
@@ -81,8 +99,8 @@ def contents(path: Path, files: Mapping[str, int]) -> Iterator[tuple[str, bytes]
                     yield name, file.read(size)
             except OSError as error:
                 raise ReadError(f"{path}/{name}: cannot be read ({error.strerror})") from error
-    elif _is_zip(path):
-        with _opened_zip(path) as archive:
+    elif _is_zip(path) or inside is not None:
+        with _opened_zip(path, inside) as archive:
             for info in archive.infolist():
                 name = _inside(path, info.filename)
                 if name in files and not info.is_dir():
@@ -92,20 +110,20 @@ def contents(path: Path, files: Mapping[str, int]) -> Iterator[tuple[str, bytes]
             for member in tar:
                 name = _inside(path, member.name)
                 if name in files and member.isfile():
-                    inside = tar.extractfile(member)
-                    content = inside.read() if inside else b""
+                    stream = tar.extractfile(member)
+                    content = stream.read() if stream else b""
                     yield name, _whole(path, name, files[name], content)
 
 
-def _checked(path: Path, found: Iterator[tuple[str, int | None]]) -> Listing:
+def _checked(path: Path, found: Iterator[Member], most: int) -> Listing:
     """Collect names and sizes while they are within the limits; a folder has no size."""
     listed, total = Listing(), 0
-    for count, (name, size) in enumerate(found, start=1):
+    for count, (name, size, start) in enumerate(found, start=1):
         total += size or 0
         # Check before the next header: finding it means unpacking what is before it.
-        if count > MAX_FILES or total > MAX_BYTES:
+        if count > most or total > MAX_BYTES:
             raise ReadError(
-                f"{path}: more than {MAX_FILES:,} files or {MAX_BYTES / 2**30:.0f} GiB as "
+                f"{path}: more than {most:,} files or {MAX_BYTES / 2**30:.0f} GiB as "
                 f"declared, up to {name}; use a part of it"
             )
         if any(unicodedata.category(c) in ("Cc", "Cs") for c in name):
@@ -118,10 +136,12 @@ def _checked(path: Path, found: Iterator[tuple[str, int | None]]) -> Listing:
             raise ReadError(f"{path}: {name} appears twice; pack it again")
         else:
             listed.files[name] = size
+            if start is not None:
+                listed.starts[name] = start
     return listed
 
 
-def _walk(root: Path) -> Iterator[tuple[str, int | None]]:
+def _walk(root: Path) -> Iterator[Member]:
     def unreadable(error: OSError) -> None:
         raise ReadError(f"{error.filename}: cannot be read ({error.strerror})") from error
 
@@ -134,9 +154,9 @@ def _walk(root: Path) -> Iterator[tuple[str, int | None]]:
             if file.is_symlink():
                 _check_link(root, file)
             if name in below:
-                yield inside, None
+                yield inside, None, None
             elif stat.S_ISREG((status := file.stat()).st_mode):
-                yield inside, status.st_size
+                yield inside, status.st_size, None
             else:
                 raise ReadError(f"{file}: not a regular file; remove it")
 
@@ -153,8 +173,8 @@ def _check_link(root: Path, file: Path) -> None:
         raise ReadError(f"{file}: a link to a folder; replace it with a copy")
 
 
-def _zip_members(path: Path) -> Iterator[tuple[str, int | None]]:
-    with _opened_zip(path) as archive:
+def _zip_members(path: Path, inside: str | None = None) -> Iterator[Member]:
+    with _opened_zip(path, inside) as archive:
         for info in archive.infolist():
             name = _inside(path, info.filename)
             kind = stat.S_IFMT(info.external_attr >> 16)
@@ -163,17 +183,19 @@ def _zip_members(path: Path) -> Iterator[tuple[str, int | None]]:
             if info.flag_bits & 1:
                 raise ReadError(f"{path}: {name} is encrypted; pack it without a password")
             if name:
-                yield name, None if info.is_dir() else info.file_size
+                yield name, None if info.is_dir() else info.file_size, None
 
 
-def _tar_members(path: Path) -> Iterator[tuple[str, int | None]]:
+def _tar_members(path: Path) -> Iterator[Member]:
     with _opened_tar(path) as (tar, stream):
         for member in tar:
             name = _inside(path, member.name)
             if not member.isfile() and not member.isdir():
                 raise ReadError(f"{path}: {name} is a link or a device; pack the file itself")
             if name:
-                yield name, None if member.isdir() else member.size
+                size = None if member.isdir() else member.size
+                # the parts of a sparse file are not where they belong
+                yield name, size, None if member.issparse() else member.offset_data
         # A tar ends with blocks of zeros; without them it was cut off, perhaps between two files.
         stream.seek(tar.offset)
         if stream.read(TAR_BLOCK) != bytes(TAR_BLOCK):
@@ -186,7 +208,7 @@ def _inside(path: Path, name: str) -> str:
     if name.startswith("/") or ".." in parts or "\\" in name or ":" in parts[0] or "\0" in name:
         raise ReadError(
             f"{path}: the name {name!r} leads out of the archive; pack it again, with names like "
-            "class/image.png"
+            "folder/file"
         )
     return "/".join(part for part in parts if part not in ("", "."))
 
@@ -208,7 +230,7 @@ class _Bounded:
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
-        self.tell, self.seek = stream.tell, stream.seek
+        self.tell, self.seek, self.seekable = stream.tell, stream.seek, stream.seekable
 
     def read(self, size: int = -1) -> bytes:
         """At most `size` bytes."""
@@ -227,9 +249,34 @@ def _opened_tar(path: Path) -> Iterator[tuple[tarfile.TarFile, _Bounded]]:
 
 
 @contextmanager
-def _opened_zip(path: Path) -> Iterator[zipfile.ZipFile]:
-    with _damage(path), zipfile.ZipFile(path) as archive:
-        yield archive
+def _opened_zip(path: Path, inside: str | None = None) -> Iterator[zipfile.ZipFile]:
+    if inside is None:
+        with _damage(path), zipfile.ZipFile(path) as archive:
+            yield archive
+    else:
+        with (
+            _opened_member(path, inside) as stream,
+            _damage(path / inside),
+            zipfile.ZipFile(stream) as archive,
+        ):
+            yield archive
+
+
+@contextmanager
+def _opened_member(path: Path, name: str) -> Iterator[IO[bytes]]:
+    """A file of an archive as a stream; going back in it may mean to unpack it again."""
+    if _is_zip(path):
+        with _opened_zip(path) as archive:
+            infos = archive.infolist()
+            info = next(i for i in infos if _inside(path, i.filename) == name)
+            with archive.open(info) as stream:
+                yield stream
+    else:
+        with _opened_tar(path) as (tar, _):
+            member = next(m for m in tar if _inside(path, m.name) == name and m.isfile())
+            unpacked = tar.extractfile(member)
+            assert unpacked is not None  # it is a file
+            yield unpacked
 
 
 @contextmanager

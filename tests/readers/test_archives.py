@@ -20,8 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spectrolite.errors import ReadError
-from spectrolite.readers.images import archives
-from spectrolite.readers.images.archives import contents, listing
+from spectrolite.readers import archives
+from spectrolite.readers.archives import contents, listing
 
 FILES = {"a/1.png": b"one", "a/2.png": b"", "b/deep/3.png": b"three" * 400}
 CLUTTER = {
@@ -198,7 +198,7 @@ def test_a_name_outside_the_archive_is_refused(tmp_path: Path, ending: str, name
     path = MAKERS[ending](tmp_path / ending, {name: b"x"})
     assert message(path) == (
         f"{path}: the name {name!r} leads out of the archive; pack it again, with names like "
-        "class/image.png"
+        "folder/file"
     )
 
 
