@@ -200,6 +200,12 @@ def test_a_mosaic_is_read_again_as_its_source_says(tiles: list[Path], tmp_path: 
         assert scene_from(scene.source, load=load).sha256 == scene.sha256
 
 
+@pytest.mark.parametrize("text", ["[1", "{}", '["a.tif", 1]', "[" * 10_000])
+def test_a_damaged_list_of_tiles_is_told(text: str) -> None:
+    with pytest.raises(SceneError, match="^mosaic: its list of tiles is damaged"):
+        scene_from({"mosaic": text}, load=False)
+
+
 def test_one_tile_none_and_nothing(tiles: list[Path], tmp_path: Path) -> None:
     for one in (tiles[0], [tiles[0]], [tiles[0], tiles[0]]):
         assert sl.read_scene(one, mosaic=True).source == {"file": str(tiles[0].resolve())}
