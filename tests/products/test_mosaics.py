@@ -202,7 +202,7 @@ def test_a_mosaic_is_read_again_as_its_source_says(tiles: list[Path], tmp_path: 
 
 @pytest.mark.parametrize("text", ["[1", "{}", '["a.tif", 1]', "[" * 10_000])
 def test_a_damaged_list_of_tiles_is_told(text: str) -> None:
-    with pytest.raises(SceneError, match="^mosaic: its list of tiles is damaged"):
+    with pytest.raises(SceneError, match=r"^mosaic: its list of tiles is damaged"):
         scene_from({"mosaic": text}, load=False)
 
 
