@@ -294,6 +294,7 @@ def test_areas_in_degrees_are_those_of_an_equal_area_projection(
     x, north = warp.transform(degrees, cylinder, np.full(301, 9.05), y)
     expected = x[0] * np.abs(np.diff(north))
     areas = row_areas_m2(MapHead(classes.shape, {}, {}, crs, transform))
+    assert areas is not None
     np.testing.assert_allclose(areas, expected, rtol=1e-9)
     made = sl.areas(_map(tmp_path / "m.tif", classes, crs, transform))
     assert made.pixel_m2 is None
