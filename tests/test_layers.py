@@ -161,7 +161,7 @@ def test_only_readers_and_the_catalog_open_data_files() -> None:
         *(f"readers.images.{m}" for m in ("decoding", "cifar")),
         "datasets.catalog",
         "mapping.geotiff",
-        "mapping.map_file",
+        "mapping.map_rows",
         "mapping.polygons",
         "mapping.scene_map",
         "mapping.staged_windows",

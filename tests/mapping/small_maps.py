@@ -54,7 +54,7 @@ def bytes_of(out: Path) -> dict[str, bytes]:
 
 
 def rows_of(path: Path) -> Iterator[tuple[int, NDArray[Any]]]:
-    from spectrolite.mapping.map_file import read_rows
+    from spectrolite.mapping.map_rows import read_rows
 
     return read_rows(path)
 

@@ -28,7 +28,7 @@ from spectrolite.errors import LabelsError, ReadError, RunError, SettingsError
 from spectrolite.mapping.area_estimates import accuracies, adjusted, ratio_of_means
 from spectrolite.mapping.geotiff import geotiff_bytes
 from spectrolite.mapping.map_file import MapHead
-from spectrolite.mapping.pixel_areas import pixel_area_m2
+from spectrolite.mapping.pixel_areas import pixel_area_m2, row_areas_m2
 from spectrolite.readers.labels.reference_points import read_sample
 from written_labels import vector
 
@@ -294,11 +294,12 @@ def test_areas_in_degrees_are_those_of_an_equal_area_projection(
     x, north = warp.transform(degrees, cylinder, np.full(301, 9.05), y)
     expected = x[0] * np.abs(np.diff(north))
     areas = row_areas_m2(MapHead(classes.shape, {}, {}, crs, transform))
+    assert areas is not None
     np.testing.assert_allclose(areas, expected, rtol=1e-9)
     made = sl.areas(_map(tmp_path / "m.tif", classes, crs, transform))
     assert made.pixel_m2 is None
     naive = {
-        i: sum((classes[r] == i).sum() * expected[r] / 1e4 for r in range(300)) for i in (1, 2)
+        i: sum((classes[r] == i).sum() * expected[r] / 1e4 for r in range(300)) for i in (1, 2, 4)
     }
     assert dict(made.mapped_ha or {}) == pytest.approx(naive)
     low, high = expected.min(), expected.max()

@@ -29,7 +29,7 @@ from spectrolite.data.lookup import LookupTable
 from spectrolite.errors import RunError, SettingsError
 from spectrolite.mapping.allocation import allocated, expected_error, shares, size_for
 from spectrolite.mapping.drawn_sample import drawn
-from spectrolite.mapping.map_file import no_georeference_allowed
+from spectrolite.mapping.map_rows import no_georeference_allowed
 from written_labels import PLACE, geotiff
 
 PIXELS = np.array([200_000, 150_000, 3_200_000, 6_450_000])
@@ -120,6 +120,20 @@ def test_shares_become_whole_points_by_largest_remainder(
         up = [e - int(e) for n, e in zip(made, exact, strict=True) if n > int(e)]
         down = [e - int(e) for n, e in zip(made, exact, strict=True) if n == int(e)]
         assert min(up, default=1) >= max(down, default=0) - 1e-6
+
+
+def test_a_least_number_of_points_takes_none_of_the_precision(path: Path) -> None:
+    opened = sl.open_map(path)
+    plan = {"standard_error": 0.02, "expected_accuracy": {1: 0.6, 9: 0.9}}
+    plain = drawn(opened, seeded(), "by-map-class", **plan)  # type: ignore[arg-type]
+    made = drawn(opened, seeded(), "by-map-class", minimum=80, **plan)  # type: ignore[arg-type]
+    assert made.points[1] == 80 > plain.points[1]
+    for one in (plain, made):
+        assert 0.0198 < one.expected_error <= 0.02
+    assert repr(plain).splitlines() == [
+        f"DrawnSample by-map-class proportional, {len(plain)} points on {path}",
+        "  " + ", ".join(f"{i} {opened.head.class_names[i]} {n}" for i, n in plain.points.items()),
+    ]
 
 
 def test_small_classes_get_their_least_and_large_ones_share_the_rest() -> None:
@@ -240,6 +254,7 @@ def test_the_files_hold_the_points_and_tell_no_class(
     out = tmp_path / f"p{ending}"
     made = written(path, out)
     wanted = made.coordinates()
+    assert wanted is not None
     if ending == ".csv":
         rows = list(csv.DictReader(out.read_text().splitlines()))
         assert list(rows[0]) == ["point", "x", "y", "truth"]
@@ -290,8 +305,8 @@ def test_a_sample_filled_in_gives_the_areas(path: Path, tmp_path: Path, ending: 
     assert (measured.overall.value, measured.overall.error) == (1, 0)
     assert measured.adjusted is not None
     total = sum(measured.pixels.values())
-    for i, one in measured.adjusted.items():
-        assert one.share == pytest.approx(measured.pixels[i] / total)
+    for number, one in measured.adjusted.items():
+        assert one.share == pytest.approx(measured.pixels[number] / total)
 
 
 def test_a_map_without_coordinates(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def in_a_loop(drawn: NDArray[np.intp]) -> tuple[float, float]:
     for i in NAMES:
         here = drawn[ONE.flat[drawn] == i]
         d = [int(ONE.flat[p] == TRUTH.flat[p]) - int(OTHER.flat[p] == TRUTH.flat[p]) for p in here]
-        weight = (i == ONE).sum() / ONE.size
+        weight = np.equal(ONE, i).sum() / ONE.size
         mean = sum(d) / len(d)
         difference += weight * mean
         variance += weight**2 * sum((x - mean) ** 2 for x in d) / (len(d) - 1) / len(d)
@@ -150,7 +150,7 @@ def test_a_map_on_another_grid_with_other_ids(tmp_path: Path) -> None:
     made = compared(one, other, sample)
     kept = drawn[drawn % SHAPE[1] < 40]
     assert made.points == len(kept)
-    weights = {i: (i == ONE).sum() / (ONE.flat[drawn] == i).sum() for i in NAMES}
+    weights = {i: np.equal(ONE, i).sum() / (ONE.flat[drawn] == i).sum() for i in NAMES}
     right = sum(weights[ONE.flat[p]] * (OTHER.flat[p] == TRUTH.flat[p]) for p in kept)
     assert made.overall[1].value == pytest.approx(right / sum(weights[ONE.flat[p]] for p in kept))
     assert made.notes[0] == (

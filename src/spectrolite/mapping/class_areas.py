@@ -119,7 +119,7 @@ def areas(
                 "--design, --run, --class-field, --merge-small and --skip-empty: go with --sample"
             )
         return Areas(names, pixels, pixel_m2, mapped, notes=notes)
-    check_design(design)
+    design = checked_design(design)
     points = read_sample(sample, class_field, skip_empty=skip_empty)
     rows, cols = pixels_of(points, head)
     truth = truth_of(points, names)
@@ -165,17 +165,18 @@ def _by_rows(opened: MapFile, row_m2: NDArray[np.float64]) -> dict[int, float]:
     return hectares
 
 
-def check_design(design: str | None) -> None:
-    """Refuse a sample without its design, or with an unknown one.
+def checked_design(design: str | None) -> str:
+    """The design of a sample, which is never left open.
 
     Raises:
-        SettingsError: it is one.
+        SettingsError: none, or an unknown one.
     """
     if design not in DESIGNS:
         raise SettingsError(
             f"--design: wanted {' or '.join(DESIGNS)}, how the points of --sample were drawn, got "
             f"{design}"
         )
+    return design
 
 
 def _without_width(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from spectrolite.data.georeferencing import Grid
 from spectrolite.errors import SettingsError, listed
 from spectrolite.mapping.allocation import allocated, expected_error, shares, size_for
-from spectrolite.mapping.class_areas import check_design
+from spectrolite.mapping.class_areas import checked_design
 from spectrolite.mapping.map_file import MapFile
 from spectrolite.mapping.placed_sample import ids_called, seen_pixels
 from spectrolite.runs.run_folder import Run
@@ -23,7 +23,7 @@ LEAST = 2
 """Points of each class that the estimate of its variance needs."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class DrawnSample:
     """Points drawn from a map, in random order, which tells nothing of their classes.
 
@@ -50,6 +50,13 @@ class DrawnSample:
     expected_accuracy: Mapping[int, float]
     expected_error: float
     notes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        """Design, map and the points of each class, in two lines."""
+        names = self.scene_map.head.class_names
+        how = " ".join(filter(None, (self.design, self.allocation)))
+        shares = listed([f"{i} {names[i]} {n:,}" for i, n in self.points.items()])
+        return f"DrawnSample {how}, {len(self):,} points on {self.scene_map.path}\n  {shares}"
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -82,8 +89,7 @@ def drawn(
 
     Arguments and errors as of `sample`.
     """
-    check_design(design)
-    assert design is not None
+    design = checked_design(design)
     by_class = design == "by-map-class"
     if (points is None) == (standard_error is None):
         raise SettingsError("give one of --points and --standard-error: how many points to draw")
@@ -110,7 +116,7 @@ def drawn(
     if points is None:
         assert standard_error is not None
         points = size_for(standard_error, share, pixels, accuracy)
-        if by_class:
+        if share is not None:
             points = max(points, int(np.minimum(free, least).sum()))
     if points < 1:
         raise SettingsError(f"--points: wanted 1 or more, got {points}")
@@ -118,6 +124,11 @@ def drawn(
         groups = [np.array([i]) for i in ids]
         wanted = allocated(points, share, free, least, names)
         error = expected_error(wanted, pixels, accuracy)
+        while standard_error is not None and error > standard_error and points < free.sum():
+            # the least number of points of small classes takes some from the others
+            points = min(points + max(1, points // 200), int(free.sum()))
+            wanted = allocated(points, share, free, least, names)
+            error = expected_error(wanted, pixels, accuracy)
     else:
         if points > free.sum():
             raise SettingsError(

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spectrolite.mapping.map_file import BLOCK, NODATA, MapHead, no_georeference_allowed
+from spectrolite.mapping.map_file import NODATA, MapHead
+from spectrolite.mapping.map_rows import BLOCK, no_georeference_allowed
 
 Layers = Mapping[str, NDArray[Any]]
 """Some rows of a map, or a window, by the name of the layer: `class`, or one of `EXTRA_BANDS`. Each

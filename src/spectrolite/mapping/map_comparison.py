@@ -22,7 +22,7 @@ from scipy import stats
 from spectrolite.data.labels import class_name
 from spectrolite.errors import ReadError, SettingsError, listed
 from spectrolite.mapping.area_estimates import Share, Z, ratio_of_means, strata_of
-from spectrolite.mapping.class_areas import check_design
+from spectrolite.mapping.class_areas import checked_design
 from spectrolite.mapping.map_file import MapFile, MapHead, open_map
 from spectrolite.mapping.placed_sample import (
     check_not_trained,
@@ -95,8 +95,7 @@ def compare_maps(
     """
     if sample is None:
         raise SettingsError("--sample: wanted points of known class, which tell the maps apart")
-    check_design(design)
-    assert design is not None
+    design = checked_design(design)
     first, second = (
         opened if isinstance(opened, MapFile) else open_map(opened, background=background)
         for opened in (one, other)

@@ -16,7 +16,6 @@ from spectrolite.data.scene import AnyScene
 from spectrolite.files import whole_file
 from spectrolite.mapping.geotiff import Layers, write_layers
 from spectrolite.mapping.map_file import (
-    BLOCK,
     MADE_FROM,
     NODATA,
     REJECT,
@@ -26,6 +25,7 @@ from spectrolite.mapping.map_file import (
     MapHead,
 )
 from spectrolite.mapping.map_frame import picture_step
+from spectrolite.mapping.map_rows import BLOCK
 from spectrolite.mapping.picture import write_picture
 from spectrolite.mapping.polygons import write_polygons
 from spectrolite.mapping.scene_inference import scene_config, windows_of

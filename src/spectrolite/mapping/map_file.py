@@ -1,4 +1,4 @@
-"""A class map in its GeoTIFF: the files beside it, what it holds, and reading it by rows.
+"""A class map in its GeoTIFF: the files beside it, and what it holds.
 
 Nothing here holds more than a few rows of a map in memory, unless all of it is asked for.
 """
@@ -6,9 +6,7 @@ Nothing here holds more than a few rows of a map in memory, unless all of it is 
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,18 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.data.georeferencing import place_of
-from spectrolite.data.labels import MAX_ID, Colour, class_name, default_colour
+from spectrolite.data.labels import Colour, class_name, default_colour
 from spectrolite.errors import ReadError, SettingsError, listed
+from spectrolite.mapping.map_rows import MASKED, counted, opened_raster, read_rows, reading
 from spectrolite.readers.labels.rasters import aux_colours, aux_names
-from spectrolite.readers.scenes.drivers import (
-    NO_NETWORK,
-    check_overviews,
-    check_sources,
-    driver_of,
-)
 from spectrolite.samples.reference_spectra import UNLIKE
 
-BLOCK = 256  # rows and columns of a tile of the GeoTIFF
 DEFAULT_BANDS = ("confidence", "entropy")
 EXTRA_BANDS = (*DEFAULT_BANDS, "probabilities", "similarity")
 """Layers that may be written beside the classes, float32, 0 to 1: the softmax of the class; the
@@ -37,8 +29,6 @@ class, a band each; how like the training spectra a spectrum is (`samples.refere
 NODATA = {"class": 0.0, "similarity": float("nan")}
 """What the file of a layer has where there is no spectrum, and names as its nodata. The other
 layers are 0 there, in all bands."""
-LARGEST = 2**31 - 1  # class id
-MASKED = -(2**62)  # no value of a file's
 MADE_FROM = "SPECTROLITE_MADE_FROM"  # tag: the hash of model, scene and settings
 REJECT = "SPECTROLITE_REJECT"  # tag: pixels of a lower confidence have class 0
 REJECTED = "SPECTROLITE_REJECTED_PIXELS"  # tag, in `.aux.xml`: how many
@@ -227,7 +217,7 @@ def open_map(
             f"--background: wanted 0 (no data) or none (0 is a class), got {background}"
         )
     zero_is_a_class = background in (None, "none")
-    with reading(path, "is it a GeoTIFF?"), _opened(path) as file:
+    with reading(path, "is it a GeoTIFF?"), opened_raster(path) as file:
         if file.count != 1 or np.dtype(file.dtypes[0]).kind not in "iu":
             raise ReadError(
                 f"{path}: wanted one band of whole numbers, got {file.count} of {file.dtypes[0]}; "
@@ -244,7 +234,7 @@ def open_map(
     colours |= aux_colours(path, 1)
     zeros = 0
     if counts is None:
-        counts = _counted(path)
+        counts = counted(path)
         zeros = counts.get(0, 0)
         if MASKED in counts:
             none = -1 if zero_is_a_class else 0
@@ -291,80 +281,3 @@ def _cautions(tags: Mapping[str, str], shape: tuple[int, int]) -> tuple[str, ...
             "are unlike those of the training; do not trust the map there"
         )
     return tuple(notes)
-
-
-def _counted(path: Path) -> dict[int, int]:
-    """Pixels of each number in the file; `MASKED` are those that it masks."""
-    counts: dict[int, int] = {}
-    for _, block in read_rows(path, MASKED):
-        for i, n in zip(*np.unique(block, return_counts=True), strict=True):
-            counts[int(i)] = counts.get(int(i), 0) + int(n)
-        if len(counts) > MAX_ID:
-            raise ReadError(
-                f"{path}: more than {MAX_ID:,} different numbers; name a map of classes"
-            )
-    odd = [i for i in counts if not 0 <= i <= LARGEST and i != MASKED]
-    if odd:
-        raise ReadError(f"{path}: wanted class ids from 0 (no data) up, got {min(odd)}")
-    return counts
-
-
-def read_rows(path: Path, no_data: int = 0) -> Iterator[tuple[int, NDArray[Any]]]:
-    """The band of a GeoTIFF from top to bottom, some whole rows at a time, each with its row.
-
-    Args:
-        path: of the file.
-        no_data: what masked pixels become; 0 itself is left as it is.
-
-    Raises:
-        ReadError: missing or damaged.
-    """
-    import rasterio
-    from rasterio.enums import MaskFlags
-
-    with reading(path, "is it a GeoTIFF?"):
-        file = rasterio.open(path, driver=driver_of(path))
-    with file:
-        flags = file.mask_flag_enums[0]
-        masked = MaskFlags.per_dataset in flags or (MaskFlags.nodata in flags and file.nodata != 0)
-        for start in range(0, file.height, BLOCK):
-            stop = min(start + BLOCK, file.height)
-            window = ((start, stop), (0, file.width))
-            with reading(path, "map the scene again"):
-                block = file.read(1, window=window)
-                if masked:
-                    absent = file.read_masks(1, window=window) == 0
-                    block = np.where(absent, no_data, block.astype(np.int64))
-            yield start, block
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    import rasterio
-
-    check_sources(path)
-    with rasterio.Env(**NO_NETWORK), rasterio.open(path, driver=driver_of(path)) as file:
-        check_overviews(path, file)
-        yield file
-
-
-@contextmanager
-def reading(path: Path, remedy: str) -> Iterator[None]:
-    """Turn GDAL's errors while a file is read into ours, and allow maps without georeference."""
-    from rasterio.errors import RasterioIOError
-
-    try:
-        with no_georeference_allowed():
-            yield
-    except RasterioIOError as error:
-        raise ReadError(f"{path}: cannot be read ({error}); {remedy}") from error
-
-
-@contextmanager
-def no_georeference_allowed() -> Iterator[None]:
-    """Silence rasterio's warning about files without georeference."""
-    from rasterio.errors import NotGeoreferencedWarning
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        yield

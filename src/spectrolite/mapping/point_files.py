@@ -56,7 +56,8 @@ def longitudes_latitudes(sample: DrawnSample) -> NDArray[np.float64] | None:
     if places is None or crs is None:
         return None
     name = str(sample.scene_map.path)
-    return np.column_stack(reproject_places(*places.T, crs, "EPSG:4326", name))
+    x, y = places.T
+    return np.column_stack(reproject_places(x, y, crs, "EPSG:4326", name))
 
 
 def write_points(path: Path, sample: DrawnSample, classes: list[str] | None) -> None:

@@ -15,8 +15,9 @@ from spectrolite.data.labels import Colour
 from spectrolite.files import whole_file
 from spectrolite.hashing import array_sha256
 from spectrolite.mapping.geotiff import geotiff_bytes
-from spectrolite.mapping.map_file import MapFiles, MapHead, classes_html, reading, summary
+from spectrolite.mapping.map_file import MapFiles, MapHead, classes_html, summary
 from spectrolite.mapping.map_frame import picture_step
+from spectrolite.mapping.map_rows import reading
 from spectrolite.mapping.picture import write_picture
 from spectrolite.mapping.sidecars import write_names, write_style
 
