@@ -128,6 +128,12 @@ def test_other_products_of_the_sensor(tmp_path: Path, typed: Typed) -> None:
     with netCDF4.Dataset(path, "r+") as file:
         file.instrument = "MODIS"  # the same groups
     assert not pace.found(path)
+    assert typed("info", path, "--product", "pace") == (
+        2,
+        "",
+        f"error: {path}: this is not a product of PACE OCI: wanted geophysical_data/rhos, and OCI "
+        "as the attribute instrument; leave out --product pace",
+    )
 
 
 @pytest.mark.parametrize(

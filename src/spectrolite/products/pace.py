@@ -69,7 +69,12 @@ def cube(path: Path, mask: Path | None = None) -> Cube:
     arrays = {array.key: array for array in variables(path)}
     if REFLECTANCE not in arrays:
         variables(path, REFLECTANCE)  # says so if it is a link into another file
-        title = as_text(attributes(path, ["title"]).get("title", "a file without a title"))
+        if not found(path):
+            raise ReadError(
+                f"{path}: this is not a product of PACE OCI: wanted {REFLECTANCE}, and OCI as "
+                f"the attribute instrument; leave out --product {NAME}"
+            )
+        title = as_text(attributes(path, ["title"]).get("title", ""))
         raise ReadError(
             f"{path}: this is {title[:80]!r}, without surface reflectance; wanted {TITLE}: get "
             "PACE_OCI_L2_SFREFL of the same time"
