@@ -155,6 +155,17 @@ def test_without_an_array(tmp_path: Path, without: str, said: str) -> None:
     assert str(error.value) == f"{path}: {said}; {AGAIN}"
 
 
+def test_flags_without_their_bits(product: Path) -> None:
+    with h5py.File(product, "r+") as file:
+        del file["geophysical_data/l2_flags"].attrs["flag_masks"]
+    with pytest.raises(ReadError) as error:
+        pace.cube(product)
+    assert str(error.value) == (
+        f"{product}: geophysical_data/l2_flags: wanted 12 x 9 flags, CLDICE and LAND among their "
+        f"flag_meanings, got geophysical_data/l2_flags (12 x 9 int32); {AGAIN}"
+    )
+
+
 def test_more_pixels_than_a_granule_has(product: Path) -> None:
     with h5py.File(product, "r+") as file:  # a few bytes, as nothing is written to it
         del file["geophysical_data/rhos"]
