@@ -274,8 +274,12 @@ def aux_colours(path: Path, band: int) -> dict[int, Colour]:
     return {
         i: (int(row[6]), int(row[7]), int(row[8]))
         for i, row in _table(path, metadata)
-        if all(use in row and row[use].strip().isdecimal() for use in REDS)
+        if all(use in row and _is_byte(row[use].strip()) for use in REDS)
     }
+
+
+def _is_byte(text: str) -> bool:
+    return re.fullmatch(r"[0-9]{1,3}", text) is not None and int(text) < 256
 
 
 def _aux(path: Path, band: int) -> ElementTree.Element | None:
