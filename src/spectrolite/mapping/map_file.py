@@ -18,7 +18,7 @@ from spectrolite.data.georeferencing import place_of
 from spectrolite.data.labels import Colour, class_name, default_colour
 from spectrolite.errors import ReadError, SettingsError, listed
 from spectrolite.mapping.map_rows import LARGEST, MASKED, counted, opened_raster, read_rows, reading
-from spectrolite.readers.labels.rasters import aux_colours, aux_names
+from spectrolite.readers.labels.gdal_metadata import aux_colours, aux_names
 from spectrolite.samples.reference_spectra import UNLIKE
 
 DEFAULT_BANDS = ("confidence", "entropy")
