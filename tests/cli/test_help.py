@@ -26,7 +26,7 @@ from spectrolite.experiments import tour
 from spectrolite.experiments.comparison import compare
 from spectrolite.experiments.repetition import repeat
 from spectrolite.mapping.large_maps import MAP_WINDOW
-from spectrolite.mapping.map_file import EXTRA_BANDS
+from spectrolite.mapping.map_file import DEFAULT_BANDS
 from spectrolite.models import IMAGE_MODELS, MODELS
 from spectrolite.training.keywords import flat_settings, settings
 from spectrolite.training.recipes import recipe_names
@@ -149,7 +149,7 @@ def test_the_defaults_that_explain_shows_are_the_networks() -> None:
 
 def test_defaults_of_other_verbs_are_those_of_the_functions() -> None:
     assert option("map", "window").show_default == str(MAP_WINDOW)
-    assert option("map", "bands").default == ",".join(EXTRA_BANDS)
+    assert option("map", "bands").default == ",".join(DEFAULT_BANDS)
     for verb, function in (("compare", compare), ("repeat", repeat), ("export", export)):
         for name, parameter in signature(function).parameters.items():
             if name in ("seeds", "first_seed", "vary", "format"):

@@ -26,11 +26,15 @@ PARTS = {"west.tif": ((0, 0), (28, 18)), "east.tif": ((3, 13), (25, 17))}
 def files(
     tiny: tuple[sl.Scene, sl.Labels], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Path, Path]:
-    """The folder of two tiles of the tiny scene, the file rasterio merges of them, and labels."""
+    """The folder of two tiles of the tiny scene, the file rasterio merges of them, and labels.
+
+    West lacks a band, and its other values are higher by 1, so that the order decides.
+    """
     folder = tmp_path_factory.mktemp("tiles")
     paths = cut(folder / "tiles", tiny[0].cube.astype(np.int32), PARTS, nodata=-1)
-    with rasterio.open(paths[0], "r+") as file:  # so that the order decides
+    with rasterio.open(paths[0], "r+") as file:
         file.write(file.read() + 1)
+        file.write(np.full((28, 18), -1), 4)  # a band that one tile lacks
     with pytest.warns(PendingDeprecationWarning):
         merged, _ = merge(paths[::-1], nodata=-1)
     whole = tile(folder / "whole.tif", merged.transpose(1, 2, 0), nodata=-1)
@@ -46,6 +50,7 @@ def run(files: tuple[Path, Path, Path], tmp_path_factory: pytest.TempPathFactory
     assert done.exit_code == 0, done.output
     said = " ".join(done.stderr.split())
     assert "tiles: 2 tiles are read as one scene, in this order: east.tif, west.tif" in said
+    assert "tiles: left out of all tiles, since some lack them: bands 3, from 0" in said
     assert f"{25 * 5} of its 840 pixels are in two tiles or more" in said
     assert f"{3 * 12} of its 840 pixels are in no tile and have no spectrum" in said
     return sl.open_run(out)
@@ -65,7 +70,17 @@ def test_tiles_train_as_their_merged_file_does(
     files: tuple[Path, Path, Path], run: sl.Run, tmp_path: Path, typed: Any
 ) -> None:
     _, whole, labels = files
-    words = ("--scene", whole, "--labels", labels, *WORDS, "--out", tmp_path / "file")
+    words = (
+        "--scene",
+        whole,
+        "--drop-bands",
+        3,
+        "--labels",
+        labels,
+        *WORDS,
+        "--out",
+        tmp_path / "file",
+    )
     assert typed("train", *words)[0] == 0
     other = sl.open_run(tmp_path / "file")
     for name in ("scene_sha256", "labels_sha256", "weights_sha256", "map_sha256"):
@@ -83,7 +98,20 @@ def test_tiles_are_mapped_as_their_merged_file_bit_by_bit(
     tiles, whole, _ = files
     named = ("--scene", tiles / "east.tif", "--scene", tiles / "west.tif", "--mosaic")
     small = ("--window", 11, "--bands", "confidence")
-    assert typed("map", run.path, "--scene", whole, *small, "--out", tmp_path / "whole.tif")[0] == 0
+    assert (
+        typed(
+            "map",
+            run.path,
+            "--scene",
+            whole,
+            "--drop-bands",
+            3,
+            *small,
+            "--out",
+            tmp_path / "whole.tif",
+        )[0]
+        == 0
+    )
     mapped = typed("map", run.path, *named, *small, "--out", tmp_path / "tiles.tif")
     assert mapped[0] == 0, mapped[2]
     assert "tiles: 2 tiles are read as one scene, in this order: east.tif, west.tif" in mapped[2]
@@ -144,6 +172,7 @@ def test_info_of_tiles(files: tuple[Path, Path, Path], typed: Any) -> None:
     assert "size         28 rows x 30 cols x 16 bands, int32" in shown
     assert "format       GeoTIFF, 2 tiles" in shown
     assert "nodata       -1; 4.29% of the pixels have no spectrum" in shown
+    assert "! west.tif: 1 band (3, from 0) without any value; left out of all tiles" in shown
     assert "! 2 tiles are read as one scene, in this order: west.tif, east.tif" in shown
     by_pattern = json.loads(typed("info", tiles / "*.tif", "--mosaic", "--json")[1])
     assert by_pattern["rows"] == 28

@@ -39,7 +39,8 @@ def run(tiny: tuple[sl.Scene, sl.Labels], tmp_path_factory: pytest.TempPathFacto
 
 def temperature(bundle: Bundle, scene: sl.Scene, labels: sl.Labels, pixels: NDArray[Any]) -> float:
     """The likeliest of many, a patch at a time."""
-    reduced = np.einsum("rcb,kb->krc", scene.cube - bundle.bands.mean, bundle.bands.matrix)
+    cube = scene.cube.astype(np.float64)
+    reduced = np.einsum("rcb,kb->krc", cube - bundle.bands.mean, bundle.bands.matrix)
     padded = torch.from_numpy(np.pad(reduced, ((0, 0), (2, 2), (2, 2)))).float()
     places = [divmod(int(p), labels.shape[1]) for p in pixels]
     with torch.no_grad():

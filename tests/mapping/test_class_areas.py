@@ -21,13 +21,14 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from rasterio import warp
 
 import spectrolite as sl
 from spectrolite.errors import LabelsError, ReadError, RunError, SettingsError
 from spectrolite.mapping.area_estimates import accuracies, adjusted, ratio_of_means
-from spectrolite.mapping.class_areas import pixel_area_m2
 from spectrolite.mapping.geotiff import geotiff_bytes
 from spectrolite.mapping.map_file import MapHead
+from spectrolite.mapping.pixel_areas import pixel_area_m2, row_areas_m2
 from spectrolite.readers.labels.reference_points import read_sample
 from written_labels import vector
 
@@ -253,7 +254,12 @@ def test_intervals_of_accuracies_hold_the_truth_in_95_percent_of_samples(design:
             "no areas: the map's reference system is not projected; map a scene in a "
             "projected refe",
         ),
-        ("EPSG:4326", (1e-4, 0.0, 9.0, 0.0, -1e-4, 48.0), None, "no areas: the map is in degrees"),
+        (
+            "EPSG:4326",
+            (1e-4, 1e-5, 9.0, 0.0, -1e-4, 48.0),
+            None,
+            "no areas: the map is in degrees and turned",
+        ),
         (None, None, None, "no areas: the map has no reference system and grid, only pixels"),
     ],
 )
@@ -271,6 +277,36 @@ def test_the_area_of_a_pixel(
         assert dict(made.mapped_ha or {}) == pytest.approx({1: expected * 2e-4, 4: expected * 3e-4})
     assert len(made.notes) == (note is not None)
     assert all(n.startswith(note or "") for n in made.notes)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:4267"])  # of WGS 84, of Clarke 1866
+@pytest.mark.parametrize("step", [-0.05, 0.05])
+def test_areas_in_degrees_are_those_of_an_equal_area_projection(
+    tmp_path: Path, crs: str, step: float
+) -> None:
+    """PROJ's cylinder keeps areas, and a pixel in degrees is a rectangle on it."""
+    classes = np.random.default_rng(0).integers(0, 3, (300, 7)).astype(np.uint8)
+    transform = (0.05, 0.0, 9.0, 0.0, step, 52.0)
+    ellipsoid = "WGS84" if crs == "EPSG:4326" else "clrk66"
+    degrees = f"+proj=longlat +ellps={ellipsoid} +no_defs"
+    cylinder = f"+proj=cea +lon_0=9 +ellps={ellipsoid} +units=m +no_defs"
+    y = 52 + step * np.arange(301)
+    x, north = warp.transform(degrees, cylinder, np.full(301, 9.05), y)
+    expected = x[0] * np.abs(np.diff(north))
+    areas = row_areas_m2(MapHead(classes.shape, {}, {}, crs, transform))
+    assert areas is not None
+    np.testing.assert_allclose(areas, expected, rtol=1e-9)
+    made = sl.areas(_map(tmp_path / "m.tif", classes, crs, transform))
+    assert made.pixel_m2 is None
+    naive = {
+        i: sum((classes[r] == i).sum() * expected[r] / 1e4 for r in range(300)) for i in (1, 2, 4)
+    }
+    assert dict(made.mapped_ha or {}) == pytest.approx(naive)
+    low, high = expected.min(), expected.max()
+    assert made.notes == (
+        f"the map is in degrees: its pixels have {low:,.0f} to {high:,.0f} square metres, summed "
+        "row by row; figures of a sample count pixels as equal",
+    )
 
 
 def test_a_crs_by_its_code() -> None:

@@ -63,7 +63,8 @@ def written(
 def burnt(shapes: Any, ids: Any, head: MapHead = HEAD) -> NDArray[Any]:
     transform = rasterio.Affine(*(head.transform or (1, 0, 0, 0, -1, 0)))
     pairs = zip(shapes, ids.tolist(), strict=True)
-    return rasterio.features.rasterize(pairs, head.shape, transform=transform, dtype="int32")
+    burnt_in = rasterio.features.rasterize(pairs, head.shape, transform=transform, dtype="int32")
+    return np.asarray(burnt_in)
 
 
 @pytest.mark.parametrize("at_a_time", [20_000, 2])

@@ -139,13 +139,13 @@ def test_a_checkerboard_comes_back_through_the_look_up_table(tmp_path: Path, gra
     shown = TABLE[..., 0] >= 0
     on_grid = np.zeros(TABLE.shape[:2], np.uint8)
     for y, x in zip(*np.nonzero(shown), strict=True):
-        on_grid[y, x] = board[TABLE[y, x, 0], TABLE[y, x, 1]]
+        on_grid[y, x] = board[tuple(TABLE[y, x])]
     with rasterio.open(
         tmp_path / "board.tif",
         "w",
         driver="GTiff",
-        height=on_grid.shape[0],
-        width=on_grid.shape[1],
+        height=len(on_grid),
+        width=len(on_grid[0]),
         count=1,
         dtype="uint8",
         crs=WKT,

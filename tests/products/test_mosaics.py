@@ -26,6 +26,7 @@ from spectrolite.products import known
 from spectrolite.products.scenes import scene_from
 from spectrolite.readers.scenes.cube import QualityLayer
 from spectrolite.readers.scenes.open import cube_of_file
+from written_tif_products import COLS, ENMAP, NODATA, PLACE, ROWS, enmap, packed
 from written_tiles import cut, naive, tile
 
 GENERATOR = np.random.default_rng(0)
@@ -61,6 +62,7 @@ def test_a_mosaic_is_the_scene_that_rasterio_merges(tiles: list[Path], tmp_path:
     whole = sl.read_scene(merged_file(tiles, tmp_path / "whole.tif"))
     scene = sl.read_scene(tmp_path / "tiles/*.tif", mosaic=True)
     assert scene.valid is not None
+    assert whole.valid is not None
     assert 0 < (~scene.valid).sum() < 18 * 26
     np.testing.assert_array_equal(scene.valid, whole.valid)
     np.testing.assert_array_equal(scene.cube, whole.cube)
@@ -72,7 +74,7 @@ def test_a_mosaic_is_the_scene_that_rasterio_merges(tiles: list[Path], tmp_path:
     assert opened.sha256 == whole.sha256
     assert opened.notes[:2] == (
         "2 tiles are read as one scene, in this order: t2.tif, t10.tif",
-        "16 of its 468 pixels are in two tiles or more: each has the spectrum of the first of them "
+        "16 of its 468 pixels are in two tiles or more; each takes its spectrum from the first "
         "that has one",
     )
     for window in (sl.Window(0, 18, 9, 13), sl.Window(5, 6, 0, 26), sl.Window(3, 4, 11, 12)):
@@ -198,6 +200,12 @@ def test_a_mosaic_is_read_again_as_its_source_says(tiles: list[Path], tmp_path: 
         assert scene_from(scene.source, load=load).sha256 == scene.sha256
 
 
+@pytest.mark.parametrize("text", ["[1", "{}", '["a.tif", 1]', "[" * 10_000])
+def test_a_damaged_list_of_tiles_is_told(text: str) -> None:
+    with pytest.raises(SceneError, match=r"^mosaic: its list of tiles is damaged"):
+        scene_from({"mosaic": text}, load=False)
+
+
 def test_one_tile_none_and_nothing(tiles: list[Path], tmp_path: Path) -> None:
     for one in (tiles[0], [tiles[0]], [tiles[0], tiles[0]]):
         assert sl.read_scene(one, mosaic=True).source == {"file": str(tiles[0].resolve())}
@@ -256,3 +264,34 @@ def test_marked_pixels_are_filled_from_other_tiles(
     marked = whole.quality[0].marked(sl.Window(0, 18, 0, 26), np.arange(4))
     np.testing.assert_array_equal(marked[:, :16], clouds["a.tif"])
     np.testing.assert_array_equal(marked[:, 16:], clouds["b.tif"][:, 6:])
+
+
+def test_enmap_tiles_in_a_folder_and_an_archive(tmp_path: Path) -> None:
+    """Each masked as it is alone: the merge of two scenes, pixel by pixel."""
+    one = enmap(tmp_path)
+    other = enmap(tmp_path / "next", ENMAP.replace("Z_008_", "Z_009_"))
+    for file in other.glob("*.TIF"):
+        with rasterio.open(file, "r+") as layer:
+            layer.transform = PLACE @ rasterio.Affine.translation(3, 1)
+            if "SPECTRAL" in file.name:
+                values = layer.read()
+                layer.write(np.where(values == NODATA, values, values + 7))
+    archive = packed(other, tmp_path / "next.zip")
+    alone = [sl.read_scene(path) for path in (one, archive)]
+    valid = [scene.valid for scene in alone]
+    corners = ((0, 0), (1, 3))
+    tiles = [(at, s.cube, v) for at, s, v in zip(corners, alone, valid, strict=True)]
+    expected = naive(tiles, (ROWS + 1, COLS + 3, alone[0].bands))
+    scene = sl.read_scene([one, archive], mosaic=True)
+    np.testing.assert_array_equal(scene.valid, expected[1])
+    np.testing.assert_array_equal(scene.cube, expected[0])
+    assert scene.source["product"] == "enmap"
+    assert scene.source["drop_bands"] == alone[0].source["drop_bands"]
+    assert scene.wavelengths_nm == alone[0].wavelengths_nm
+    assert scene_from(scene.source, load=True).sha256 == scene.sha256
+    found = sl.scene_info([one, archive], mosaic=True)
+    assert found.product == "enmap"
+    assert found.marked
+    assert [layer.name for layer in found.marked] == [
+        layer.name for layer in sl.scene_info(one).marked
+    ]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import netCDF4
 import numpy as np
 import pytest
@@ -146,6 +147,18 @@ def test_without_an_array(tmp_path: Path, without: str, said: str) -> None:
     with pytest.raises(ReadError) as error:
         pace.cube(path)
     assert str(error.value) == f"{path}: {said}; {AGAIN}"
+
+
+def test_more_pixels_than_a_granule_has(product: Path) -> None:
+    with h5py.File(product, "r+") as file:  # a few bytes, as nothing is written to it
+        del file["geophysical_data/rhos"]
+        file.create_dataset("geophysical_data/rhos", (10_000, 10_000, 5), np.float32, chunks=True)
+    with pytest.raises(ReadError) as error:
+        pace.cube(product)
+    assert str(error.value) == (
+        f"{product}: geophysical_data/rhos (10000 x 10000 x 5 float32) is larger than any granule; "
+        f"{AGAIN}"
+    )
 
 
 def test_places_that_are_no_swath(product: Path) -> None:

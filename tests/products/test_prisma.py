@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -325,6 +326,24 @@ def test_truncated(product: Path, typed: Typed) -> None:
         assert code == 2
         assert err.startswith(f"error: {product}: not a readable HDF5 file (")
         assert "truncated file" in err
+
+
+def test_a_zip_file_is_to_be_unpacked(product: Path, tmp_path: Path, typed: Typed) -> None:
+    name = "PRS_L2D_STD_20200813103056_20200813103100_0001.he5"
+    path = tmp_path / "PRS_L2D_STD_20200813103056_20200813103100_0001.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.write(product, name)
+    assert typed("info", path) == (
+        2,
+        "",
+        f"error: {path}: holds {name}, which can only be read unpacked: unpack the archive and "
+        "give that file",
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("readme.txt", "no product")
+    assert not prisma.found(path)
+    path.write_bytes(b"PK no archive")
+    assert not prisma.found(path)
 
 
 def test_other_files_are_not_this_product(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_a_rare_class_is_drawn_whole_and_windows_are_read_once() -> None:
 
     def read(window: Any) -> NDArray[np.float32]:
         reads.append(window)
-        return cube[window.slices]
+        return np.asarray(cube[window.slices])
 
     draws = [
         reference_spectra([Reduced(read, False)], split, 5, seed=s).spectra[:, 0].astype(int)

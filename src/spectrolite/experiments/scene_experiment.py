@@ -49,6 +49,9 @@ from spectrolite.training.loop import Epoch
 from spectrolite.training.scene_loop import fit_scene, validation_logits
 from spectrolite.training.settings import Settings, TrainingSettings
 
+# Notes on bands that a run stores by number; a scene that is read again has none.
+ONCE = ("without any value left out", "since some lack them")
+
 
 def train_scene(
     scene: AnyScenes,
@@ -305,6 +308,7 @@ def _of_files(scene: AnyScenes) -> list[str]:
         for note in (
             one.notes if one.source.get("product", "none") != "none" else of_tiles(one.notes)
         )
+        if not any(words in note for words in ONCE)
     ]
 
 

@@ -23,12 +23,12 @@ from spectrolite.mapping.area_estimates import (
     adjusted,
     strata_of,
 )
-from spectrolite.mapping.map_file import MapFile, MapHead, open_map
+from spectrolite.mapping.map_file import MapFile, open_map
+from spectrolite.mapping.pixel_areas import HECTARE_M2, in_degrees, pixel_area_m2, row_areas_m2
 from spectrolite.mapping.placed_sample import check_not_trained, pixels_of, truth_of
 from spectrolite.readers.labels.reference_points import read_sample
 from spectrolite.runs.run_folder import Run
 
-HECTARE_M2 = 10_000
 DESIGNS = ("simple", "by-map-class")
 
 
@@ -39,7 +39,8 @@ class Areas:
     Attributes:
         class_names: id to name, in the map and in the sample.
         pixels: pixels of each class in the map.
-        pixel_m2: area of a pixel in square metres, or None if the map does not define it.
+        pixel_m2: area of a pixel in square metres; None if the map does not define it, or is in
+            degrees, where it changes from row to row.
         mapped_ha: area of each class in the map in hectares, or None.
         adjusted: with a sample, the error-adjusted estimate of each class.
         counts: with a sample, its points: true classes along the rows, classes of the map along the
@@ -105,11 +106,13 @@ def areas(
     head = opened.head
     names = head.class_names
     pixel_m2, notes = pixel_area_m2(head)
-    notes = (*opened.notes, *notes)
     pixels = {i: opened.counts.get(i, 0) for i in names}
     mapped = None
     if pixel_m2 is not None:
         mapped = {i: n * pixel_m2 / HECTARE_M2 for i, n in pixels.items()}
+    elif (row_m2 := row_areas_m2(head)) is not None:
+        mapped, notes = _by_rows(opened, row_m2), (in_degrees(row_m2),)
+    notes = (*opened.notes, *notes)
     if sample is None:
         if any((design, run, merge_small, class_field, skip_empty)):
             raise SettingsError(
@@ -152,6 +155,16 @@ def areas(
     )
 
 
+def _by_rows(opened: MapFile, row_m2: NDArray[np.float64]) -> dict[int, float]:
+    """Hectares of each class of a map whose rows have pixels of different areas."""
+    hectares = dict.fromkeys(opened.head.class_names, 0.0)
+    for start, block in opened.rows():
+        areas_ha = row_m2[start : start + len(block)] / HECTARE_M2
+        for i in hectares:
+            hectares[i] += float((block == i).sum(1) @ areas_ha)
+    return hectares
+
+
 def checked_design(design: str | None) -> str:
     """The design of a sample, which is never left open.
 
@@ -182,27 +195,3 @@ def _without_width(
         "all points of these classes are right, so the interval of their user's accuracy has no "
         f"width; with 95 % confidence it is at least: {listed(alike)}",
     )
-
-
-def pixel_area_m2(head: MapHead) -> tuple[float | None, tuple[str, ...]]:
-    """Square metres of a pixel, or None and a note that says why."""
-    from rasterio.crs import CRS
-    from rasterio.errors import CRSError
-
-    if head.crs is None or head.transform is None:
-        return None, ("no areas: the map has no reference system and grid, only pixels",)
-    crs = CRS.from_user_input(head.crs)
-    try:
-        metres = float(crs.linear_units_factor[1]) if crs.is_projected else None
-    except CRSError:
-        metres = None
-    if metres is None:
-        why = "the map's reference system is not projected"
-        if crs.is_geographic:
-            why = "the map is in degrees, so the area of a pixel changes with its latitude"
-        return None, (f"no areas: {why}; map a scene in a projected reference system",)
-    a, b, _, d, e, _ = head.transform
-    notes: tuple[str, ...] = ()
-    if 'PROJECTION["Mercator' in crs.to_wkt():
-        notes = ("areas in a Mercator projection are too large, fourfold at 60 degrees latitude",)
-    return abs(a * e - b * d) * metres**2, notes

@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.errors import MissingExtraError
-from spectrolite.mapping.class_areas import HECTARE_M2, pixel_area_m2
 from spectrolite.mapping.map_file import MapHead
 from spectrolite.mapping.map_rows import no_georeference_allowed, read_rows
+from spectrolite.mapping.pixel_areas import HECTARE_M2, pixel_area_m2
 
 AT_A_TIME = 20_000  # polygons in memory, beside those of GDAL
 PIXELS = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)  # the transform of a map without one

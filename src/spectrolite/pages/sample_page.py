@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from spectrolite.data.scene import AnyScene
-from spectrolite.mapping.class_areas import pixel_area_m2
 from spectrolite.mapping.drawn_sample import DrawnSample
+from spectrolite.mapping.pixel_areas import pixel_area_m2
 from spectrolite.mapping.point_files import longitudes_latitudes
 from spectrolite.pages.false_colour import false_colour_caption
 from spectrolite.pages.html import png, render

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from spectrolite.data.scene import Window
 from spectrolite.data.summaries import as_html, as_text, crs_name
 from spectrolite.errors import listed, ranges
-from spectrolite.products.known import Places, open_cube
+from spectrolite.products.dropped import empty_bands
+from spectrolite.products.known import Places, open_cube, open_tiles
 from spectrolite.products.left_out import left_out
 from spectrolite.readers.scenes.band_statistics import (
     BandStatistics,
@@ -22,6 +23,7 @@ from spectrolite.readers.scenes.band_statistics import (
     sample_windows,
 )
 from spectrolite.readers.scenes.cube import Cube, QualityLayer
+from spectrolite.readers.scenes.patterns import tile_names
 
 
 @dataclass(frozen=True)
@@ -171,13 +173,22 @@ def scene_info(
     parts = list(sample_windows(cube.shape, cube.dtype.itemsize, BUDGET, cube.block))
     out = left_out(cube, None)
     statistics = band_statistics(cube, parts)
-    if cube.product:
-        empty = {*out.bands, *statistics.empty}
+    lacking: dict[str, set[int]] = {}
+    if mosaic:
+        tiles = open_tiles(path, key, axes, allow_outside, product, mask)
+        lacking = _lacking(*tiles, {*out.bands, *statistics.empty})
+    lacked = {band for one in lacking.values() for band in one}
+    if cube.product or lacked:
+        empty = {*out.bands, *statistics.empty, *lacked}
         kept = [b for b in range(bands) if b not in empty]
         statistics = band_statistics(cube, parts, kept)
         marked = tuple(_marked(layer, parts, np.array(kept)) for layer in cube.quality)
     else:
         marked = ()
+    of_tiles = [
+        f"{name}: {_bands(tuple(sorted(one)))} without any value; left out of all tiles"
+        for name, one in lacking.items()
+    ]
     waves = cube.wavelengths_nm
     crs, unit, odd_crs = _crs(cube)
     back = 0 if waves is None else int((np.diff(waves) <= 0).sum())
@@ -214,12 +225,28 @@ def scene_info(
         offset=(
             None if cube.offset is None else (float(cube.offset.min()), float(cube.offset.max()))
         ),
-        warnings=(*cube.notes, *out.notes, *odd_crs, *_warnings(cube, statistics, back)),
+        warnings=(
+            *cube.notes,
+            *out.notes,
+            *of_tiles,
+            *odd_crs,
+            *_warnings(cube, statistics, back, lacked),
+        ),
         product=cube.product,
         marked=marked,
         left_out_bands=out.bands,
         map_shape=None if grid is None else grid.shape,
     )
+
+
+def _lacking(paths: Sequence[Path], cubes: Sequence[Cube], known: set[int]) -> dict[str, set[int]]:
+    """Of each tile the bands without any value, but for those that are known to be left out."""
+    lacking = {}
+    for name, cube in zip(tile_names(paths), cubes, strict=True):
+        bands = {*empty_bands(cube, left_out(cube, None).bands)} - known
+        if bands:
+            lacking[name] = bands
+    return lacking
 
 
 def _marked(layer: QualityLayer, parts: Sequence[Window], kept: NDArray[np.int64]) -> Marked:
@@ -247,7 +274,7 @@ def _crs(cube: Cube) -> tuple[str | None, str | None, tuple[str, ...]]:
     return name, unit, ()
 
 
-def _warnings(cube: Cube, statistics: BandStatistics, back: int) -> list[str]:
+def _warnings(cube: Cube, statistics: BandStatistics, back: int, lacked: set[int]) -> list[str]:
     """What is odd about the values and the georeference, a sentence each."""
     rows, cols, bands = cube.shape
     warnings = []
@@ -285,6 +312,7 @@ def _warnings(cube: Cube, statistics: BandStatistics, back: int) -> list[str]:
     holes = np.flatnonzero(
         (statistics.missing > 0) & (statistics.missing > statistics.missing.min())
     ).tolist()
+    holes = [band for band in holes if band not in lacked]
     if holes:
         kept = cube.nodata is not None and not np.any(cube.nodata)
         fate = "have no spectrum" if not kept else "keep their spectrum, since nodata is 0"

@@ -21,7 +21,7 @@ from spectrolite.data.scene import Window
 from spectrolite.errors import ReadError, SettingsError
 from spectrolite.products.hdf5_groups import attributes, names_in
 from spectrolite.products.swath_grid import nearest_table
-from spectrolite.readers.scenes.arrays import check_fits_memory, in_order
+from spectrolite.readers.scenes.arrays import in_order
 from spectrolite.readers.scenes.band_statistics import missing_values
 from spectrolite.readers.scenes.cube import Cube, QualityLayer, in_nm
 from spectrolite.readers.scenes.hdf5 import read_part, variables
@@ -37,6 +37,7 @@ REFLECTANCE = "geophysical_data/rhos"
 WAVELENGTHS = ("geophysical_data/wavelength", "sensor_band_parameters/wavelength_3d")
 PLACES = ("navigation_data/longitude", "navigation_data/latitude")
 FLAGS = "geophysical_data/l2_flags"
+MOST = 1 << 24  # pixels; a granule has 2 million, whose places are read at once
 AGAIN = "the file is not as delivered: download it again"
 
 
@@ -77,6 +78,8 @@ def cube(path: Path, mask: Path | None = None) -> Cube:
     if len(array.shape) != 3 or array.dtype.kind not in "iuf" or min(array.shape) < 1:
         raise ReadError(f"{path}: wanted lines, pixels, bands, got {array.summary}; {AGAIN}")
     rows, cols, bands = array.shape
+    if max(rows * cols, bands) > MOST:
+        raise ReadError(f"{path}: {array.summary} is larger than any granule; {AGAIN}")
     notes = ["in the geometry of the sensor: maps come out in longitude and latitude"]
     values = packing(array, bands, netcdf=True, notes=notes)
     stored = in_order(array.read, (0, 1, 2), bands)
@@ -94,7 +97,6 @@ def cube(path: Path, mask: Path | None = None) -> Cube:
         if place is None or place.shape != (rows, cols):
             came = "none" if place is None else place.summary
             raise ReadError(f"{path}: {key}: wanted {rows} x {cols} degrees, got {came}; {AGAIN}")
-        check_fits_memory(path, place.summary, remedy="is it a granule?")
     lookup, of_grid = _grid(path, path.stat().st_mtime_ns)
     return Cube(
         TITLE,

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 import re
+import zipfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -52,6 +53,7 @@ OTHER_LEVELS = {
     "L2B": "radiance at the ground",
     "L2C": "reflectance in the sensor's geometry",
 }
+ZIPPED = re.compile(r"(?:.*/)?PRS_L\w+\.he5", re.IGNORECASE)
 DETECTORS = ("Vnir", "Swir")
 CORNERS = [
     f"Product_{corner}corner_{axis}" for corner in ("UL", "LR") for axis in ("easting", "northing")
@@ -63,8 +65,19 @@ NEGATIVE = 2  # of the error matrices; 1 is invalid in L1, 3 saturated
 
 
 def found(path: Path) -> bool:
-    """Whether the path is a PRISMA product of any level."""
-    return any(name.startswith("PRS_") for name in names_in(path, *SWATHS))
+    """Whether the path is a PRISMA product of any level, or a zip file that holds one."""
+    return any(name.startswith("PRS_") for name in names_in(path, *SWATHS)) or bool(_zipped(path))
+
+
+def _zipped(path: Path) -> str:
+    """Name of the product in a zip file, as it is downloaded; empty if there is none."""
+    if path.suffix.lower() != ".zip" or not path.is_file():
+        return ""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return next((n for n in archive.namelist() if ZIPPED.fullmatch(n)), "")
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return ""
 
 
 def cube(path: Path, mask: Path | None = None) -> Cube:
@@ -80,6 +93,12 @@ def cube(path: Path, mask: Path | None = None) -> Cube:
     """
     if mask is not None:
         raise SettingsError(f"--mask: {TITLE} marks its pixels in its own file; leave --mask out")
+    zipped = _zipped(path)
+    if zipped:
+        raise ReadError(
+            f"{path}: holds {zipped}, which can only be read unpacked: unpack the archive and give "
+            "that file"
+        )
     arrays = {array.key: array for array in variables(path)}
     _check_level(path)
     of_detectors = [name.format(detector) for detector in DETECTORS for name in ATTRIBUTES]

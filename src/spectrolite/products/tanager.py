@@ -35,6 +35,7 @@ REFLECTANCE, RADIANCE = "surface_reflectance", "toa_radiance"
 STRUCTURE = "HDFEOS INFORMATION/StructMetadata.0"
 NODATA = "nodata_pixels"
 LAYERS = {"cloud": "beta_cloud_mask", "cirrus": "beta_cirrus_mask"}
+MOST_TEXT = 1 << 20  # bytes of the structure, which has some thousand
 FAR = 1e8  # metres, further than any place is
 AGAIN = "the file is not as delivered: download it again"
 
@@ -162,7 +163,8 @@ def _transform(
 ) -> tuple[float, ...]:
     """From the corners of the grid, which are edges of pixels."""
     stated = arrays.get(STRUCTURE)
-    text = "" if stated is None or stated.shape else as_text(stated.all())
+    small = stated is not None and not stated.shape and stated.dtype.itemsize <= MOST_TEXT
+    text = as_text(stated.all()) if stated is not None and small else ""
     group = re.search(r'GridName="HYP"(.*?)END_GROUP=GRID', text, re.DOTALL)
     inside = group[1] if group else ""
     corners = [_pair(inside, name) for name in ("UpperLeftPointMtrs", "LowerRightMtrs")]
@@ -192,8 +194,8 @@ def _pair(text: str, name: str) -> tuple[float, float] | None:
 
 
 def _is_marked(layer: Variable, window: Window, _: Any = None) -> NDArray[np.bool_]:
-    return np.asarray(layer.read(window.slices)) == 1
+    return np.asarray(np.asarray(layer.read(window.slices)) == 1)
 
 
 def _has_data(layer: Variable, window: Window) -> NDArray[np.bool_]:
-    return np.asarray(~_is_marked(layer, window))
+    return ~_is_marked(layer, window)

@@ -31,7 +31,7 @@ from spectrolite.samples.band_reduction import READ_SIDE, Reduced
 from spectrolite.samples.split_scene import Split
 
 AT_MOST = 1000  # spectra
-AT_A_TIME = 4096  # spectra whose distances are in memory together, 16 MiB
+AT_A_TIME = 512  # spectra whose distances are in memory together: they stay in the cache
 UNLIKE = 0.05  # a similarity below it: the network was not trained on such spectra
 
 
@@ -61,8 +61,13 @@ class Reference:
         known, own = (
             torch.from_numpy(a).to(spectra.device) for a in (self.spectra, self.distances)
         )
-        nearest = [torch.cdist(some, known).amin(1) for some in spectra.split(AT_A_TIME)]
-        return 1 - torch.searchsorted(own, torch.cat(nearest)) / len(own)
+        lengths = known.square().sum(1)  # |x - y|^2 = |x|^2 - 2xy + |y|^2: half the time of cdist
+        nearest = [
+            torch.addmm(lengths, some, known.T, alpha=-2).amin(1) + some.square().sum(1)
+            for some in torch.split(spectra, AT_A_TIME)
+        ]
+        distances = torch.cat(nearest).clamp(min=0).sqrt()
+        return 1 - torch.searchsorted(own, distances) / len(own)
 
 
 def reference_spectra(reduced: Sequence[Reduced], split: Split, patch: int, seed: int) -> Reference:

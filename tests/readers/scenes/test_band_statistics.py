@@ -127,6 +127,14 @@ def test_strips_end_where_blocks_end(block: tuple[int, int, int], rows: int) -> 
     assert strips[-1].row_stop == 2500
 
 
+def test_of_a_wide_scene_whole_blocks_are_read() -> None:
+    parts = list(sample_windows((2500, 40_001, 100), 2, block=(256, 256, 1)))
+    assert sum(w.shape[0] * w.shape[1] for w in parts) == 2500 * 40_001
+    assert len({(w.row_start, w.col_start) for w in parts}) == len(parts)
+    assert {w.row_start % 256 for w in parts} | {w.col_start % 256 for w in parts} == {0}
+    assert parts[0].shape == (256, 5 * 256)  # 12.5 MiB a block of rows, cols and all bands
+
+
 def test_a_strip_of_the_whole_file_is_decoded_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ naive loops over pixels.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 import rasterio
 from rasterio.merge import merge
 
+from spectrolite.data.lookup import LookupTable
 from spectrolite.data.scene import Window
 from spectrolite.errors import ReadError
 from spectrolite.products.known import open_cube
@@ -57,8 +59,8 @@ def test_tiles_are_read_as_rasterio_merges_them(tmp_path: Path) -> None:
         counts[row : row + rows, col : col + cols] += 1
     assert cube.notes == (
         "3 tiles are read as one scene, in this order: b.tif, a.tif, inside.tif",
-        f"{(counts > 1).sum()} of its 480 pixels are in two tiles or more: each has the spectrum "
-        "of the first of them that has one",
+        f"{(counts > 1).sum()} of its 480 pixels are in two tiles or more; each takes its "
+        "spectrum from the first that has one",
         f"{(counts == 0).sum()} of its 480 pixels are in no tile and have no spectrum",
     )
 
@@ -167,6 +169,15 @@ def test_a_tile_that_does_not_belong_is_refused(tmp_path: Path, case: str) -> No
     other = tile(tmp_path / "b.tif", **{"cube": cube, "corner": (0, 8), **changed})
     with pytest.raises(ReadError, match=f"^{re.escape(message)}$"):
         as_one([first, other])
+
+
+def test_a_tile_in_the_geometry_of_its_sensor_is_refused(tmp_path: Path) -> None:
+    cube = open_cube(tile(tmp_path / "a.tif", np.zeros((4, 8, 1), np.int16)))
+    table = LookupTable(np.zeros((2, 2), np.int32), (4, 8), PLACE, "EPSG:32632")
+    swath = replace(cube, crs=None, transform=None, lookup=table)
+    message = f"b: is in the geometry of its sensor and shares no grid with other tiles; {OFF}"
+    with pytest.raises(ReadError, match=f"^{re.escape(message)}$"):
+        placed([cube, swath], ["a", "b"])
 
 
 def test_each_tile_is_read_by_its_own_nodata_value(tmp_path: Path) -> None:

@@ -178,8 +178,12 @@ def sample_windows(
     """
     rows, cols, bands = shape
     if not budget or _cost(shape, shape, itemsize, block) <= budget:
-        strip = _strip_rows(shape, itemsize, block)
-        yield from (Window(r, min(r + strip, rows), 0, cols) for r in range(0, rows, strip))
+        high, wide = _strip(shape, itemsize, block)
+        yield from (
+            Window(r, min(r + high, rows), c, min(c + wide, cols))
+            for r in range(0, rows, high)
+            for c in range(0, cols, wide)
+        )
         return
     side = max(1, int((VALUES_AT_ONCE / bands) ** 0.5))
     size = min(side, rows), min(side, cols)
@@ -204,14 +208,18 @@ def sample_windows(
         )
 
 
-def _strip_rows(
+def _strip(
     shape: tuple[int, int, int], itemsize: int, block: tuple[int, int, int] | None
-) -> int:
-    """Rows to read at a time: 64 MiB, or one row of blocks, so that no block is decoded twice."""
-    row = shape[1] * shape[2] * itemsize
+) -> tuple[int, int]:
+    """Rows and cols to read at a time: 64 MiB, or some blocks, so that none is decoded twice."""
+    _, cols, bands = shape
+    row = cols * bands * itemsize
     fit = max(1, STRIP // row)
-    high = 1 if block is None else block[0]
-    return fit if high * row > LARGEST_STRIP else max(high, fit // high * high)
+    high, wide, _ = (1, cols, bands) if block is None else block
+    if high * row <= LARGEST_STRIP:
+        return max(high, fit // high * high), cols
+    one = high * wide * bands * itemsize
+    return (high, max(1, STRIP // one) * wide) if one <= LARGEST_STRIP else (fit, cols)
 
 
 def _cost(

@@ -91,8 +91,8 @@ class Tiles:
         ]
         if twice:
             notes.append(
-                f"{twice:,} of its {rows * cols:,} pixels are in two tiles or more: each has the "
-                "spectrum of the first of them that has one"
+                f"{twice:,} of its {rows * cols:,} pixels are in two tiles or more; each takes its "
+                "spectrum from the first that has one"
             )
         if once < rows * cols:
             notes.append(
