@@ -13,6 +13,7 @@ import pytest
 import rasterio
 
 import spectrolite as sl
+from spectrolite.data.labels import PALETTE
 from spectrolite.errors import ReadError, SettingsError
 from written_labels import geotiff
 
@@ -26,6 +27,8 @@ TABLE = """<PAMDataset><PAMRasterBand band="1">
 <FieldDefn index="3"><Name>G</Name><Type>0</Type><Usage>7</Usage></FieldDefn>
 <FieldDefn index="4"><Name>B</Name><Type>0</Type><Usage>8</Usage></FieldDefn>
 <Row index="0"><F>3</F><F>forest</F><F>10</F><F>90</F><F>20</F></Row>
+<Row index="2"><F>7</F><F></F><F>300</F><F>0</F><F>0</F></Row>
+<Row index="3"><F>-5</F><F>below</F><F>1</F><F>2</F><F>3</F></Row>
 <Row index="1"><F>255</F><F>nothing</F><F>0</F><F>0</F><F>0</F></Row>
 </GDALRasterAttributeTable></PAMRasterBand></PAMDataset>"""
 
@@ -35,7 +38,7 @@ def test_names_colours_and_nodata_of_another_tool(tmp_path: Path) -> None:
     (tmp_path / "m.tif.aux.xml").write_text(TABLE)
     made = sl.open_map(path)
     assert made.head.class_names == {3: "forest", 7: "class 7"}
-    assert made.head.class_colours[3] == (10, 90, 20)
+    assert made.head.class_colours == {3: (10, 90, 20), 7: PALETTE[1]}  # 300 is no colour
     assert made.counts == {0: 5, 3: 3, 7: 4}
     assert made.notes == (
         "m.tif: its nodata value is 255, and 3 pixels are 0 (water): they count as no data; if 0 "

@@ -128,7 +128,10 @@ def test_the_page_is_whole_and_gives_no_class_away(points: DrawnSample) -> None:
     page = sample_page(points, None, "p&q.gpkg", show_class=False)
     assert "<b>Water" not in page
     assert "<li>1 &lt;b&gt;Water&lt;/b&gt;</li><li>4 Oats &amp; rye</li>" in page
-    assert "p&amp;q.gpkg --class-field truth --design by-map-class" in page
+    assert (
+        "<code>spectrolite areas m.tif --sample &#39;p&amp;q.gpkg&#39; --class-field truth "
+        "--design by-map-class</code>"
+    ) in page
     assert "http" not in page
     assert re.findall(r'(?:src|href)="(?!data:image/png;base64,)', page) == []
     pictures = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
@@ -146,6 +149,13 @@ def test_the_page_is_whole_and_gives_no_class_away(points: DrawnSample) -> None:
     ) in page
     told = sample_page(points, None, "p.gpkg", show_class=True)
     assert told.count("<br>map: ") == len(points)
+
+
+def test_the_command_says_that_0_is_a_class(points: DrawnSample) -> None:
+    opened = sl.open_map(points.scene_map.path, background="none")
+    made = drawn(opened, np.random.default_rng(0), "simple", points=3)
+    page = sample_page(made, None, "p.csv", show_class=False)
+    assert "--design simple --background none</code>" in page
 
 
 def test_a_scene_of_another_place(points: DrawnSample) -> None:

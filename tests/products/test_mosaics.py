@@ -278,7 +278,9 @@ def test_enmap_tiles_in_a_folder_and_an_archive(tmp_path: Path) -> None:
                 layer.write(np.where(values == NODATA, values, values + 7))
     archive = packed(other, tmp_path / "next.zip")
     alone = [sl.read_scene(path) for path in (one, archive)]
-    valid = [scene.valid for scene in alone]
+    every = np.zeros((ROWS, COLS), bool)
+    valid = [every if scene.valid is None else scene.valid for scene in alone]
+    assert [v.any() and not v.all() for v in valid] == [True, True]
     corners = ((0, 0), (1, 3))
     tiles = [(at, s.cube, v) for at, s, v in zip(corners, alone, valid, strict=True)]
     expected = naive(tiles, (ROWS + 1, COLS + 3, alone[0].bands))

@@ -53,7 +53,7 @@ class Accuracies:
     """How accurate a map is.
 
     Attributes:
-        overall: share of the map's area that is right.
+        overall: share of the map's pixels that are right.
         users: by class, the share of what the map calls so that is so; None without a pixel.
         producers: by class, the share of what is so that the map calls so; None without a point.
     """

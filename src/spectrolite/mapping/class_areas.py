@@ -45,7 +45,7 @@ class Areas:
         adjusted: with a sample, the error-adjusted estimate of each class.
         counts: with a sample, its points: true classes along the rows, classes of the map along the
             columns, both in the order of `class_names`.
-        overall: with a sample, the share of the map's area that is right.
+        overall: with a sample, the share of the map's pixels that are right.
         users: with a sample, of each class the share of what the map calls so that is so; None for
             a class without pixels.
         producers: with a sample, of each class the share of what is so that the map calls so; None

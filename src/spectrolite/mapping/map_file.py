@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from spectrolite.data.georeferencing import place_of
 from spectrolite.data.labels import Colour, class_name, default_colour
 from spectrolite.errors import ReadError, SettingsError, listed
-from spectrolite.mapping.map_rows import MASKED, counted, opened_raster, read_rows, reading
-from spectrolite.readers.labels.rasters import aux_colours, aux_names
+from spectrolite.mapping.map_rows import LARGEST, MASKED, counted, opened_raster, read_rows, reading
+from spectrolite.readers.labels.gdal_metadata import aux_colours, aux_names
 from spectrolite.samples.reference_spectra import UNLIKE
 
 DEFAULT_BANDS = ("confidence", "entropy")
@@ -230,7 +230,8 @@ def open_map(
         except ValueError:  # it has none
             colours = {}
         shape, tags, nodata = file.shape, file.tags(), file.nodata
-    names = {i: name for i, name in {**aux_names(path, 1), **own}.items() if name}
+    named = {**aux_names(path, 1), **own}
+    names = {i: name for i, name in named.items() if name and 0 <= i <= LARGEST}
     colours |= aux_colours(path, 1)
     zeros = 0
     if counts is None:
@@ -255,9 +256,9 @@ def open_map(
         stated = (
             "it states no nodata value" if nodata is None else f"its nodata value is {nodata:g}"
         )
-        named = f" ({names[0]})" if names.get(0) else ""
+        called = f" ({names[0]})" if names.get(0) else ""
         notes += (
-            f"{path.name}: {stated}, and {zeros:,} pixels are 0{named}: they count as no data; "
+            f"{path.name}: {stated}, and {zeros:,} pixels are 0{called}: they count as no data; "
             "if 0 is a class, give --background none",
         )
     return MapFile(path, head, dict(sorted(counts.items())), tags, notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 import numpy as np
@@ -43,8 +44,11 @@ def sample_page(sample: DrawnSample, scene: AnyScene | None, file: str, *, show_
         "sample.html",
         title=f"Points to label on {sample.scene_map.path.name}",
         file=file,
-        map=sample.scene_map.path.name,
-        design=sample.design,
+        command=shlex.join(
+            ["spectrolite", "areas", sample.scene_map.path.name, "--sample", file]
+            + ["--class-field", "truth", "--design", sample.design]
+            + (["--background", "none"] if 0 in head.class_names else [])
+        ),
         points=len(sample),
         shown=shown,
         what=what,

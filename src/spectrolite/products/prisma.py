@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import math
 import re
-import zipfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -38,6 +37,7 @@ from spectrolite.products.prisma_detectors import (
     read,
     without_overlap,
 )
+from spectrolite.readers.archives import listing
 from spectrolite.readers.scenes.cube import Cube, Numbers, QualityLayer
 from spectrolite.readers.scenes.hdf5 import variables
 from spectrolite.readers.scenes.variable import Variable, as_numbers
@@ -74,9 +74,8 @@ def _zipped(path: Path) -> str:
     if path.suffix.lower() != ".zip" or not path.is_file():
         return ""
     try:
-        with zipfile.ZipFile(path) as archive:
-            return next((n for n in archive.namelist() if ZIPPED.fullmatch(n)), "")
-    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return next((name for name in listing(path).files if ZIPPED.fullmatch(name)), "")
+    except ReadError:
         return ""
 
 
