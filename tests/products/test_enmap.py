@@ -85,7 +85,7 @@ NAMED: dict[str, Callable[[Path, Path], Path]] = {
     "folder above": lambda product, _: product.parent,
     "metadata": lambda product, _: metadata_of(product),
     "image": lambda product, _: image_of(product),
-    "zip": lambda product, folder: packed(product, folder / "renamed.zip"),
+    "zip": lambda product, folder: packed(product, folder / "a b&c=%41.zip"),
     "tar": lambda product, folder: packed(product, folder / "a.tar", "./dims_1/"),
     "tar.gz": lambda product, folder: packed(product, folder / "a.tar.gz", "dims_1/ENMAP.HSI.L2A/"),
     "tgz": lambda product, folder: packed(product, folder / "A.TGZ"),
@@ -230,8 +230,8 @@ def test_strips_of_an_archive_are_unpacked_once(
     monkeypatch.setattr(granule_cubes, "STRIP", 3 * COLS * ENMAP_BANDS * 2)
     windows_read: list[Window] = []
 
-    def counting(path: Path, name: str) -> Cube:
-        cube = named_cube(path, name)
+    def counting(path: Path, name: str, check: Callable[[object], None]) -> Cube:
+        cube = named_cube(path, name, check)
         return replace(
             cube, read=lambda window: (windows_read.append(window), cube.read(window))[1]
         )

@@ -353,3 +353,36 @@ def test_a_header_that_would_fill_the_memory(tmp_path: Path) -> None:
         f"{path}: a damaged archive (ReadError: 8589934592 bytes in one piece, more than "
         "268435456); copy or pack it again"
     )
+
+
+@pytest.mark.parametrize("outer", ["o.tar", "o.tar.gz", "o.zip"])
+def test_a_zip_in_an_archive_is_read_like_an_archive(outer: str, tmp_path: Path) -> None:
+    inner = as_zip(tmp_path / "in.zip", FILES).read_bytes()
+    write = as_zip if outer == "o.zip" else as_tar
+    path = write(tmp_path / outer, {"order/note.txt": b"x", "order/IN.ZIP": inner})
+    inside = "order/IN.ZIP"
+    assert listing(path).files == {"order/note.txt": 1, inside: len(inner)}
+    listed = listing(path, inside)
+    assert listed.files == {name: len(content) for name, content in FILES.items()}
+    assert dict(contents(path, listed.files, inside)) == FILES
+    evil = as_zip(tmp_path / "evil.zip", {"../1.png": b"x"}).read_bytes()
+    path = write(tmp_path / outer, {inside: evil})
+    with pytest.raises(ReadError) as caught:
+        listing(path, inside)
+    assert str(caught.value) == (
+        f"{path}/{inside}: the name '../1.png' leads out of the archive; pack it again, with names "
+        "like folder/file"
+    )
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz"])
+def test_where_the_files_of_a_tar_begin(name: str, tmp_path: Path) -> None:
+    long = {f"{'n' * 200}/{name}": content for name, content in FILES.items()}  # as POSIX names
+    path = as_tar(tmp_path / name, long)
+    raw = path.read_bytes()
+    unpacked = gzip.decompress(raw) if name.endswith("gz") else raw
+    listed = listing(path)
+    assert {
+        one: unpacked[start : start + listed.files[one]] for one, start in listed.starts.items()
+    } == long
+    assert listing(as_zip(tmp_path / "a.zip", FILES)).starts == {}

@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import quote
 
 from spectrolite.errors import ReadError
 from spectrolite.files import check_regular, read_bytes
 from spectrolite.readers.archives import ENDINGS, Listing, contents, listing
 
 MOST = 5000  # files and folders; a product has about 15
+CACHE = f"chunk_size={64 << 10}&cache_size={16 << 20}"
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,11 @@ class Members:
         """
         if self.archive is None:
             return str(self.place / name)
-        if self.inside is None:
-            return self._packed(name)
-        return f"/vsizip/{{{self._packed(self.inside)}}}/{name}"
+        packed = self._packed(name if self.inside is None else self.inside)
+        if self.inside is not None:
+            packed = f"/vsizip/{{{packed}}}/{name}"
+        # a TIFF lists its strips at one place: without a cache, going there unpacks much each time
+        return f"/vsicached?{CACHE}&file={quote(packed)}" if self.compressed else packed
 
     def _packed(self, name: str) -> str:
         """What GDAL calls a file of the archive itself.

@@ -16,7 +16,7 @@ from spectrolite.errors import ReadError, listed
 from spectrolite.products.granules import Granule, Mission
 from spectrolite.readers.scenes.cube import Cube, QualityLayer, in_nm
 from spectrolite.readers.scenes.drivers import check_sources
-from spectrolite.readers.scenes.geotiff import named_cube, opened
+from spectrolite.readers.scenes.geotiff import named_cube
 
 Marked = Callable[[Window, NDArray[np.int64]], NDArray[np.bool_]]
 
@@ -198,13 +198,11 @@ def _raster(one: Granule, name: str) -> Cube:
     shown, gdal_name = one.members.shown(name), one.members.gdal_name(name)
     if one.members.archive is None:
         check_sources(shown)
-    with opened(shown, "GTiff", gdal_name) as source:
-        _check_complete(shown, source, one.members.sizes[name])
-    cube = named_cube(shown, gdal_name)
+    cube = named_cube(shown, gdal_name, partial(_check_complete, shown, one.members.sizes[name]))
     return _by_strips(cube) if one.members.compressed else cube
 
 
-def _check_complete(shown: Path, source: Any, size: int) -> None:
+def _check_complete(shown: Path, size: int, source: Any) -> None:
     """Refuse a GeoTIFF whose last blocks would be behind its end."""
     for band in source.indexes:
         high, wide = source.block_shapes[band - 1]

@@ -175,6 +175,7 @@ def _check_link(root: Path, file: Path) -> None:
 
 def _zip_members(path: Path, inside: str | None = None) -> Iterator[Member]:
     with _opened_zip(path, inside) as archive:
+        path = path / (inside or "")
         for info in archive.infolist():
             name = _inside(path, info.filename)
             kind = stat.S_IFMT(info.external_attr >> 16)

@@ -58,17 +58,19 @@ def cube(path: Path, key: str | None) -> Cube:
     return replace(stack, notes=(f"its {len(pages)} pages are read as bands", *stack.notes))
 
 
-def named_cube(path: Path, name: str) -> Cube:
+def named_cube(path: Path, name: str, check: Callable[[Any], None]) -> Cube:
     """The bands of a raster that GDAL knows by a name of its own, such as one in an archive.
 
     Args:
         path: of the raster, for messages.
         name: what GDAL opens.
+        check: of the open raster; it raises what speaks against it.
 
     Raises:
         ReadError: as of `cube`.
     """
     with opened(path, name=name) as source:
+        check(source)
         return _cube(path, name, source)
 
 
