@@ -117,7 +117,8 @@ def test_a_scene_that_ends_a_little_earlier_is_filled_with_its_outermost_bands()
     scene = scene_of((500.0, 600.0))
     made = at_wavelengths(scene, (480.0, 550.0, 620.0), True)
     first, last = (scene.cube[..., b].astype(float) for b in (0, 1))
-    np.testing.assert_allclose(made.cube.astype(float), np.stack([first, (first + last) / 2, last], -1))
+    expected = np.stack([first, (first + last) / 2, last], -1)
+    np.testing.assert_allclose(made.cube.astype(float), expected)
     assert made.notes == (
         "2 of the model's 3 wavelengths are outside its range of 500 to 600 nm, by up to 20 nm: "
         "its outermost bands stand in",
