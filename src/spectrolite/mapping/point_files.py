@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 from spectrolite.data.georeferencing import reproject_places
 from spectrolite.errors import MissingExtraError, SettingsError
 from spectrolite.mapping.drawn_sample import DrawnSample
+from spectrolite.mapping.geopackages import of_one_date
 from spectrolite.mapping.map_file import MapFile
 
 ENDINGS = (".gpkg", ".geojson", ".csv")
-DATE = "2000-01-01T00:00:00.000Z"
-"""In each GeoPackage in the place of its date, so that equal points are equal bytes."""
 
 
 def check_points_file(out: Path, scene_map: MapFile) -> None:
@@ -86,7 +85,6 @@ def write_points(path: Path, sample: DrawnSample, classes: list[str] | None) -> 
 
 
 def _write_geopackage(path: Path, sample: DrawnSample, columns: dict[str, list[Any]]) -> None:
-    import pyogrio
     import shapely
     from pyogrio import errors, raw
 
@@ -94,23 +92,20 @@ def _write_geopackage(path: Path, sample: DrawnSample, columns: dict[str, list[A
         np.array(column, np.int64 if name == "point" else object)
         for name, column in columns.items()
     ]
-    before = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")
-    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": DATE})
     try:
-        raw.write(
-            path,
-            shapely.to_wkb(shapely.points(sample.coordinates())),
-            values,
-            list(columns),
-            geometry_type="Point",
-            crs=sample.scene_map.head.crs,
-            driver="GPKG",
-            layer="points",
-        )
+        with of_one_date():
+            raw.write(
+                path,
+                shapely.to_wkb(shapely.points(sample.coordinates())),
+                values,
+                list(columns),
+                geometry_type="Point",
+                crs=sample.scene_map.head.crs,
+                driver="GPKG",
+                layer="points",
+            )
     except (errors.DataSourceError, errors.DataLayerError, errors.FeatureError) as error:
         raise OSError(f"{path}: cannot be written ({error}); is the disk full?") from error
-    finally:
-        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": before})
 
 
 def _geojson(sample: DrawnSample, columns: dict[str, list[Any]]) -> str:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.errors import MissingExtraError
+from spectrolite.mapping.geopackages import of_one_date
 from spectrolite.mapping.map_file import MapHead
 from spectrolite.mapping.map_rows import no_georeference_allowed, read_rows
 from spectrolite.mapping.pixel_areas import HECTARE_M2, pixel_area_m2
@@ -96,7 +97,7 @@ def _append(path: Path, layer: str, head: MapHead, areas: Sequence[Area]) -> Non
     pixel_m2, _ = pixel_area_m2(head)
     if pixel_m2 is not None:
         columns["hectares"] = pixels * pixel_m2 / HECTARE_M2
-    with warnings.catch_warnings():
+    with of_one_date(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a map without a reference system
         pyogrio.raw.write(
             path,
