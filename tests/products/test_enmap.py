@@ -232,9 +232,12 @@ def test_strips_of_an_archive_are_unpacked_once(
 
     def counting(path: Path, name: str, check: Callable[[object], None]) -> Cube:
         cube = named_cube(path, name, check)
-        return replace(
-            cube, read=lambda window: (windows_read.append(window), cube.read(window))[1]
-        )
+
+        def read(window: Window) -> NDArray[np.generic]:
+            windows_read.append(window)
+            return cube.read(window)
+
+        return replace(cube, read=read)
 
     monkeypatch.setattr("spectrolite.products.granule_cubes.named_cube", counting)
     cube = open_cube(packed(product, tmp_path / "a.zip"))

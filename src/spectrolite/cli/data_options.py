@@ -37,8 +37,8 @@ SCENE_READING = {
     "mosaic": switch("--mosaic", MOSAIC_HELP),
     "product": optional(
         str,
-        "Satellite product that --scene is: emit, enmap, prisma, desis, tanager or pace; none reads "
-        "the file as one of its format.",
+        "Satellite product that --scene is: emit, enmap, prisma, desis, tanager or pace; none "
+        "reads the file as one of its format.",
         "told by its files",
     ),
     "mask": optional(
