@@ -13,7 +13,7 @@ PYTHON ?= python3
 PIP_ARGS ?=
 BIN := .venv/bin
 
-.PHONY: setup demo test check wheel site docs repro fix clean
+.PHONY: setup demo test types suite check wheel site docs repro fix clean
 
 setup: .venv/installed
 
@@ -27,12 +27,18 @@ setup: .venv/installed
 demo: setup
 	$(BIN)/spectrolite demo --out demo --overwrite
 
-# two workers of one thread each: the tests' tensors are too small for two threads
+# mypy keeps one core busy for half a minute, so the tests begin beside it
 test: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/mkdocs build --quiet --clean
+	$(MAKE) --jobs 2 types suite
+
+types: setup
+	$(BIN)/mypy
+
+# two workers of one thread each: the tests' tensors are too small for two threads
+suite: setup
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --cov --cov-fail-under=95
 
 check: setup

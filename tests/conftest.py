@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import gc
+import hashlib
 import os
 import sys
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from torch.export import ExportedProgram
 
 import spectrolite as sl
+from spectrolite.bundles.image_bundle import ImageBundle
+from spectrolite.bundles.scene_bundle import Bundle
 from spectrolite.cli import app
+from spectrolite.deploy.onnx_graph import onnx_bytes
 
 
 @pytest.hookimpl(wrapper=True)
@@ -26,6 +32,57 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"skipped where nothing may be: {report.longrepr}"
     return report
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what was imported: a tenth of the time of a training."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
+def _untraced(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function out of coverage's sight, which doubles the time of Python code of others."""
+
+    def call(*arguments: Any, **named: Any) -> Any:
+        tracer = sys.gettrace()
+        sys.settrace(None)
+        try:
+            return function(*arguments, **named)
+        finally:
+            sys.settrace(tracer)
+            (lambda: None)()  # the tracer takes over at a call, and must see this frame return
+
+    return call
+
+
+@pytest.fixture(scope="session", autouse=True)
+def others_untraced() -> Iterator[None]:
+    """Long work of other libraries, in which nothing of ours runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        for owner, name in ((Figure, "savefig"), (ExportedProgram, "run_decompositions")):
+            patch.setattr(owner, name, _untraced(getattr(owner, name)))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def each_graph_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One ONNX graph of each model, for all workers: torch's exporter takes ten seconds."""
+    mine = tmp_path_factory.getbasetemp()
+    shared = mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine
+
+    def once(bundle: Bundle | ImageBundle, dropped: tuple[int, ...]) -> bytes:
+        model = f"{bundle.sha256} {bundle.config!r} {dropped}"
+        name = f"{hashlib.sha256(model.encode()).hexdigest()}.onnx"
+        if not (shared / name).exists():
+            (mine / name).write_bytes(onnx_bytes(bundle, dropped))
+            (mine / name).replace(shared / name)
+        return (shared / name).read_bytes()
+
+    with pytest.MonkeyPatch.context() as patch:
+        for user in ("export", "quantize"):
+            patch.setattr(f"spectrolite.deploy.{user}.onnx_bytes", once)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -101,7 +158,7 @@ def digits_run(tmp_path_factory: pytest.TempPathFactory) -> sl.Run:
 
 @pytest.fixture(scope="session")
 def digits_onnx(digits_run: sl.Run, tmp_path_factory: pytest.TempPathFactory) -> sl.Export:
-    """The digits' network as ONNX; torch's exporter takes seconds."""
+    """The digits' network as ONNX."""
     return sl.export(digits_run, out=tmp_path_factory.mktemp("exports") / "digits")
 
 
@@ -112,8 +169,7 @@ def scene_exports(
     """The tiny scene's network in both formats."""
     folder = tmp_path_factory.mktemp("scenes")
     onnx = sl.export(tiny_run.path, "onnx", out=folder / "onnx")
-    with _using_onnx_of(onnx):
-        openvino = sl.export(tiny_run.path, "openvino", out=folder / "openvino")
+    openvino = sl.export(tiny_run.path, "openvino", out=folder / "openvino")
     return {"onnx": onnx, "openvino": openvino}
 
 
@@ -123,18 +179,8 @@ def image_exports(
 ) -> dict[str, sl.Export]:
     """The digits' network in both formats; the OpenVINO one is exported from the bundle."""
     folder = tmp_path_factory.mktemp("images")
-    with _using_onnx_of(digits_onnx):
-        openvino = sl.export(digits_run.path / "bundle", "openvino", out=folder / "openvino")
+    openvino = sl.export(digits_run.path / "bundle", "openvino", out=folder / "openvino")
     return {"onnx": digits_onnx, "openvino": openvino}
-
-
-@contextmanager
-def _using_onnx_of(export: sl.Export) -> Iterator[None]:
-    """Use the ONNX bytes of another export: torch's exporter takes seconds."""
-    content = (export.model.path / "model.onnx").read_bytes()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("spectrolite.deploy.export.onnx_bytes", lambda *_: content)
-        yield
 
 
 @pytest.fixture

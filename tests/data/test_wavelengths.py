@@ -93,7 +93,8 @@ def test_the_same_bands_are_taken_as_they_are() -> None:
             (450.0, 550.0, 700.0),
             True,
             "field: --match-wavelengths: 2 of the model's 3 wavelengths are outside its range of "
-            "500 to 600 nm, the first at 450 nm",
+            "500 to 600 nm, one by 100 nm at 700 nm; more than 50 nm cannot be filled: train "
+            "without these bands (--drop-bands)",
         ),
         (
             (500.0,),
@@ -109,6 +110,19 @@ def test_other_wavelengths_are_refused(
     with pytest.raises(SceneError) as caught:
         at_wavelengths(scene_of(there), wanted, match)
     assert str(caught.value) == said
+
+
+def test_a_scene_that_ends_a_little_earlier_is_filled_with_its_outermost_bands() -> None:
+    """By hand: 480 and 620 nm are 20 nm outside, 550 lies between; the note says so."""
+    scene = scene_of((500.0, 600.0))
+    made = at_wavelengths(scene, (480.0, 550.0, 620.0), True)
+    first, last = (scene.cube[..., b].astype(float) for b in (0, 1))
+    expected = np.stack([first, (first + last) / 2, last], -1)
+    np.testing.assert_allclose(made.cube.astype(float), expected)
+    assert made.notes == (
+        "2 of the model's 3 wavelengths are outside its range of 500 to 600 nm, by up to 20 nm: "
+        "its outermost bands stand in",
+    )
 
 
 def test_a_model_maps_another_sensor_by_option(

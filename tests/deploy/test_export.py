@@ -244,14 +244,8 @@ def test_map_and_classify_take_an_exported_folder(
 
 
 def test_the_verb_prints_the_comparison_with_torch(
-    digits_run: sl.Run,
-    image_exports: dict[str, sl.Export],
-    tmp_path: Path,
-    typed: Callable[..., tuple[int, str, str]],
-    monkeypatch: pytest.MonkeyPatch,
+    digits_run: sl.Run, tmp_path: Path, typed: Callable[..., tuple[int, str, str]]
 ) -> None:
-    content = (image_exports["onnx"].model.path / "model.onnx").read_bytes()
-    monkeypatch.setattr(exporting, "onnx_bytes", lambda *_: content)
     out = tmp_path / "out"
     code, printed, err = typed("export", digits_run.path, "--format", "openvino", "--out", out)
     assert (code, err) == (0, "")

@@ -9,8 +9,7 @@ Independent references:
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +21,11 @@ from numpy.typing import NDArray
 import spectrolite as sl
 from spectrolite.bundles.extras import need
 from spectrolite.deploy import precisions
-from spectrolite.deploy import quantize as quantizing
 from spectrolite.deploy.precisions import sqnr_db
 from spectrolite.errors import RunError, SettingsError
 from spectrolite.machine import int8_path
 
 BACKENDS = ("onnxruntime", "openvino")
-
-
-@contextmanager
-def _using(content: bytes) -> Iterator[None]:
-    """Use these ONNX bytes: torch's exporter takes seconds."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(quantizing, "onnx_bytes", lambda *_: content)
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -50,11 +40,10 @@ def int8(
 ) -> dict[str, tuple[sl.Quantization, Path]]:
     """The digits' network in int8, by both backends."""
     folder = tmp_path_factory.mktemp("int8")
-    with _using(digits_bytes):
-        return {
-            b: (sl.quantize(digits_run, backend=b, out=folder / b, max_drop=3), folder / b)  # type: ignore[arg-type]
-            for b in BACKENDS
-        }
+    return {
+        b: (sl.quantize(digits_run, backend=b, out=folder / b, max_drop=3), folder / b)  # type: ignore[arg-type]
+        for b in BACKENDS
+    }
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -160,13 +149,11 @@ def test_the_range_of_the_weights_and_the_processor_are_stated(
 
 def test_one_scale_for_a_whole_tensor_adds_more_noise(
     digits_run: sl.Run,
-    digits_bytes: bytes,
     int8: dict[str, tuple[sl.Quantization, Path]],
     tmp_path: Path,
 ) -> None:
     """The ranges of depthwise channels differ a lot: one scale for all wastes bits on most."""
-    with _using(digits_bytes):
-        result = sl.quantize(digits_run, out=tmp_path / "out", per="tensor", max_drop=100)
+    result = sl.quantize(digits_run, out=tmp_path / "out", per="tensor", max_drop=100)
     model = onnx.load_model_from_string((tmp_path / "out" / "model.onnx").read_bytes())
     scales = {w.name: w for w in model.graph.initializer}
     name = "network.blocks.4.depthwise.0.weight_scale"
@@ -182,8 +169,7 @@ def test_one_scale_for_a_whole_tensor_adds_more_noise(
 def test_float16_is_for_storage_only(
     digits_run: sl.Run, digits_bytes: bytes, tmp_path: Path, backend: Any
 ) -> None:
-    with _using(digits_bytes):
-        result = sl.quantize(digits_run, to="float16", backend=backend, out=tmp_path / "out")
+    result = sl.quantize(digits_run, to="float16", backend=backend, out=tmp_path / "out")
     assert (result.precision, result.computes, result.per) == ("float16", "float32", None)
     halved = precisions.float16_weights(digits_bytes)
     types = {w.name: w.data_type for w in onnx.load_model_from_string(halved).graph.initializer}
@@ -228,7 +214,6 @@ def test_a_scene_model_is_calibrated_on_training_patches_and_reduces_bands_in_fl
 
 def test_a_loss_above_the_limit_is_refused_and_the_message_names_layers_to_keep(
     digits_run: sl.Run,
-    digits_bytes: bytes,
     tmp_path: Path,
     typed: Callable[..., tuple[int, str, str]],
     monkeypatch: pytest.MonkeyPatch,
@@ -244,8 +229,7 @@ def test_a_loss_above_the_limit_is_refused_and_the_message_names_layers_to_keep(
         return bytes(model.SerializeToString())
 
     monkeypatch.setattr(precisions, "int8_onnx", broken)
-    with _using(digits_bytes):
-        code, out, err = typed("quantize", digits_run.path, "--out", tmp_path / "out")
+    code, out, err = typed("quantize", digits_run.path, "--out", tmp_path / "out")
     assert (code, out) == (1, "")
     before = 100 * digits_run.report.overall_accuracy
     assert err.startswith("error: int8 on onnxruntime loses ")
@@ -259,13 +243,11 @@ def test_a_loss_above_the_limit_is_refused_and_the_message_names_layers_to_keep(
 
 def test_a_kept_layer_stays_float32(
     digits_run: sl.Run,
-    digits_bytes: bytes,
     tmp_path: Path,
     typed: Callable[..., tuple[int, str, str]],
 ) -> None:
     words = ("--keep", "stem.0", "--keep", "linear", "--max-drop", 3, "--json")
-    with _using(digits_bytes):
-        code, out, err = typed("quantize", digits_run.path, "--out", tmp_path / "out", *words)
+    code, out, err = typed("quantize", digits_run.path, "--out", tmp_path / "out", *words)
     assert code == 0, err
     assert json.loads(out)["kept"] == ["stem.0", "linear"]
     model = onnx.load_model_from_string((tmp_path / "out" / "model.onnx").read_bytes())
@@ -300,7 +282,7 @@ def test_wrong_values_are_refused(
 
 
 def test_what_cannot_be_calibrated_or_scored_is_refused(
-    digits_run: sl.Run, digits_bytes: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    digits_run: sl.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(
         RunError, match=r"^quantize: wanted a run, because its data are needed; a bundle has none$"
@@ -312,10 +294,7 @@ def test_what_cannot_be_calibrated_or_scored_is_refused(
     )
     with pytest.raises(RunError, match=r"the images \(other\) differ from those of the run"):
         sl.quantize(digits_run, other, test, out=tmp_path / "out")
-    with (
-        _using(digits_bytes),
-        pytest.raises(SettingsError, match=r"^keep: wanted layers of .*, got 'fc9'$"),
-    ):
+    with pytest.raises(SettingsError, match=r"^keep: wanted layers of .*, got 'fc9'$"):
         sl.quantize(digits_run, out=tmp_path / "out", keep=["fc9"])
     import sys
 

@@ -67,6 +67,7 @@ def test_the_papers_example() -> None:
 
 
 def test_the_papers_accuracies() -> None:
+    """Equations 1 to 8 for table 8; written out in sums below."""
     made = accuracies(PAPER.T, PAPER_PIXELS, [[0], [1], [2], [3]])
 
     def shown(share: Any) -> str:

@@ -60,7 +60,7 @@ def array_of(path: Path) -> NDArray[Any]:
 
 
 def test_the_papers_sample_size() -> None:
-    """Section 5.1.1: a standard error of 0.01 takes 641 points; table 6: how they are shared."""
+    """Section 5.1: a standard error of 0.01 takes 641 points; shares by hand."""
     optimal = shares("optimal", PIXELS, EXPECTED)
     assert size_for(0.01, optimal, PIXELS, EXPECTED) == 641
     proportional = shares("proportional", PIXELS, EXPECTED)

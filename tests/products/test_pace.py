@@ -128,6 +128,12 @@ def test_other_products_of_the_sensor(tmp_path: Path, typed: Typed) -> None:
     with netCDF4.Dataset(path, "r+") as file:
         file.instrument = "MODIS"  # the same groups
     assert not pace.found(path)
+    assert typed("info", path, "--product", "pace") == (
+        2,
+        "",
+        f"error: {path}: this is not a product of PACE OCI: wanted geophysical_data/rhos, and OCI "
+        "as the attribute instrument; leave out --product pace",
+    )
 
 
 @pytest.mark.parametrize(
@@ -147,6 +153,17 @@ def test_without_an_array(tmp_path: Path, without: str, said: str) -> None:
     with pytest.raises(ReadError) as error:
         pace.cube(path)
     assert str(error.value) == f"{path}: {said}; {AGAIN}"
+
+
+def test_flags_without_their_bits(product: Path) -> None:
+    with h5py.File(product, "r+") as file:
+        del file["geophysical_data/l2_flags"].attrs["flag_masks"]
+    with pytest.raises(ReadError) as error:
+        pace.cube(product)
+    assert str(error.value) == (
+        f"{product}: geophysical_data/l2_flags: wanted 12 x 9 flags, CLDICE and LAND among their "
+        f"flag_meanings, got geophysical_data/l2_flags (12 x 9 int32); {AGAIN}"
+    )
 
 
 def test_more_pixels_than_a_granule_has(product: Path) -> None:

@@ -346,6 +346,11 @@ def test_a_zip_file_is_to_be_unpacked(product: Path, tmp_path: Path, typed: Type
     assert not prisma.found(path)
 
 
+def test_without_a_share_of_clouds(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.he5", without=("Cloudy_pixels_percentage",))
+    assert prisma.cube(path).notes == (*NOTES[:3], "it has no mask of clouds")
+
+
 def test_other_files_are_not_this_product(tmp_path: Path) -> None:
     (tmp_path / "a.he5").write_text("no HDF5")
     (tmp_path / "empty.he5").touch()

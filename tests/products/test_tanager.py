@@ -59,7 +59,7 @@ def test_what_is_left_out(product: Path) -> None:
 
 
 def test_without_layers_and_flags(tmp_path: Path) -> None:
-    without = ("beta_cirrus_mask", "nodata_pixels", "good_wavelengths", "epsg_code")
+    without = ("beta_cirrus_mask", "nodata_pixels", "good_wavelengths", "epsg_code", "_FillValue")
     cube = tanager.cube(written(tmp_path / "a.h5", without=without))
     assert cube.notes == (
         "it does not say which bands are good (good_wavelengths)",
@@ -68,6 +68,8 @@ def test_without_layers_and_flags(tmp_path: Path) -> None:
         "its grid has no epsg_code: no CRS",
     )
     assert (cube.crs, cube.mask, cube.bad_bands) == (None, None, ())
+    assert cube.nodata is not None
+    assert cube.nodata.tolist() == [-9999.0] * BANDS  # as Planet's files state it
     assert [layer.name for layer in cube.quality] == ["cloud"]
 
 

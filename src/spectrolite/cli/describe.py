@@ -165,7 +165,8 @@ def lines(scene: SceneInfo) -> dict[str, str]:
     if scene.pixel_size is not None:
         width, height = scene.pixel_size
         shown["pixel"] = f"{width:g} x {height:g} {scene.pixel_unit or '(unit unknown)'}"
-    values = "none" if scene.low is None else f"{scene.low:g} to {scene.high:g}, as stored"
+    unit_of = "reflectance" if scene.product else "as stored"
+    values = "none" if scene.low is None else f"{scene.low:g} to {scene.high:g}, {unit_of}"
     if scene.scale is not None or scene.offset is not None:
         low, high = scene.scale or (1.0, 1.0)
         factor = f"{low:g}" if low == high else f"{low:g} to {high:g}"

@@ -173,8 +173,6 @@ def map_(
     one = alone and not several
     if not one and out.suffix.lower() in (".tif", ".tiff"):
         raise RunError(f"--out: several scenes want a folder, got {out}")
-    if not one and polygons is not None:
-        raise RunError(f"--polygons: takes one scene, got {len(named) or 'those of the run'}")
     print_warning(scene_config(scene_model(run)).caveat)
     files: list[Path] = []
 

@@ -121,8 +121,8 @@ def sample(
 ) -> None:
     """Draw points from a class map of any tool, to be labelled: a file, and a page that helps.
 
-    Each point is the centre of a pixel. The file has an empty field truth; when it is filled in,
-    areas gives areas and accuracies with intervals.
+    Each point is the centre of a pixel. When its empty field truth is filled in, areas gives areas
+    and accuracies with intervals.
 
     Example: `spectrolite sample map.tif --design by-map-class --points 300 --out points.gpkg`
     """

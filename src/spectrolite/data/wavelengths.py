@@ -15,6 +15,10 @@ from spectrolite.errors import SceneError
 TOLERANCE_NM = 1.0
 """Centres this close are the same band: files round them, and they drift across a sensor."""
 
+EDGE_NM = 50.0
+"""How far outside a scene its outermost band stands in: EMIT begins 37 nm before EnMAP, and ends 48
+nm after it; reflectance changes little over so much."""
+
 
 @overload
 def at_wavelengths(
@@ -32,7 +36,8 @@ def at_wavelengths(
     Bands are compared in their order, up to `TOLERANCE_NM`. If scene or model has no wavelengths,
     nothing is compared. With `match`, a scene of other wavelengths is interpolated linearly between
     the two band centres around each wanted one, as float32, or float64 if its values need that;
-    nothing is extrapolated.
+    a wanted centre up to `EDGE_NM` outside the scene's range takes the values of its outermost
+    band, which a note of the scene says.
 
     Args:
         scene: in memory or in a file, which stays there.
@@ -40,8 +45,8 @@ def at_wavelengths(
         match: interpolate.
 
     Raises:
-        SceneError: other wavelengths without `match`, some outside the scene's range, or no
-            wavelengths to match.
+        SceneError: other wavelengths without `match`, some too far outside the scene's range, or
+            no wavelengths to match.
     """
     scene_nm = scene.wavelengths_nm
     if not match:
@@ -56,13 +61,21 @@ def at_wavelengths(
     if _same(own, wanted):
         return scene
     low, high = float(own.min()), float(own.max())
-    outside = wanted[(wanted < low - TOLERANCE_NM) | (wanted > high + TOLERANCE_NM)]
+    beyond = np.maximum(low - wanted, wanted - high)
+    outside = wanted[beyond > TOLERANCE_NM]
+    notes = scene.notes
     if len(outside):
-        raise SceneError(
-            f"{scene.name}: --match-wavelengths: {len(outside)} of the model's {len(wanted)} "
-            f"wavelengths are outside its range of {low:g} to {high:g} nm, the first at "
-            f"{outside[0]:g} nm"
+        what = (
+            f"{len(outside)} of the model's {len(wanted)} wavelengths are outside its range of "
+            f"{low:g} to {high:g} nm"
         )
+        if beyond.max() > EDGE_NM:
+            raise SceneError(
+                f"{scene.name}: --match-wavelengths: {what}, one by {beyond.max():g} nm at "
+                f"{wanted[beyond.argmax()]:g} nm; more than {EDGE_NM:g} nm cannot be filled: train "
+                "without these bands (--drop-bands)"
+            )
+        notes = (*notes, f"{what}, by up to {beyond.max():.3g} nm: its outermost bands stand in")
     order = np.argsort(own, kind="stable")
     right = np.minimum(np.searchsorted(own[order], wanted), len(own) - 1)
     one, other = order[np.maximum(right - 1, 0)], order[right]
@@ -70,7 +83,8 @@ def at_wavelengths(
     weight = np.divide(wanted - own[one], gap, out=np.zeros(len(wanted)), where=gap > 0)
     interpolate = partial(_interpolated, one=one, other=other, weight=weight.clip(0, 1))
     if isinstance(scene, Scene):
-        return replace(scene, cube=interpolate(scene.cube), wavelengths_nm=wanted_nm)
+        cube = interpolate(scene.cube)
+        return replace(scene, cube=cube, wavelengths_nm=wanted_nm, notes=notes)
 
     stored = scene.read
 
@@ -80,7 +94,9 @@ def at_wavelengths(
 
     shape = (*scene.shape[:2], len(wanted))
     dtype = np.result_type(scene.dtype, np.float32)
-    return replace(scene, shape=shape, dtype=dtype, read=read, wavelengths_nm=wanted_nm)
+    return replace(
+        scene, shape=shape, dtype=dtype, read=read, wavelengths_nm=wanted_nm, notes=notes
+    )
 
 
 def surplus_bands(

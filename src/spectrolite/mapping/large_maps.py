@@ -160,9 +160,9 @@ def map_scene(
     for file in scene_files(opened.source):
         if Path(file).resolve() in written:
             raise RunError(f"--out: {file} is the scene itself; take another name")
+    opened = matching_scene(bundle, opened, match_wavelengths)
     for note in opened.notes:
         on_note(f"{opened.name}: {note}")
-    opened = matching_scene(bundle, opened, match_wavelengths)
     settings: dict[str, Any] = {
         "window": window,
         "device": device,

@@ -10,7 +10,7 @@ from typing import Any
 from spectrolite.bundles.exported_model import Exported
 from spectrolite.bundles.loading import AnyModel, scene_model
 from spectrolite.data.scene import AnyScene
-from spectrolite.errors import ReadError, SpectroliteError
+from spectrolite.errors import ReadError, SettingsError, SpectroliteError
 from spectrolite.mapping.large_maps import map_scene, own_scene
 from spectrolite.mapping.map_file import MapFile
 from spectrolite.places import check_place
@@ -58,6 +58,7 @@ def map_scenes(
     Raises:
         ReadError: a pattern that no file matches, or two scenes whose maps would be one file.
         RunError: not a model, or no folder can be written there.
+        SettingsError: polygons of several scenes.
     """
     check_place(Path(out))
     targets: dict[str, Path | AnyScene] = {}
@@ -71,6 +72,8 @@ def map_scenes(
                 "one of them alone"
             )
         targets[file.stem] = file
+    if settings.get("polygons") is not None and len(targets) > 1:
+        raise SettingsError(f"--polygons: takes one scene, got {len(targets)}")
     bundle = scene_model(model)
     maps: list[MapFile | Failed] = []
     for name, scene in targets.items():

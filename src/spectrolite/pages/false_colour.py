@@ -56,7 +56,7 @@ def false_colour_windows(scene: AnyScene, windows: Sequence[Window]) -> list[NDA
     for window in windows:
         values, valid = scene.read(window) if scene.lookup is None else _on_grid(scene, window)
         means = [values[:, :, some].mean(axis=2, dtype=np.float64) for some in bands]
-        read.append((np.stack(means, axis=2), valid))
+        read.append((np.stack(means, axis=2).astype(np.float32), valid))  # there may be many
     return _stretched(read, by_wavelength)
 
 
@@ -75,7 +75,7 @@ def _on_grid(scene: AnyScene, window: Window) -> tuple[NDArray[Any], NDArray[np.
 
 
 def _stretched(
-    read: Sequence[tuple[NDArray[np.float64], NDArray[np.bool_]]], by_wavelength: bool
+    read: Sequence[tuple[NDArray[np.floating[Any]], NDArray[np.bool_]]], by_wavelength: bool
 ) -> list[NDArray[np.uint8]]:
     """Means of three bands as colours, all stretched alike."""
     pooled = np.concatenate([means[valid] for means, valid in read])

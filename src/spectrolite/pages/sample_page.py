@@ -16,7 +16,7 @@ from spectrolite.pages.html import png, render
 from spectrolite.pages.scene_pictures import css
 from spectrolite.pages.thumbnails import of_map, of_scene
 
-MOST_SHOWN = 2000  # points; each has 5 KiB in the page
+MOST_SHOWN = 1000  # points; each has 5 to 50 KiB in the page
 
 
 def sample_page(sample: DrawnSample, scene: AnyScene | None, file: str, *, show_class: bool) -> str:

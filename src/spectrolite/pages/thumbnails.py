@@ -15,7 +15,7 @@ from spectrolite.mapping.drawn_sample import DrawnSample
 from spectrolite.pages.false_colour import false_colour_windows
 
 AROUND = 20  # pixels of the map on each side of a point
-MOST_AROUND = 100  # pixels of a scene on each side
+MOST_AROUND = 60  # pixels of a scene on each side
 LEAST_AROUND = 4
 PAPER, INK, EMPTY = 255, 70, 222
 ZOOM = 5  # dots of a picture of outlines for each pixel

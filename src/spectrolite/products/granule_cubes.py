@@ -128,8 +128,8 @@ def quality_layer(one: Granule, cube: Cube, layer: str) -> Cube | None:
     if name is None:
         return None
     stored = _raster(one, name)
-    place, wanted = (np.asarray(c.transform or (), np.float64) for c in (stored, cube))
-    same_place = len(place) == len(wanted) and np.allclose(place, wanted, rtol=1e-6, atol=0)
+    place, other = (np.asarray(c.transform or (), np.float64) for c in (stored, cube))
+    same_place = len(place) == len(other) and np.allclose(place, other, rtol=1e-6, atol=0)
     if stored.shape[:2] != cube.shape[:2] or not same_place:
         sizes = [f"{c.shape[0]} x {c.shape[1]} pixels" for c in (stored, cube)]
         where = "place" if sizes[0] == sizes[1] else "size"

@@ -230,7 +230,7 @@ def scene_info(
             *out.notes,
             *of_tiles,
             *odd_crs,
-            *_warnings(cube, statistics, back, lacked),
+            *_warnings(cube, statistics, back, lacked, set(out.bands)),
         ),
         product=cube.product,
         marked=marked,
@@ -274,7 +274,9 @@ def _crs(cube: Cube) -> tuple[str | None, str | None, tuple[str, ...]]:
     return name, unit, ()
 
 
-def _warnings(cube: Cube, statistics: BandStatistics, back: int, lacked: set[int]) -> list[str]:
+def _warnings(
+    cube: Cube, statistics: BandStatistics, back: int, lacked: set[int], out: set[int]
+) -> list[str]:
     """What is odd about the values and the georeference, a sentence each."""
     rows, cols, bands = cube.shape
     warnings = []
@@ -297,13 +299,13 @@ def _warnings(cube: Cube, statistics: BandStatistics, back: int, lacked: set[int
     elif cube.transform[4] > 0:
         warnings.append("its rows run from south to north: maps will appear upside down")
     constant = tuple(b for b in statistics.constant if b not in statistics.empty)
-    bad = () if cube.product else cube.bad_bands  # of a product, the notes say
     for fault, bands_named, remedy in (
-        ("marked as bad by the file", bad, "--drop-bands bad drops them"),
+        ("marked as bad by the file", cube.bad_bands, "--drop-bands bad drops them"),
         ("without any value", statistics.empty, "every verb leaves them out"),
         ("constant", constant, "--drop-bands constant drops them"),
         ("noisy", statistics.noisy, "--drop-bands noisy drops them"),
     ):
+        bands_named = tuple(b for b in bands_named if b not in out)  # of which the notes tell
         if len(bands_named) == cube.shape[2] > 1:
             warnings.append(f"all {cube.shape[2]} bands are {fault}: check the file")
         elif bands_named:
@@ -312,7 +314,7 @@ def _warnings(cube: Cube, statistics: BandStatistics, back: int, lacked: set[int
     holes = np.flatnonzero(
         (statistics.missing > 0) & (statistics.missing > statistics.missing.min())
     ).tolist()
-    holes = [band for band in holes if band not in lacked]
+    holes = [band for band in holes if band not in lacked | out]
     if holes:
         kept = cube.nodata is not None and not np.any(cube.nodata)
         fate = "have no spectrum" if not kept else "keep their spectrum, since nodata is 0"

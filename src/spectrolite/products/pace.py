@@ -69,7 +69,12 @@ def cube(path: Path, mask: Path | None = None) -> Cube:
     arrays = {array.key: array for array in variables(path)}
     if REFLECTANCE not in arrays:
         variables(path, REFLECTANCE)  # says so if it is a link into another file
-        title = as_text(attributes(path, ["title"]).get("title", "a file without a title"))
+        if not found(path):
+            raise ReadError(
+                f"{path}: this is not a product of PACE OCI: wanted {REFLECTANCE}, and OCI as "
+                f"the attribute instrument; leave out --product {NAME}"
+            )
+        title = as_text(attributes(path, ["title"]).get("title", ""))
         raise ReadError(
             f"{path}: this is {title[:80]!r}, without surface reflectance; wanted {TITLE}: get "
             "PACE_OCI_L2_SFREFL of the same time"
@@ -129,9 +134,9 @@ def _reflectance(values: Packing, stored: NDArray[np.generic]) -> NDArray[np.gen
 @lru_cache(maxsize=1)
 def _grid(path: Path, written: int) -> tuple[LookupTable, tuple[str, ...]]:
     """The grid of a file as it was written then; it takes seconds, so the last one is kept."""
-    lon, lat = (
-        np.asarray(read_part(path, key, (slice(None), slice(None))), np.float64) for key in PLACES
-    )
+    whole = (slice(None), slice(None))
+    with np.errstate(invalid="ignore"):  # a NaN of another kind, in a damaged file
+        lon, lat = (np.asarray(read_part(path, key, whole), np.float64) for key in PLACES)
     return nearest_table(path, lon, lat)
 
 
@@ -139,7 +144,7 @@ def _quality(
     path: Path, flags: Variable | None, shape: tuple[int, int]
 ) -> tuple[QualityLayer, ...]:
     """Clouds, and water, which is what is not land."""
-    masks = None if flags is None else as_numbers(flags.attrs.get("flag_masks"))
+    masks = None if flags is None else as_numbers(flags.attrs.get("flag_masks", ()))
     names = "" if flags is None else flags.text("flag_meanings")
     bits = dict(zip(names.split(), masks or (), strict=False))
     if flags is None or flags.shape != shape or not {"CLDICE", "LAND"} <= set(bits):

@@ -112,7 +112,7 @@ def cube(path: Path, mask: Path | None = None) -> Cube:
         )
     detectors = without_overlap(vnir, swir, notes)
     crs, transform = _place(path, arrays, header, (rows, cols), notes)
-    clouds = as_numbers(header.get(CLOUDS))
+    clouds = as_numbers(header.get(CLOUDS, ()))
     notes.append(
         "it has no mask of clouds"
         + (f"; it states {clouds[0]:g} % of cloudy pixels" if clouds else "")

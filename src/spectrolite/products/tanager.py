@@ -73,7 +73,7 @@ def cube(path: Path, mask: Path | None = None) -> Cube:
         bad = tuple(int(band) for band in np.flatnonzero(good == 0))
     else:
         notes.append("it does not say which bands are good (good_wavelengths)")
-    fill = as_numbers(array.attrs.get("_FillValue")) or [-9999.0]
+    fill = as_numbers(array.attrs.get("_FillValue", ())) or [-9999.0]
     marks = {key: arrays.get(f"{FIELDS}/{key}") for key in (NODATA, *LAYERS.values())}
     for key, layer in marks.items():
         if layer is None:
