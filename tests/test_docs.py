@@ -1,8 +1,9 @@
 """Every code block of the documentation runs, and the pages of the command line are the real ones.
 
 Blocks of one page run in order in one folder; Python blocks share their names. So that this takes
-minutes and not an hour, every training has one epoch here, and training on patches takes a tenth of
-them. Blocks that call make are not run but held against the Makefile.
+minutes and not an hour, every training has one epoch here, training on patches takes a tenth of
+them, and SVMs see a few hundred pixels. Blocks that call make are not run but held against the
+Makefile.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typer.main import get_command
 import spectrolite as sl
 from spectrolite.cli import app
 from spectrolite.cli.setting_options import defaults_by_network, range_text, value_text
+from spectrolite.evaluation import baselines, tuned_baselines
 from spectrolite.models import MODELS
 from spectrolite.training import defaults
 from spectrolite.training.settings import setting_fields
@@ -67,6 +69,10 @@ def test_every_block_runs(page: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     for network in ("hybridsn", "mobilesn"):
         monkeypatch.setitem(defaults.DEFAULTS[network], "epochs", 1)
     monkeypatch.setattr(defaults, "PATCH_EPOCHS", 1)
+    monkeypatch.setattr(baselines, "FIT_AT_MOST", 500)
+    monkeypatch.setattr(baselines, "SCORE_AT_MOST", 1000)
+    monkeypatch.setattr(tuned_baselines, "COSTS", (10.0, 100.0))
+    monkeypatch.setattr(tuned_baselines, "GAMMAS", (1.0,))
     names: dict[str, object] = {"__name__": page.stem}
     for language, text in blocks(page):
         if language == "python":
