@@ -55,8 +55,8 @@ def write_polygons(path: Path, geotiff: Path, head: MapHead, sieve: int | None) 
     """Write the areas of a class map as a GeoPackage with class, pixels and, if known, hectares.
 
     Args:
-        path: the GeoPackage, in a folder for working files; its layer has the name of the map, or is
-            `classes` if SQLite or the format reserve that name.
+        path: the GeoPackage, in a folder for working files; its layer has the name of the map, or
+            is `classes` if the format or SQLite reserve that name.
         geotiff: the class map.
         head: what it holds beside its pixels.
         sieve: polygons of fewer pixels go to their largest neighbour; None keeps all.
