@@ -325,6 +325,18 @@ def test_a_sample_filled_in_gives_the_areas(path: Path, tmp_path: Path, ending: 
         assert one.share == pytest.approx(measured.pixels[number] / total)
 
 
+def test_a_map_whose_pixels_are_on_a_line(tmp_path: Path) -> None:
+    line = rasterio.Affine(0, 0, 5, 0, 0, 5)
+    path = geotiff(tmp_path / "m.tif", IDS[:, None], transform=line, nodata=0)
+    with pytest.raises(SettingsError) as caught:
+        written(path, tmp_path / "p.csv", points=4)
+    assert str(caught.value) == (
+        f"{path}: the map's transform puts all pixels on a line, so its points have no places; "
+        "georeference the map again"
+    )
+    assert [p.name for p in tmp_path.iterdir()] == ["m.tif"]
+
+
 def test_a_map_without_coordinates(tmp_path: Path) -> None:
     classes = np.repeat(IDS, 25).reshape(10, 10)
     with no_georeference_allowed():

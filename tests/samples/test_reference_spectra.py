@@ -60,7 +60,7 @@ def naive(labels: sl.Labels, split: Split, patch: int) -> list[float]:
 def reference_of(scene: Reduced, split: Split, patch: int, seed: int = 0) -> Reference:
     """As training goes: in windows that overlap."""
     (scene,), spectra = noted([scene], split, seed)
-    rows, cols = split.labels.shape
+    rows, cols = split.labels.shapes[0]
     for window in (Window(0, rows - 2, 0, cols), Window(rows - 5, rows, 0, cols)):
         scene.read(window)
     return reference_spectra(spectra, split, patch)

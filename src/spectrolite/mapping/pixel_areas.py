@@ -86,8 +86,8 @@ def _latitudes(head: MapHead) -> NDArray[np.float64]:
     from rasterio.crs import CRS
 
     *_, height, top = head.transform or (0.0, 0.0)
-    edges: NDArray[np.float64] = top + height * np.arange(head.shape[0] + 1)
-    return edges * CRS.from_user_input(head.crs).units_factor[1]
+    to_radians = float(CRS.from_user_input(head.crs).units_factor[1])
+    return np.asarray(top + height * np.arange(head.shape[0] + 1), np.float64) * to_radians
 
 
 def in_degrees(row_m2: NDArray[np.float64]) -> str:
