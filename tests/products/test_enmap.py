@@ -434,14 +434,6 @@ def test_metadata_that_are_large_or_have_a_document_type(
     assert refused(archive) == f"{inside}: {len(text):,} bytes, more than 1,000"
 
 
-def test_a_mask_is_not_needed(product: Path) -> None:
-    with pytest.raises(ReadError) as caught:
-        open_cube(product, mask="mask.tif")
-    assert str(caught.value) == (
-        "--mask: EnMAP L2A has its quality layers beside the image; omit mask.tif"
-    )
-
-
 def test_other_paths_are_not_products(tmp_path: Path) -> None:
     pictures, damaged, plain = tmp_path / "pictures", tmp_path / "x.zip", tmp_path / "scene.tif"
     (pictures / "cats").mkdir(parents=True)

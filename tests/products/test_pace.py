@@ -14,7 +14,7 @@ import pytest
 import spectrolite
 from spectrolite.data.lookup import LookupTable
 from spectrolite.data.scene import Window
-from spectrolite.errors import ReadError, SettingsError
+from spectrolite.errors import ReadError
 from spectrolite.products import pace, prisma, tanager
 from spectrolite.products.swath_grid import nearest_table
 from written_pace import COLS, NM, ROWS, places, stored
@@ -184,12 +184,4 @@ def test_places_that_are_no_swath(product: Path) -> None:
         nearest_table(product, lon, lon)
     assert str(error.value) == (
         f"{product}: its longitudes and latitudes, 0 to 0 and 0 to 0, are no swath"
-    )
-
-
-def test_a_mask_is_refused(product: Path) -> None:
-    with pytest.raises(SettingsError) as error:
-        pace.cube(product, product)
-    assert str(error.value) == (
-        "--mask: PACE OCI L2 surface reflectance marks its pixels in its own file; leave --mask out"
     )

@@ -12,7 +12,7 @@ from rasterio.crs import CRS
 
 import spectrolite
 from spectrolite.data.scene import Window
-from spectrolite.errors import ReadError, SettingsError
+from spectrolite.errors import ReadError
 from spectrolite.products import prisma, tanager
 from written_tanager import BANDS, COLS, EPSG, NM, NORTH, ROWS, WEST, stored
 from written_tanager import tanager as written
@@ -155,12 +155,6 @@ def test_arrays_that_make_no_sense(product: Path, tmp_path: Path) -> None:
     assert str(error.value) == (
         f"{product}: wanted bands, rows, cols in floating point, got {REFLECTANCE} "
         f"(2 x 3 int16); {AGAIN}"
-    )
-    with pytest.raises(SettingsError) as refused:
-        tanager.cube(product, product)
-    assert str(refused.value) == (
-        "--mask: Tanager ortho surface reflectance marks its pixels in its own file; leave --mask "
-        "out"
     )
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from spectrolite.data.lookup import LookupTable
 from spectrolite.data.scene import Window
-from spectrolite.errors import ReadError, SettingsError
+from spectrolite.errors import ReadError
 from spectrolite.products.hdf5_groups import attributes, names_in
 from spectrolite.products.swath_grid import nearest_table
 from spectrolite.readers.scenes.arrays import in_order
@@ -52,20 +52,16 @@ def found(path: Path) -> bool:
         return False
 
 
-def cube(path: Path, mask: Path | None = None) -> Cube:
+def cube(path: Path) -> Cube:
     """The cube of surface reflectance in the sensor's geometry; its values are not read.
 
     Args:
         path: of the `.nc` file.
-        mask: has to be None: the product marks its pixels in its own file.
 
     Raises:
         ReadError: another product of OCI, a damaged file, or one without what the product has to
             have.
-        SettingsError: a mask.
     """
-    if mask is not None:
-        raise SettingsError(f"--mask: {TITLE} marks its pixels in its own file; leave --mask out")
     arrays = {array.key: array for array in variables(path)}
     if REFLECTANCE not in arrays:
         variables(path, REFLECTANCE)  # says so if it is a link into another file
