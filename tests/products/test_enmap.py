@@ -275,7 +275,17 @@ def test_no_metadata(tmp_path: Path) -> None:
     got = f"{ENMAP}-SPECTRAL_IMAGE.TIF"
     for path in (product, image_of(product), packed(product, tmp_path / "a.zip")):
         inside = f"{ENMAP}/{got}" if path.suffix == ".zip" else got
-        assert refused(path) == f"{path}: {WHOLE.format(inside)}"
+        alone = ", or read it as a GeoTIFF with --product none" if path.suffix == ".TIF" else ""
+        assert refused(path) == f"{path}: {WHOLE.format(inside)}{alone}"
+    assert open_cube(image_of(product), product="none").shape == (ROWS, COLS, FEW)
+
+
+def test_a_copy_of_another_name_is_read_itself(tmp_path: Path) -> None:
+    product = written(tmp_path, layers={}, bands=FEW)
+    clip = product / f"{ENMAP}-SPECTRAL_IMAGE_clip.tif"
+    tif(clip, np.full((FEW, 2, 3), 7, np.int16), NODATA)
+    cube = open_cube(clip)
+    assert (cube.format, cube.shape) == ("GeoTIFF", (2, 3, FEW))
 
 
 def test_no_image(tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ def _transform(
     group = re.search(r'GridName="HYP"(.*?)END_GROUP=GRID', text, re.DOTALL)
     inside = group[1] if group else ""
     corners = [_pair(inside, name) for name in ("UpperLeftPointMtrs", "LowerRightMtrs")]
-    sizes = [re.search(rf"\b{name}=(\d+)", inside) for name in ("YDim", "XDim")]
+    sizes = [re.search(rf"\b{name}=(\d{{1,9}})\b", inside) for name in ("YDim", "XDim")]
     if None in corners or None in sizes:
         raise ReadError(
             f"{path}: {STRUCTURE}: wanted XDim, YDim, UpperLeftPointMtrs and LowerRightMtrs of the "
