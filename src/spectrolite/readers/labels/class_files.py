@@ -56,4 +56,4 @@ def _colour(text: str, where: str) -> Colour:
     cells = text.replace(",", " ").split()
     if len(cells) == 3 and all(COLOUR.fullmatch(c) and int(c) < 256 for c in cells):
         return int(cells[0]), int(cells[1]), int(cells[2])
-    raise ReadError(f"{where}: wanted a colour such as #ff8800 or 255 136 0, got {text!r}")
+    raise ReadError(f"{where}: wanted a colour such as #ff8800 or 255 136 0, got {text[:60]!r}")
