@@ -42,6 +42,7 @@ from written_tif_products import (
     layer,
     nm_of,
     packed,
+    stored,
     tif,
 )
 from written_tif_products import enmap as written
@@ -405,6 +406,40 @@ def test_a_name_or_a_link_out_of_the_archive(
     out = f"the name {name!r} leads out of the archive; pack it again, with names like folder/file"
     link = "link is a link or a device; pack the file itself"
     assert refused(archive) == f"{archive}: {link if name == 'link' else out}"
+
+
+@pytest.mark.parametrize("ending", [".msk", ".aux.xml"])
+def test_files_beside_an_image_in_an_archive_are_not_opened(ending: str, tmp_path: Path) -> None:
+    """A mask or overviews may be a VRT, whose sources may be anywhere."""
+    product = written(tmp_path, layers={}, bands=FEW)
+    image = image_of(product)
+    tif(image, stored(FEW))  # no nodata value, which counts more than a mask
+    tif(tmp_path / "outside.tif", np.zeros((1, ROWS, COLS), np.uint8))
+    beside = image.with_name(f"{image.name}{ending}")
+    if ending == ".aux.xml":
+        stated = '<MDI key="wavelength">7</MDI><MDI key="wavelength_units">nm</MDI>'
+        bands = "".join(
+            f'<PAMRasterBand band="{n}"><NoDataValue>7</NoDataValue><Metadata>{stated}</Metadata>'
+            "</PAMRasterBand>"
+            for n in range(1, FEW + 1)
+        )
+        beside.write_text(f"<PAMDataset>{bands}</PAMDataset>")
+    else:
+        beside.write_text(
+            f'<VRTDataset rasterXSize="{COLS}" rasterYSize="{ROWS}"><Metadata><MDI '
+            'key="INTERNAL_MASK_FLAGS_1">2</MDI></Metadata><VRTRasterBand dataType="Byte" band="1">'
+            f"<SimpleSource><SourceFilename>{tmp_path}/outside.tif</SourceFilename><SourceBand>1"
+            "</SourceBand></SimpleSource></VRTRasterBand></VRTDataset>"
+        )
+    archives = [packed(product, tmp_path / f"a.{kind}") for kind in ("zip", "tar")]
+    archives.append(nested(product, tmp_path))
+    beside_tar = tmp_path / f"a.tar{ending}"  # of a raster in a tar, GDAL looks for it here
+    beside_tar.write_bytes(bytes(1 << 20) if ending != ".aux.xml" else b"")
+    for archive in archives:
+        cube = open_cube(archive)
+        assert cube.mask is None
+        assert any("states no nodata value" in note for note in cube.notes)
+        np.testing.assert_array_equal(cube.read(ALL)[..., 0] > -1, stored(FEW)[0] != NODATA)
 
 
 def test_a_link_out_of_the_folder(product: Path, tmp_path: Path) -> None:

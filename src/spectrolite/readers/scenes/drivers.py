@@ -46,6 +46,8 @@ MAGIC = (
     b"EHFA_HEADER_TAG",
 )
 """How the sources of a VRT begin: TIFF, PNG, JPEG, JPEG 2000, ERDAS."""
+BESIDE = (".msk", ".MSK", ".ovr", ".OVR")
+"""Of the mask and the overviews that GDAL finds beside a raster, and opens with any driver."""
 TEXT = re.compile(rb"<[?!]?[A-Za-z_]{4}|\{\s*\"|[A-Z_]{8}")
 # Elements of a VRT whose text names no file; the addresses in them are never opened.
 PROSE = {"metadata", "srs", "gcplist", "description", "categorynames", "unittype"}
@@ -117,10 +119,12 @@ def check_sources(path: Path, allow_outside: bool = False) -> None:
         allow_outside: a VRT may name any local file.
 
     Raises:
-        ReadError: it does, or it is damaged; or it is a pipe or a device, or one is beside it.
+        ReadError: it does, or it is damaged; or it is a pipe or a device, or one is beside it; or
+            its mask or overviews beside it are no image, but may name other files.
     """
     check_regular(path, beside=True)
     _check_metadata(path)
+    check_beside(path)
     if path.suffix.lower() == ".vrt" and path.is_file():
         stat = path.stat()
         _check(path, allow_outside, 0, (stat.st_mtime_ns, stat.st_size))
@@ -141,6 +145,25 @@ def _check_metadata(path: Path) -> None:
         ElementTree.fromstring(decoded(content)[0])
     except (ElementTree.ParseError, ValueError) as error:
         raise ReadError(f"{beside}: damaged ({error}); remove it") from error
+
+
+def check_beside(path: Path) -> None:
+    """Refuse a mask or overviews that are no image, such as a VRT, whose sources may be anywhere.
+
+    Raises:
+        ReadError: `NAME.msk` or `NAME.ovr` is another file.
+    """
+    for ending in BESIDE:
+        beside = path.with_name(f"{path.name}{ending}")
+        if not _is_file(beside):
+            continue
+        with beside.open("rb") as file:
+            if not file.read(16).startswith(MAGIC):
+                raise ReadError(
+                    f"{beside}: wanted the mask or the overviews of {path.name} as a TIFF, got "
+                    "another file; remove it, or convert it with gdal_translate -of GTiff"
+                )
+        check_beside(beside)
 
 
 def check_overviews(path: Path, source: Any) -> None:
@@ -198,6 +221,7 @@ def _plain(name: str) -> bool:
 
 def _check_kind(where: str, source: Path, allow_outside: bool, depth: int) -> None:
     _check_metadata(source)
+    check_beside(source)
     with source.open("rb") as file:
         head = file.read(4096)
     if head.startswith(MAGIC):
