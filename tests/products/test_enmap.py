@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 import spectrolite as sl
 from spectrolite.data.scene import Window
 from spectrolite.errors import ReadError
-from spectrolite.products import enmap, granule_cubes, granules
+from spectrolite.products import archives, enmap, granule_cubes, granules
 from spectrolite.products.known import open_cube
 from spectrolite.readers.scenes.cube import Cube
 from spectrolite.readers.scenes.geotiff import named_cube
@@ -440,6 +440,23 @@ def test_files_beside_an_image_in_an_archive_are_not_opened(ending: str, tmp_pat
         assert cube.mask is None
         assert any("states no nodata value" in note for note in cube.notes)
         np.testing.assert_array_equal(cube.read(ALL)[..., 0] > -1, stored(FEW)[0] != NODATA)
+
+
+def test_a_damaged_archive_is_unpacked_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def listing(path: Path, *_: object, **__: object) -> None:
+        asked.append(path)
+        raise ReadError(f"{path}: damaged")
+
+    path = tmp_path / f"{ENMAP}.zip"
+    path.write_bytes(b"PK")
+    monkeypatch.setattr(archives, "listing", listing)
+    for _ in range(2):
+        assert refused(path) == f"{path}: damaged"
+    assert asked == [path]
 
 
 def test_a_link_out_of_the_folder(product: Path, tmp_path: Path) -> None:

@@ -149,14 +149,21 @@ def _documents(path: Path) -> tuple[Members, dict[str, str]] | None:
         return _texts(members_of(path))
     if is_archive(path):
         stat = path.stat()
-        return _of_archive(path, (stat.st_mtime_ns, stat.st_size))
+        held = _of_archive(path, (stat.st_mtime_ns, stat.st_size))
+        if isinstance(held, str):
+            raise ReadError(held)
+        return held
     matched = METADATA.fullmatch(path.name) or IMAGE.fullmatch(path.name)
     return _texts(members_beside(path, matched[1])) if matched and path.is_file() else None
 
 
 @lru_cache(4)
-def _of_archive(path: Path, _: tuple[int, int]) -> tuple[Members, dict[str, str]]:
-    return _texts(members_of(path))
+def _of_archive(path: Path, _: tuple[int, int]) -> tuple[Members, dict[str, str]] | str:
+    """The files and texts, or what is wrong: each product asks, and unpacking takes long."""
+    try:
+        return _texts(members_of(path))
+    except ReadError as error:
+        return str(error)
 
 
 def _texts(members: Members) -> tuple[Members, dict[str, str]]:
