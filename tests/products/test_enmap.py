@@ -250,6 +250,25 @@ def test_strips_of_an_archive_are_unpacked_once(
     assert windows_read == [Window(0, 3, 0, COLS), Window(3, 6, 0, COLS)]
 
 
+def test_strips_are_of_whole_blocks_unless_those_are_too_large(
+    product: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Window] = []
+    whole = open_cube(product)
+
+    def read(window: Window) -> NDArray[np.generic]:
+        asked.append(window)
+        return whole.read(window)
+
+    cube = replace(whole, read=read, block=(4, COLS, ENMAP_BANDS))
+    pixel, four_rows = Window(1, 2, 1, 2), 4 * COLS * ENMAP_BANDS * cube.dtype.itemsize
+    for strip, window in ((four_rows, Window(0, 4, 0, COLS)), (four_rows - 1, pixel)):
+        monkeypatch.setattr(granule_cubes, "STRIP", strip)
+        values = granule_cubes._by_strips(cube).read(pixel)
+        np.testing.assert_array_equal(values, whole.read(pixel))
+        assert asked.pop() == window
+
+
 # What is wrong with a product, and what is said.
 L2A_WANTED = "wanted EnMAP L2A, surface reflectance, got EnMAP {}; order or download that level"
 WHOLE = (

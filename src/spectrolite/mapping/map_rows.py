@@ -15,7 +15,7 @@ from spectrolite.data.labels import MAX_ID
 from spectrolite.errors import ReadError
 from spectrolite.readers.scenes.drivers import (
     NO_NETWORK,
-    check_overviews,
+    check_opened,
     check_sources,
     driver_of,
 )
@@ -68,7 +68,7 @@ def read_rows(path: Path, no_data: int = 0) -> Iterator[tuple[int, NDArray[Any]]
         file = rasterio.open(path, driver=driver_of(path))
     with file:
         with reading(path, "is it a GeoTIFF?"):
-            check_overviews(path, file)
+            check_opened(path, file)
             flags = file.mask_flag_enums[0]
         masked = MaskFlags.per_dataset in flags or (MaskFlags.nodata in flags and file.nodata != 0)
         for start in range(0, file.height, BLOCK):
@@ -89,7 +89,7 @@ def opened_raster(path: Path) -> Iterator[Any]:
 
     check_sources(path)
     with rasterio.open(path, driver=driver_of(path)) as file:
-        check_overviews(path, file)
+        check_opened(path, file)
         yield file
 
 

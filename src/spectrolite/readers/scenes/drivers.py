@@ -6,6 +6,7 @@ GDAL looks at the content of a file and not at its ending, so a text with an add
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Iterator
@@ -15,8 +16,11 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
+
 from spectrolite.errors import ReadError
 from spectrolite.files import check_regular
+from spectrolite.readers.scenes.arrays import ArrayShape, check_fits_memory
 from spectrolite.readers.text import decoded
 
 NO_NETWORK = {
@@ -166,16 +170,26 @@ def check_beside(path: Path) -> None:
         check_beside(beside)
 
 
-def check_overviews(path: Path, source: Any) -> None:
-    """Refuse overviews that are elsewhere: GDAL opens them from any place, also for a mask.
+def check_opened(path: Path, source: Any) -> None:
+    """Refuse overviews that are elsewhere, and a block that does not fit into memory.
+
+    GDAL opens overviews from any place, also for a mask; and it decodes whole blocks, whose size a
+    file without values only declares.
 
     Args:
         path: of the raster.
         source: the raster, opened, before anything but its metadata is read.
 
     Raises:
-        ReadError: a file of overviews that is not beside the raster.
+        ReadError: a file of overviews that is not beside the raster, or a block of more than half
+            of this machine's memory.
     """
+    rows, cols = max(source.block_shapes, key=math.prod, default=(0, 0))
+    together = source.count if source.tags(ns="IMAGE_STRUCTURE").get("INTERLEAVE") == "PIXEL" else 1
+    dtype = next(iter(source.dtypes), "uint8")
+    itemsize = 16 if "complex" in dtype else np.dtype(dtype).itemsize
+    block = ArrayShape("one block", (rows, cols, together), dtype, itemsize, numeric=True)
+    check_fits_memory(path, block, remedy="store it in tiles: gdal_translate -co TILED=YES")
     overviews, proxy = source.tags(ns="OVERVIEWS"), source.tags(ns="ProxyOverviewRequest")
     for name in filter(None, (overviews.get("OVERVIEW_FILE"), proxy.get("FILENAME"))):
         if re.fullmatch(r":::BASE:::[^/\\:<>]+", name) is None:

@@ -21,7 +21,7 @@ from spectrolite.readers.scenes.cube import UNITS, Cube, in_nm, per_band, unless
 from spectrolite.readers.scenes.drivers import (
     NO_NETWORK,
     check_beside,
-    check_overviews,
+    check_opened,
     driver_of,
     no_lost_messages,
 )
@@ -218,7 +218,7 @@ def opened(path: Path, driver: str | None = None, name: Path | str | None = None
                 rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE, **settings),
                 rasterio.open(path if name is None else name, driver=driver) as source,
             ):
-                check_overviews(path, source)
+                check_opened(path, source)
                 yield source
     except (
         RasterioError,
