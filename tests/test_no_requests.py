@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 from spectrolite import readers
 from spectrolite.cli.app import app
 from spectrolite.errors import InputError, ReadError
+from spectrolite.mapping import map_rows
 from spectrolite.mapping.map_file import open_map
 from spectrolite.products import known, scenes
 from spectrolite.products.info import scene_info
@@ -89,9 +90,9 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")  # else the proxy's settings hide a request
 
 
-def tiff(path: Path, bands: int = 1, **tags: dict[str, str]) -> Path:
+def tiff(path: Path, bands: int = 1, driver: str = "GTiff", **tags: dict[str, str]) -> Path:
     with rasterio.open(
-        path, "w", driver="GTiff", width=4, height=4, count=bands, dtype="uint8", crs="EPSG:32631",
+        path, "w", driver=driver, width=4, height=4, count=bands, dtype="uint8", crs="EPSG:32631",
         transform=rasterio.Affine(1, 0, 0, 0, -1, 4),
     ) as file:  # fmt: skip
         file.write(np.arange(1, 16 * bands + 1, dtype=np.uint8).reshape(bands, 4, 4))
@@ -182,9 +183,47 @@ def test_overviews_elsewhere(server: Server, tmp_path: Path, beside: bool) -> No
             f'<PAMDataset><Metadata domain="OVERVIEWS"><MDI key="OVERVIEW_FILE">{name}</MDI>'
             "</Metadata></PAMDataset>"
         )
-    for reading in (read, readers.read_labels, open_map):
+    for one in (read, readers.read_labels, open_map, lambda path: list(map_rows.read_rows(path))):
         with pytest.raises(ReadError, match="names the file of overviews '/vsicurl/"):
-            reading(path)
+            one(path)
+    assert server.requests() == []
+
+
+@pytest.mark.parametrize("ending", [".msk", ".MSK", ".ovr", ".msk.ovr"])
+@pytest.mark.parametrize("name", ["a.tif", "a.dat"])
+def test_a_vrt_as_the_mask_or_the_overviews(
+    server: Server, tmp_path: Path, ending: str, name: str
+) -> None:
+    """GDAL opens them with any driver, and never asks where a VRT's sources are."""
+    raster = tiff(tmp_path / name, driver="GTiff" if name == "a.tif" else "ENVI")
+    if ending == ".msk.ovr":
+        tiff(tmp_path / f"{name}.msk")
+    source = NAME.format(relative=0, name=f"/vsicurl/{server.url}/mask.tif")
+    flags = '<Metadata><MDI key="INTERNAL_MASK_FLAGS_1">2</MDI></Metadata><VRTRasterBand'
+    vrt = VRT.format(source=source).replace("<VRTRasterBand", flags)
+    beside = tmp_path / f"{name}{ending}"
+    beside.write_text(vrt)
+    path = raster if name == "a.tif" else raster.with_suffix(".hdr")
+    readings: list[Callable[[Path], object]] = [readers.read_labels]
+    if name == "a.tif":  # of an ENVI scene GDAL opens a mask only
+        readings += [read, open_map, lambda path: list(map_rows.read_rows(path))]
+    for one in readings:
+        with pytest.raises(ReadError) as caught:
+            one(path)
+        assert str(caught.value) == (
+            f"{beside}: wanted the mask or the overviews of {beside.stem} as a TIFF, got another "
+            "file; remove it, or convert it with gdal_translate -of GTiff"
+        )
+    assert server.requests() == []
+
+
+def test_nothing_is_asked_for_while_a_map_is_read(server: Server, tmp_path: Path) -> None:
+    with (
+        pytest.raises(ReadError, match=r"^a.tif: cannot be read"),
+        map_rows.reading(Path("a.tif"), "map again"),
+        rasterio.open(f"/vsicurl/{server.url}/a.tif"),
+    ):
+        pass
     assert server.requests() == []
 
 

@@ -151,8 +151,3 @@ def test_what_is_wrong_with_a_product(tmp_path: Path) -> None:
     )
     metadata.unlink()
     assert "wanted DESIS L2A with STEM-METADATA.XML beside" in refused(product)
-    with pytest.raises(ReadError) as caught:
-        open_cube(desis(tmp_path / "b", bands=5), mask="m.tif")
-    assert str(caught.value) == (
-        "--mask: DESIS L2A has its quality layers beside the image; omit m.tif"
-    )

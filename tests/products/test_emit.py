@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import netCDF4
 import numpy as np
 import pyogrio
@@ -18,6 +19,7 @@ import spectrolite as sl
 from products.random_models import random_model
 from spectrolite.errors import LabelsError, ReadError, SettingsError
 from spectrolite.mapping.staged_windows import begun_with
+from spectrolite.products import emit
 from spectrolite.products.known import open_cube
 from spectrolite.products.scenes import scene_from
 from spectrolite.runs.stored_data import _moved_to
@@ -316,3 +318,38 @@ def test_a_model_of_stored_numbers_maps_no_reflectance(tmp_path: Path, granule: 
         f"--product: the model was trained on stored numbers, and {granule.name} is read as "
         "reflectance; read it as it is stored, with --product none, or train again"
     )
+
+
+@pytest.mark.parametrize(
+    ("key", "shape", "dtype", "message"),
+    [
+        ("reflectance", (ROWS, COLS, 1 << 13), "f4",
+         "reflectance (24 x 20 x 8192 float32) is larger than any granule"),
+        ("reflectance", (1 << 12, (1 << 12) + 1, BANDS), "f4",
+         f"reflectance (4096 x 4097 x {BANDS} float32) is larger than any granule"),
+        ("location/glt_x", (1 << 15, 1 << 15), "i4",
+         "location/glt_x (32768 x 32768 int32) is larger than any granule's"),
+        ("sensor_band_parameters/fwhm", (BANDS,), "S9",
+         f"sensor_band_parameters/fwhm: wanted a number for each of {BANDS} bands, got "
+         f"sensor_band_parameters/fwhm ({BANDS} bytes72)"),
+    ],
+)  # fmt: skip
+def test_what_is_only_declared_is_bounded(
+    granule: Path, key: str, shape: tuple[int, ...], dtype: str, message: str
+) -> None:
+    """An array without values takes no place in the file."""
+    with h5py.File(granule, "r+") as file:
+        del file[key]
+        file.create_dataset(key, shape, dtype, chunks=True)
+    with pytest.raises(ReadError) as caught:
+        emit.cube(granule)
+    assert str(caught.value) == f"{granule}: {message}; download the granule again"
+
+
+def test_links_into_other_files_are_not_followed(granule: Path, tmp_path: Path) -> None:
+    assert emit.found(granule)
+    path = tmp_path / "links.nc"
+    with h5py.File(path, "w") as file:
+        for name in ("location", "sensor_band_parameters"):
+            file[name] = h5py.ExternalLink(str(granule), f"/{name}")
+    assert not emit.found(path)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 import spectrolite as sl
 from spectrolite.data.scene import Window
 from spectrolite.errors import ReadError
-from spectrolite.products import enmap, granule_cubes, granules
+from spectrolite.products import archives, enmap, granule_cubes, granules
 from spectrolite.products.known import open_cube
 from spectrolite.products.scenes import scene_from
 from spectrolite.readers.scenes.cube import Cube
@@ -43,6 +43,7 @@ from written_tif_products import (
     layer,
     nm_of,
     packed,
+    stored,
     tif,
 )
 from written_tif_products import enmap as written
@@ -250,6 +251,25 @@ def test_strips_of_an_archive_are_unpacked_once(
     assert windows_read == [Window(0, 3, 0, COLS), Window(3, 6, 0, COLS)]
 
 
+def test_strips_are_of_whole_blocks_unless_those_are_too_large(
+    product: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Window] = []
+    whole = open_cube(product)
+
+    def read(window: Window) -> NDArray[np.generic]:
+        asked.append(window)
+        return whole.read(window)
+
+    cube = replace(whole, read=read, block=(4, COLS, ENMAP_BANDS))
+    pixel, four_rows = Window(1, 2, 1, 2), 4 * COLS * ENMAP_BANDS * cube.dtype.itemsize
+    for strip, window in ((four_rows, Window(0, 4, 0, COLS)), (four_rows - 1, pixel)):
+        monkeypatch.setattr(granule_cubes, "STRIP", strip)
+        values = granule_cubes._by_strips(cube).read(pixel)
+        np.testing.assert_array_equal(values, whole.read(pixel))
+        assert asked.pop() == window
+
+
 # What is wrong with a product, and what is said.
 L2A_WANTED = "wanted EnMAP L2A, surface reflectance, got EnMAP {}; order or download that level"
 WHOLE = (
@@ -276,7 +296,17 @@ def test_no_metadata(tmp_path: Path) -> None:
     got = f"{ENMAP}-SPECTRAL_IMAGE.TIF"
     for path in (product, image_of(product), packed(product, tmp_path / "a.zip")):
         inside = f"{ENMAP}/{got}" if path.suffix == ".zip" else got
-        assert refused(path) == f"{path}: {WHOLE.format(inside)}"
+        alone = ", or read it as a GeoTIFF with --product none" if path.suffix == ".TIF" else ""
+        assert refused(path) == f"{path}: {WHOLE.format(inside)}{alone}"
+    assert open_cube(image_of(product), product="none").shape == (ROWS, COLS, FEW)
+
+
+def test_a_copy_of_another_name_is_read_itself(tmp_path: Path) -> None:
+    product = written(tmp_path, layers={}, bands=FEW)
+    clip = product / f"{ENMAP}-SPECTRAL_IMAGE_clip.tif"
+    tif(clip, np.full((FEW, 2, 3), 7, np.int16), NODATA)
+    cube = open_cube(clip)
+    assert (cube.format, cube.shape) == ("GeoTIFF", (2, 3, FEW))
 
 
 def test_no_image(tmp_path: Path) -> None:
@@ -398,6 +428,57 @@ def test_a_name_or_a_link_out_of_the_archive(
     assert refused(archive) == f"{archive}: {link if name == 'link' else out}"
 
 
+@pytest.mark.parametrize("ending", [".msk", ".aux.xml"])
+def test_files_beside_an_image_in_an_archive_are_not_opened(ending: str, tmp_path: Path) -> None:
+    """A mask or overviews may be a VRT, whose sources may be anywhere."""
+    product = written(tmp_path, layers={}, bands=FEW)
+    image = image_of(product)
+    tif(image, stored(FEW))  # no nodata value, which counts more than a mask
+    tif(tmp_path / "outside.tif", np.zeros((1, ROWS, COLS), np.uint8))
+    beside = image.with_name(f"{image.name}{ending}")
+    if ending == ".aux.xml":
+        stated = '<MDI key="wavelength">7</MDI><MDI key="wavelength_units">nm</MDI>'
+        bands = "".join(
+            f'<PAMRasterBand band="{n}"><NoDataValue>7</NoDataValue><Metadata>{stated}</Metadata>'
+            "</PAMRasterBand>"
+            for n in range(1, FEW + 1)
+        )
+        beside.write_text(f"<PAMDataset>{bands}</PAMDataset>")
+    else:
+        beside.write_text(
+            f'<VRTDataset rasterXSize="{COLS}" rasterYSize="{ROWS}"><Metadata><MDI '
+            'key="INTERNAL_MASK_FLAGS_1">2</MDI></Metadata><VRTRasterBand dataType="Byte" band="1">'
+            f"<SimpleSource><SourceFilename>{tmp_path}/outside.tif</SourceFilename><SourceBand>1"
+            "</SourceBand></SimpleSource></VRTRasterBand></VRTDataset>"
+        )
+    archives = [packed(product, tmp_path / f"a.{kind}") for kind in ("zip", "tar")]
+    archives.append(nested(product, tmp_path))
+    beside_tar = tmp_path / f"a.tar{ending}"  # of a raster in a tar, GDAL looks for it here
+    beside_tar.write_bytes(bytes(1 << 20) if ending != ".aux.xml" else b"")
+    for archive in archives:
+        cube = open_cube(archive)
+        assert cube.mask is None
+        assert any("states no nodata value" in note for note in cube.notes)
+        np.testing.assert_array_equal(cube.read(ALL)[..., 0] > -1, stored(FEW)[0] != NODATA)
+
+
+def test_a_damaged_archive_is_unpacked_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def listing(path: Path, *_: object, **__: object) -> None:
+        asked.append(path)
+        raise ReadError(f"{path}: damaged")
+
+    path = tmp_path / f"{ENMAP}.zip"
+    path.write_bytes(b"PK")
+    monkeypatch.setattr(archives, "listing", listing)
+    for _ in range(2):
+        assert refused(path) == f"{path}: damaged"
+    assert asked == [path]
+
+
 def test_a_link_out_of_the_folder(product: Path, tmp_path: Path) -> None:
     copy = tmp_path / ENMAP
     copy.mkdir()
@@ -433,14 +514,6 @@ def test_metadata_that_are_large_or_have_a_document_type(
     monkeypatch.setattr(granules, "MAX_METADATA", 1000)
     inside = archive / ENMAP / metadata.name
     assert refused(archive) == f"{inside}: {len(text):,} bytes, more than 1,000"
-
-
-def test_a_mask_is_not_needed(product: Path) -> None:
-    with pytest.raises(ReadError) as caught:
-        open_cube(product, mask="mask.tif")
-    assert str(caught.value) == (
-        "--mask: EnMAP L2A has its quality layers beside the image; omit mask.tif"
-    )
 
 
 def test_other_paths_are_not_products(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from rasterio.warp import transform
 
 import spectrolite
 from spectrolite.data.scene import Window
-from spectrolite.errors import ReadError, SettingsError
+from spectrolite.errors import ReadError
 from spectrolite.products import prisma
 from written_prisma import (
     COLS,
@@ -365,12 +365,4 @@ def test_other_files_are_not_this_product(tmp_path: Path) -> None:
     assert str(error.value) == (
         f"{path}: this is not a PRISMA product: it has no group HDFEOS/SWATHS/PRS_L2D_HCO; leave "
         "out --product prisma"
-    )
-
-
-def test_a_mask_is_refused(product: Path) -> None:
-    with pytest.raises(SettingsError) as error:
-        prisma.cube(product, product)
-    assert str(error.value) == (
-        "--mask: PRISMA L2D marks its pixels in its own file; leave --mask out"
     )

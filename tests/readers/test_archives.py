@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import struct
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -386,3 +387,30 @@ def test_where_the_files_of_a_tar_begin(name: str, tmp_path: Path) -> None:
         one: unpacked[start : start + listed.files[one]] for one, start in listed.starts.items()
     } == long
     assert listing(as_zip(tmp_path / "a.zip", FILES)).starts == {}
+
+
+@pytest.mark.parametrize("size", [5 << 20, (5 << 20) + 3])
+def test_a_zip_in_an_archive_whose_directory_would_fill_the_memory(
+    size: int, tmp_path: Path
+) -> None:
+    """Zeros, said to be the directory; a zip of 5 KB could declare gigabytes."""
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, size, 0, 0)
+    path = as_zip(tmp_path / "all.zip", {"in.zip": bytes(size) + end})
+    with pytest.raises(ReadError) as caught:
+        listing(path, "in.zip")
+    assert str(caught.value) == (
+        f"{path}/in.zip: a damaged archive (ReadError: {size} bytes in one piece, more than "
+        "4194304); copy or pack it again"
+    )
+
+
+def test_a_member_of_a_zip_in_an_archive_is_read_up_to_a_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "MAX_INNER", 1 << 16)
+    inner = tmp_path / "in.zip"
+    with zipfile.ZipFile(inner, "w", zipfile.ZIP_STORED) as file:
+        file.writestr("a.xml", bytes(1 << 17))
+    path = as_zip(tmp_path / "all.zip", {"in.zip": inner.read_bytes()})
+    with pytest.raises(ReadError, match=r"131072 bytes in one piece, more than 65536"):
+        dict(contents(path, {"a.xml": 1 << 17}, "in.zip"))

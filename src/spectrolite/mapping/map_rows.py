@@ -15,7 +15,7 @@ from spectrolite.data.labels import MAX_ID
 from spectrolite.errors import ReadError
 from spectrolite.readers.scenes.drivers import (
     NO_NETWORK,
-    check_overviews,
+    check_opened,
     check_sources,
     driver_of,
 )
@@ -63,10 +63,13 @@ def read_rows(path: Path, no_data: int = 0) -> Iterator[tuple[int, NDArray[Any]]
     import rasterio
     from rasterio.enums import MaskFlags
 
+    check_sources(path)
     with reading(path, "is it a GeoTIFF?"):
         file = rasterio.open(path, driver=driver_of(path))
     with file:
-        flags = file.mask_flag_enums[0]
+        with reading(path, "is it a GeoTIFF?"):
+            check_opened(path, file)
+            flags = file.mask_flag_enums[0]
         masked = MaskFlags.per_dataset in flags or (MaskFlags.nodata in flags and file.nodata != 0)
         for start in range(0, file.height, BLOCK):
             stop = min(start + BLOCK, file.height)
@@ -81,22 +84,26 @@ def read_rows(path: Path, no_data: int = 0) -> Iterator[tuple[int, NDArray[Any]]
 
 @contextmanager
 def opened_raster(path: Path) -> Iterator[Any]:
-    """A GeoTIFF, opened by rasterio after a look at which other files it names."""
+    """A GeoTIFF, opened within `reading` after a look at which other files it names."""
     import rasterio
 
     check_sources(path)
-    with rasterio.Env(**NO_NETWORK), rasterio.open(path, driver=driver_of(path)) as file:
-        check_overviews(path, file)
+    with rasterio.open(path, driver=driver_of(path)) as file:
+        check_opened(path, file)
         yield file
 
 
 @contextmanager
 def reading(path: Path, remedy: str) -> Iterator[None]:
-    """Turn GDAL's errors while a file is read into ours, and allow maps without georeference."""
+    """Turn GDAL's errors while a file is read into ours; no network, and no georeference needed.
+
+    Within a generator it is around each read, not around a `yield`: settings are of the thread.
+    """
+    import rasterio
     from rasterio.errors import RasterioIOError
 
     try:
-        with no_georeference_allowed():
+        with rasterio.Env(**NO_NETWORK), no_georeference_allowed():
             yield
     except RasterioIOError as error:
         raise ReadError(f"{path}: cannot be read ({error}); {remedy}") from error

@@ -17,7 +17,7 @@ from spectrolite.hashing import array_sha256
 from spectrolite.mapping.geotiff import geotiff_bytes
 from spectrolite.mapping.map_file import MapFiles, MapHead, classes_html, summary
 from spectrolite.mapping.map_frame import picture_step
-from spectrolite.mapping.map_rows import reading
+from spectrolite.mapping.map_rows import opened_raster, reading
 from spectrolite.mapping.picture import write_picture
 from spectrolite.mapping.sidecars import write_names, write_style
 
@@ -121,11 +121,9 @@ def read_map(path: Path, bundle: Bundle) -> SceneMap:
     Raises:
         ReadError: one of the two files is missing or damaged.
     """
-    import rasterio
-
     bands = []
     for file in (path, MapFiles(path).band("confidence")):
-        with reading(file, "run evaluate"), rasterio.open(file, driver="GTiff") as source:
+        with reading(file, "run evaluate"), opened_raster(file) as source:
             bands.append(source.read(1))
             crs, transform = place_of(source)
     config = bundle.config

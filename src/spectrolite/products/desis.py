@@ -36,18 +36,15 @@ def found(path: Path) -> bool:
     return granules.found(path, MISSION)
 
 
-def cube(path: Path, mask: Path | None = None) -> Cube:
+def cube(path: Path) -> Cube:
     """The product's reflectance.
 
     Args:
         path: its folder, its archive, its METADATA.xml, or its SPECTRAL_IMAGE beside that.
-        mask: none: the quality layers are part of the product.
 
     Raises:
         ReadError: a product of another level, without a part, damaged, or one of several.
     """
-    if mask is not None:
-        raise ReadError(f"--mask: {TITLE} has its quality layers beside the image; omit {mask}")
     one = granules.granule(path, MISSION)
     spectral = granule_cubes.spectral_cube(one, MISSION, NAME)
     layers = []

@@ -10,6 +10,7 @@ the same shape, whose layers are told by their names, which differ between versi
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -22,10 +23,10 @@ from numpy.typing import NDArray
 from spectrolite.data.lookup import LookupTable
 from spectrolite.data.scene import Window
 from spectrolite.errors import ReadError, listed
-from spectrolite.readers.scenes.arrays import check_fits_memory
+from spectrolite.products.hdf5_groups import attributes, names_in
 from spectrolite.readers.scenes.cube import Cube, QualityLayer, in_nm
 from spectrolite.readers.scenes.drivers import is_crs
-from spectrolite.readers.scenes.hdf5 import opened, read_part, variables
+from spectrolite.readers.scenes.hdf5 import read_part, variables
 from spectrolite.readers.scenes.variable import Variable, as_numbers, as_text
 
 NAME = "emit"
@@ -47,21 +48,17 @@ OTHERS = {
     "reflectance_uncertainty": "the uncertainty of EMIT L2A reflectance",
     "mask": "the mask of EMIT L2A reflectance, which goes with --mask",
 }
+AGAIN = "download the granule again"
 FAR = 0.05  # degrees, 90 pixels, between a corner of a granule and that of its mask
+MOST = 1 << 24  # pixels of the image or the grid; a granule has 1.6 and about 5 million
+MOST_BANDS = 1 << 12  # a granule has 285
 
 
 def found(path: Path) -> bool:
     """Whether a file has the groups of an EMIT granule of level 1B or 2A."""
     if path.suffix.lower() not in ENDINGS or not path.is_file():
         return False
-    with path.open("rb") as file:
-        if file.read(8) != b"\x89HDF\r\n\x1a\n":
-            return False
-    try:
-        with opened(path) as file:
-            return f"{LOCATION}/glt_x" in file and BANDS in file
-    except ReadError:
-        return False
+    return "glt_x" in names_in(path, LOCATION) and bool(names_in(path, BANDS))
 
 
 def cube(path: Path, mask: Path | None = None) -> Cube:
@@ -89,6 +86,8 @@ def cube(path: Path, mask: Path | None = None) -> Cube:
             f"got {array.dtype} of shape {array.shape}"
         )
     rows, cols, bands = array.shape
+    if rows * cols > MOST or bands > MOST_BANDS:
+        raise ReadError(f"{path}: {array.summary} is larger than any granule; {AGAIN}")
     notes = ["in the geometry of the sensor: maps come out on the grid of its look-up table"]
     centres = _per_band(path, arrays, "wavelengths", bands)
     unit = arrays[f"{BANDS}/wavelengths"].text("units") or "nm"
@@ -144,8 +143,8 @@ def _per_band(
     path: Path, arrays: Mapping[str, Variable], name: str, bands: int
 ) -> NDArray[np.float64]:
     array = arrays.get(f"{BANDS}/{name}")
-    if array is None or array.shape != (bands,):
-        got = "none" if array is None else f"an array of shape {array.shape}"
+    if array is None or array.shape != (bands,) or array.dtype.kind not in "iuf":
+        got = "none" if array is None else str(array.summary)
         raise ReadError(
             f"{path}: {BANDS}/{name}: wanted a number for each of {bands} bands, got {got}; "
             "download the granule again"
@@ -155,9 +154,8 @@ def _per_band(
 
 def _lookup(path: Path, arrays: Mapping[str, Variable], sensor: tuple[int, int]) -> LookupTable:
     tables = [arrays.get(f"{LOCATION}/{name}") for name in ("glt_x", "glt_y")]
-    with opened(path) as file:
-        numbers = as_numbers(file.attrs.get("geotransform"))
-        crs = as_text(file.attrs.get("spatial_ref", ""))
+    stated = attributes(path, ("geotransform", "spatial_ref"))
+    numbers, crs = as_numbers(stated.get("geotransform")), as_text(stated.get("spatial_ref", ""))
     if numbers is None or len(numbers) != 6 or not np.isfinite(numbers).all() or not is_crs(crs):
         raise ReadError(
             f"{path}: wanted the attributes geotransform, six numbers, and spatial_ref, a "
@@ -194,7 +192,8 @@ def _table(path: Path, name: str, table: Variable | None) -> NDArray[np.int64]:
             f"{path}: {LOCATION}/{name}: wanted whole numbers of two axes, got {got}; download the "
             "granule again"
         )
-    check_fits_memory(path, table.summary, remedy="is it a look-up table?")
+    if math.prod(table.shape) > MOST:
+        raise ReadError(f"{path}: {table.summary} is larger than any granule's; {AGAIN}")
     return np.maximum(table.all().astype(np.int64), 0)  # fill values are negative
 
 
@@ -218,7 +217,9 @@ def _layers(path: Path, arrays: Mapping[str, Variable], mask: Path) -> tuple[Qua
         raise ReadError(f"--mask: {mask}: no such file")
     of_mask = _arrays(mask)
     array, names = of_mask.get("mask"), of_mask.get(f"{BANDS}/mask_bands")
-    if array is None or names is None or array.shape[2:] != names.shape:
+    shapes = [() if one is None else one.shape for one in (array, names)]
+    fits = len(shapes[0]) == 3 and shapes[0][2:] == shapes[1] and shapes[0][2] <= MOST_BANDS
+    if array is None or names is None or not fits:
         raise ReadError(
             f"--mask: {mask}: wanted EMIT_L2A_MASK, with the arrays mask and {BANDS}/mask_bands, "
             f"got {listed(list(of_mask))}"
@@ -249,8 +250,7 @@ def _marked(mask: Path, layer: int, window: Window, _kept: Any) -> NDArray[np.bo
 
 
 def _start(path: Path) -> str:
-    with opened(path) as file:
-        return as_text(file.attrs.get("time_coverage_start", ""))
+    return as_text(attributes(path, ["time_coverage_start"]).get("time_coverage_start", ""))
 
 
 def _apart(one: Mapping[str, Variable], other: Mapping[str, Variable]) -> float:

@@ -225,9 +225,9 @@ def _by_strips(cube: Cube) -> Cube:
     """
     rows, cols, bands = cube.shape
     row = cols * bands * cube.dtype.itemsize
-    if row > STRIP:
-        return cube
     block = 1 if cube.block is None else cube.block[0]
+    if block * row > STRIP:
+        return cube
     high = max(STRIP // row // block, 1) * block
 
     @lru_cache(2)

@@ -19,7 +19,8 @@ from spectrolite.readers.text import decoded
 
 MAX_METADATA = 32 << 20  # bytes; EnMAP's have about 4 MiB
 METADATA = re.compile(r"((?:.*/)?[^/]*)METADATA\.xml", re.IGNORECASE)
-IMAGE = re.compile(r"(.*)SPECTRAL_IMAGE[^/]*\.tiff?", re.IGNORECASE)
+IMAGE = re.compile(r"(.*)SPECTRAL_IMAGE(?:_COG)?\.tiff?", re.IGNORECASE)
+ENDINGS = (".tif", "_cog.tif", ".tiff", "_cog.tiff")
 LEVELS = ("metadata/schema/processingLevel", "base/level", "specific/code", "metadata/name")
 
 
@@ -62,7 +63,7 @@ class Granule:
         """The file of a layer, such as `SPECTRAL_IMAGE`, or None."""
         matched = METADATA.fullmatch(self.metadata)
         stem = "" if matched is None else matched[1]
-        wanted = [f"{stem}{layer}{end}".lower() for end in (".tif", "_cog.tif", ".tiff")]
+        wanted = [f"{stem}{layer}{end}".lower() for end in ENDINGS]
         names = {name.lower(): name for name in self.members.sizes}
         return next((names[name] for name in wanted if name in names), None)
 
@@ -113,9 +114,12 @@ def granule(path: Path, mission: Mission) -> Granule:
                 "one of them"
             )
         got = listed(held, 5) or "no such files"
+        alone = (
+            ", or read it as a GeoTIFF with --product none" if IMAGE.fullmatch(path.name) else ""
+        )
         raise ReadError(
             f"{path}: wanted {title} with STEM-METADATA.XML beside STEM-SPECTRAL_IMAGE.TIF, got "
-            f"{got}; unpack or download the product again, complete"
+            f"{got}; unpack or download the product again, complete{alone}"
         )
     members, texts = documents
     if len(texts) > 1:
@@ -145,14 +149,21 @@ def _documents(path: Path) -> tuple[Members, dict[str, str]] | None:
         return _texts(members_of(path))
     if is_archive(path):
         stat = path.stat()
-        return _of_archive(path, (stat.st_mtime_ns, stat.st_size))
+        held = _of_archive(path, (stat.st_mtime_ns, stat.st_size))
+        if isinstance(held, str):
+            raise ReadError(held)
+        return held
     matched = METADATA.fullmatch(path.name) or IMAGE.fullmatch(path.name)
     return _texts(members_beside(path, matched[1])) if matched and path.is_file() else None
 
 
 @lru_cache(4)
-def _of_archive(path: Path, _: tuple[int, int]) -> tuple[Members, dict[str, str]]:
-    return _texts(members_of(path))
+def _of_archive(path: Path, _: tuple[int, int]) -> tuple[Members, dict[str, str]] | str:
+    """The files and texts, or what is wrong: each product asks, and unpacking takes long."""
+    try:
+        return _texts(members_of(path))
+    except ReadError as error:
+        return str(error)
 
 
 def _texts(members: Members) -> tuple[Members, dict[str, str]]:

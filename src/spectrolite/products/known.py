@@ -17,7 +17,8 @@ from spectrolite.readers.scenes.patterns import is_pattern, tile_names, tiles_na
 PRODUCTS: dict[str, ModuleType] = {
     module.NAME: module for module in (emit, enmap, prisma, desis, tanager, pace)
 }
-
+FOLDERS = (enmap, desis)
+"""Products of several files; the others are one file."""
 
 Places = str | Path | Sequence[str | Path]
 """A scene's file or the pattern of its bands; of a mosaic, the pattern or list of its tiles."""
@@ -66,10 +67,20 @@ def open_cube(
                 else f"{flag}: goes with one product, without --stack, --scene-key and --axes"
             )
         return cube_of_file(path, key, axes, allow_outside=allow_outside)
+    if mask is not None and reader is not emit:
+        raise SettingsError(
+            f"--mask: goes with {emit.TITLE}; {reader.TITLE} needs none: leave it out"
+        )
     if not path.exists():
         raise ReadError(f"{path}: no such file or folder")
+    if path.is_dir() and reader not in FOLDERS:
+        raise ReadError(
+            f"{path}: wanted a file of {reader.TITLE}, got a folder; name the file in it"
+        )
     with naming(path):
-        cube: Cube = reader.cube(path, None if mask is None else Path(mask))
+        if reader is emit:
+            return emit.cube(path, None if mask is None else Path(mask))
+        cube: Cube = reader.cube(path)
     return cube
 
 

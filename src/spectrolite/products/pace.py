@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from spectrolite.data.lookup import LookupTable
 from spectrolite.data.scene import Window
-from spectrolite.errors import ReadError, SettingsError
+from spectrolite.errors import ReadError
 from spectrolite.products.hdf5_groups import attributes, names_in
 from spectrolite.products.swath_grid import nearest_table
 from spectrolite.readers.scenes.arrays import in_order
@@ -38,6 +38,7 @@ WAVELENGTHS = ("geophysical_data/wavelength", "sensor_band_parameters/wavelength
 PLACES = ("navigation_data/longitude", "navigation_data/latitude")
 FLAGS = "geophysical_data/l2_flags"
 MOST = 1 << 24  # pixels; a granule has 2 million, whose places are read at once
+MOST_BANDS = 1 << 12  # a granule has 122
 AGAIN = "the file is not as delivered: download it again"
 
 
@@ -52,20 +53,16 @@ def found(path: Path) -> bool:
         return False
 
 
-def cube(path: Path, mask: Path | None = None) -> Cube:
+def cube(path: Path) -> Cube:
     """The cube of surface reflectance in the sensor's geometry; its values are not read.
 
     Args:
         path: of the `.nc` file.
-        mask: has to be None: the product marks its pixels in its own file.
 
     Raises:
         ReadError: another product of OCI, a damaged file, or one without what the product has to
             have.
-        SettingsError: a mask.
     """
-    if mask is not None:
-        raise SettingsError(f"--mask: {TITLE} marks its pixels in its own file; leave --mask out")
     arrays = {array.key: array for array in variables(path)}
     if REFLECTANCE not in arrays:
         variables(path, REFLECTANCE)  # says so if it is a link into another file
@@ -83,13 +80,13 @@ def cube(path: Path, mask: Path | None = None) -> Cube:
     if len(array.shape) != 3 or array.dtype.kind not in "iuf" or min(array.shape) < 1:
         raise ReadError(f"{path}: wanted lines, pixels, bands, got {array.summary}; {AGAIN}")
     rows, cols, bands = array.shape
-    if max(rows * cols, bands) > MOST:
+    if rows * cols > MOST or bands > MOST_BANDS:
         raise ReadError(f"{path}: {array.summary} is larger than any granule; {AGAIN}")
     notes = ["in the geometry of the sensor: maps come out in longitude and latitude"]
     values = packing(array, bands, netcdf=True, notes=notes)
     stored = in_order(array.read, (0, 1, 2), bands)
     listed = next((arrays[key] for key in WAVELENGTHS if key in arrays), None)
-    if listed is None or listed.shape != (bands,):
+    if listed is None or listed.shape != (bands,) or listed.dtype.kind not in "iuf":
         came = "none" if listed is None else listed.summary
         raise ReadError(
             f"{path}: {WAVELENGTHS[1]}: wanted {bands} numbers, one a band, got {came}; {AGAIN}"

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.data.scene import Window
-from spectrolite.errors import ReadError, SettingsError, listed
+from spectrolite.errors import ReadError, listed
 from spectrolite.products.hdf5_groups import attributes, names_in
 from spectrolite.products.prisma_detectors import (
     ATTRIBUTES,
@@ -79,19 +79,15 @@ def _zipped(path: Path) -> str:
         return ""
 
 
-def cube(path: Path, mask: Path | None = None) -> Cube:
+def cube(path: Path) -> Cube:
     """The cube of both detectors; its values are not read.
 
     Args:
         path: of the `.he5` file.
-        mask: has to be None: the product marks its pixels in its own file.
 
     Raises:
         ReadError: another level, a damaged file, or one without what the product has to have.
-        SettingsError: a mask.
     """
-    if mask is not None:
-        raise SettingsError(f"--mask: {TITLE} marks its pixels in its own file; leave --mask out")
     zipped = _zipped(path)
     if zipped:
         raise ReadError(

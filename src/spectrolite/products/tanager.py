@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectrolite.data.scene import Window
-from spectrolite.errors import ReadError, SettingsError
+from spectrolite.errors import ReadError
 from spectrolite.products.hdf5_groups import attributes, names_in
 from spectrolite.readers.scenes.arrays import in_order
 from spectrolite.readers.scenes.cube import Cube, QualityLayer, in_nm
@@ -46,20 +46,16 @@ def found(path: Path) -> bool:
     return bool(fields & {REFLECTANCE, RADIANCE})
 
 
-def cube(path: Path, mask: Path | None = None) -> Cube:
+def cube(path: Path) -> Cube:
     """The cube of surface reflectance; its values are not read.
 
     Args:
         path: of the `.h5` file.
-        mask: has to be None: the product marks its pixels in its own file.
 
     Raises:
         ReadError: another product of Tanager, a damaged file, or one without what the product has
             to have.
-        SettingsError: a mask.
     """
-    if mask is not None:
-        raise SettingsError(f"--mask: {TITLE} marks its pixels in its own file; leave --mask out")
     arrays = {array.key: array for array in variables(path)}
     array = _reflectance(path, arrays)
     bands, rows, cols = array.shape
@@ -168,7 +164,7 @@ def _transform(
     group = re.search(r'GridName="HYP"(.*?)END_GROUP=GRID', text, re.DOTALL)
     inside = group[1] if group else ""
     corners = [_pair(inside, name) for name in ("UpperLeftPointMtrs", "LowerRightMtrs")]
-    sizes = [re.search(rf"\b{name}=(\d+)", inside) for name in ("YDim", "XDim")]
+    sizes = [re.search(rf"\b{name}=(\d{{1,9}})\b", inside) for name in ("YDim", "XDim")]
     if None in corners or None in sizes:
         raise ReadError(
             f"{path}: {STRUCTURE}: wanted XDim, YDim, UpperLeftPointMtrs and LowerRightMtrs of the "

@@ -29,6 +29,8 @@ ENDINGS = (".tar", ".tar.gz", ".tgz", ".zip")
 MAX_FILES = 2**21  # ImageNet has 1.3 million
 MAX_BYTES = 2**36  # 64 GiB over all files, as declared
 MAX_READ = 2**28  # 256 MiB at once: tarfile reads extended headers of any length in one piece
+MAX_INNER = 2**26  # 64 MiB at once of a zip in an archive, whose sizes no file on the disk bounds
+MAX_DIRECTORY = 2**22  # 4 MiB of names in it; zipfile makes about ten times as much of them
 
 SYSTEM_FILES = ("__MACOSX", "Thumbs.db", "desktop.ini")
 TAR_BLOCK = 512
@@ -227,24 +229,32 @@ def _is_zip(path: Path) -> bool:
 
 
 class _Bounded:
-    """A stream that never returns more than `MAX_READ` bytes at once."""
+    """A stream that never returns more than `most` bytes at once."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: IO[bytes], most: int) -> None:
         self._stream = stream
+        self.most = most
         self.tell, self.seek, self.seekable = stream.tell, stream.seek, stream.seekable
 
     def read(self, size: int = -1) -> bytes:
-        """At most `size` bytes."""
-        if not 0 <= size <= MAX_READ:
-            raise tarfile.ReadError(f"{size} bytes in one piece, more than {MAX_READ}")
-        return self._stream.read(size)
+        """At most `size` bytes; below 0, all that are left."""
+        content = self._stream.read(size) if 0 <= size <= self.most else b""
+        if size < 0:
+            content = self._stream.read(self.most + 1)
+            size = len(content)
+        if size > self.most:
+            raise tarfile.ReadError(f"{size} bytes in one piece, more than {self.most}")
+        return content
 
 
 @contextmanager
 def _opened_tar(path: Path) -> Iterator[tuple[tarfile.TarFile, _Bounded]]:
     with _damage(path), path.open("rb") as file:
         packed = path.name.lower().endswith("gz")
-        stream = _Bounded(gzip.GzipFile(fileobj=file) if packed else file)  # type: ignore[arg-type]
+        stream = _Bounded(
+            gzip.GzipFile(fileobj=file) if packed else file,  # type: ignore[arg-type]
+            MAX_READ,
+        )
         with tarfile.open(fileobj=stream, mode="r:") as tar:  # type: ignore[call-overload]
             yield tar, stream
 
@@ -255,12 +265,11 @@ def _opened_zip(path: Path, inside: str | None = None) -> Iterator[zipfile.ZipFi
         with _damage(path), zipfile.ZipFile(path) as archive:
             yield archive
     else:
-        with (
-            _opened_member(path, inside) as stream,
-            _damage(path / inside),
-            zipfile.ZipFile(stream) as archive,
-        ):
-            yield archive
+        with _opened_member(path, inside) as stream, _damage(path / inside):
+            bounded = _Bounded(stream, MAX_DIRECTORY)
+            with zipfile.ZipFile(bounded) as archive:  # type: ignore[call-overload]
+                bounded.most = MAX_INNER
+                yield archive
 
 
 @contextmanager

@@ -41,6 +41,10 @@ def test_names_and_colours_of_plain_labels(tmp_path: Path, name: str) -> None:
         ("id,name\n65536,a\n", ": line 2: wanted an id from 0 to 65535, got '65536'"),
         ("id,name\n1,a\n1,b\n", ": line 3: class 1 is named twice"),
         (
+            f"id,name,color\n1,a,1 2 {'0' * 5000}\n",
+            f": line 2: wanted a colour such as #ff8800 or 255 136 0, got '1 2 {'0' * 56}'",
+        ),
+        (
             "id,name,color\n1,a,red\n",
             ": line 2: wanted a colour such as #ff8800 or 255 136 0, got 'red'",
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from rasterio.errors import NotGeoreferencedWarning
 import spectrolite as sl
 from spectrolite.data.scene import Window
 from spectrolite.errors import ReadError
+from spectrolite.mapping.map_rows import read_rows
 from spectrolite.products.scenes import open_scene, read_scene
 from spectrolite.readers.scenes.geotiff import opened
 from written_scenes import BANDS, COLS, CUBE, NM, PLACE, ROWS
@@ -301,3 +303,28 @@ def test_damaged_metadata_in_another_encoding_print_nothing(
     path.write_bytes(content[:place] + b"<Item \xe4\xff\xfe\xe4 " + content[place + 11 :])
     np.testing.assert_array_equal(read_scene(path).cube, CUBE)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("interleave", ["pixel", "band"])
+def test_a_block_of_half_of_the_memory_is_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interleave: str
+) -> None:
+    """GDAL decodes a whole block for a pixel of it, also where the file holds none."""
+    path = tmp_path / "s.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", height=64, width=32, count=2, dtype="uint16", sparse_ok=True,
+        interleave=interleave, blockysize=64, crs="EPSG:32631", transform=rasterio.Affine(*PLACE),
+    ):  # fmt: skip
+        pass
+    together = 2 if interleave == "pixel" else 1
+    memory = {"SC_PAGE_SIZE": 1, "SC_PHYS_PAGES": 2 * 64 * 32 * together * 2}
+    monkeypatch.setattr(os, "sysconf", memory.__getitem__)
+    assert open_scene(path).shape == (64, 32, 2)
+    memory["SC_PHYS_PAGES"] -= 1
+    for read in (open_scene, sl.open_map, lambda path: list(read_rows(path))):
+        with pytest.raises(ReadError) as caught:
+            read(path)
+        assert str(caught.value) == (
+            f"{path}: one block (64 x 32 x {together} uint16) takes 0.0 GiB, more than half of "
+            "this machine's 0.0 GiB; store it in tiles: gdal_translate -co TILED=YES"
+        )

@@ -9,6 +9,7 @@ from spectrolite.data.labels import MAX_ID, Colour
 from spectrolite.errors import ReadError, why_no_file
 from spectrolite.readers.labels.tables import ENDINGS, read_rows
 
+COLOUR = re.compile(r"[0-9]{1,5}")
 HEX = re.compile(r"#?([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})", re.IGNORECASE)
 SPELLINGS = ("colour", "color")
 
@@ -53,6 +54,6 @@ def _colour(text: str, where: str) -> Colour:
         red, green, blue = (int(pair, 16) for pair in hexadecimal.groups())
         return red, green, blue
     cells = text.replace(",", " ").split()
-    if len(cells) == 3 and all(c.isascii() and c.isdecimal() and int(c) < 256 for c in cells):
+    if len(cells) == 3 and all(COLOUR.fullmatch(c) and int(c) < 256 for c in cells):
         return int(cells[0]), int(cells[1]), int(cells[2])
-    raise ReadError(f"{where}: wanted a colour such as #ff8800 or 255 136 0, got {text!r}")
+    raise ReadError(f"{where}: wanted a colour such as #ff8800 or 255 136 0, got {text[:60]!r}")

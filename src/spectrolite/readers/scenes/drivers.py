@@ -6,6 +6,7 @@ GDAL looks at the content of a file and not at its ending, so a text with an add
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Iterator
@@ -15,8 +16,11 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
+
 from spectrolite.errors import ReadError
 from spectrolite.files import check_regular
+from spectrolite.readers.scenes.arrays import ArrayShape, check_fits_memory
 from spectrolite.readers.text import decoded
 
 NO_NETWORK = {
@@ -46,6 +50,8 @@ MAGIC = (
     b"EHFA_HEADER_TAG",
 )
 """How the sources of a VRT begin: TIFF, PNG, JPEG, JPEG 2000, ERDAS."""
+BESIDE = (".msk", ".MSK", ".ovr", ".OVR")
+"""Of the mask and the overviews that GDAL finds beside a raster, and opens with any driver."""
 TEXT = re.compile(rb"<[?!]?[A-Za-z_]{4}|\{\s*\"|[A-Z_]{8}")
 # Elements of a VRT whose text names no file; the addresses in them are never opened.
 PROSE = {"metadata", "srs", "gcplist", "description", "categorynames", "unittype"}
@@ -117,10 +123,12 @@ def check_sources(path: Path, allow_outside: bool = False) -> None:
         allow_outside: a VRT may name any local file.
 
     Raises:
-        ReadError: it does, or it is damaged; or it is a pipe or a device, or one is beside it.
+        ReadError: it does, or it is damaged; or it is a pipe or a device, or one is beside it; or
+            its mask or overviews beside it are no image, but may name other files.
     """
     check_regular(path, beside=True)
     _check_metadata(path)
+    check_beside(path)
     if path.suffix.lower() == ".vrt" and path.is_file():
         stat = path.stat()
         _check(path, allow_outside, 0, (stat.st_mtime_ns, stat.st_size))
@@ -143,16 +151,45 @@ def _check_metadata(path: Path) -> None:
         raise ReadError(f"{beside}: damaged ({error}); remove it") from error
 
 
-def check_overviews(path: Path, source: Any) -> None:
-    """Refuse overviews that are elsewhere: GDAL opens them from any place, also for a mask.
+def check_beside(path: Path) -> None:
+    """Refuse a mask or overviews that are no image, such as a VRT, whose sources may be anywhere.
+
+    Raises:
+        ReadError: `NAME.msk` or `NAME.ovr` is another file.
+    """
+    for ending in BESIDE:
+        beside = path.with_name(f"{path.name}{ending}")
+        if not _is_file(beside):
+            continue
+        with beside.open("rb") as file:
+            if not file.read(16).startswith(MAGIC):
+                raise ReadError(
+                    f"{beside}: wanted the mask or the overviews of {path.name} as a TIFF, got "
+                    "another file; remove it, or convert it with gdal_translate -of GTiff"
+                )
+        check_beside(beside)
+
+
+def check_opened(path: Path, source: Any) -> None:
+    """Refuse overviews that are elsewhere, and a block that does not fit into memory.
+
+    GDAL opens overviews from any place, also for a mask; and it decodes whole blocks, whose size a
+    file without values only declares.
 
     Args:
         path: of the raster.
         source: the raster, opened, before anything but its metadata is read.
 
     Raises:
-        ReadError: a file of overviews that is not beside the raster.
+        ReadError: a file of overviews that is not beside the raster, or a block of more than half
+            of this machine's memory.
     """
+    rows, cols = max(source.block_shapes, key=math.prod, default=(0, 0))
+    together = source.count if source.tags(ns="IMAGE_STRUCTURE").get("INTERLEAVE") == "PIXEL" else 1
+    dtype = next(iter(source.dtypes), "uint8")
+    itemsize = 16 if "complex" in dtype else np.dtype(dtype).itemsize
+    block = ArrayShape("one block", (rows, cols, together), dtype, itemsize, numeric=True)
+    check_fits_memory(path, block, remedy="store it in tiles: gdal_translate -co TILED=YES")
     overviews, proxy = source.tags(ns="OVERVIEWS"), source.tags(ns="ProxyOverviewRequest")
     for name in filter(None, (overviews.get("OVERVIEW_FILE"), proxy.get("FILENAME"))):
         if re.fullmatch(r":::BASE:::[^/\\:<>]+", name) is None:
@@ -198,6 +235,7 @@ def _plain(name: str) -> bool:
 
 def _check_kind(where: str, source: Path, allow_outside: bool, depth: int) -> None:
     _check_metadata(source)
+    check_beside(source)
     with source.open("rb") as file:
         head = file.read(4096)
     if head.startswith(MAGIC):

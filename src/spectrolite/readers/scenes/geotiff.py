@@ -20,13 +20,16 @@ from spectrolite.errors import ReadError
 from spectrolite.readers.scenes.cube import UNITS, Cube, in_nm, per_band, unless_trivial
 from spectrolite.readers.scenes.drivers import (
     NO_NETWORK,
-    check_overviews,
+    check_beside,
+    check_opened,
     driver_of,
     no_lost_messages,
 )
 from spectrolite.readers.scenes.stacks import stacked
 
 GDAL_CACHE = 64 << 20  # bytes; GDAL's default is 5 % of the memory
+ALONE = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
+"""For a raster in an archive: GDAL opens no mask, overviews or metadata that lie beside it."""
 
 _WORDS = "|".join(re.escape(w) for _, words in UNITS.values() for w in words if len(w) > 1)
 IN_WORDS = re.compile(rf"(\d+(?:\.\d+)?)\s*({_WORDS})\b", re.IGNORECASE)
@@ -205,15 +208,17 @@ def opened(path: Path, driver: str | None = None, name: Path | str | None = None
     from rasterio._err import CPLE_BaseError  # some errors of GDAL pass rasterio as they are
     from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
+    check_beside(path)  # the data of an ENVI header are another file than the one that was checked
     driver = driver or driver_of(path)
+    settings = NO_NETWORK | (ALONE if str(name or "").startswith("/vsi") else {})
     try:
         with warnings.catch_warnings(), no_lost_messages():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with (
-                rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE, **NO_NETWORK),
+                rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE, **settings),
                 rasterio.open(path if name is None else name, driver=driver) as source,
             ):
-                check_overviews(path, source)
+                check_opened(path, source)
                 yield source
     except (
         RasterioError,
