@@ -90,7 +90,8 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")  # else the proxy's settings hide a request
 
 
-def tiff(path: Path, bands: int = 1, driver: str = "GTiff", **tags: dict[str, str]) -> Path:
+def tiff(path: Path, bands: int = 1, **tags: dict[str, str]) -> Path:
+    driver = "ENVI" if path.suffix == ".dat" else "GTiff"
     with rasterio.open(
         path, "w", driver=driver, width=4, height=4, count=bands, dtype="uint8", crs="EPSG:32631",
         transform=rasterio.Affine(1, 0, 0, 0, -1, 4),
@@ -195,7 +196,7 @@ def test_a_vrt_as_the_mask_or_the_overviews(
     server: Server, tmp_path: Path, ending: str, name: str
 ) -> None:
     """GDAL opens them with any driver, and never asks where a VRT's sources are."""
-    raster = tiff(tmp_path / name, driver="GTiff" if name == "a.tif" else "ENVI")
+    raster = tiff(tmp_path / name)
     if ending == ".msk.ovr":
         tiff(tmp_path / f"{name}.msk")
     source = NAME.format(relative=0, name=f"/vsicurl/{server.url}/mask.tif")

@@ -267,7 +267,7 @@ def _opened_zip(path: Path, inside: str | None = None) -> Iterator[zipfile.ZipFi
     else:
         with _opened_member(path, inside) as stream, _damage(path / inside):
             bounded = _Bounded(stream, MAX_DIRECTORY)
-            with zipfile.ZipFile(bounded) as archive:  # type: ignore[call-overload]
+            with zipfile.ZipFile(bounded) as archive:
                 bounded.most = MAX_INNER
                 yield archive
 
