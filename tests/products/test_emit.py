@@ -353,3 +353,19 @@ def test_links_into_other_files_are_not_followed(granule: Path, tmp_path: Path) 
         for name in ("location", "sensor_band_parameters"):
             file[name] = h5py.ExternalLink(str(granule), f"/{name}")
     assert not emit.found(path)
+
+
+def test_the_mask_beside_a_granule_is_no_scene_of_a_pattern(tmp_path: Path, granule: Path) -> None:
+    write_mask(tmp_path, flags(cloud=CLOUD), (ROWS, COLS), TABLE)
+    model = random_model(NM[KEPT].tolist())
+    made = sl.map_scenes(model, [str(tmp_path / "EMIT*.nc")], out=tmp_path / "maps")
+    assert [one.path.name for one in made if isinstance(one, sl.MapFile)] == [f"{granule.stem}.tif"]
+    assert len(made) == 1
+
+
+def test_another_product_than_the_one_named_is_told(granule: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        sl.open_scene(granule, product="enmap")
+    assert str(caught.value) == (
+        f"--product enmap: {granule} is EMIT L2A reflectance; omit --product, or give emit"
+    )

@@ -235,7 +235,9 @@ def _scene_files(flags: Mapping[str, Any]) -> tuple[Any, Any]:
     from spectrolite.data.scene_sets import several
     from spectrolite.readers.scenes.patterns import files_named
 
-    scenes: list[Any] = flags["scene"] if "stack" in flags else files_named(flags["scene"], "scene")
+    scenes: list[Any] = flags["scene"]
+    if "stack" not in flags:
+        scenes = granules_among(files_named(scenes, "scene"))
     labels = files_named(flags.get("labels", ()), "labels")
     if "mosaic" in flags:
         if len(labels) > 1:
@@ -273,6 +275,17 @@ def _scene_files(flags: Mapping[str, Any]) -> tuple[Any, Any]:
     if len(pairs) == 1:
         return pairs[0]
     return several([scene for scene, _ in pairs], [labels for _, labels in pairs])
+
+
+def granules_among(files: list[Path]) -> list[Path]:
+    """The scenes among files; what is the mask of one of them is named and left out."""
+    from spectrolite.products.known import scenes_among
+
+    kept = scenes_among(files)
+    for file in files:
+        if file not in kept:
+            messages.print(plain(f"{file}: no scene but the mask of one; left out"), soft_wrap=True)
+    return kept
 
 
 def _read_scene(path: Any, drop_bands: tuple[int | str, ...], flags: Mapping[str, Any]) -> Any:

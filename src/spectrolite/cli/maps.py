@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spectrolite.cli.area_tables import areas_table, maps_tables
-from spectrolite.cli.data_options import SCENE_READING, STACK_HELP, band_numbers, scene_reading
+from spectrolite.cli.data_options import (
+    SCENE_READING,
+    STACK_HELP,
+    band_numbers,
+    granules_among,
+    scene_reading,
+)
 from spectrolite.cli.options import (
     DATA,
     OUTPUT,
@@ -166,7 +172,7 @@ def map_(
     }
     paths = scene or []
     # once: maps may match the patterns too
-    named = list(map(Path, paths)) if stack else scenes_named(paths)
+    named = list(map(Path, paths)) if stack else granules_among(scenes_named(paths))
     several = not paths and is_of_several(run)
     mosaic = settings["mosaic"]
     alone = not paths or mosaic or (len(paths) == 1 and named == [Path(paths[0])])

@@ -252,9 +252,11 @@ def areas(
 
     With OTHER, which of two maps is more accurate, at the same points; these were drawn from MAP.
 
-    Example: `spectrolite areas map.tif --sample points.csv --design by-map-class --run runs/ip`
+    Example: `spectrolite areas map.tif --sample points.csv --class-field truth
+    --design by-map-class --run runs/ip`
 
-    Example: `spectrolite areas map.tif other.tif --sample points.csv --design by-map-class`
+    Example: `spectrolite areas map.tif other.tif --sample points.csv --class-field truth --design
+    by-map-class`
     """
     from spectrolite.mapping.class_areas import areas as measure
 

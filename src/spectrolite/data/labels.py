@@ -190,9 +190,11 @@ class Labels:
             raise LabelsError(
                 f"{self.name}: none of its {count} labelled pixels has a spectrum in {scene.name}"
             )
+        product = scene.source.get("product", "none") != "none"
+        why = "no value, or left out" if product else "nodata or NaN"
         note = (
-            f"{count:,} of {labelled:,} labelled pixels have no spectrum in the scene (nodata or "
-            "NaN) and are dropped"
+            f"{count:,} of {labelled:,} labelled pixels have no spectrum in the scene ({why}) and "
+            "are dropped"
         )
         return replace(
             self,

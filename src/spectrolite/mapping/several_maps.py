@@ -14,6 +14,7 @@ from spectrolite.errors import ReadError, SettingsError, SpectroliteError
 from spectrolite.mapping.large_maps import map_scene, own_scene
 from spectrolite.mapping.map_file import MapFile
 from spectrolite.places import check_place
+from spectrolite.products.known import scenes_among
 from spectrolite.readers.scenes.patterns import scenes_named
 from spectrolite.runs.resumable_run import is_run
 from spectrolite.runs.run_folder import Run, SceneRun, any_run
@@ -65,7 +66,7 @@ def map_scenes(
     if scenes is None:
         own = own_scene(model)
         targets = dict(zip(own.names, own.scenes, strict=True))
-    for file in scenes_named(scenes or ()):
+    for file in scenes_among(scenes_named(scenes or ())):
         if file.stem in targets:
             raise ReadError(
                 f"--scene: {targets[file.stem]} and {file} would both become {file.stem}.tif; map "

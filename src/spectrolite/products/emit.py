@@ -61,6 +61,12 @@ def found(path: Path) -> bool:
     return "glt_x" in names_in(path, LOCATION) and bool(names_in(path, BANDS))
 
 
+def is_companion(path: Path) -> bool:
+    """Whether a file is the mask or the uncertainty of a granule, which lie beside it."""
+    names = names_in(path) if found(path) else []
+    return "reflectance" not in names and bool({"mask", "reflectance_uncertainty"} & set(names))
+
+
 def cube(path: Path, mask: Path | None = None) -> Cube:
     """The granule's reflectance, in the geometry of the sensor.
 

@@ -77,6 +77,11 @@ def open_cube(
         raise ReadError(
             f"{path}: wanted a file of {reader.TITLE}, got a folder; name the file in it"
         )
+    own = None if product is None or reader.found(path) else product_of(path)
+    if own is not None:
+        raise SettingsError(
+            f"--product {product}: {path} is {own.TITLE}; omit --product, or give {own.NAME}"
+        )
     with naming(path):
         if reader is emit:
             return emit.cube(path, None if mask is None else Path(mask))
@@ -104,6 +109,12 @@ def open_tiles(
         for path in paths
     ]
     return paths, cubes
+
+
+def scenes_among(paths: Sequence[Path]) -> list[Path]:
+    """Files that a pattern matched, without the masks that lie beside the granules among them."""
+    scenes = [path for path in paths if not emit.is_companion(path)]
+    return scenes or list(paths)
 
 
 def one_place(path: Places) -> Path:
