@@ -474,7 +474,7 @@ def test_the_doctor_says_ok_and_wrong_by_its_exit_code(
     keys = typed("doctor", tmp_path / "run", "--drop-bands", 3)
     assert (keys.code, keys.err) == (
         2,
-        "error: --drop-bands, --axes, --class-field, --layer and the keys go with --scene and "
+        "error: --drop-bands, --class-field and the other flags of a file go with --scene and "
         "--labels",
     )
     assert typed("doctor", tmp_path).code == 2

@@ -261,6 +261,26 @@ def test_intervals_of_accuracies_hold_the_truth_in_95_percent_of_samples(design:
             None,
             "no areas: the map is in degrees and turned",
         ),
+        (
+            "EPSG:4326",
+            (1.0, 0.0, 9.0, 0.0, -1.0, 91.5),
+            None,
+            "no areas: the map's latitudes reach 91.5 degrees, beyond a pole; georeference the map "
+            "again",
+        ),
+        (
+            "EPSG:32633",
+            (np.nan, 0.0, 9.0, 0.0, -1.0, 48.0),
+            None,
+            "no areas: the map's transform has numbers that are not finite; georeference the map "
+            "again",
+        ),
+        (
+            "EPSG:4326",
+            (1.0, 2.0, 9.0, 2.0, 4.0, 48.0),
+            None,
+            "no areas: the map's transform puts all pixels on a line; georeference the map again",
+        ),
         (None, None, None, "no areas: the map has no reference system and grid, only pixels"),
     ],
 )
@@ -402,6 +422,27 @@ def test_a_sample_too_small_for_an_estimate(tmp_path: Path) -> None:
         sl.areas(path, sample=sample)
     with pytest.raises(SettingsError, match=r"^--design, --run, --class-field, --merge-small and"):
         sl.areas(path, design="simple")
+
+
+def test_a_map_that_no_sample_can_judge(tmp_path: Path) -> None:
+    """Without a pixel of a class; with coordinates that cannot be turned into rows and columns."""
+    sample = tmp_path / "s.csv"
+    sample.write_text("x,y,class\n500005,5399995,1\n")
+    path = _map(tmp_path / "m.tif", np.zeros((2, 3), np.uint8))
+    with pytest.raises(SettingsError) as caught:
+        sl.areas(path, sample=sample, design="simple")
+    assert str(caught.value) == f"{path}: no pixel has a class; there is nothing to estimate"
+    for place, fault in (
+        ((0.0, 0.0, 5.0, 0.0, 0.0, 5.0), "puts all pixels on a line"),
+        ((10.0, 0.0, 5.0, 0.0, np.nan, 5.0), "has numbers that are not finite"),
+    ):
+        path = _map(tmp_path / "m.tif", np.ones((2, 3), np.uint8), transform=place)
+        with pytest.raises(ReadError) as unplaced:
+            sl.areas(path, sample=sample, design="simple")
+        assert str(unplaced.value) == (
+            f"{sample}: cannot be placed, because the transform of the map {fault}: {place}; "
+            "georeference the map again, or give row,col"
+        )
 
 
 def test_points_without_a_class_are_counted(tmp_path: Path) -> None:

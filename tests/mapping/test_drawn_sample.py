@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -144,6 +145,21 @@ def test_small_classes_get_their_least_and_large_ones_share_the_rest() -> None:
 
 
 # where
+
+
+def test_points_beyond_the_shares_go_to_the_others_in_turn() -> None:
+    """One by one, as written out here; a million in a moment."""
+    share, available = np.array([0.0, 1, 0, 0]), np.array([40, 6, 9, 2])
+    for count in range(8, 58):
+        points = [2, min(count - 6, 6), 2, 2]
+        while sum(points) < count:
+            for n in range(4):
+                points[n] += sum(points) < count and points[n] < available[n]
+        assert allocated(count, share, available, 2, list("abcd")).tolist() == points
+    start = time.perf_counter()
+    many = allocated(10**6, np.array([1.0, 0]), np.array([10**5, 10**7]), 2, ["a", "b"])
+    assert many.tolist() == [10**5, 9 * 10**5]
+    assert time.perf_counter() - start < 1
 
 
 @pytest.mark.parametrize("design", ["simple", "by-map-class"])
@@ -309,6 +325,18 @@ def test_a_sample_filled_in_gives_the_areas(path: Path, tmp_path: Path, ending: 
         assert one.share == pytest.approx(measured.pixels[number] / total)
 
 
+def test_a_map_whose_pixels_are_on_a_line(tmp_path: Path) -> None:
+    line = rasterio.Affine(0, 0, 5, 0, 0, 5)
+    path = geotiff(tmp_path / "m.tif", IDS[:, None], transform=line, nodata=0)
+    with pytest.raises(SettingsError) as caught:
+        written(path, tmp_path / "p.csv", points=4)
+    assert str(caught.value) == (
+        f"{path}: the map's transform puts all pixels on a line, so its points have no places; "
+        "georeference the map again"
+    )
+    assert [p.name for p in tmp_path.iterdir()] == ["m.tif"]
+
+
 def test_a_map_without_coordinates(tmp_path: Path) -> None:
     classes = np.repeat(IDS, 25).reshape(10, 10)
     with no_georeference_allowed():
@@ -372,6 +400,11 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"expected_accuracy": 1, "allocation": "optimal"},
+        "--expected-accuracy: with 1 or 0 in every class nothing is to be estimated; wanted a "
+        "number between for one class at least",
+    ),
+    (
+        {"expected_accuracy": 1, "standard_error": 0.02, "points": None, "design": "simple"},
         "--expected-accuracy: with 1 or 0 in every class nothing is to be estimated; wanted a "
         "number between for one class at least",
     ),

@@ -20,7 +20,7 @@ from scipy import stats
 import spectrolite as sl
 from spectrolite.errors import ReadError, SettingsError
 from spectrolite.mapping.area_estimates import ratio_of_means
-from written_labels import PLACE, geotiff
+from written_labels import CRS, PLACE, geotiff
 
 SHAPE = (40, 50)
 NAMES = {1: "Water", 2: "Wheat", 5: "Woods"}
@@ -157,6 +157,26 @@ def test_a_map_on_another_grid_with_other_ids(tmp_path: Path) -> None:
         f"{len(drawn) - len(kept)} points are where {other} has no class; left out: the figures "
         "are about the pixels where both maps have one"
     )
+
+
+def test_maps_in_different_reference_systems(tmp_path: Path) -> None:
+    """Of equal numbers in the next zone they are six degrees apart; x,y are those of the first."""
+    one, other, sample, drawn = sampled(tmp_path)
+    far = geotiff(tmp_path / "far.tif", OTHER, nodata=0, tags=tags(NAMES), crs="EPSG:32633")
+    with pytest.raises(ReadError, match=r"s\.csv: at none of its points both maps have a class$"):
+        compared(one, far, sample)
+    pairs = zip(*np.divmod(drawn, SHAPE[1]), strict=True)
+    lines = [f"{r},{c},{NAMES[int(TRUTH[r, c])]}" for r, c in pairs]
+    sample.write_text("\n".join(["row,col,truth", *lines]))
+    with pytest.raises(ReadError) as caught:
+        compared(one, far, sample)
+    assert str(caught.value) == (
+        f"{sample}: its points are rows and columns, and the maps are in different reference "
+        "systems; give x,y"
+    )
+    with rasterio.open(far, "r+") as file:
+        file.crs = CRS
+    assert compared(one, far, sample).difference == compared(one, other, sample).difference
 
 
 def test_classes_that_one_map_does_not_have(tmp_path: Path) -> None:

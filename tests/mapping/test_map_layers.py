@@ -131,8 +131,8 @@ def test_all_layers_of_a_large_map(
     unlike = int((similarity < 0.05).sum())
     assert 0 < unlike < valid.sum()
     assert made.notes == (
-        f"{unlike:,} pixels ({unlike / 440:.1%}) have a similarity below 0.05: their spectra are "
-        "unlike those of the training; do not trust the map there",
+        f"map.tif: {unlike:,} pixels ({unlike / 440:.1%}) have a similarity below 0.05: their "
+        "spectra are unlike those of the training; do not trust the map there",
     )
     assert sl.areas(out).notes == made.notes
 
@@ -167,8 +167,8 @@ def test_what_is_rejected_is_told_everywhere(
     assert next(e.get("label") for e in style.iter("paletteEntry")) == text
     assert "class names = {Unclassified, " in (tmp_path / "map_classes.hdr").read_text()
     note = (
-        f"{made.rejected:,} pixels have class 0 because their confidence is below {limit:g} "
-        "(--reject); areas and accuracies are those of the other pixels"
+        f"map.tif: {made.rejected:,} pixels have class 0 because their confidence is below "
+        f"{limit:g} (--reject); areas and accuracies are those of the other pixels"
     )
     assert made.notes == (note,)
     code, printed, _ = typed("areas", out)
@@ -313,7 +313,7 @@ def test_a_swath_has_its_layers_on_the_grid_of_its_table(
     confidence = bands_of(tmp_path / "map_confidence.tif")[0]
     assert made.rejected == ((confidence > 0) & (confidence < 0.42)).sum() > 0
     unlike = (bands_of(tmp_path / "map_similarity.tif") < 0.05).sum()
-    assert made.notes[1].startswith(f"{unlike:,} pixels")
+    assert made.notes[1].startswith(f"map.tif: {unlike:,} pixels")
     meta, _, _, columns = pyogrio.raw.read(tmp_path / "map.gpkg")
     assert meta["crs"] == CRS
     assert columns[2].sum() == 440 - made.counts[0]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from spectrolite.mapping import polygons as module
 from spectrolite.mapping.geotiff import geotiff_bytes
 from spectrolite.mapping.large_maps import map_scene
 from spectrolite.mapping.map_file import MapHead
+from spectrolite.mapping.pixel_areas import row_areas_m2
 from spectrolite.mapping.polygons import write_polygons
 
 OLD = Path(__file__).parents[1] / "fixtures" / "version_0_1"
@@ -54,9 +56,8 @@ def written(
 ) -> tuple[Any, Any, dict[str, Any]]:
     """Shapes, reference system and columns of the layer."""
     (folder / "map.tif").write_bytes(geotiff_bytes(head, "class", classes))
-    count = write_polygons(folder / "out.gpkg", folder / "map.tif", head, sieve)
+    write_polygons(folder / "out.gpkg", folder / "map.tif", head, sieve)
     meta, _, shapes, columns = pyogrio.raw.read(folder / "out.gpkg", layer="map")
-    assert count == len(shapes)
     return shapely.from_wkb(shapes), meta["crs"], dict(zip(meta["fields"], columns, strict=True))
 
 
@@ -113,6 +114,34 @@ def test_a_map_without_a_place_or_without_a_class(
     assert (len(shapes), list(columns)) == (0, ["class_id", "class", "pixels", "hectares"])
 
 
+@pytest.mark.parametrize("step", [-0.5, 0.5])
+def test_hectares_in_degrees_are_those_of_the_map(
+    classes: NDArray[np.uint16], tmp_path: Path, step: float
+) -> None:
+    """Summed row by row, by another way than that of the polygons."""
+    wkt = rasterio.crs.CRS.from_epsg(4326).to_wkt()
+    head = replace(HEAD, crs=wkt, transform=(0.5, 0.0, 9.0, 0.0, step, 60.0))
+    _, _, columns = written(tmp_path, classes, head=head)
+    ids = columns["class_id"]
+    of_classes = {i: columns["hectares"][ids == i].sum() for i in NAMES}
+    assert of_classes == pytest.approx(dict(sl.areas(tmp_path / "map.tif").mapped_ha or {}))
+    single = columns["hectares"][columns["pixels"] == 1]
+    rows_m2 = row_areas_m2(head)
+    assert rows_m2 is not None
+    np.testing.assert_allclose(sorted(single), sorted(rows_m2[[2, 15, 16]] / 1e4), rtol=1e-9)
+
+
+@pytest.mark.parametrize("stem", ["gpkg_a", "SQLite_b", "rtree_c", "Class"])
+def test_names_that_geopackages_reserve(
+    classes: NDArray[np.uint16], tmp_path: Path, stem: str
+) -> None:
+    path = tmp_path / f"{stem}.tif"
+    path.write_bytes(geotiff_bytes(HEAD, "class", classes))
+    write_polygons(tmp_path / "out.gpkg", path, HEAD, None)
+    layer = stem if stem in ("Class", "rtree_c") else "classes"
+    assert pyogrio.list_layers(tmp_path / "out.gpkg").tolist() == [[layer, "Polygon"]]
+
+
 @pytest.fixture(scope="module")
 def scene() -> sl.Scene:
     return sl.Scene(np.load(OLD / "scene.npy"), crs=WKT, transform=TRANSFORM)
@@ -134,7 +163,7 @@ def test_a_map_writes_them_whole_or_not_at_all(
     assert [p.name for p in tmp_path.iterdir()] == ["gis"]
 
     def full(*_: Any, **__: Any) -> None:
-        raise pyogrio.errors.DataSourceError("database or disk is full")
+        raise pyogrio.errors.DataLayerError("database or disk is full")
 
     with monkeypatch.context() as patched:
         patched.setattr(pyogrio.raw, "write", full)

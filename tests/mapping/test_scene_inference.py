@@ -388,6 +388,29 @@ def test_a_map_is_replaced_as_a_whole(tmp_path: Path) -> None:
     assert (_read(tmp_path / "map.tif") == 5).all()
 
 
+def test_layers_of_a_map_that_is_replaced_are_removed(tmp_path: Path) -> None:
+    path = tmp_path / "map.tif"
+    probabilities = np.full((4, 5, len(IDS)), 1 / len(IDS), np.float32)
+    older = _map(probabilities=probabilities, class_ids=tuple(IDS))
+    (tmp_path / "map_entropy.tif").write_bytes(b"of no map")
+    older.write_geotiff(path)
+    assert (tmp_path / "map_entropy.tif").exists()
+    (tmp_path / "map_classes.dat").write_bytes(b"of an older map")
+    (tmp_path / "maps_probabilities.tif").write_bytes(b"of another map")
+    _map().write_png(tmp_path / "map.png")
+    _map().write_geotiff(path)
+    assert {p.name for p in tmp_path.iterdir()} == {
+        "map.tif",
+        "map.tif.aux.xml",
+        "map.qml",
+        "map.png",
+        "map_confidence.tif",
+        "maps_probabilities.tif",
+    }
+    older.write_geotiff(path)
+    assert (tmp_path / "map_probabilities.tif").exists()
+
+
 def _fail_at(monkeypatch: pytest.MonkeyPatch, dtype: str) -> None:
     """Writing of the file with values of that type fails after half of its rows."""
     write = rasterio.io.DatasetWriter.write

@@ -21,6 +21,7 @@ import spectrolite as sl
 from spectrolite.data.lookup import LookupTable
 from spectrolite.errors import LabelsError, SceneError
 from spectrolite.mapping.drawn_sample import DrawnSample, drawn
+from spectrolite.mapping.map_rows import no_georeference_allowed
 from spectrolite.pages.sample_page import sample_page
 from spectrolite.pages.thumbnails import AROUND, of_map, of_scene
 from written_labels import CRS, PLACE, geotiff
@@ -107,6 +108,24 @@ def test_a_scene_in_its_sensors_geometry_is_shown_on_its_grid(points: DrawnSampl
     for one, other in zip(shown, wanted, strict=True):
         np.testing.assert_array_equal(one, other)
     assert any((image == 255).any() for image in shown)
+
+
+def test_a_map_in_the_geometry_of_the_sensor_is_shown_there(
+    points: DrawnSample, tmp_path: Path
+) -> None:
+    """A table that turns the scene upside down says nothing of the pixels of such a map."""
+    rows, cols = SHAPE
+    pixels = np.zeros((rows + 9, cols), np.int32)
+    pixels[:rows] = np.arange(rows * cols, dtype=np.int32).reshape(SHAPE)[::-1]
+    table = LookupTable(pixels, SHAPE, PLACE, CRS)
+    with no_georeference_allowed():
+        path = geotiff(tmp_path / "s.tif", CLASSES, nodata=0, crs=None, transform=None)
+    drawn_there = drawn(sl.open_map(path), np.random.default_rng(0), "simple", points=12)
+    shown = seen_by(drawn_there, sl.Scene(cube(CLASSES), lookup=table))
+    wanted = seen_by(drawn_there, sl.Scene(cube(CLASSES)))
+    assert len(shown) == 12
+    for one, other in zip(shown, wanted, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_outlines_tell_where_classes_change_and_not_which(points: DrawnSample) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,11 @@ from numpy.typing import NDArray
 import spectrolite as sl
 from products.random_models import random_model
 from spectrolite.errors import LabelsError, ReadError, SettingsError
+from spectrolite.mapping.staged_windows import begun_with
 from spectrolite.products import emit
 from spectrolite.products.known import open_cube
+from spectrolite.products.scenes import scene_from
+from spectrolite.runs.stored_data import _moved_to
 from written_emit import FLAGS, LEFT, STEP, TOP, WKT, turned_table, write_granule, write_mask
 
 ROWS, COLS, BANDS = 24, 20, 12
@@ -312,3 +316,40 @@ def test_links_into_other_files_are_not_followed(granule: Path, tmp_path: Path) 
         for name in ("location", "sensor_band_parameters"):
             file[name] = h5py.ExternalLink(str(granule), f"/{name}")
     assert not emit.found(path)
+
+
+def test_a_mask_that_comes_later_makes_another_scene(tmp_path: Path, granule: Path) -> None:
+    """A map that was stopped is not resumed with other valid pixels."""
+    model, settings = random_model(NM[KEPT].tolist()), {"device": "cpu", "bands": ()}
+    before = begun_with(model, sl.open_scene(granule), settings)
+    write_mask(tmp_path, flags(cloud=CLOUD), (ROWS, COLS), TABLE)
+    after = begun_with(model, sl.open_scene(granule), settings)
+    assert before["scene"]["bytes"] < after["scene"]["bytes"]
+
+
+def test_a_mask_moves_with_its_scene(tmp_path: Path, granule: Path) -> None:
+    mask = write_mask(tmp_path, flags(cloud=CLOUD), (ROWS, COLS), TABLE)
+    source = dict(sl.read_scene(granule, mask=mask).source)
+    there = tmp_path / "there"
+    there.mkdir()
+    moved = granule.rename(there / granule.name)
+    mask.rename(there / mask.name)
+    scene = scene_from(_moved_to(moved, source), load=True)
+    assert isinstance(scene, sl.Scene)
+    assert scene.valid is not None
+    assert not scene.valid[CLOUD].any()
+
+
+def test_a_model_of_stored_numbers_maps_no_reflectance(tmp_path: Path, granule: Path) -> None:
+    model = random_model(NM[KEPT].tolist())
+    stored = replace(
+        model,
+        config=model.config.model_copy(update={"scaled": False}),
+        bands=replace(model.bands, mean=model.bands.mean * 10_000),
+    )
+    with pytest.raises(SettingsError) as caught:
+        sl.map_scene(stored, granule, out=tmp_path / "map.tif")
+    assert str(caught.value) == (
+        f"--product: the model was trained on stored numbers, and {granule.name} is read as "
+        "reflectance; read it as it is stored, with --product none, or train again"
+    )

@@ -25,6 +25,7 @@ from spectrolite.data.scene import Window
 from spectrolite.errors import ReadError
 from spectrolite.products import archives, enmap, granule_cubes, granules
 from spectrolite.products.known import open_cube
+from spectrolite.products.scenes import scene_from
 from spectrolite.readers.scenes.cube import Cube
 from spectrolite.readers.scenes.geotiff import named_cube
 from written_tif_products import (
@@ -538,3 +539,12 @@ def test_typed(typed: Callable[..., tuple[int, str, str]], product: Path, tmp_pa
     code, out, err = typed("info", lower)
     assert (code, out) == (2, "")
     assert "wanted EnMAP L2A, surface reflectance, got EnMAP L1C" in err
+
+
+def test_a_run_of_a_version_without_products_reads_what_it_read(product: Path) -> None:
+    image = next(product.glob("*SPECTRAL_IMAGE.TIF"))
+    scene = scene_from({"file": str(image)}, load=False)
+    assert isinstance(scene, sl.SceneFile)
+    assert scene.dtype == np.int16
+    assert scene.wavelengths_nm is None
+    assert scene.source["product"] == "none"

@@ -15,7 +15,7 @@ import spectrolite
 from spectrolite.data.lookup import LookupTable
 from spectrolite.data.scene import Window
 from spectrolite.errors import ReadError
-from spectrolite.products import pace, prisma, tanager
+from spectrolite.products import pace, prisma, swath_grid, tanager
 from spectrolite.products.swath_grid import nearest_table
 from written_pace import COLS, NM, ROWS, places, stored
 from written_pace import pace as written
@@ -83,10 +83,24 @@ def test_the_grid_shows_the_nearest_pixel(tmp_path: Path, shift: float) -> None:
     for lon, lat in zip(lons, lats, strict=True):
         row, col = int((lat - top) / height), int((lon + shift - left) / width)
         assert lookup.pixels[row, col] >= 0  # each pixel of the sensor lies on the grid
-    assert lookup.crs == "EPSG:4326"
+    assert lookup.crs == ("EPSG:4326" if not shift else swath_grid.FROM_0_TO_360)
     assert -height * 111.2 == pytest.approx(1.24, abs=0.05)  # km between two lines
     crosses = "it crosses 180 degrees: the longitudes of its grid go from 0 to 360"
     assert (crosses in pace.cube(path).notes) == (shift > 0)
+
+
+def test_labels_reach_both_sides_of_180_degrees(tmp_path: Path) -> None:
+    """Their longitudes go from -180 to 180, those of the grid from 0 to 360."""
+    scene = spectrolite.read_scene(written(tmp_path / "a.nc", shift=168.9), leave_out=("none",))
+    lons, lats = (part.astype(float).ravel() for part in places())
+    lons = (lons + 168.9 + 180) % 360 - 180
+    lines = [f"{lon},{lat},1" for lon, lat in zip(lons, lats, strict=True)]
+    (tmp_path / "points.csv").write_text("\n".join(["lon,lat,class", *lines]))
+    labels = spectrolite.read_labels(tmp_path / "points.csv", scene=scene)
+    assert not any("outside" in note for note in labels.notes)
+    labelled = labels.array.ravel() > 0
+    for side in (lons < 0, lons > 0):
+        assert labelled[side].mean() > 0.8
 
 
 def test_a_place_without_coordinates_is_not_shown(product: Path) -> None:

@@ -167,7 +167,8 @@ def test_defects_count_in_bands_that_are_read(product: Path) -> None:
         (None, [(0, 1), (1, 2)]),
         (["none"], []),
         (["negative"], [(2, 3)]),
-        (["defects", "negative"], [(0, 1), (1, 2), (2, 3), (4, 6)]),
+        (["defects", "negative"], [(0, 1), (1, 2), (2, 3)]),
+        (["defects", "flagged"], [(0, 1), (1, 2), (4, 6)]),
     ]
     for words, wanted in cases:
         scene = spectrolite.open_scene(product, leave_out=words)

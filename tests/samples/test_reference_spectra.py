@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 import spectrolite as sl
+from spectrolite.data.scene import Window
 from spectrolite.samples.band_reduction import Reduced, reduced_array
-from spectrolite.samples.reference_spectra import Reference, reference_spectra
+from spectrolite.samples.reference_spectra import Reference, noted, reference_spectra
 from spectrolite.samples.split_scene import Split
 
 CUBE = np.random.default_rng(0).normal(size=(12, 14, 3)).astype(np.float32)
@@ -56,6 +57,15 @@ def naive(labels: sl.Labels, split: Split, patch: int) -> list[float]:
     return sorted(found)
 
 
+def reference_of(scene: Reduced, split: Split, patch: int, seed: int = 0) -> Reference:
+    """As training goes: in windows that overlap."""
+    (scene,), spectra = noted([scene], split, seed)
+    rows, cols = split.labels.shapes[0]
+    for window in (Window(0, rows - 2, 0, cols), Window(rows - 5, rows, 0, cols)):
+        scene.read(window)
+    return reference_spectra(spectra, split, patch)
+
+
 TWO = fields(
     (slice(0, 4), slice(0, 4), 1),  # two fields of class 1
     (slice(8, 11), slice(5, 9), 1),
@@ -67,7 +77,7 @@ TWO = fields(
 
 def test_a_training_spectrum_is_measured_against_other_fields_or_beyond_its_patch() -> None:
     split = trained_on(TWO)
-    made = reference_spectra([reduced_array(CUBE)], split, 5, seed=0)
+    made = reference_of(reduced_array(CUBE), split, 5)
     assert made.apart == "fields"
     assert np.array_equal(made.spectra, CUBE.reshape(-1, 3)[split.train])
     expected = naive(TWO, split, 5)
@@ -82,7 +92,7 @@ def test_polygons_are_fields_of_their_own() -> None:
     polygons = array.astype(np.int32)
     polygons[4:6, 2:6], polygons[9, 9] = 2, 3  # the one field is two polygons
     labels = sl.Labels(array, polygons=polygons)
-    made = reference_spectra([reduced_array(CUBE)], trained_on(labels), 25, seed=0)
+    made = reference_of(reduced_array(CUBE), trained_on(labels), 25)
     upper, lower = CUBE[2:4, 2:6].reshape(-1, 3), CUBE[4:6, 2:6].reshape(-1, 3)
     other = CUBE[9, 9][None]
     expected = [
@@ -95,13 +105,13 @@ def test_polygons_are_fields_of_their_own() -> None:
 def test_one_small_field_a_class_leaves_the_nearest_other_pixel_and_says_so() -> None:
     labels = fields((slice(0, 3), slice(0, 3), 1), (slice(6, 8), slice(6, 8), 2))
     split = trained_on(labels)
-    made = reference_spectra([reduced_array(CUBE)], split, 25, seed=0)
+    made = reference_of(reduced_array(CUBE), split, 25)
     between = cdist(made.spectra, made.spectra) + np.diag([np.inf] * 13)
     assert made.apart == "pixels"
     np.testing.assert_allclose(made.distances, np.sort(between.min(1)), atol=1e-6)
 
 
-def test_a_rare_class_is_drawn_whole_and_windows_are_read_once() -> None:
+def test_a_rare_class_is_drawn_whole_and_nothing_is_read_for_it() -> None:
     """1,500 pixels of class 1, 40 of class 2, of a scene that stays in its file."""
     array = np.ones((40, 40), np.uint8)
     array[:2], array[2:4, :20] = 0, 2
@@ -116,10 +126,10 @@ def test_a_rare_class_is_drawn_whole_and_windows_are_read_once() -> None:
         return np.asarray(cube[window.slices])
 
     draws = [
-        reference_spectra([Reduced(read, False)], split, 5, seed=s).spectra[:, 0].astype(int)
+        reference_of(Reduced(read, False), split, 5, seed=s).spectra[:, 0].astype(int)
         for s in (3, 3, 4)
     ]
-    assert len(reads) == 3
+    assert len(reads) == 3 * 2  # those of the training
     assert np.array_equal(draws[0], draws[1])
     assert not np.array_equal(draws[0], draws[2])
     for pixels in draws:

@@ -46,8 +46,8 @@ SCENE_READING = {
     ),
     "leave_out": optional(
         str,
-        "What to leave out of a product, as cloud,cirrus,water-vapour; or none. `spectrolite info` "
-        "lists the words.",
+        "What to leave out of a product: pixels, as cloud,cirrus (`spectrolite info` lists the "
+        "words), and the bands flagged,water-vapour; or none.",
         "clouds, defects, flagged and water-vapour bands",
         metavar="WORDS",
     ),

@@ -175,6 +175,10 @@ def lines(scene: SceneInfo) -> dict[str, str]:
         values += f"; physical = stored x {factor} + {added}"
     shown["values"] = values
     stated = ", ".join(f"{n:g}" for n in scene.nodata) or "none stated"
+    if scene.product:
+        stated = "NaN in reflectance"
+        read = scene.bands - len(scene.left_out_bands)
+        shown["bands"] = f"{read} of {scene.bands} are read by default"
     shown["nodata"] = f"{stated}; {scene.nodata_share:.2%} of the pixels have no spectrum"
     part = "every pixel" if scene.looked_at == 1 else f"{scene.looked_at:.2%} of the pixels"
     for one in scene.marked:

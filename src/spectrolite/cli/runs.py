@@ -237,7 +237,7 @@ def _doctors_data(
     """Scene and labels, or images, to check on; (None, None) for the run's own."""
     from spectrolite.bundles.loading import image_model, scene_model
     from spectrolite.mapping.image_inference import config_of
-    from spectrolite.mapping.scene_inference import scene_config
+    from spectrolite.mapping.scene_inference import check_units, scene_config
     from spectrolite.products.scenes import read_scene
     from spectrolite.readers.images.folders import read_images
     from spectrolite.readers.scenes.patterns import files_named
@@ -249,7 +249,8 @@ def _doctors_data(
         if images is not None:
             raise SettingsError("--images: goes with runs on images, without --scene and --labels")
         drop_bands = band_numbers(flags.get("drop_bands", ""))
-        scaled = scene_config(scene_model(run)).scaled
+        model = scene_model(run)
+        scaled = scene_config(model).scaled
         if "mosaic" not in flags and len(scene) > 1:
             raise SettingsError(
                 f"--scene: doctor takes one scene, got {len(scene)}; if they are tiles of one, add "
@@ -257,6 +258,7 @@ def _doctors_data(
             )
         place = files_named(scene, "scene") if "mosaic" in flags else scene[0]
         cube = read_scene(place, drop_bands=drop_bands, scale=scaled, **scene_reading(flags))
+        check_units(model, cube)
         return cube, labels_on(cube, labels, flags)
     if flags:
         raise SettingsError(

@@ -258,30 +258,19 @@ def areas(
     """
     from spectrolite.mapping.class_areas import areas as measure
 
+    settings: dict[str, Any] = {
+        "sample": sample,
+        "design": design,
+        "run": run,
+        "merge_small": merge_small,
+        "class_field": class_field,
+        "skip_empty": skip_empty,
+        "background": background or 0,
+    }
     if other is not None:
-        _print_comparison(
-            scene_map,
-            other,
-            as_json,
-            sample=sample,
-            design=design,
-            run=run,
-            merge_small=merge_small,
-            class_field=class_field,
-            skip_empty=skip_empty,
-            background=background or 0,
-        )
+        _print_comparison(scene_map, other, as_json, **settings)
         return
-    measured = measure(
-        scene_map,
-        sample=sample,
-        design=design,
-        run=run,
-        merge_small=merge_small,
-        class_field=class_field,
-        skip_empty=skip_empty,
-        background=background or 0,
-    )
+    measured = measure(scene_map, **settings)
     if as_json:
         print_json({"map": str(scene_map), **asdict(measured)})
         return

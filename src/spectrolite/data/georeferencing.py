@@ -109,6 +109,14 @@ def place_of(source: Any) -> tuple[str | None, tuple[float, ...] | None]:
     )
 
 
+def fault_of(transform: Sequence[float]) -> str | None:
+    """Why no place can be found by a transform, if so."""
+    if not np.isfinite(transform).all():
+        return "has numbers that are not finite"
+    a, b, _, d, e, _ = transform
+    return "puts all pixels on a line" if a * e == b * d else None
+
+
 def grid_of(scene: AnyScene, labels: str) -> Grid:
     """The grid of a scene, on which `labels` are to be placed.
 
@@ -123,11 +131,11 @@ def grid_of(scene: AnyScene, labels: str) -> Grid:
             f"{labels}: holds coordinates, but {scene.name} has no transform, so its pixels have "
             "none; georeference the scene, or use a raster of labels on its grid"
         )
-    a, b, _, d, e, _ = scene.transform
-    if a * e == b * d:
+    fault = fault_of(scene.transform)
+    if fault is not None:
         raise LabelsError(
-            f"{labels}: cannot be placed, because the transform of {scene.name} puts all pixels on "
-            f"a line: {tuple(scene.transform)}; georeference the scene again"
+            f"{labels}: cannot be placed, because the transform of {scene.name} {fault}: "
+            f"{tuple(scene.transform)}; georeference the scene again"
         )
     return Grid(scene.shape[:2], tuple(scene.transform), scene.crs, scene.name)
 

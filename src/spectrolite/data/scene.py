@@ -99,6 +99,7 @@ class Scene:
         notes: what is odd about its file, and what was decided while reading, a sentence each.
         lookup: of a scene in its sensor's geometry, from an orthorectified grid to its pixels; it
             has no `crs` and `transform` of its own then.
+        files: all files of a product, where these are more than the one in `source`.
 
     Raises:
         SceneError: another number of axes, no pixels, a type that is not numeric, NaN or infinity.
@@ -113,6 +114,7 @@ class Scene:
     valid: NDArray[np.bool_] | None = None
     notes: tuple[str, ...] = ()
     lookup: LookupTable | None = None
+    files: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         cube = np.asarray(self.cube)
@@ -196,6 +198,7 @@ class SceneFile:
         source: as of `Scene`.
         notes: as of `Scene`.
         lookup: as of `Scene`.
+        files: as of `Scene`.
     """
 
     shape: tuple[int, int, int]
@@ -208,6 +211,7 @@ class SceneFile:
     source: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     lookup: LookupTable | None = None
+    files: tuple[Path, ...] = ()
 
     @property
     def scenes(self) -> tuple[SceneFile, ...]:

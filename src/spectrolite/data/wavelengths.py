@@ -15,6 +15,7 @@ from spectrolite.errors import SceneError
 TOLERANCE_NM = 1.0
 """Centres this close are the same band: files round them, and they drift across a sensor."""
 
+WIDE = 3  # times the usual distance of bands: some between them were left out
 EDGE_NM = 50.0
 """How far outside a scene its outermost band stands in: EMIT begins 37 nm before EnMAP, and ends 48
 nm after it; reflectance changes little over so much."""
@@ -81,6 +82,14 @@ def at_wavelengths(
     one, other = order[np.maximum(right - 1, 0)], order[right]
     gap = own[other] - own[one]
     weight = np.divide(wanted - own[one], gap, out=np.zeros(len(wanted)), where=gap > 0)
+    usual = float(np.median(np.diff(own[order]))) if len(own) > 1 else 0.0
+    across = (weight > 0) & (weight < 1) & (gap > WIDE * usual)
+    if across.any():
+        notes = (
+            *notes,
+            f"{int(across.sum())} of the model's {len(wanted)} wavelengths lie in gaps between its "
+            f"bands, up to {np.abs(gap[across]).max():.3g} nm wide: interpolated across",
+        )
     interpolate = partial(_interpolated, one=one, other=other, weight=weight.clip(0, 1))
     if isinstance(scene, Scene):
         cube = interpolate(scene.cube)

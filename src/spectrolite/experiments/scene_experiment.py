@@ -42,7 +42,7 @@ from spectrolite.runs.resumable_run import EpochListener, fit_resumably, new_run
 from spectrolite.runs.run_files import files_added, write_manifest
 from spectrolite.runs.run_folder import SceneRun
 from spectrolite.samples.band_reduction import Bands, Reduced, fit_bands, reduce_scenes
-from spectrolite.samples.reference_spectra import reference_spectra
+from spectrolite.samples.reference_spectra import noted, reference_spectra
 from spectrolite.samples.split_scene import Split
 from spectrolite.training.keywords import keywords_for, settings
 from spectrolite.training.loop import Epoch
@@ -99,12 +99,13 @@ def train_scene(
         )
         reduced = reduce_scenes(bands, scene)
         on_stage("training")
-        fit = partial(fit_scene, net, reduced, split, stages.training, order, dropout)
+        inputs, spectra = noted(reduced, split, evaluation)
+        fit = partial(fit_scene, net, inputs, split, stages.training, order, dropout)
         log = fit_resumably(stopped, net, fit, stages.training.epochs, on_epoch)
         config = _config(scene, labels, bands, stages, patch)
         if stages.training.calibrate:
             config = calibrated(config, net, reduced, split, stages.training)
-        reference = reference_spectra(reduced, split, patch, evaluation)
+        reference = reference_spectra(spectra, split, patch)
         bundle = trained_bundle(config, bands, net, reference)
         bundle.save(stopped.path / "bundle")
         _, manifest = _evaluate(

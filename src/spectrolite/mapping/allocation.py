@@ -22,6 +22,11 @@ from spectrolite.errors import SettingsError, wanted_one_of
 
 Allocation = Literal["proportional", "equal", "optimal"]
 
+CERTAIN = (
+    "--expected-accuracy: with 1 or 0 in every class nothing is to be estimated; wanted a number "
+    "between for one class at least"
+)
+
 Floats = NDArray[np.float64]
 
 
@@ -46,10 +51,7 @@ def shares(
     if allocation == "optimal":
         weights = weights * np.sqrt(accuracy * (1 - accuracy))
         if weights.sum() == 0:
-            raise SettingsError(
-                "--expected-accuracy: with 1 or 0 in every class nothing is to be estimated; "
-                "wanted a number between for one class at least"
-            )
+            raise SettingsError(CERTAIN)
     return np.asarray(weights / weights.sum(), np.float64)
 
 
@@ -75,7 +77,7 @@ def size_for(
         accuracy: expected user's accuracy of each class.
 
     Raises:
-        SettingsError: not a standard error.
+        SettingsError: not a standard error; no class has errors.
     """
     if not 0 < standard_error < 0.5:
         raise SettingsError(
@@ -87,6 +89,8 @@ def size_for(
         share = np.ones(1)
     squares, rest = variances(pixels, accuracy)
     used = squares > 0
+    if not used.any():
+        raise SettingsError(CERTAIN)
     needed = float((squares[used] / share[used]).sum())
     return math.ceil(needed / (standard_error**2 + rest) - 1e-9)
 
@@ -147,10 +151,10 @@ def allocated(
     exact = np.clip(above * share, low, available)
     points = np.floor(exact + 1e-9).astype(np.int64)
     order = np.argsort(-(exact - points), kind="stable")
-    while points.sum() != count:
-        for n in order:
-            if points.sum() < count and points[n] < available[n]:
-                points[n] += 1
-            elif points.sum() > count and points[n] > low[n]:
-                points[n] -= 1
+    while missing := count - int(points.sum()):
+        room = (available - points if missing > 0 else points - low)[order]
+        given = order[room > 0][: abs(missing)]
+        # one to each in turn, as many rounds at once as nobody's room ends
+        rounds = max(1, min(abs(missing) // len(given), int(room[room > 0].min())))
+        points[given] += rounds if missing > 0 else -rounds
     return points

@@ -97,7 +97,8 @@ def areas(
     Raises:
         ReadError: a map or a sample that cannot be read, points outside the map or twice in it, or
             a class that the map does not have.
-        SettingsError: a sample without its design, or one too small for an estimate.
+        SettingsError: a sample without its design, or one too small for an estimate; a map in which
+            no pixel has a class.
         RunError: points that trained the model, or a run on another scene.
     """
     opened = (
@@ -120,6 +121,8 @@ def areas(
             )
         return Areas(names, pixels, pixel_m2, mapped, notes=notes)
     design = checked_design(design)
+    if not any(pixels.values()):
+        raise SettingsError(f"{opened.path}: no pixel has a class; there is nothing to estimate")
     points = read_sample(sample, class_field, skip_empty=skip_empty)
     rows, cols = pixels_of(points, head)
     truth = truth_of(points, names)

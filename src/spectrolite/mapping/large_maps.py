@@ -157,8 +157,8 @@ def map_scene(
     if sensor_geometry and opened.lookup is None:
         raise SettingsError(f"--sensor-geometry: {opened.name} has no look-up table; omit it")
     written = {path.resolve() for path in files.all()}
-    for file in scene_files(opened.source):
-        if Path(file).resolve() in written:
+    for file in (*map(Path, scene_files(opened.source)), *opened.files):
+        if file.resolve() in written:
             raise RunError(f"--out: {file} is the scene itself; take another name")
     opened = matching_scene(bundle, opened, match_wavelengths)
     for note in opened.notes:

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from spectrolite.data.georeferencing import same_crs
 from spectrolite.data.labels import class_name
 from spectrolite.errors import ReadError, SettingsError, listed
 from spectrolite.mapping.area_estimates import Share, Z, ratio_of_means, strata_of
@@ -190,16 +191,21 @@ def _ids_in(second: MapFile, points: Sample, head: MapHead) -> NDArray[np.int64]
     """Classes of the second map at the points; no data outside it.
 
     Raises:
-        ReadError: points by row and column, and maps on different grids.
+        ReadError: points by row and column, and maps on different grids or in different reference
+            systems.
+        LabelsError: a reference system that is not understood.
     """
-    if points.in_pixels and (head.shape, head.transform) != (
-        second.head.shape,
-        second.head.transform,
-    ):
-        raise ReadError(
-            f"{points.name}: its points are rows and columns, and the maps are on different grids; "
-            "give x,y"
-        )
+    own, its = head.crs, second.head.crs
+    elsewhere = own is not None and its is not None and not same_crs(own, its, points.name)
+    if points.in_pixels:
+        same_grid = (head.shape, head.transform) == (second.head.shape, second.head.transform)
+        if elsewhere or not same_grid:
+            how = "in different reference systems" if same_grid else "on different grids"
+            raise ReadError(
+                f"{points.name}: its points are rows and columns, and the maps are {how}; give x,y"
+            )
+    elif elsewhere and points.crs is None:  # coordinates of the first map
+        points = replace(points, crs=own)
     rows, cols = positions_of(points, second.head)
     within = inside(rows, cols, second.head)
     ids = np.full(len(rows), second.head.no_data, np.int64)

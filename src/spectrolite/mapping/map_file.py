@@ -251,7 +251,7 @@ def open_map(
         crs,
         transform,
     )
-    notes = _cautions(tags, shape)
+    notes = tuple(f"{path.name}: {note}" for note in _cautions(tags, counts))
     if zeros and nodata != 0 and not zero_is_a_class:
         stated = (
             "it states no nodata value" if nodata is None else f"its nodata value is {nodata:g}"
@@ -264,7 +264,7 @@ def open_map(
     return MapFile(path, head, dict(sorted(counts.items())), tags, notes)
 
 
-def _cautions(tags: Mapping[str, str], shape: tuple[int, int]) -> tuple[str, ...]:
+def _cautions(tags: Mapping[str, str], counts: Mapping[int, int]) -> tuple[str, ...]:
     """What to know before a map of ours is trusted."""
     notes = []
     limit, unlike = tags.get(REJECT), _number(tags, UNLIKE_PIXELS)
@@ -276,7 +276,8 @@ def _cautions(tags: Mapping[str, str], shape: tuple[int, int]) -> tuple[str, ...
             "those of the other pixels"
         )
     if unlike is not None:
-        share = unlike / max(1, shape[0] * shape[1])
+        with_spectrum = sum(counts.values()) - counts.get(0, 0) + (_number(tags, REJECTED) or 0)
+        share = unlike / max(1, with_spectrum)
         notes.append(
             f"{unlike:,} pixels ({share:.1%}) have a similarity below {UNLIKE}: their spectra "
             "are unlike those of the training; do not trust the map there"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from spectrolite.data.georeferencing import Grid, check_crs, reproject_places
+from spectrolite.data.georeferencing import Grid, check_crs, fault_of, reproject_places
 from spectrolite.data.scene_sets import SceneSet
 from spectrolite.errors import ReadError, RunError
 from spectrolite.mapping.map_file import MapHead
@@ -53,7 +53,8 @@ def positions_of(sample: Sample, head: MapHead) -> tuple[NDArray[np.float64], ND
     """Whole row and column of each point, which may be outside the map.
 
     Raises:
-        ReadError: rows and columns that are not whole, or coordinates for a map without any.
+        ReadError: rows and columns that are not whole, or coordinates for a map without any, or
+            with a transform that places nothing.
         LabelsError: a reference system that only one of sample and map has, or is not understood.
     """
     if sample.in_pixels:
@@ -68,6 +69,12 @@ def positions_of(sample: Sample, head: MapHead) -> tuple[NDArray[np.float64], ND
     if head.transform is None:
         raise ReadError(
             f"{sample.name}: its points are coordinates, and the map has none; give row,col"
+        )
+    fault = fault_of(head.transform)
+    if fault is not None:
+        raise ReadError(
+            f"{sample.name}: cannot be placed, because the transform of the map {fault}: "
+            f"{head.transform}; georeference the map again, or give row,col"
         )
     grid = Grid(head.shape, head.transform, head.crs, sample.name)
     x, y = sample.places.T

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spectrolite.data.georeferencing import reproject_places
+from spectrolite.data.georeferencing import fault_of, reproject_places
 from spectrolite.errors import MissingExtraError, SettingsError
 from spectrolite.mapping.drawn_sample import DrawnSample
 from spectrolite.mapping.geopackages import of_one_date
@@ -21,7 +21,7 @@ ENDINGS = (".gpkg", ".geojson", ".csv")
 
 
 def check_points_file(out: Path, scene_map: MapFile) -> None:
-    """Refuse an ending that is none, and a layer of points that have no coordinates.
+    """Refuse an ending that is none, points without coordinates in a layer, a map without places.
 
     Raises:
         SettingsError: it is one.
@@ -31,6 +31,12 @@ def check_points_file(out: Path, scene_map: MapFile) -> None:
     head = scene_map.head
     if ending not in ENDINGS:
         raise SettingsError(f"--out: wanted one of {', '.join(ENDINGS)}, got {out}")
+    fault = None if head.transform is None else fault_of(head.transform)
+    if fault is not None:
+        raise SettingsError(
+            f"{scene_map.path}: the map's transform {fault}, so its points have no places; "
+            "georeference the map again"
+        )
     if ending == ".csv":
         return
     if head.transform is None or head.crs is None:

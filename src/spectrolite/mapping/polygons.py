@@ -11,6 +11,7 @@ The pixels stay in files. GDAL's memory grows with the number of polygons.
 from __future__ import annotations
 
 import errno
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from itertools import count, islice
@@ -24,10 +25,11 @@ from spectrolite.errors import MissingExtraError
 from spectrolite.mapping.geopackages import of_one_date
 from spectrolite.mapping.map_file import MapHead
 from spectrolite.mapping.map_rows import no_georeference_allowed, read_rows
-from spectrolite.mapping.pixel_areas import HECTARE_M2, pixel_area_m2
+from spectrolite.mapping.pixel_areas import HECTARE_M2, pixel_area_m2, row_areas_m2
 
 AT_A_TIME = 20_000  # polygons in memory, beside those of GDAL
 PIXELS = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)  # the transform of a map without one
+RESERVED = re.compile("gpkg|sqlite", re.IGNORECASE)  # beginnings of names of tables
 Area = tuple[list[Any], int]
 """The rings of a polygon, the outer one first, and its class."""
 
@@ -49,17 +51,15 @@ def need_polygons() -> tuple[Any, Any]:
     return pyogrio, shapely
 
 
-def write_polygons(path: Path, geotiff: Path, head: MapHead, sieve: int | None) -> int:
+def write_polygons(path: Path, geotiff: Path, head: MapHead, sieve: int | None) -> None:
     """Write the areas of a class map as a GeoPackage with class, pixels and, if known, hectares.
 
     Args:
-        path: the GeoPackage, in a folder for working files; its layer has the name of the map.
+        path: the GeoPackage, in a folder for working files; its layer has the name of the map, or
+            is `classes` if the format or SQLite reserve that name.
         geotiff: the class map.
         head: what it holds beside its pixels.
         sieve: polygons of fewer pixels go to their largest neighbour; None keeps all.
-
-    Returns:
-        The number of polygons.
 
     Raises:
         OSError: the file cannot be written, or does not hold what was written.
@@ -67,22 +67,26 @@ def write_polygons(path: Path, geotiff: Path, head: MapHead, sieve: int | None) 
     pyogrio, _ = need_polygons()
     areas = _areas(geotiff, head, sieve, path.parent)
     path.unlink(missing_ok=True)
+    layer = "classes" if RESERVED.match(geotiff.stem) else geotiff.stem
     written = 0
     try:
         for n in count():
             some = list(islice(areas, AT_A_TIME))
             if n and not some:
                 break
-            _append(path, geotiff.stem, head, some)
+            _append(path, layer, head, some)
             written += len(some)
-        stored = pyogrio.read_info(path, layer=geotiff.stem)["features"]
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.FeatureError) as error:
+        stored = pyogrio.read_info(path, layer=layer)["features"]
+    except (
+        pyogrio.errors.DataSourceError,
+        pyogrio.errors.DataLayerError,
+        pyogrio.errors.FeatureError,
+    ) as error:
         raise OSError(
             errno.EIO, f"cannot be written ({error}); is the disk full?", str(path)
         ) from error
     if stored != written:
         raise OSError(errno.EIO, f"it holds {stored} of {written} polygons", str(path))
-    return written
 
 
 def _append(path: Path, layer: str, head: MapHead, areas: Sequence[Area]) -> None:
@@ -97,6 +101,8 @@ def _append(path: Path, layer: str, head: MapHead, areas: Sequence[Area]) -> Non
     pixel_m2, _ = pixel_area_m2(head)
     if pixel_m2 is not None:
         columns["hectares"] = pixels * pixel_m2 / HECTARE_M2
+    elif (row_m2 := row_areas_m2(head)) is not None:
+        columns["hectares"] = shapely.area(_with_areas(shapes, head, row_m2)) / HECTARE_M2
     with of_one_date(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a map without a reference system
         pyogrio.raw.write(
@@ -110,6 +116,23 @@ def _append(path: Path, layer: str, head: MapHead, areas: Sequence[Area]) -> Non
             crs=head.crs,
             append=path.exists(),
         )
+
+
+def _with_areas(shapes: NDArray[Any], head: MapHead, row_m2: NDArray[np.float64]) -> NDArray[Any]:
+    """Polygons on a plane whose areas are theirs in square metres.
+
+    To the right a pixel is 1 wide, and downwards it is as high as it has square metres.
+    """
+    import shapely
+
+    width, _, left, _, height, top = head.transform or PIXELS
+    down_m2 = np.concatenate([[0], np.cumsum(row_m2)])
+
+    def placed(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+        rows = np.rint((corners[:, 1] - top) / height).astype(np.int64)
+        return np.column_stack([np.rint((corners[:, 0] - left) / width), down_m2[rows]])
+
+    return np.asarray(shapely.transform(shapes, placed))
 
 
 def _areas(geotiff: Path, head: MapHead, sieve: int | None, folder: Path) -> Iterator[Area]:

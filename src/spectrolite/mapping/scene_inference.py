@@ -35,6 +35,8 @@ from spectrolite.samples.scene_batches import orient
 WINDOW = 192  # side in pixels; HybridSN needs about 400 MiB for one window
 STRIP_MIB = 32  # raw values of one strip; a larger window is a strip of its own
 
+REFLECTANCE = 5.0  # above any mean reflectance, below that of numbers stored as integers
+
 Numbered = tuple[int, Window]
 
 
@@ -130,11 +132,31 @@ def matching_scene(model: Bundle | Exported, scene: AnyScene, match_wavelengths:
             return scene
     else:
         wanted = (len(model.bands.mean),)
+    check_units(model, scene)
     scene = at_wavelengths(scene, scene_config(model).wavelengths_nm, match_wavelengths)
     if scene.shape[2] not in wanted:
         either = " or ".join(map(str, sorted(set(wanted))))
         raise SceneError(f"the model takes {either} bands, the scene has {scene.shape[2]}")
     return scene
+
+
+def check_units(model: Bundle | Exported, scene: AnyScene) -> None:
+    """Refuse a product, which is read as reflectance, for a model of stored numbers.
+
+    Models of versions that knew no products were trained on the numbers of their files.
+
+    Raises:
+        SettingsError: it is one.
+    """
+    product = scene.source.get("product", "none")
+    if product == "none" or scene_config(model).scaled:
+        return
+    mean = None if isinstance(model, Exported) else float(np.median(np.abs(model.bands.mean)))
+    if mean is None or mean > REFLECTANCE:
+        raise SettingsError(
+            f"--product: the model was trained on stored numbers, and {scene.name} is read as "
+            "reflectance; read it as it is stored, with --product none, or train again"
+        )
 
 
 def windows_of(scene: AnyScene, window: int) -> list[Window]:

@@ -83,9 +83,10 @@ class SceneMap:
 
         Beside it appear `NAME.tif.aux.xml`, where GDAL and QGIS look for class names, `NAME.qml`, a
         style of QGIS, `NAME_confidence.tif`, and `NAME_probabilities.tif` if it has them. Each has
-        its name only when it is complete.
+        its name only when it is complete. Further layers of a map that was there are removed.
         """
         files, head = MapFiles(Path(path)), self._head
+        replaced = files.geotiff.exists()
         with whole_file(files.band("confidence")) as part:
             part.write_bytes(geotiff_bytes(head, "confidence", self.confidence))
         if self.probabilities is not None:
@@ -96,6 +97,11 @@ class SceneMap:
         # in memory first, for GDAL closes a file on a full disk without an error
         with whole_file(files.geotiff) as part:
             part.write_bytes(geotiff_bytes(head, "class", self.classes))
+        if replaced:  # its picture stays: `write_png` may have written it just now
+            written = ["confidence", *(["probabilities"] if self.probabilities is not None else [])]
+            kept = {*files.all(written, envi=False)}
+            for other in {*files.all()} - kept:
+                other.unlink(missing_ok=True)
 
     def write_png(self, path: str | Path) -> None:
         """Write the map as a picture with a legend of the classes."""

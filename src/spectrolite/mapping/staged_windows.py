@@ -157,9 +157,7 @@ def _identity(scene: AnyScene) -> dict[str, Any]:
     }
     named = scene_files(scene.source)
     if named:
-        files = [one for file in named for one in files_of(Path(file))]
-        if "mask" in scene.source:
-            files.append(Path(scene.source["mask"]))
+        files = {*(one for file in named for one in files_of(Path(file))), *scene.files}
         stats = [one.stat() for one in files]
         identity |= {
             "bytes": sum(s.st_size for s in stats),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,8 @@ def of_scene(sample: DrawnSample, scene: AnyScene, points: int) -> Thumbnails:
         SceneError: a scene that lies elsewhere, or one of another shape without coordinates.
         LabelsError: a reference system that only one of map and scene has.
     """
+    if sample.scene_map.head.transform is None:  # a map in the geometry of the sensor
+        scene = replace(scene, lookup=None)
     rows, cols, scale = _positions(sample, scene)
     rows, cols = rows[:points], cols[:points]
     half = int(np.clip(round(AROUND * scale), LEAST_AROUND, MOST_AROUND))

@@ -182,7 +182,7 @@ def scene_info(
         empty = {*out.bands, *statistics.empty, *lacked}
         kept = [b for b in range(bands) if b not in empty]
         statistics = band_statistics(cube, parts, kept)
-        marked = tuple(_marked(layer, parts, np.array(kept)) for layer in cube.quality)
+        marked = tuple(_marked(layer, parts, np.array(kept, np.int64)) for layer in cube.quality)
     else:
         marked = ()
     of_tiles = [

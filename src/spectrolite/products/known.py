@@ -57,7 +57,7 @@ def open_cube(
         raise SettingsError(f"--product: {wanted_one_of((*PRODUCTS, 'none'), product)}")
     reader = None
     if not is_pattern(path) and key is None and axes is None:
-        reader = PRODUCTS.get(product) if product else _product(path)
+        reader = PRODUCTS.get(product) if product else product_of(path)
     if reader is None:
         if mask is not None or product not in (None, "none"):
             flag = "--mask" if mask is not None else "--product"
@@ -119,7 +119,7 @@ def one_place(path: Places) -> Path:
     )
 
 
-def _product(path: Path) -> ModuleType | None:
+def product_of(path: Path) -> ModuleType | None:
     """The product that the files have the structure of, or None."""
     if not path.exists():
         return None

@@ -37,8 +37,9 @@ def left_out(cube: Cube, words: Sequence[str] | None, *, bands: bool = True) -> 
 
     Args:
         cube: of a product, or of another file with bad bands or wavelengths.
-        words: what to leave out; None for the default of a product, which is nothing for another
-            file; `none` for nothing.
+        words: what to leave out, pixels and bands; the default of a product holds for the kind that
+            no word names. None for the whole default, which is nothing for another file; `none` for
+            nothing.
         bands: whether bands are left out by default; not if a model says which ones it takes.
 
     Raises:
@@ -47,8 +48,12 @@ def left_out(cube: Cube, words: Sequence[str] | None, *, bands: bool = True) -> 
     numbers = {FLAGGED: cube.bad_bands, WATER_VAPOUR: _in_water_vapour(cube)}
     layers = {layer.name: layer for layer in cube.quality}
     known = [*layers, *(word for word in BANDS if numbers[word])]
-    usual = [word for word in known if (word in BANDS and bands) or _usual(layers, word)]
-    chosen = (usual if cube.product else []) if words is None else list(words)
+    chosen = [] if words is None else list(words)
+    if cube.product and NONE not in chosen:  # words replace the default of their own kind alone
+        if not any(word in layers for word in chosen):
+            chosen += [word for word, layer in layers.items() if layer.left_out]
+        if bands and not any(word in BANDS for word in chosen):
+            chosen += [word for word in BANDS if numbers[word]]
     if NONE in chosen and len(chosen) > 1:
         raise SettingsError(f"--leave-out: none leaves nothing out; give it alone, got {chosen}")
     for word in chosen:
@@ -66,10 +71,6 @@ def left_out(cube: Cube, words: Sequence[str] | None, *, bands: bool = True) -> 
         if cube.product or words
         else (),
     )
-
-
-def _usual(layers: dict[str, QualityLayer], word: str) -> bool:
-    return word in layers and layers[word].left_out
 
 
 def _in_water_vapour(cube: Cube) -> tuple[int, ...]:

@@ -80,6 +80,7 @@ def open_mosaic(
         transform=tiles.transform,
         source={"mosaic": json.dumps(places), **source},
         notes=tuple(notes),
+        files=tuple(file for one in opened for file in one.files),
     )
 
 

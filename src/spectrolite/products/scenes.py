@@ -35,7 +35,7 @@ from spectrolite.errors import (
 )
 from spectrolite.files import naming
 from spectrolite.products.dropped import bands_to_drop, empty_bands, whole_statistics
-from spectrolite.products.known import Places, one_place, open_cube, open_tiles
+from spectrolite.products.known import Places, one_place, open_cube, open_tiles, product_of
 from spectrolite.products.left_out import LeftOut, left_out
 from spectrolite.products.mosaics import open_mosaic
 from spectrolite.readers.scenes.arrays import ArrayShape, check_fits_memory
@@ -84,8 +84,8 @@ def open_scene(
             reads the file as one of its format.
         mask: the file of the product's mask, if it is not beside the product.
         leave_out: words for what is left out of a product: layers of marked pixels, such as
-            `cloud`, and the bands `flagged` and `water-vapour`; or `none`. Default: what the
-            product leaves out, which `scene_info` lists.
+            `cloud`, and the bands `flagged` and `water-vapour`; or `none`. Words for pixels leave
+            the default of bands as it is, and the reverse. Default: what `scene_info` lists.
         model_bands: `drop_bands` leaves those of a model, so no others are left out by default.
         mosaic: `path` is the pattern or the list of tiles of one grid, which are one scene. Where
             they overlap, the first that has a spectrum wins.
@@ -151,7 +151,7 @@ def open_scene(
         source["scale"] = "true"
     if allow_outside:
         source["allow_outside"] = "true"
-    if product == "none":
+    if product == "none" and product_of(path) is not None:
         source["product"] = product
     if mask is not None:
         source["mask"] = str(Path(mask).resolve())
@@ -172,6 +172,7 @@ def open_scene(
         source,
         notes,
         cube.lookup,
+        cube.files,
     )
 
 
@@ -194,7 +195,7 @@ def scene_from(source: Mapping[str, str], *, load: bool) -> Scene | SceneFile:
         scale="scale" in source,
         axes=source.get("axes"),
         allow_outside="allow_outside" in source,
-        product=source.get("product"),
+        product=source.get("product", "none"),  # versions before products read a file's format
         mask=source.get("mask"),
         leave_out=None if words is None else tuple(words.split(",")),
         model_bands="model_bands" in source,
@@ -277,6 +278,7 @@ def read_scene(
         None if valid.all() else valid,
         opened.notes,
         opened.lookup,
+        opened.files,
     )
 
 

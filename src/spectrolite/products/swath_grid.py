@@ -15,6 +15,7 @@ Degrees = NDArray[np.float64]
 MOST = 1 << 26  # pixels of a grid
 FINEST = 1e-5  # degrees, 1 m: no swath has smaller pixels
 AT_ONCE = 1 << 18  # pixels that are looked up at once, which bounds the memory
+FROM_0_TO_360 = "+proj=longlat +datum=WGS84 +lon_wrap=180 +no_defs"
 REACH = 0.55  # of the diagonal of a sensor's pixel: a grid pixel further off shows none
 
 
@@ -37,9 +38,10 @@ def nearest_table(path: Path, lon: Degrees, lat: Degrees) -> tuple[LookupTable, 
     known = np.isfinite(lon) & np.isfinite(lat) & (abs(lon) <= 180) & (abs(lat) <= 90)
     if min(lon.shape) < 2 or not known.any():
         raise ReadError(f"{path}: its pixels have no longitude and latitude")
-    notes = []
+    notes, crs = [], "EPSG:4326"
     if np.ptp(lon[known]) > 180:
         lon = lon % 360
+        crs = FROM_0_TO_360
         notes.append("it crosses 180 degrees: the longitudes of its grid go from 0 to 360")
     places = np.where(known[..., None], _on_sphere(lon, lat), np.nan)
     along, across = (_spacing(places, axis) for axis in (0, 1))
@@ -69,7 +71,7 @@ def nearest_table(path: Path, lon: Degrees, lat: Degrees) -> tuple[LookupTable, 
         pixels[start : start + len(row)][shown] = flat[nearest[shown]]
     transform = (width, 0.0, west - width / 2, 0.0, -step, north + step / 2)
     shape = lon.shape[0], lon.shape[1]
-    return LookupTable(pixels.reshape(rows, cols), shape, transform, "EPSG:4326"), tuple(notes)
+    return LookupTable(pixels.reshape(rows, cols), shape, transform, crs), tuple(notes)
 
 
 def _on_sphere(lon: Degrees, lat: Degrees) -> Degrees:

@@ -85,7 +85,14 @@ def _moved(kind: str, sources: Source | list[Source], places: Places, run: Path)
         )
     if not files:
         return stored
-    return [{**one, "file": str(file)} for one, file in zip(stored, files, strict=True)]
+    return [_moved_to(Path(file), one) for one, file in zip(stored, files, strict=True)]
+
+
+def _moved_to(file: Path, source: Source) -> Source:
+    """How to load a scene or labels from there; a mask that is gone has moved with its scene."""
+    mask = Path(source["mask"]) if "mask" in source else None
+    beside = {} if mask is None or mask.exists() else {"mask": str(file.with_name(mask.name))}
+    return {**source, "file": str(file), **beside}
 
 
 def _moved_tiles(stored: list[Source], files: Sequence[str | Path], run: Path) -> Source:

@@ -24,15 +24,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spectrolite.data.scene import windows
+from spectrolite.data.scene import Window
 from spectrolite.data.scene_sets import Pixels, scene_by_scene
 from spectrolite.hashing import array_sha256
-from spectrolite.samples.band_reduction import READ_SIDE, Reduced
+from spectrolite.samples.band_reduction import Reduced
 from spectrolite.samples.split_scene import Split
 
 AT_MOST = 1000  # spectra
 AT_A_TIME = 512  # spectra whose distances are in memory together: they stay in the cache
 UNLIKE = 0.05  # a similarity below it: the network was not trained on such spectra
+Noted = dict[int, NDArray[np.float32]]
+"""Spectra `(components,)` by the flat index of their pixel."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,27 +72,55 @@ class Reference:
         return 1 - torch.searchsorted(own, distances) / len(own)
 
 
-def reference_spectra(reduced: Sequence[Reduced], split: Split, patch: int, seed: int) -> Reference:
-    """Draw the training spectra to compare with, from each class in turn: rare ones come in whole.
+def noted(reduced: Sequence[Reduced], split: Split, seed: int) -> tuple[list[Reduced], Noted]:
+    """The same scenes, and the spectra to compare with, which are noted as training reads them.
+
+    From each class training pixels are drawn in turn: rare classes come in whole.
 
     Args:
-        reduced: each scene as the network's input. Of one that stays in its file, only windows with
-            a drawn pixel are read.
+        reduced: each scene as the network's input.
         split: its training pixels are drawn from.
-        patch: side in pixels of the network's patch.
         seed: of the draw.
     """
     pixels = _drawn(split, seed)
-    spectra = _spectra(reduced, split, pixels)
+    spectra: Noted = {}
+
+    def noting(part: Reduced, shape: tuple[int, int], numbers: Pixels, places: Pixels) -> Reduced:
+        rows, cols = np.unravel_index(places, shape)
+
+        def read(window: Window) -> NDArray[np.float32]:
+            values = part.read(window)
+            inside = (window.row_start <= rows) & (rows < window.row_stop)
+            inside &= (window.col_start <= cols) & (cols < window.col_stop)
+            own = values[rows[inside] - window.row_start, cols[inside] - window.col_start]
+            spectra.update(zip(pixels[numbers[inside]].tolist(), own, strict=True))
+            return values
+
+        return Reduced(read, part.in_memory)
+
+    scenes = scene_by_scene(split.labels.shapes, pixels)
+    return [noting(part, *of_it) for part, of_it in zip(reduced, scenes, strict=True)], spectra
+
+
+def reference_spectra(spectra: Noted, split: Split, patch: int) -> Reference:
+    """The spectra to compare with, and how far they are from one another.
+
+    Args:
+        spectra: as of `noted`, once the training pixels are read.
+        split: their training pixels are among its own.
+        patch: side in pixels of the network's patch.
+    """
+    pixels = np.sort(np.array(list(spectra), np.int64))
+    known = np.stack([spectra[n] for n in pixels.tolist()])
     classes = split.labels.array.ravel()[pixels]
     apart = _apart(split, pixels, classes, patch)
     measured = (apart & (classes[:, None] == classes)).any(1)
     kind = "fields" if measured.any() else "pixels"
     if kind == "pixels":
         apart, measured = ~np.eye(len(pixels), dtype=bool), np.ones(len(pixels), bool)
-    exact = torch.from_numpy(spectra).double()
+    exact = torch.from_numpy(known).double()
     between = np.where(apart, torch.cdist(exact, exact).numpy(), np.inf)[measured]
-    return Reference(spectra, np.sort(between.min(1)).astype(np.float32), kind)
+    return Reference(known, np.sort(between.min(1)).astype(np.float32), kind)
 
 
 def _apart(
@@ -119,18 +149,3 @@ def _drawn(split: Split, seed: int) -> Pixels:
         own = classes == i
         turn[own] = np.arange(own.sum())
     return np.sort(pixels[np.argsort(turn, kind="stable")[:AT_MOST]])
-
-
-def _spectra(reduced: Sequence[Reduced], split: Split, pixels: Pixels) -> NDArray[np.float32]:
-    """`(pixels, components)`."""
-    spectra: dict[int, NDArray[np.float32]] = {}
-    scenes = scene_by_scene(split.labels.shapes, pixels)
-    for part, (shape, positions, indices) in zip(reduced, scenes, strict=True):
-        rows, cols = np.unravel_index(indices, shape)
-        for window in windows(*shape, max(shape) if part.in_memory else READ_SIDE):
-            inside = (window.row_start <= rows) & (rows < window.row_stop)
-            inside &= (window.col_start <= cols) & (cols < window.col_stop)
-            if inside.any():
-                place = rows[inside] - window.row_start, cols[inside] - window.col_start
-                spectra |= zip(positions[inside].tolist(), part.read(window)[place], strict=True)
-    return np.stack([spectra[n] for n in range(len(pixels))])
