@@ -163,7 +163,6 @@ def test_only_readers_and_the_catalog_open_data_files() -> None:
         "mapping.geotiff",
         "mapping.map_rows",
         "mapping.polygons",
-        "mapping.scene_map",
         "mapping.staged_windows",
     }
 
