@@ -283,41 +283,6 @@ def test_a_mask_of_another_granule_is_refused(tmp_path: Path, granule: Path) -> 
         sl.read_scene(tmp_path / "cube.npy", mask=mask)
 
 
-@pytest.mark.parametrize(
-    ("key", "shape", "dtype", "message"),
-    [
-        ("reflectance", (ROWS, COLS, 1 << 13), "f4",
-         "reflectance (24 x 20 x 8192 float32) is larger than any granule"),
-        ("reflectance", (1 << 12, (1 << 12) + 1, BANDS), "f4",
-         f"reflectance (4096 x 4097 x {BANDS} float32) is larger than any granule"),
-        ("location/glt_x", (1 << 15, 1 << 15), "i4",
-         "location/glt_x (32768 x 32768 int32) is larger than any granule's"),
-        ("sensor_band_parameters/fwhm", (BANDS,), "S9",
-         f"sensor_band_parameters/fwhm: wanted a number for each of {BANDS} bands, got "
-         f"sensor_band_parameters/fwhm ({BANDS} bytes72)"),
-    ],
-)  # fmt: skip
-def test_what_is_only_declared_is_bounded(
-    granule: Path, key: str, shape: tuple[int, ...], dtype: str, message: str
-) -> None:
-    """An array without values takes no place in the file."""
-    with h5py.File(granule, "r+") as file:
-        del file[key]
-        file.create_dataset(key, shape, dtype, chunks=True)
-    with pytest.raises(ReadError) as caught:
-        emit.cube(granule)
-    assert str(caught.value) == f"{granule}: {message}; download the granule again"
-
-
-def test_links_into_other_files_are_not_followed(granule: Path, tmp_path: Path) -> None:
-    assert emit.found(granule)
-    path = tmp_path / "links.nc"
-    with h5py.File(path, "w") as file:
-        for name in ("location", "sensor_band_parameters"):
-            file[name] = h5py.ExternalLink(str(granule), f"/{name}")
-    assert not emit.found(path)
-
-
 def test_a_mask_that_comes_later_makes_another_scene(tmp_path: Path, granule: Path) -> None:
     """A map that was stopped is not resumed with other valid pixels."""
     model, settings = random_model(NM[KEPT].tolist()), {"device": "cpu", "bands": ()}
@@ -353,3 +318,38 @@ def test_a_model_of_stored_numbers_maps_no_reflectance(tmp_path: Path, granule: 
         f"--product: the model was trained on stored numbers, and {granule.name} is read as "
         "reflectance; read it as it is stored, with --product none, or train again"
     )
+
+
+@pytest.mark.parametrize(
+    ("key", "shape", "dtype", "message"),
+    [
+        ("reflectance", (ROWS, COLS, 1 << 13), "f4",
+         "reflectance (24 x 20 x 8192 float32) is larger than any granule"),
+        ("reflectance", (1 << 12, (1 << 12) + 1, BANDS), "f4",
+         f"reflectance (4096 x 4097 x {BANDS} float32) is larger than any granule"),
+        ("location/glt_x", (1 << 15, 1 << 15), "i4",
+         "location/glt_x (32768 x 32768 int32) is larger than any granule's"),
+        ("sensor_band_parameters/fwhm", (BANDS,), "S9",
+         f"sensor_band_parameters/fwhm: wanted a number for each of {BANDS} bands, got "
+         f"sensor_band_parameters/fwhm ({BANDS} bytes72)"),
+    ],
+)  # fmt: skip
+def test_what_is_only_declared_is_bounded(
+    granule: Path, key: str, shape: tuple[int, ...], dtype: str, message: str
+) -> None:
+    """An array without values takes no place in the file."""
+    with h5py.File(granule, "r+") as file:
+        del file[key]
+        file.create_dataset(key, shape, dtype, chunks=True)
+    with pytest.raises(ReadError) as caught:
+        emit.cube(granule)
+    assert str(caught.value) == f"{granule}: {message}; download the granule again"
+
+
+def test_links_into_other_files_are_not_followed(granule: Path, tmp_path: Path) -> None:
+    assert emit.found(granule)
+    path = tmp_path / "links.nc"
+    with h5py.File(path, "w") as file:
+        for name in ("location", "sensor_band_parameters"):
+            file[name] = h5py.ExternalLink(str(granule), f"/{name}")
+    assert not emit.found(path)
