@@ -143,7 +143,7 @@ def test_only_readers_and_the_catalog_open_data_files() -> None:
         for opener in openers
         if opener in path.read_text(encoding="utf-8")
     }
-    # the last five write maps, and read back what they wrote
+    # the last four write maps, and read back what they wrote
     assert found == {
         *(
             f"readers.scenes.{m}"
@@ -163,7 +163,6 @@ def test_only_readers_and_the_catalog_open_data_files() -> None:
         "mapping.geotiff",
         "mapping.map_rows",
         "mapping.polygons",
-        "mapping.scene_map",
         "mapping.staged_windows",
     }
 
