@@ -125,6 +125,16 @@ def test_a_scene_that_ends_a_little_earlier_is_filled_with_its_outermost_bands()
     )
 
 
+def test_wavelengths_in_a_gap_between_bands_are_told() -> None:
+    """Three bands were left out from 530 to 570 nm; at 505 nm nothing is missing."""
+    scene = scene_of((500.0, 510.0, 520.0, 580.0, 590.0, 600.0))
+    made = at_wavelengths(scene, (505.0, 535.0, 550.0), True)
+    assert made.notes == (
+        "2 of the model's 3 wavelengths lie in gaps between its bands, up to 60 nm wide: "
+        "interpolated across",
+    )
+
+
 def test_a_model_maps_another_sensor_by_option(
     tiny: tuple[sl.Scene, sl.Labels], tmp_path: Path
 ) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 import spectrolite as sl
 from products.random_models import random_model
-from spectrolite.errors import LabelsError, ReadError, SettingsError
+from spectrolite.errors import LabelsError, ReadError, RunError, SettingsError
 from spectrolite.mapping.staged_windows import begun_with
 from spectrolite.products import emit
 from spectrolite.products.known import open_cube
@@ -87,6 +87,7 @@ def test_values_bands_and_marked_pixels_are_those_of_netcdf4(
         "water": (80 / 480, False),
     }
     assert (info.crs, info.pixel_unit) == ("EPSG:4326", "degrees")
+    assert info.fwhm_nm == (8.5, 8.5)
     assert (info.map_shape, info.left_out_bands) == (TABLE.shape[:2], (5, 6, 8))
 
 
@@ -369,3 +370,12 @@ def test_another_product_than_the_one_named_is_told(granule: Path) -> None:
     assert str(caught.value) == (
         f"--product enmap: {granule} is EMIT L2A reflectance; omit --product, or give emit"
     )
+
+
+def test_a_map_does_not_replace_the_mask_of_its_scene(tmp_path: Path, granule: Path) -> None:
+    mask = write_mask(tmp_path, flags(cloud=CLOUD), (ROWS, COLS), TABLE)
+    named = mask.rename(tmp_path / "mask.tif")
+    model = random_model(NM[KEPT].tolist())
+    with pytest.raises(RunError) as caught:
+        sl.map_scene(model, granule, mask=named, out=named, overwrite=True)
+    assert str(caught.value) == f"--out: {named} is the scene itself; take another name"

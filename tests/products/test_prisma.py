@@ -366,3 +366,13 @@ def test_other_files_are_not_this_product(tmp_path: Path) -> None:
         f"{path}: this is not a PRISMA product: it has no group HDFEOS/SWATHS/PRS_L2D_HCO; leave "
         "out --product prisma"
     )
+
+
+def test_a_product_without_any_value_is_described(product: Path) -> None:
+    """No band has a value, so no band is left in which pixels could be marked."""
+    with h5py.File(product, "r+") as file:
+        for name in ("VNIR_Cube", "SWIR_Cube"):
+            file[f"{FIELDS}/{name}"][:] = 0
+    info = spectrolite.scene_info(product)
+    assert (info.nodata_share, info.low) == (1.0, None)
+    assert {one.share for one in info.marked} == {0.0}

@@ -162,6 +162,9 @@ def lines(scene: SceneInfo) -> dict[str, str]:
         back = f", {scene.steps_back} steps back" if scene.steps_back else ""
         unit = scene.wavelength_unit or "no unit"
         shown["wavelengths"] = f"{low:g} to {high:g} nm (in the file: {unit}){back}"
+    if scene.fwhm_nm is not None:
+        low, high = scene.fwhm_nm
+        shown["band widths"] = f"{low:g} nm" if low == high else f"{low:g} to {high:g} nm"
     if scene.pixel_size is not None:
         width, height = scene.pixel_size
         shown["pixel"] = f"{width:g} x {height:g} {scene.pixel_unit or '(unit unknown)'}"

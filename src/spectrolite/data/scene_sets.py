@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from spectrolite.data.labels import Colour, Labels, check_pair, class_name, default_colour
 from spectrolite.data.scene import AnyScene
-from spectrolite.data.wavelengths import TOLERANCE_NM
+from spectrolite.data.wavelengths import where_apart
 from spectrolite.errors import LabelsError, SceneError, listed
 from spectrolite.hashing import array_sha256, read_only
 
@@ -302,12 +302,8 @@ def _same_scene(one: AnyScene, other: AnyScene) -> bool:
 
 
 def _check_wavelengths(one: AnyScene, other: AnyScene) -> None:
-    there, wanted = np.asarray(other.wavelengths_nm), np.asarray(one.wavelengths_nm)
-    apart = np.flatnonzero(np.abs(there - wanted) > TOLERANCE_NM)
-    if len(apart):
-        b = int(apart[0])
-        raise SceneError(
-            f"{_place(other)}: band {b}, from 0, has its centre at {there[b]:g} nm, but at "
-            f"{wanted[b]:g} nm in {_place(one)}, and so {len(apart)} of {len(wanted)} bands are "
-            f"more than {TOLERANCE_NM:g} nm apart; train on scenes of one sensor"
-        )
+    assert one.wavelengths_nm is not None
+    assert other.wavelengths_nm is not None
+    apart = where_apart(other.wavelengths_nm, one.wavelengths_nm, _place(one))
+    if apart is not None:
+        raise SceneError(f"{_place(other)}: {apart}; train on scenes of one sensor")

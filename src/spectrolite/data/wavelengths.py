@@ -134,6 +134,28 @@ def surplus_bands(
     return tuple(b for b in range(len(scene_nm)) if b not in set(kept.tolist()))
 
 
+def where_apart(
+    own_nm: tuple[float, ...], wanted_nm: tuple[float, ...], wanted_of: str
+) -> str | None:
+    """Which bands of two scenes are not the same, for messages; None if all are.
+
+    Args:
+        own_nm: centres of as many bands as the other scene has.
+        wanted_nm: those of the other scene.
+        wanted_of: its name.
+    """
+    own, wanted = np.asarray(own_nm), np.asarray(wanted_nm)
+    apart = np.flatnonzero(np.abs(own - wanted) > TOLERANCE_NM)
+    if not len(apart):
+        return None
+    b = int(apart[0])
+    return (
+        f"band {b}, from 0, has its centre at {own[b]:g} nm, but at {wanted[b]:g} nm in "
+        f"{wanted_of}, and so {len(apart)} of {len(own)} bands are more than {TOLERANCE_NM:g} nm "
+        "apart"
+    )
+
+
 def same_wavelengths(
     scene_nm: tuple[float, ...] | None, wanted_nm: tuple[float, ...] | None
 ) -> bool:

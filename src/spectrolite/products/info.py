@@ -81,6 +81,7 @@ class SceneInfo:
         marked: what the product says of its pixels.
         left_out_bands: bands that are left out by default, from 0.
         map_shape: rows and cols of the grid of a map, if a look-up table leads to another one.
+        fwhm_nm: narrowest and widest band, full width at half maximum, or None.
     """
 
     file: str
@@ -112,6 +113,7 @@ class SceneInfo:
     marked: tuple[Marked, ...] = ()
     left_out_bands: tuple[int, ...] = ()
     map_shape: tuple[int, int] | None = None
+    fwhm_nm: tuple[float, float] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """All attributes as plain JSON values."""
@@ -180,7 +182,7 @@ def scene_info(
     lacked = {band for one in lacking.values() for band in one}
     if cube.product or lacked:
         empty = {*out.bands, *statistics.empty, *lacked}
-        kept = [b for b in range(bands) if b not in empty]
+        kept = [b for b in range(bands) if b not in empty] or [*range(bands)]
         statistics = band_statistics(cube, parts, kept)
         marked = tuple(_marked(layer, parts, np.array(kept, np.int64)) for layer in cube.quality)
     else:
@@ -236,6 +238,7 @@ def scene_info(
         marked=marked,
         left_out_bands=out.bands,
         map_shape=None if grid is None else grid.shape,
+        fwhm_nm=None if cube.fwhm_nm is None else (min(cube.fwhm_nm), max(cube.fwhm_nm)),
     )
 
 

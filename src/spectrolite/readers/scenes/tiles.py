@@ -14,7 +14,7 @@ import numpy as np
 from spectrolite.data.georeferencing import SAME_GRID, Grid, same_crs
 from spectrolite.data.scene import Window
 from spectrolite.data.summaries import crs_name
-from spectrolite.data.wavelengths import TOLERANCE_NM
+from spectrolite.data.wavelengths import where_apart
 from spectrolite.errors import ReadError, listed
 from spectrolite.readers.scenes.cube import Cube
 
@@ -177,15 +177,9 @@ def _check_kind(first: Cube, first_name: str, cube: Cube, name: str) -> None:
             f"convert one of them, or {ALONE}"
         )
     if cube.wavelengths_nm is not None and first.wavelengths_nm is not None:
-        own, wanted = np.asarray(cube.wavelengths_nm), np.asarray(first.wavelengths_nm)
-        apart = np.flatnonzero(np.abs(own - wanted) > TOLERANCE_NM)
-        if len(apart):
-            b = int(apart[0])
-            raise ReadError(
-                f"{name}: band {b}, from 0, has its centre at {own[b]:g} nm, but at {wanted[b]:g} "
-                f"nm in {first_name}, and so {len(apart)} of {len(own)} bands are more than "
-                f"{TOLERANCE_NM:g} nm apart; the tiles of a mosaic are of one sensor"
-            )
+        apart = where_apart(cube.wavelengths_nm, first.wavelengths_nm, first_name)
+        if apart is not None:
+            raise ReadError(f"{name}: {apart}; the tiles of a mosaic are of one sensor")
 
 
 def _start(first: Grid, grid: Grid) -> tuple[int, int]:
